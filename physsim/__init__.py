@@ -1,0 +1,34 @@
+"""X-ray images of virtual patients by physics. `import physsim as ps`; names load on first use (see docs)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from physsim._version import __version__
+
+if TYPE_CHECKING:
+    from physsim.spec.geometry import Geometry as Geometry
+    from physsim.spec.grid import Grid as Grid
+
+# Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
+_PUBLIC = {
+    "Geometry": "physsim.spec.geometry",
+    "Grid": "physsim.spec.grid",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    from physsim.errors import did_you_mean
+
+    raise AttributeError(f"module 'physsim' has no attribute {name!r}. {did_you_mean(name, _PUBLIC)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,24 @@
+"""The command line: thin commands over the library. Exit status 0, 1 (failed) or 2 (bad input)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def main() -> None:
+    """Entry point of the `physsim` command."""
+    from physsim.cli.app import app
+    from physsim.errors import FileFormatError, InvalidInput, PhyssimError
+
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+        logging.basicConfig(level=logging.DEBUG)
+    try:
+        app()
+    except PhyssimError as error:
+        if debug:
+            raise
+        print(f"physsim: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, (InvalidInput, FileFormatError)) else 1)

@@ -1,0 +1,5 @@
+"""`python -m physsim.cli`."""
+
+from physsim.cli import main
+
+main()

@@ -1,0 +1,29 @@
+"""The typer application: one file a command, registered here."""
+
+from __future__ import annotations
+
+import typer
+
+from physsim._version import __version__
+
+app = typer.Typer(
+    name="physsim", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True,
+    help="X-ray images of virtual patients by physics. For research, not for clinical use.")
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True,
+                                       help="Print the version and stop.")) -> None:
+    """X-ray images of virtual patients by physics. For research, not for clinical use."""
+
+
+@app.command()
+def info() -> None:
+    """Version, devices and hashes of tables.  Example: physsim info."""
+    typer.echo(f"physsim {__version__}")

@@ -1,0 +1,1 @@
+"""Arrays and headers to bytes and back: knows no domain object."""

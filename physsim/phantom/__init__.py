@@ -1,0 +1,1 @@
+"""Voxel phantoms, shapes with exact chords, voxelisation."""

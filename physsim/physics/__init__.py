@@ -1,0 +1,1 @@
+"""Host tables and formulas of X-ray physics: values in, values out."""

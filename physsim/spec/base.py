@@ -1,0 +1,89 @@
+"""What every spec is: frozen, keyword-only, checked at construction, the same in Python, TOML and JSON."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pydantic
+import tomli_w
+
+from physsim.errors import FileFormatError, InvalidInput, did_you_mean, message
+
+
+class Spec(pydantic.BaseModel):
+    """Base of the specs. Holds no arrays; every field is a number, a string, a tuple or another spec."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+    schema_version: ClassVar[int] = 1
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except pydantic.ValidationError as error:
+            raise InvalidInput(_explain(type(self), error)) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked again."""
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+    def to_json(self) -> str:
+        """The spec as JSON, with its `schema_version`."""
+        return json.dumps({"schema_version": self.schema_version, **self._plain()}, sort_keys=False)
+
+    def to_toml(self) -> str:
+        """The spec as TOML, with its `schema_version`; fields that are None are left out."""
+        return tomli_w.dumps({"schema_version": self.schema_version, **self._plain()})
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Build from plain data, refusing a `schema_version` newer than this code knows."""
+        fields = dict(fields)
+        version = fields.pop("schema_version", cls.schema_version)
+        if not isinstance(version, int) or version > cls.schema_version:
+            raise InvalidInput(message(
+                f"schema_version={version!r}", f"this physsim reads {cls.__name__} up to version {cls.schema_version}",
+                "Update physsim, or write the spec for the older version."))
+        return cls(**fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Build from JSON text."""
+        try:
+            fields = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise FileFormatError(message(f"{cls.__name__} as JSON", str(error), "Mend the JSON text.")) from None
+        return cls.from_dict(fields)
+
+    @classmethod
+    def from_toml(cls, source: str | Path) -> Self:
+        """Build from a TOML file (a Path) or TOML text (a str)."""
+        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+        try:
+            fields = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            name = str(source) if isinstance(source, Path) else f"{cls.__name__} as TOML"
+            raise FileFormatError(message(name, str(error), "Mend the TOML text.")) from None
+        return cls.from_dict(fields)
+
+    def _plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
+    """A pydantic report in the grammar of errors.py, one line a field."""
+    lines = []
+    for entry in error.errors():
+        place = ".".join(str(part) for part in entry["loc"]) or spec.__name__
+        if entry["type"] == "extra_forbidden":
+            known = [name for name in spec.model_fields]
+            lines.append(message(f"{spec.__name__}: {place}", "no such key", did_you_mean(str(entry["loc"][-1]), known)))
+        elif entry["type"] == "missing":
+            lines.append(message(f"{spec.__name__}: {place}", "is missing", f"Give {place}."))
+        else:
+            why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            got = "" if place == spec.__name__ else f"={entry['input']!r}"
+            lines.append(f"{spec.__name__}: {place}{got}: {why}")
+    return "\n".join(lines)

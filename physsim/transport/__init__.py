@@ -1,0 +1,1 @@
+"""Ray tracing and its adjoint; Monte Carlo later."""

@@ -1,0 +1,32 @@
+"""Builds the extension and maps kernels/ and phantoms/ into the package; everything else is in pyproject.toml."""
+
+from pathlib import Path
+
+from pybind11.setup_helpers import Pybind11Extension, build_ext
+from setuptools import find_packages, setup
+
+KERNELS = Path("kernels")
+
+engine = Pybind11Extension(
+    "physsim._engine",
+    # One body (launch/cpu_body.h), one translation unit an instruction set; only cpu.cpp knows pybind11.
+    sources=[str(KERNELS / "launch" / name) for name in ("cpu.cpp", "cpu_baseline.cpp", "cpu_avx2.cpp", "cpu_avx512.cpp")],
+    depends=[str(path) for path in sorted(KERNELS.rglob("*.h"))],
+    include_dirs=[str(KERNELS)],
+    cxx_std=17,
+    # No contraction: AVX2 and AVX-512 must give equal bits (docs/design/bits.md).
+    extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-pthread"],
+    extra_link_args=["-pthread"],
+)
+
+setup(
+    ext_modules=[engine],
+    cmdclass={"build_ext": build_ext},
+    packages=[*find_packages(include=["physsim", "physsim.*"]), "physsim._kernels", "physsim._phantoms"],
+    package_dir={"physsim": "physsim", "physsim._kernels": "kernels", "physsim._phantoms": "phantoms"},
+    package_data={
+        "physsim": ["py.typed", "*.pyi", "**/*.npz", "**/*.json", "**/*.toml", "**/*.csv", "**/*.h5"],
+        "physsim._kernels": ["**/*.h", "**/*.cpp", "**/*.cu"],
+        "physsim._phantoms": ["**/*.toml", "**/*.json", "**/*.csv", "**/*.md"],
+    },
+)

@@ -1,0 +1,30 @@
+"""An import may only point up the list of DESIGN (units first, cli last); torch stays in its two places."""
+
+import ast
+from pathlib import Path
+
+import physsim
+
+ROOT = Path(physsim.__file__).parent
+LAYERS = ["units", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom", "anatomy", "device",
+          "transport", "surrogate", "imaging", "evaluate", "cohort", "cli"]
+FREE = {"units", "randomness", "errors", "resources", "_version"}  # may be imported by all, import only each other
+
+
+def test_imports_point_up_the_list():
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        layer = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if layer == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else \
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "physsim" and len(parts) > 1 and parts[1] in LAYERS and parts[1] not in FREE \
+                        and (layer in FREE or LAYERS.index(parts[1]) > LAYERS.index(layer)):
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {name}")
+                if parts[0] == "torch" and layer != "surrogate" and path.name != "torch.py":
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} imports torch")
+    assert not wrong, "\n".join(wrong)
