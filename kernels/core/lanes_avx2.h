@@ -1,0 +1,133 @@
+// 16 lanes in two AVX2 registers; masks are all-ones lanes.
+#pragma once
+#include <immintrin.h>
+
+#include "core/platform.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+constexpr int LANES = 16;
+constexpr int INTERLEAVE = 1;  // two registers a value: more groups in flight would spill
+
+struct M { __m256 a, b; };
+struct I {
+    __m256i a, b;
+    I() = default;
+    PHYSSIM_HD I(__m256i x, __m256i y) : a(x), b(y) {}
+    PHYSSIM_HD explicit I(int x) : a(_mm256_set1_epi32(x)), b(a) {}
+};
+struct F {
+    __m256 a, b;
+    F() = default;
+    PHYSSIM_HD F(__m256 x, __m256 y) : a(x), b(y) {}
+    PHYSSIM_HD explicit F(float x) : a(_mm256_set1_ps(x)), b(a) {}
+};
+
+PHYSSIM_HD F operator+(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+PHYSSIM_HD F operator-(F x, F y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
+PHYSSIM_HD F operator*(F x, F y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
+PHYSSIM_HD F operator/(F x, F y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
+PHYSSIM_HD F minimum(F x, F y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }
+PHYSSIM_HD F maximum(F x, F y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
+PHYSSIM_HD F square_root(F x) { return {_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
+PHYSSIM_HD F floor(F x) { return {_mm256_floor_ps(x.a), _mm256_floor_ps(x.b)}; }
+PHYSSIM_HD I operator+(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
+PHYSSIM_HD I operator-(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
+PHYSSIM_HD I operator*(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
+PHYSSIM_HD I operator&(I x, I y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
+PHYSSIM_HD I operator|(I x, I y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
+PHYSSIM_HD I operator<<(I x, int n) { return {_mm256_slli_epi32(x.a, n), _mm256_slli_epi32(x.b, n)}; }
+PHYSSIM_HD I operator>>(I x, int n) { return {_mm256_srai_epi32(x.a, n), _mm256_srai_epi32(x.b, n)}; }
+PHYSSIM_HD I minimum(I x, I y) { return {_mm256_min_epi32(x.a, y.a), _mm256_min_epi32(x.b, y.b)}; }
+PHYSSIM_HD I maximum(I x, I y) { return {_mm256_max_epi32(x.a, y.a), _mm256_max_epi32(x.b, y.b)}; }
+
+PHYSSIM_HD M operator<(F x, F y) { return {_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)}; }
+PHYSSIM_HD M operator<=(F x, F y) { return {_mm256_cmp_ps(x.a, y.a, _CMP_LE_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LE_OQ)}; }
+PHYSSIM_HD M operator==(F x, F y) { return {_mm256_cmp_ps(x.a, y.a, _CMP_EQ_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_EQ_OQ)}; }
+PHYSSIM_HD M operator<(I x, I y) {
+    return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(y.a, x.a)), _mm256_castsi256_ps(_mm256_cmpgt_epi32(y.b, x.b))};
+}
+PHYSSIM_HD M operator==(I x, I y) {
+    return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(x.a, y.a)), _mm256_castsi256_ps(_mm256_cmpeq_epi32(x.b, y.b))};
+}
+PHYSSIM_HD M operator&(M x, M y) { return {_mm256_and_ps(x.a, y.a), _mm256_and_ps(x.b, y.b)}; }
+PHYSSIM_HD M operator|(M x, M y) { return {_mm256_or_ps(x.a, y.a), _mm256_or_ps(x.b, y.b)}; }
+PHYSSIM_HD M operator~(M x) {
+    __m256 ones = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
+    return {_mm256_xor_ps(x.a, ones), _mm256_xor_ps(x.b, ones)};
+}
+PHYSSIM_HD unsigned bits(M x) { return static_cast<unsigned>(_mm256_movemask_ps(x.a)) | static_cast<unsigned>(_mm256_movemask_ps(x.b)) << 8; }
+PHYSSIM_HD bool any(M x) { return bits(x) != 0; }
+PHYSSIM_HD bool all(M x) { return bits(x) == 0xffff; }
+
+PHYSSIM_HD F select(M m, F yes, F no) { return {_mm256_blendv_ps(no.a, yes.a, m.a), _mm256_blendv_ps(no.b, yes.b, m.b)}; }
+PHYSSIM_HD I as_int(F x) { return {_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)}; }
+PHYSSIM_HD F as_float(I x) { return {_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)}; }
+PHYSSIM_HD I select(M m, I yes, I no) { return as_int(select(m, as_float(yes), as_float(no))); }
+PHYSSIM_HD F add_where(M m, F x, F y) { return select(m, x + y, x); }
+PHYSSIM_HD I add_where(M m, I x, I y) {  // all-ones lanes keep y, zero lanes add 0
+    return {_mm256_add_epi32(x.a, _mm256_and_si256(_mm256_castps_si256(m.a), y.a)),
+            _mm256_add_epi32(x.b, _mm256_and_si256(_mm256_castps_si256(m.b), y.b))};
+}
+
+PHYSSIM_HD F to_float(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
+PHYSSIM_HD I truncate(F x) { return {_mm256_cvttps_epi32(x.a), _mm256_cvttps_epi32(x.b)}; }
+
+PHYSSIM_HD F load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+PHYSSIM_HD I load(const int32_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
+}
+PHYSSIM_HD F load(const uint16_t* half) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(half))),
+            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(half + 8)))};
+}
+PHYSSIM_HD void store(float* p, F x) { _mm256_storeu_ps(p, x.a); _mm256_storeu_ps(p + 8, x.b); }
+PHYSSIM_HD void store(int32_t* p, I x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
+}
+PHYSSIM_HD F gather(const float* p, I index) { return {_mm256_i32gather_ps(p, index.a, 4), _mm256_i32gather_ps(p, index.b, 4)}; }
+PHYSSIM_HD I gather(const int32_t* p, I index) {
+    return {_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), index.a, 4), _mm256_i32gather_epi32(reinterpret_cast<const int*>(p), index.b, 4)};
+}
+PHYSSIM_HD I lane_index() { return {_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), _mm256_set_epi32(15, 14, 13, 12, 11, 10, 9, 8)}; }
+
+// 32 consecutive floats from which each lane picks one by its index, which must lie in 0..31.
+struct Window {
+    const float* p;
+    PHYSSIM_HD explicit Window(const float* first) : p(first) {}
+    PHYSSIM_HD F operator[](I index) const { return gather(p, index); }
+};
+
+// The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].
+template <bool ADD>
+PHYSSIM_HD void transpose(float* out, int64_t out_stride, const float* in, int64_t in_stride) {
+    for (int half = 0; half < 2; half++) {      // rows 8 half .. 8 half + 7 of the result
+        for (int quarter = 0; quarter < 2; quarter++) {  // columns 8 quarter .. 8 quarter + 7 of the result
+            __m256 a[8], b[8];
+            for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(in + (8 * quarter + i) * in_stride + 8 * half);
+            for (int i = 0; i < 4; i++) {
+                b[2 * i] = _mm256_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+                b[2 * i + 1] = _mm256_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+            }
+            for (int i = 0; i < 2; i++) {
+                a[4 * i] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0x44);
+                a[4 * i + 1] = _mm256_shuffle_ps(b[4 * i], b[4 * i + 2], 0xee);
+                a[4 * i + 2] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0x44);
+                a[4 * i + 3] = _mm256_shuffle_ps(b[4 * i + 1], b[4 * i + 3], 0xee);
+            }
+            for (int i = 0; i < 4; i++) {
+                b[i] = _mm256_permute2f128_ps(a[i], a[4 + i], 0x20);
+                b[4 + i] = _mm256_permute2f128_ps(a[i], a[4 + i], 0x31);
+            }
+            for (int i = 0; i < 8; i++) {
+                float* row = out + (8 * half + i) * out_stride + 8 * quarter;
+                _mm256_storeu_ps(row, ADD ? _mm256_add_ps(_mm256_loadu_ps(row), b[i]) : b[i]);
+            }
+        }
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,114 @@
+// 16 lanes in one AVX-512 register; masks in k registers.
+#pragma once
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC PR 105593: false alarms inside immintrin.h
+#include <immintrin.h>
+
+#include "core/platform.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+constexpr int LANES = 16;
+constexpr int INTERLEAVE = 4;  // groups of lanes in flight in the column kernel: hides the mask latency
+
+struct M { __mmask16 m; };
+struct I {
+    __m512i v;
+    I() = default;
+    PHYSSIM_HD I(__m512i x) : v(x) {}
+    PHYSSIM_HD explicit I(int x) : v(_mm512_set1_epi32(x)) {}
+};
+struct F {
+    __m512 v;
+    F() = default;
+    PHYSSIM_HD F(__m512 x) : v(x) {}
+    PHYSSIM_HD explicit F(float x) : v(_mm512_set1_ps(x)) {}
+};
+
+PHYSSIM_HD F operator+(F a, F b) { return _mm512_add_ps(a.v, b.v); }
+PHYSSIM_HD F operator-(F a, F b) { return _mm512_sub_ps(a.v, b.v); }
+PHYSSIM_HD F operator*(F a, F b) { return _mm512_mul_ps(a.v, b.v); }
+PHYSSIM_HD F operator/(F a, F b) { return _mm512_div_ps(a.v, b.v); }
+PHYSSIM_HD F minimum(F a, F b) { return _mm512_min_ps(a.v, b.v); }
+PHYSSIM_HD F maximum(F a, F b) { return _mm512_max_ps(a.v, b.v); }
+PHYSSIM_HD F square_root(F a) { return _mm512_sqrt_ps(a.v); }
+PHYSSIM_HD F floor(F a) { return _mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+PHYSSIM_HD I operator+(I a, I b) { return _mm512_add_epi32(a.v, b.v); }
+PHYSSIM_HD I operator-(I a, I b) { return _mm512_sub_epi32(a.v, b.v); }
+PHYSSIM_HD I operator*(I a, I b) { return _mm512_mullo_epi32(a.v, b.v); }
+PHYSSIM_HD I operator&(I a, I b) { return _mm512_and_si512(a.v, b.v); }
+PHYSSIM_HD I operator|(I a, I b) { return _mm512_or_si512(a.v, b.v); }
+PHYSSIM_HD I operator<<(I a, int n) { return _mm512_slli_epi32(a.v, static_cast<unsigned>(n)); }
+PHYSSIM_HD I operator>>(I a, int n) { return _mm512_srai_epi32(a.v, static_cast<unsigned>(n)); }
+PHYSSIM_HD I minimum(I a, I b) { return _mm512_min_epi32(a.v, b.v); }
+PHYSSIM_HD I maximum(I a, I b) { return _mm512_max_epi32(a.v, b.v); }
+
+PHYSSIM_HD M operator<(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+PHYSSIM_HD M operator<=(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
+PHYSSIM_HD M operator==(F a, F b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+PHYSSIM_HD M operator<(I a, I b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
+PHYSSIM_HD M operator==(I a, I b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
+PHYSSIM_HD M operator&(M a, M b) { return {static_cast<__mmask16>(a.m & b.m)}; }
+PHYSSIM_HD M operator|(M a, M b) { return {static_cast<__mmask16>(a.m | b.m)}; }
+PHYSSIM_HD M operator~(M a) { return {static_cast<__mmask16>(~a.m)}; }
+PHYSSIM_HD bool any(M a) { return a.m != 0; }
+PHYSSIM_HD bool all(M a) { return a.m == 0xffff; }
+PHYSSIM_HD unsigned bits(M a) { return a.m; }
+
+PHYSSIM_HD F select(M m, F yes, F no) { return _mm512_mask_blend_ps(m.m, no.v, yes.v); }
+PHYSSIM_HD I select(M m, I yes, I no) { return _mm512_mask_blend_epi32(m.m, no.v, yes.v); }
+PHYSSIM_HD F add_where(M m, F a, F b) { return _mm512_mask_add_ps(a.v, m.m, a.v, b.v); }
+PHYSSIM_HD I add_where(M m, I a, I b) { return _mm512_mask_add_epi32(a.v, m.m, a.v, b.v); }
+
+PHYSSIM_HD F to_float(I a) { return _mm512_cvtepi32_ps(a.v); }
+PHYSSIM_HD I truncate(F a) { return _mm512_cvttps_epi32(a.v); }
+PHYSSIM_HD F as_float(I a) { return _mm512_castsi512_ps(a.v); }
+PHYSSIM_HD I as_int(F a) { return _mm512_castps_si512(a.v); }
+
+PHYSSIM_HD F load(const float* p) { return _mm512_loadu_ps(p); }
+PHYSSIM_HD I load(const int32_t* p) { return _mm512_loadu_si512(p); }
+PHYSSIM_HD F load(const uint16_t* half) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(half))); }
+PHYSSIM_HD void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
+PHYSSIM_HD void store(int32_t* p, I a) { _mm512_storeu_si512(p, a.v); }
+PHYSSIM_HD F gather(const float* p, I index) { return _mm512_i32gather_ps(index.v, p, 4); }
+PHYSSIM_HD I gather(const int32_t* p, I index) { return _mm512_i32gather_epi32(index.v, p, 4); }
+PHYSSIM_HD I lane_index() { return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
+
+// 32 consecutive floats from which each lane picks one by the low five bits of its index.
+struct Window {
+    __m512 low, high;
+    PHYSSIM_HD explicit Window(const float* p) : low(_mm512_loadu_ps(p)), high(_mm512_loadu_ps(p + 16)) {}
+    PHYSSIM_HD F operator[](I index) const { return _mm512_permutex2var_ps(low, index.v, high); }
+};
+
+// The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].
+template <bool ADD>
+PHYSSIM_HD void transpose(float* out, int64_t out_stride, const float* in, int64_t in_stride) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(in + in_stride * i);
+    for (int i = 0; i < 8; i++) {
+        b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+        b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        a[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b[4 * i]), _mm512_castps_pd(b[4 * i + 2])));
+        a[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b[4 * i]), _mm512_castps_pd(b[4 * i + 2])));
+        a[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b[4 * i + 1]), _mm512_castps_pd(b[4 * i + 3])));
+        a[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b[4 * i + 1]), _mm512_castps_pd(b[4 * i + 3])));
+    }
+    for (int i = 0; i < 4; i++) {  // quarter q of a[4 j + i] holds row 4 q + i of columns 4 j .. 4 j + 3
+        __m512 low01 = _mm512_shuffle_f32x4(a[i], a[4 + i], 0x44), high01 = _mm512_shuffle_f32x4(a[i], a[4 + i], 0xee);
+        __m512 low23 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0x44), high23 = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0xee);
+        b[i] = _mm512_shuffle_f32x4(low01, low23, 0x88);
+        b[4 + i] = _mm512_shuffle_f32x4(low01, low23, 0xdd);
+        b[8 + i] = _mm512_shuffle_f32x4(high01, high23, 0x88);
+        b[12 + i] = _mm512_shuffle_f32x4(high01, high23, 0xdd);
+    }
+    for (int r = 0; r < 16; r++) {
+        float* row = out + r * out_stride;
+        _mm512_storeu_ps(row, ADD ? _mm512_add_ps(_mm512_loadu_ps(row), b[r]) : b[r]);
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,108 @@
+// 16 lanes as plain arrays: any CPU; the compiler vectorises what it can. Same bits as the other instruction sets.
+#pragma once
+#include <string.h>
+
+#include "core/platform.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+constexpr int LANES = 16;
+constexpr int INTERLEAVE = 1;
+
+#define PHYSSIM_EACH for (int l = 0; l < 16; l++)
+
+struct M { int32_t v[16]; };  // -1 or 0
+struct I {
+    int32_t v[16];
+    I() = default;
+    PHYSSIM_HD explicit I(int x) { PHYSSIM_EACH v[l] = x; }
+};
+struct F {
+    float v[16];
+    F() = default;
+    PHYSSIM_HD explicit F(float x) { PHYSSIM_EACH v[l] = x; }
+};
+
+#define PHYSSIM_BINARY(R, T, name, expression) \
+    PHYSSIM_HD R name(T x, T y) { R r; PHYSSIM_EACH { auto a = x.v[l]; auto b = y.v[l]; r.v[l] = expression; } return r; }
+PHYSSIM_BINARY(F, F, operator+, a + b)
+PHYSSIM_BINARY(F, F, operator-, a - b)
+PHYSSIM_BINARY(F, F, operator*, a * b)
+PHYSSIM_BINARY(F, F, operator/, a / b)
+PHYSSIM_BINARY(F, F, minimum, a < b ? a : b)
+PHYSSIM_BINARY(F, F, maximum, a > b ? a : b)
+PHYSSIM_BINARY(I, I, operator+, a + b)
+PHYSSIM_BINARY(I, I, operator-, a - b)
+PHYSSIM_BINARY(I, I, operator*, a * b)
+PHYSSIM_BINARY(I, I, operator&, a & b)
+PHYSSIM_BINARY(I, I, operator|, a | b)
+PHYSSIM_BINARY(I, I, minimum, a < b ? a : b)
+PHYSSIM_BINARY(I, I, maximum, a > b ? a : b)
+PHYSSIM_BINARY(M, F, operator<, -(a < b))
+PHYSSIM_BINARY(M, F, operator<=, -(a <= b))
+PHYSSIM_BINARY(M, F, operator==, -(a == b))
+PHYSSIM_BINARY(M, I, operator<, -(a < b))
+PHYSSIM_BINARY(M, I, operator==, -(a == b))
+PHYSSIM_BINARY(M, M, operator&, a & b)
+PHYSSIM_BINARY(M, M, operator|, a | b)
+#undef PHYSSIM_BINARY
+PHYSSIM_HD I operator<<(I x, int n) { PHYSSIM_EACH x.v[l] = static_cast<int32_t>(static_cast<uint32_t>(x.v[l]) << n); return x; }
+PHYSSIM_HD I operator>>(I x, int n) { PHYSSIM_EACH x.v[l] >>= n; return x; }
+PHYSSIM_HD F square_root(F x) { PHYSSIM_EACH x.v[l] = __builtin_sqrtf(x.v[l]); return x; }
+PHYSSIM_HD F floor(F x) { PHYSSIM_EACH x.v[l] = __builtin_floorf(x.v[l]); return x; }
+PHYSSIM_HD M operator~(M x) { PHYSSIM_EACH x.v[l] = ~x.v[l]; return x; }
+PHYSSIM_HD unsigned bits(M x) { unsigned b = 0; PHYSSIM_EACH b |= static_cast<unsigned>(x.v[l] & 1) << l; return b; }
+PHYSSIM_HD bool any(M x) { return bits(x) != 0; }
+PHYSSIM_HD bool all(M x) { return bits(x) == 0xffff; }
+PHYSSIM_HD F select(M m, F yes, F no) { PHYSSIM_EACH no.v[l] = m.v[l] ? yes.v[l] : no.v[l]; return no; }
+PHYSSIM_HD I select(M m, I yes, I no) { PHYSSIM_EACH no.v[l] = m.v[l] ? yes.v[l] : no.v[l]; return no; }
+PHYSSIM_HD F add_where(M m, F x, F y) { PHYSSIM_EACH x.v[l] = m.v[l] ? x.v[l] + y.v[l] : x.v[l]; return x; }
+PHYSSIM_HD I add_where(M m, I x, I y) { PHYSSIM_EACH x.v[l] += m.v[l] & y.v[l]; return x; }
+PHYSSIM_HD F to_float(I x) { F r; PHYSSIM_EACH r.v[l] = static_cast<float>(x.v[l]); return r; }
+PHYSSIM_HD I truncate(F x) {  // out of range gives INT_MIN, as cvttps does
+    I r;
+    PHYSSIM_EACH r.v[l] = x.v[l] >= -2147483648.0f && x.v[l] < 2147483648.0f ? static_cast<int32_t>(x.v[l]) : INT32_MIN;
+    return r;
+}
+PHYSSIM_HD F as_float(I x) { F r; memcpy(&r, &x, sizeof r); return r; }
+PHYSSIM_HD I as_int(F x) { I r; memcpy(&r, &x, sizeof r); return r; }
+PHYSSIM_HD F load(const float* p) { F r; memcpy(&r, p, sizeof r); return r; }
+PHYSSIM_HD I load(const int32_t* p) { I r; memcpy(&r, p, sizeof r); return r; }
+PHYSSIM_HD F load(const uint16_t* half) {
+    F r;
+    PHYSSIM_EACH {  // exact: shift the exponent into place by a multiplication, keep infinities and NaN
+        uint32_t h = half[l], magnitude = (h & 0x7fffu) << 13, word;
+        float scaled;
+        memcpy(&scaled, &magnitude, 4);
+        scaled *= 5.192296858534828e33f;  // 2^112
+        memcpy(&word, &scaled, 4);
+        if ((h & 0x7c00u) == 0x7c00u) word |= 0x7f800000u;
+        word |= (h & 0x8000u) << 16;
+        memcpy(&r.v[l], &word, 4);
+    }
+    return r;
+}
+PHYSSIM_HD void store(float* p, F x) { memcpy(p, &x, sizeof x); }
+PHYSSIM_HD void store(int32_t* p, I x) { memcpy(p, &x, sizeof x); }
+PHYSSIM_HD F gather(const float* p, I index) { F r; PHYSSIM_EACH r.v[l] = p[index.v[l]]; return r; }
+PHYSSIM_HD I gather(const int32_t* p, I index) { I r; PHYSSIM_EACH r.v[l] = p[index.v[l]]; return r; }
+PHYSSIM_HD I lane_index() { I r; PHYSSIM_EACH r.v[l] = l; return r; }
+
+// 32 consecutive floats from which each lane picks one by its index, which must lie in 0..31.
+struct Window {
+    const float* p;
+    PHYSSIM_HD explicit Window(const float* first) : p(first) {}
+    PHYSSIM_HD F operator[](I index) const { return gather(p, index); }
+};
+
+// The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].
+template <bool ADD>
+PHYSSIM_HD void transpose(float* out, int64_t out_stride, const float* in, int64_t in_stride) {
+    for (int r = 0; r < 16; r++)
+        for (int c = 0; c < 16; c++) out[r * out_stride + c] = (ADD ? out[r * out_stride + c] : 0.0f) + in[c * in_stride + r];
+}
+
+#undef PHYSSIM_EACH
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,20 @@
+// Included by one translation unit an instruction set, after its target pragma. No std:: templates here: their weak
+// symbols would be shared between the units and could bring instructions that an older CPU lacks.
+#include "launch/table.h"
+#include "raytrace/columns.h"
+#include "raytrace/pack.h"
+#include "raytrace/packets.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+static const KernelTable table = {
+    PHYSSIM_ISA_NAME,
+    [](const Volume& volume, const ColumnTile& tile, int row) { pack(volume, tile, row); },
+    [](const Volume& volume, const BlockTile& tile, int layer) { pack(volume, tile, layer); },
+    project_columns,
+    project_packets,
+};
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

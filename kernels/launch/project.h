@@ -1,0 +1,127 @@
+// Forward projection on the CPU: tiles one after the other, each packed once and then traced by all views.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "launch/table.h"
+#include "launch/team.h"
+
+namespace physsim {
+
+// Columns of the volume a tile holds: as many as fit the second-level cache.
+inline int column_tile_edge(int nw) {
+    const double bytes = 1.1e6, floats = nw + COLUMN_PAD;
+    int edge = static_cast<int>(__builtin_sqrt(bytes / (4.0 * floats)));
+    return std::max(8, std::min(MAX_TILE_EDGE, edge / 4 * 4));
+}
+
+struct AlignedFloats {
+    std::unique_ptr<float[], void (*)(float*)> data;
+    explicit AlignedFloats(size_t count)
+        : data(static_cast<float*>(std::aligned_alloc(64, (count * sizeof(float) + 4095) / 4096 * 4096)), [](float* p) { std::free(p); }) {
+        if (!data) throw std::bad_alloc();
+        std::fill(data.get(), data.get() + count, 0.0f);
+    }
+};
+
+struct Image { ViewRays rays; bool flat; float* pixels; };
+
+// Views whose columns are parallel to volume axis w.
+inline void project_along(const KernelTable& kernels, const Volume& volume, int w, const std::vector<Image>& views, int threads) {
+    ColumnTile whole;
+    whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
+    const int np = volume.shape[whole.axis[0]], nq = volume.shape[whole.axis[1]];
+    whole.nw = volume.shape[w], whole.stride = whole.nw + COLUMN_PAD;
+    const int edge = column_tile_edge(whole.nw);
+    const size_t floats = static_cast<size_t>(edge) * edge * whole.stride + 2 * COLUMN_PAD;
+    AlignedFloats room(2 * floats);
+    std::vector<ColumnTile> tiles;
+    for (int p = 0; p < np; p += edge)
+        for (int q = 0; q < nq; q += edge) {
+            ColumnTile tile = whole;
+            tile.p0 = p, tile.q0 = q, tile.np = std::min(edge, np - p), tile.nq = std::min(edge, nq - q);
+            tile.data = room.data.get() + (tiles.size() % 2) * floats;
+            tiles.push_back(tile);
+        }
+    // Work items: blocks of 16 detector columns, several together where there are many views.
+    const int blocks = (views[0].rays.columns + 15) / 16;
+    const int pieces = static_cast<int>(views.size()) >= 8 * threads ? 1 : std::min<int>(blocks, std::max<int>(1, 16 * threads / static_cast<int>(views.size())));
+    const int items = static_cast<int>(views.size()) * pieces;
+    Team team(threads);
+    std::vector<Queue> packing(tiles.size() + 1), tracing(tiles.size());
+    const auto pack_tile = [&](size_t t) {
+        int row;
+        const ColumnTile& tile = tiles[t];
+        while (packing[t].take(tile.nq, row)) {
+            // The zeros between columns: the buffer may hold an earlier tile of another shape.
+            for (int i = 0; i < tile.np; i++) {
+                float* column = tile.data + (static_cast<int64_t>(i) * tile.nq + row) * tile.stride;
+                std::fill(column, column + COLUMN_PAD, 0.0f);
+                if (i == tile.np - 1 && row == tile.nq - 1) std::fill(column + tile.stride, column + tile.stride + COLUMN_PAD, 0.0f);
+            }
+            kernels.pack_columns(volume, tile, row);
+        }
+    };
+    team.run([&](int) {
+        pack_tile(0);
+        team.barrier();
+        for (size_t t = 0; t < tiles.size(); t++) {
+            if (t + 1 < tiles.size()) pack_tile(t + 1);
+            int item;
+            while (tracing[t].take(items, item)) {
+                const Image& view = views[static_cast<size_t>(item / pieces)];
+                const int from = blocks * (item % pieces) / pieces, to = blocks * (item % pieces + 1) / pieces;
+                for (int b = from; b < to; b++) kernels.project_columns(tiles[t], volume.spacing, view.rays, 16 * b, view.pixels);
+            }
+            team.barrier();
+        }
+    });
+}
+
+// Views of any pose.
+inline void project_blocks(const KernelTable& kernels, const Volume& volume, const std::vector<Image>& views, int threads) {
+    std::vector<BlockTile> tiles;
+    const int edge = 64;
+    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
+    AlignedFloats room(2 * floats);
+    for (int z = 0; z < volume.shape[2]; z += edge)
+        for (int y = 0; y < volume.shape[1]; y += edge)
+            for (int x = 0; x < volume.shape[0]; x += edge) {
+                BlockTile tile = {room.data.get() + (tiles.size() % 2) * floats, {x, y, z},
+                                  {std::min(edge, volume.shape[0] - x), std::min(edge, volume.shape[1] - y), std::min(edge, volume.shape[2] - z)}};
+                tiles.push_back(tile);
+            }
+    const int rows = (views[0].rays.rows + 3) / 4;
+    const int pieces = static_cast<int>(views.size()) >= 8 * threads ? 1 : std::min<int>(rows, std::max<int>(1, 16 * threads / static_cast<int>(views.size())));
+    const int items = static_cast<int>(views.size()) * pieces;
+    Team team(threads);
+    std::vector<Queue> packing(tiles.size()), tracing(tiles.size());
+    const auto pack_tile = [&](size_t t) {
+        const BlockTile& tile = tiles[t];
+        const int64_t line = tile.shape[0] + 2, layer = line * (tile.shape[1] + 2);
+        int k;
+        while (packing[t].take(tile.shape[2] + 2, k)) {
+            std::fill(tile.data + k * layer, tile.data + (k + 1) * layer, 0.0f);
+            if (k > 0 && k <= tile.shape[2]) kernels.pack_block(volume, tile, k - 1);
+        }
+    };
+    team.run([&](int) {
+        pack_tile(0);
+        team.barrier();
+        for (size_t t = 0; t < tiles.size(); t++) {
+            if (t + 1 < tiles.size()) pack_tile(t + 1);
+            int item;
+            while (tracing[t].take(items, item)) {
+                const Image& view = views[static_cast<size_t>(item / pieces)];
+                const int high = view.rays.rows >= 4 && view.rays.columns >= 4 ? 4 : view.rays.rows == 1 ? 1 : view.rays.rows < 4 ? 2 : 16;
+                const int packet_rows = (view.rays.rows + high - 1) / high;
+                kernels.project_packets(tiles[t], volume.spacing, view.rays, view.flat, packet_rows * (item % pieces) / pieces,
+                                        packet_rows * (item % pieces + 1) / pieces, view.pixels);
+            }
+            team.barrier();
+        }
+    });
+}
+
+}  // namespace physsim

@@ -1,0 +1,19 @@
+// The kernels of one instruction set, as plain function pointers: what cpu.cpp calls without knowing the instruction set.
+#pragma once
+#include "raytrace/rays.h"
+
+namespace physsim {
+
+struct KernelTable {
+    const char* name;
+    void (*pack_columns)(const Volume&, const ColumnTile&, int row);
+    void (*pack_block)(const Volume&, const BlockTile&, int layer);
+    void (*project_columns)(const ColumnTile&, const double (&spacing)[3], const ViewRays&, int first_column, float* image);
+    void (*project_packets)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, float* image);
+};
+
+const KernelTable& kernels_portable();
+const KernelTable& kernels_avx2();
+const KernelTable& kernels_avx512();
+
+}  // namespace physsim

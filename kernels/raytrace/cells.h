@@ -1,0 +1,104 @@
+// The cells of the (p, q) plane that one detector column crosses in a tile: shared by all rays of the column.
+// Siddon, Med. Phys. 12, 252 (1985), in the incremental form of Amanatides and Woo (1987).
+#pragma once
+#include "core/platform.h"
+#include "raytrace/rays.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+struct Cell {
+    int32_t column;  // offset of the cell's column of voxels in the tile
+    float exit;      // parameter where the rays leave the cell, from the path's own origin
+    float length;    // exit - entry
+};
+
+// Rays of one detector column: positions are linear in the parameter s, which grows by 1 a voxel along the faster of p and q.
+struct ColumnPath {
+    double p, q, dp, dq;   // start; change from start to end, in voxels
+    double length;         // s at the end: max(|dp|, |dq|)
+    double w, dw;          // start and change along w of row 0
+    double w_row, dw_row;  // what a row adds to w and dw
+
+    PHYSSIM_HD ColumnPath(const ViewRays& rays, const int32_t (&axis)[3], int column) {
+        const double* start = rays.start + static_cast<int64_t>(column) * rays.start_stride;
+        const double* end = rays.end + static_cast<int64_t>(column) * 3;
+        p = start[axis[0]], q = start[axis[1]], w = start[axis[2]];
+        dp = end[axis[0]] - p, dq = end[axis[1]] - q, dw = end[axis[2]] - w;
+        w_row = rays.start_row[axis[2]], dw_row = rays.end_row[axis[2]] - w_row;
+        const double ap = dp < 0 ? -dp : dp, aq = dq < 0 ? -dq : dq;
+        length = ap > aq ? ap : aq;
+    }
+};
+
+// One axis of the traversal: the planes are crossed at (plane - start) * inverse, the same expression for every tile.
+struct AxisWalk {
+    double start, inverse;
+    int32_t low, high, step;  // the tile spans [low, high)
+    int32_t cell;
+    double next;              // parameter of the next plane
+
+    PHYSSIM_HD double at(int32_t plane) const { return (plane - start) * inverse; }
+
+    // Narrows [entry, exit] to the tile; false when the path misses it.
+    PHYSSIM_HD bool clip(double from, double slope, int32_t first, int32_t count, double& entry, double& exit) {
+        start = from, low = first, high = first + count;
+        if (slope > -1e-12 && slope < 1e-12) {  // parallel: a path in a face belongs to the higher voxel
+            step = 0, inverse = 0.0;
+            return from >= low && from < high;
+        }
+        inverse = 1.0 / slope;
+        step = slope > 0 ? 1 : -1;
+        const double in = at(step > 0 ? low : high), out = at(step > 0 ? high : low);
+        if (in > entry) entry = in;
+        if (out < exit) exit = out;
+        return true;
+    }
+
+    PHYSSIM_HD void begin(double slope, double entry) {
+        const double here = start + entry * slope;
+        cell = static_cast<int32_t>(here);
+        if (cell > here) cell--;
+        if (step < 0 && cell == here) cell--;  // descending from a plane: the cell below it
+        if (cell < low) cell = low;
+        if (cell > high - 1) cell = high - 1;
+        next = step == 0 ? 1e300 : at(step > 0 ? cell + 1 : cell);
+    }
+
+    PHYSSIM_HD void advance() {
+        cell += step;
+        next = at(step > 0 ? cell + 1 : cell);
+    }
+};
+
+// Visits the cells from entry to exit: visit(p cell, q cell, parameter at the cell's exit). Returns false when the tile is missed.
+template <typename Begin, typename Visit>
+PHYSSIM_HD bool walk_cells(const ColumnPath& path, const ColumnTile& tile, Begin&& begin, Visit&& visit) {
+    const double slope_p = path.dp / path.length, slope_q = path.dq / path.length;
+    double entry = 0.0, exit = path.length;
+    AxisWalk p, q;
+    if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return false;
+    if (!(exit > entry)) return false;
+    p.begin(slope_p, entry);
+    q.begin(slope_q, entry);
+    begin(entry, exit);
+    while (true) {
+        const bool across_p = p.next < q.next;
+        const double leave = across_p ? p.next : q.next;
+        if (leave >= exit) {
+            visit(p.cell, q.cell, exit);
+            return true;
+        }
+        visit(p.cell, q.cell, leave);
+        if (across_p) {
+            p.advance();
+            if (p.cell < p.low || p.cell >= p.high) return true;
+        } else {
+            q.advance();
+            if (q.cell < q.low || q.cell >= q.high) return true;
+        }
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

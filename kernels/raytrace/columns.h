@@ -1,0 +1,278 @@
+// Line integrals for views whose detector columns are parallel to a volume axis w: the rays of a column share one path in
+// the (p, q) plane, and 16 neighbouring rows see so few voxels of w that two registers hold them all: no gathers.
+#pragma once
+#include "core/lanes.h"
+#include "raytrace/cells.h"
+#include "raytrace/rays.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// Position of 16 rays along w: the voxel each is in, the parameter at which it leaves it, the parameter a voxel takes.
+struct Lane16 {
+    F next, per_voxel;
+    I voxel, step;
+
+    Lane16() = default;
+    // height: w at parameter 0, in voxels from `base`; slope: voxels a unit of parameter; entry: where the first cell begins.
+    PHYSSIM_HD Lane16(F height, F slope, float entry) {
+        slope = select(slope == F(0.0f), F(1e-9f), slope);  // a level ray never leaves its layer
+        const M down = slope < F(0.0f);
+        const F here = height + slope * F(entry), below = floor(here);
+        voxel = truncate(below);
+        voxel = add_where(down & (below == here), voxel, I(-1));
+        step = select(down, I(-1), I(1));
+        const F inverse = F(1.0f) / slope;
+        const F plane = to_float(voxel) + select(down, F(0.0f), F(1.0f));
+        next = (plane - height) * inverse;
+        per_voxel = maximum(inverse, F(0.0f) - inverse);
+    }
+};
+
+// One crossing of w a cell at most: value over the cell, corrected where a ray changes voxel inside it.
+template <int GROUPS>
+PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const (&window)[GROUPS], Lane16 (&lane)[GROUPS], F (&sum)[GROUPS]) {
+    for (int c = 0; c < count; c++) {
+        const F exit(cells[c].exit), length(cells[c].length);
+        const int64_t column = cells[c].column;
+        for (int g = 0; g < GROUPS; g++) {
+            const Window voxels(window[g] + column);
+            const F first = voxels[lane[g].voxel];
+            const M crosses = lane[g].next < exit;
+            const F rest = exit - lane[g].next;
+            lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
+            const F second = voxels[lane[g].voxel];
+            sum[g] = sum[g] + first * length + (second - first) * rest;
+            lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
+        }
+    }
+}
+
+// Any number of crossings a cell; Fetch gives a lane's voxel in a column.
+template <typename Fetch>
+PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& fetch, Lane16& lane, F& sum) {
+    F here(entry);
+    for (int c = 0; c < count; c++) {
+        const F exit(cells[c].exit);
+        while (true) {
+            const M crosses = lane.next < exit;
+            const F leave = select(crosses, lane.next, exit);
+            sum = sum + fetch(cells[c].column, lane.voxel) * (leave - here);
+            here = leave;
+            if (!any(crosses)) break;
+            lane.voxel = add_where(crosses, lane.voxel, lane.step);
+            lane.next = add_where(crosses, lane.next, lane.per_voxel);
+        }
+    }
+}
+
+// A detector column in a tile: its cells, and where row r is along w at parameter s (from the path's middle in the tile).
+struct ColumnCells {
+    Cell cell[2 * MAX_TILE_EDGE + 4];
+    int32_t count;
+    float entry;                        // parameter where the first cell begins
+    double height, height_row;          // w at s = 0 for row 0, and what a row adds
+    double slope, slope_row;            // voxels of w a unit of s, likewise
+    double across_mm2, w_mm;            // squared mm across w a unit of s; mm a voxel of w
+    int32_t first_row, last_row;        // rows that can touch the volume in this tile
+
+    // Fills the list; count = 0 when the path misses the tile.
+    inline void build(const ViewRays& rays, const ColumnTile& tile, const double (&spacing)[3], int column) {
+        const ColumnPath path(rays, tile.axis, column);
+        count = 0;
+        double origin = 0.0, before = 0.0;
+        const int32_t base = COLUMN_PAD - (tile.p0 * tile.nq + tile.q0) * tile.stride;
+        const bool hit = path.length > 0 && walk_cells(path, tile,
+            [&](double from, double to) {
+                origin = 0.5 * (from + to);
+                before = from;
+                entry = static_cast<float>(from - origin);
+            },
+            [&](int32_t p, int32_t q, double leave) {
+                if (leave > before) {
+                    cell[count].column = base + (p * tile.nq + q) * tile.stride;
+                    cell[count].exit = static_cast<float>(leave - origin);
+                    cell[count].length = static_cast<float>(leave - before);
+                    count++;
+                    before = leave;
+                }
+            });
+        if (!hit || count == 0) return;
+        const double along = origin / path.length;
+        height = path.w + along * path.dw, height_row = rays.start_row[tile.axis[2]] + along * path.dw_row;
+        slope = path.dw / path.length, slope_row = path.dw_row / path.length;
+        const double mp = path.dp / path.length * spacing[tile.axis[0]], mq = path.dq / path.length * spacing[tile.axis[1]];
+        across_mm2 = mp * mp + mq * mq, w_mm = spacing[tile.axis[2]];
+        rows_touching(tile.nw, rays.rows);
+        if (first_row > last_row) count = 0;
+    }
+
+    PHYSSIM_HD float exit() const { return cell[count - 1].exit; }
+    PHYSSIM_HD double at(int row, double s) const { return height + slope * s + row * (height_row + slope_row * s); }
+
+    // Rows with 0 <= w <= nw somewhere in the tile: between the rows that do so at one end or the other.
+    PHYSSIM_HD void rows_touching(int nw, int rows) {
+        double low = 1e30, high = -1e30;
+        const double ends[2] = {entry, exit()};
+        for (double s : ends) {
+            const double first = height + slope * s, step = height_row + slope_row * s;
+            if (step > -1e-9 && step < 1e-9) {  // all rows in one place: near a point source
+                low = 0, high = rows;
+                continue;
+            }
+            const double a = -first / step, b = (nw - first) / step;
+            if (a < low) low = a;
+            if (b < low) low = b;
+            if (a > high) high = a;
+            if (b > high) high = b;
+        }
+        low -= 1.0, high += 1.0;
+        first_row = low < 0 ? 0 : low > rows ? rows : static_cast<int32_t>(low);
+        last_row = high < 0 ? -1 : high >= rows ? rows - 1 : static_cast<int32_t>(high);
+    }
+};
+
+struct Span { double low, high; };
+
+// Range along w of rows row .. row + 15 between parameters from and to.
+PHYSSIM_HD Span span_of(const ColumnCells& path, int row, double from, double to) {
+    const double z[4] = {path.at(row, from), path.at(row + 15, from), path.at(row, to), path.at(row + 15, to)};
+    Span span = {z[0], z[0]};
+    for (int i = 1; i < 4; i++) {
+        if (z[i] < span.low) span.low = z[i];
+        if (z[i] > span.high) span.high = z[i];
+    }
+    return span;
+}
+
+PHYSSIM_HD int floor_int(double x) {
+    const int i = static_cast<int>(x);
+    return i > x ? i - 1 : i;
+}
+
+// Lanes of rows row .. row + 15, with w counted from voxel `base`.
+PHYSSIM_HD Lane16 lane_of(const ColumnCells& path, int row, int base, float entry) {
+    const F l = to_float(lane_index());
+    const F height = F(static_cast<float>(path.height + row * path.height_row - base)) + l * F(static_cast<float>(path.height_row));
+    const F slope = F(static_cast<float>(path.slope + row * path.slope_row)) + l * F(static_cast<float>(path.slope_row));
+    return Lane16(height, slope, entry);
+}
+
+// Sums of value x parameter over cells [from, to) for GROUPS x 16 rows; splits the path where a window cannot hold it.
+template <int GROUPS>
+inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row, int from, int to, F (&sum)[GROUPS]) {
+    const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
+    const float* window[GROUPS];
+    int base[GROUPS];
+    bool fits = true, touches = false;
+    for (int g = 0; g < GROUPS; g++) {
+        const Span span = span_of(path, row + 16 * g, entry, exit);
+        const bool away = span.high < 0 || span.low > tile.nw;
+        touches = touches || !away;
+        base[g] = away ? -COLUMN_PAD : floor_int(span.low) - 1;
+        fits = fits && (away || floor_int(span.high) + 1 <= base[g] + 31);
+        window[g] = tile.data + base[g];
+    }
+    if (!touches) return;
+    const double last = path.slope + (row + 16 * GROUPS) * path.slope_row, first = path.slope + row * path.slope_row;
+    const bool shallow = first <= 1.0 && first >= -1.0 && last <= 1.0 && last >= -1.0;
+    if (fits && shallow) {
+        Lane16 lane[GROUPS];
+        for (int g = 0; g < GROUPS; g++) lane[g] = lane_of(path, row + 16 * g, base[g], entry);
+        F part[GROUPS];
+        for (int g = 0; g < GROUPS; g++) part[g] = F(0.0f);
+        trace_shallow<GROUPS>(path.cell + from, to - from, window, lane, part);
+        for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + part[g];
+        return;
+    }
+    if (!fits && to - from > 1) {
+        const int middle = (from + to) / 2;
+        trace_rows<GROUPS>(tile, path, row, from, middle, sum);
+        trace_rows<GROUPS>(tile, path, row, middle, to, sum);
+        return;
+    }
+    for (int g = 0; g < GROUPS; g++) {
+        F part(0.0f);
+        Lane16 lane = lane_of(path, row + 16 * g, base[g], entry);
+        if (fits) {
+            const float* voxels = window[g];
+            trace_steep(path.cell + from, to - from, entry, [voxels](int column, I voxel) { return Window(voxels + column)[voxel]; }, lane, part);
+        } else {  // coarse pixels: 16 rows see more than a window
+            const float* voxels = tile.data + base[g];
+            const I low(-1 - base[g]), high(tile.nw - base[g]);  // the zeros before and after a column
+            trace_steep(path.cell + from, to - from, entry,
+                        [=](int column, I voxel) { return gather(voxels + column, minimum(maximum(voxel, low), high)); }, lane, part);
+        }
+        sum[g] = sum[g] + part;
+    }
+}
+
+// mm a unit of parameter for rows row .. row + 15.
+PHYSSIM_HD F mm_per_parameter(const ColumnCells& path, int row) {
+    const F slope = F(static_cast<float>((path.slope + row * path.slope_row) * path.w_mm))
+        + to_float(lane_index()) * F(static_cast<float>(path.slope_row * path.w_mm));
+    return square_root(F(static_cast<float>(path.across_mm2)) + slope * slope);
+}
+
+constexpr int ROWS_AT_ONCE = 16 * INTERLEAVE;
+
+// Do all rays of columns first .. last pass the tile on one side? Exact for a fan below half a turn.
+inline bool columns_miss(const ViewRays& rays, const ColumnTile& tile, int first, int last) {
+    const ColumnPath a(rays, tile.axis, first), b(rays, tile.axis, last);
+    const double turn = a.dp * (b.q + b.dq - a.q) - a.dq * (b.p + b.dp - a.p);  // > 0: columns turn to the left
+    if (turn == 0) return false;
+    bool before = true, behind = true;
+    for (int corner = 0; corner < 4; corner++) {
+        const double p = tile.p0 + (corner & 1 ? tile.np : 0), q = tile.q0 + (corner & 2 ? tile.nq : 0);
+        before = before && (a.dp * (q - a.q) - a.dq * (p - a.p)) * turn < 0;
+        behind = behind && (b.dp * (q - b.q) - b.dq * (p - b.p)) * turn > 0;
+    }
+    return before || behind;
+}
+
+// Adds the line integrals (mm x value) of columns first .. first + 15 through the tile to image (rows, columns).
+inline void project_columns(const ColumnTile& tile, const double (&spacing)[3], const ViewRays& rays, int first, float* image) {
+    const int count = rays.columns - first < 16 ? rays.columns - first : 16;
+    if (columns_miss(rays, tile, first, first + count - 1)) return;
+    ColumnCells path[16];
+    int low = rays.rows, high = -1;
+    for (int c = 0; c < count; c++) {
+        path[c].build(rays, tile, spacing, first + c);
+        if (path[c].count == 0) continue;
+        if (path[c].first_row < low) low = path[c].first_row;
+        if (path[c].last_row > high) high = path[c].last_row;
+    }
+    alignas(64) float sums[16 * ROWS_AT_ONCE];
+    for (int row = low / 16 * 16; row <= high; row += ROWS_AT_ONCE) {
+        for (int i = 0; i < 16 * ROWS_AT_ONCE; i++) sums[i] = 0.0f;
+        for (int c = 0; c < count; c++) {
+            if (path[c].count == 0 || path[c].last_row < row || path[c].first_row >= row + ROWS_AT_ONCE) continue;
+            const int groups = (high - row) / 16 + 1;
+            F sum[INTERLEAVE];
+            for (int g = 0; g < INTERLEAVE; g++) sum[g] = F(0.0f);
+            if (groups >= INTERLEAVE) {
+                trace_rows<INTERLEAVE>(tile, path[c], row, 0, path[c].count, sum);
+            } else {
+                for (int g = 0; g < groups; g++) {
+                    F one[1] = {F(0.0f)};
+                    trace_rows<1>(tile, path[c], row + 16 * g, 0, path[c].count, one);
+                    sum[g] = one[0];
+                }
+            }
+            for (int g = 0; g < INTERLEAVE; g++) store(sums + c * ROWS_AT_ONCE + 16 * g, sum[g] * mm_per_parameter(path[c], row + 16 * g));
+        }
+        for (int g = 0; g < INTERLEAVE; g++) {
+            const int at = row + 16 * g;
+            float* out = image + static_cast<int64_t>(at) * rays.columns + first;
+            if (at + 16 <= rays.rows && count == 16) {
+                transpose<true>(out, rays.columns, sums + 16 * g, ROWS_AT_ONCE);
+            } else {
+                for (int r = 0; r < 16 && at + r < rays.rows; r++)
+                    for (int c = 0; c < count; c++) out[r * static_cast<int64_t>(rays.columns) + c] += sums[c * ROWS_AT_ONCE + 16 * g + r];
+            }
+        }
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,82 @@
+// Copies a tile of the volume into the cache in the layout that the tracers read, converting to float on the way.
+#pragma once
+#include "core/lanes.h"
+#include "raytrace/rays.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+PHYSSIM_HD void convert16(const float* in, float* out) { store(out, load(in)); }
+PHYSSIM_HD void convert16(const uint8_t* in, float* out) { for (int i = 0; i < 16; i++) out[i] = static_cast<float>(in[i]); }
+PHYSSIM_HD void convert16(const int16_t* in, float* out) { for (int i = 0; i < 16; i++) out[i] = static_cast<float>(in[i]); }
+struct Half { uint16_t word; };
+struct Word { uint16_t value; };
+PHYSSIM_HD void convert16(const Half* in, float* out) { store(out, load(&in->word)); }
+PHYSSIM_HD void convert16(const Word* in, float* out) { for (int i = 0; i < 16; i++) out[i] = static_cast<float>(in[i].value); }
+
+template <typename T>
+PHYSSIM_HD float convert(const T* in) {
+    T sixteen[16] = {*in};
+    float out[16];
+    convert16(sixteen, out);
+    return out[0];
+}
+
+// Line of n voxels, any stride, to contiguous floats.
+template <typename T>
+inline void pack_line(const T* in, int64_t stride, int n, float* out) {
+    int k = 0;
+    if (stride == 1)
+        for (; k + 16 <= n; k += 16) convert16(in + k, out + k);
+    for (; k < n; k++) out[k] = convert(in + k * stride);
+}
+
+// Row j (along q) of a column tile.
+template <typename T>
+inline void pack_columns(const Volume& volume, const ColumnTile& tile, int j) {
+    const int64_t sp = volume.stride[tile.axis[0]], sq = volume.stride[tile.axis[1]], sw = volume.stride[tile.axis[2]];
+    const T* in = static_cast<const T*>(volume.data) + tile.p0 * sp + (tile.q0 + j) * sq;
+    float* out = tile.data + COLUMN_PAD + static_cast<int64_t>(j) * tile.stride;
+    const int64_t next = static_cast<int64_t>(tile.nq) * tile.stride;
+    int i = 0;
+    if (sp == 1) {  // lines along p are contiguous: transpose 16 x 16
+        float lines[16 * 16];
+        for (; i + 16 <= tile.np; i += 16) {
+            int k = 0;
+            for (; k + 16 <= tile.nw; k += 16) {
+                for (int line = 0; line < 16; line++) convert16(in + i + (k + line) * sw, lines + 16 * line);
+                transpose<false>(out + i * next + k, next, lines, 16);
+            }
+            for (int column = 0; column < 16; column++)
+                pack_line(in + i + column + k * sw, sw, tile.nw - k, out + (i + column) * next + k);
+        }
+    }
+    for (; i < tile.np; i++) pack_line(in + i * sp, sw, tile.nw, out + i * next);
+}
+
+// Layer k (along z) of a block tile.
+template <typename T>
+inline void pack_block(const Volume& volume, const BlockTile& tile, int k) {
+    const int64_t line = tile.shape[0] + 2, layer = line * (tile.shape[1] + 2);
+    float* out = tile.data + (k + 1) * layer + line + 1;
+    for (int j = 0; j < tile.shape[1]; j++)
+        pack_line(static_cast<const T*>(volume.data) + tile.first[0] * volume.stride[0] + (tile.first[1] + j) * volume.stride[1]
+                      + (tile.first[2] + k) * volume.stride[2],
+                  volume.stride[0], tile.shape[0], out + j * line);
+}
+
+template <typename Tile>
+inline void pack_any(const Volume& volume, const Tile& tile, int index, void (*const (&packers)[5])(const Volume&, const Tile&, int)) {
+    packers[static_cast<int>(volume.type)](volume, tile, index);
+}
+
+inline void pack(const Volume& volume, const ColumnTile& tile, int j) {
+    pack_any(volume, tile, j, {pack_columns<float>, pack_columns<Half>, pack_columns<uint8_t>, pack_columns<Word>, pack_columns<int16_t>});
+}
+
+inline void pack(const Volume& volume, const BlockTile& tile, int k) {
+    pack_any(volume, tile, k, {pack_block<float>, pack_block<Half>, pack_block<uint8_t>, pack_block<Word>, pack_block<int16_t>});
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,222 @@
+// Line integrals for any pose: packets of 16 rays step in lockstep through a block of the volume that fits the cache.
+#pragma once
+#include "core/lanes.h"
+#include "raytrace/rays.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// 16 pixels: `high` rows by 16 / high columns.
+struct PacketShape { int32_t high, wide; };
+PHYSSIM_HD PacketShape packet_shape(const ViewRays& rays) {
+    const int high = rays.rows >= 4 && rays.columns >= 4 ? 4 : rays.rows == 1 ? 1 : rays.rows < 4 ? 2 : 16;
+    return {high, 16 / high};
+}
+
+// One axis of 16 rays in a block: parameter at the next plane, parameter a voxel takes, steps of the index.
+struct LaneAxis {
+    F next, per_voxel;
+    I step;
+    F from, inverse;  // position at parameter 0; 1 / slope
+    M level;
+
+    // Narrows [entry, exit] to planes 0 .. count. A level ray in a face belongs to the higher voxel.
+    PHYSSIM_HD void clip(F position, F slope, int count, F& entry, F& exit) {
+        from = position;
+        level = (slope < F(1e-12f)) & (F(-1e-12f) < slope);
+        inverse = F(1.0f) / select(level, F(1.0f), slope);
+        const F a = (F(0.0f) - from) * inverse, b = (F(static_cast<float>(count)) - from) * inverse;
+        const M inside = (F(0.0f) <= from) & (from < F(static_cast<float>(count)));
+        entry = maximum(entry, select(level, select(inside, F(-1e30f), F(1e30f)), minimum(a, b)));
+        exit = minimum(exit, select(level, F(1e30f), maximum(a, b)));
+    }
+
+    // Starts at `entry`; returns the voxel.
+    PHYSSIM_HD I begin(F slope, F entry, int count, int stride) {
+        const M down = slope < F(0.0f);
+        const F here = from + slope * entry, below = floor(here);
+        F voxel = select(down & (below == here), below - F(1.0f), below);
+        voxel = minimum(maximum(voxel, F(0.0f)), F(static_cast<float>(count - 1)));
+        const F plane = voxel + select(down, F(0.0f), F(1.0f));
+        next = select(level, F(1e30f), (plane - from) * inverse);
+        per_voxel = maximum(inverse, F(0.0f) - inverse);
+        step = select(down, I(-stride), I(stride));
+        return truncate(voxel) * I(stride);
+    }
+};
+
+// The 16 rays of a packet in a block's own coordinates, with the parameter counted from near the block.
+struct PacketRays {
+    F position[3], slope[3];  // at parameter 0; voxels a unit of parameter
+    F first, last;            // parameters of the rays' own ends
+    F mm;                     // mm a unit of parameter
+    M real;                   // lanes that are pixels
+    int32_t row, column;      // first pixel
+
+    inline PacketRays(const ViewRays& rays, const double (&spacing)[3], const BlockTile& block, PacketShape shape, int packet_row, int packet_column)
+        : row(packet_row * shape.high), column(packet_column * shape.wide) {
+        const double* start0 = rays.start + static_cast<int64_t>(column) * rays.start_stride;
+        const double* end0 = rays.end + static_cast<int64_t>(column) * 3;
+        alignas(64) float offset_start[3][16], offset_turn[3][16], is_real[16];
+        double start[3], turn[3], length = 0.0, middle = 0.0, square = 0.0;
+        for (int a = 0; a < 3; a++) {
+            start[a] = start0[a] + row * rays.start_row[a];
+            turn[a] = end0[a] + row * rays.end_row[a] - start[a];
+            const double size = turn[a] < 0 ? -turn[a] : turn[a];
+            if (size > length) length = size;
+            middle += turn[a] * (block.first[a] + 0.5 * block.shape[a] - start[a]);
+            square += turn[a] * turn[a];
+        }
+        middle /= square;  // where the first ray is nearest to the block's centre, as a fraction of its length
+        if (middle < 0.0) middle = 0.0;
+        if (middle > 1.0) middle = 1.0;
+        for (int l = 0; l < 16; l++) {
+            const int r = l / shape.wide, c = l % shape.wide;
+            const bool inside = row + r < rays.rows && column + c < rays.columns;
+            const int cc = inside ? c : 0;
+            is_real[l] = inside ? 1.0f : 0.0f;
+            for (int a = 0; a < 3; a++) {
+                const double s = start0[static_cast<int64_t>(cc) * rays.start_stride + a] - start0[a] + (inside ? r : 0) * rays.start_row[a];
+                const double e = end0[cc * 3 + a] - end0[a] + (inside ? r : 0) * rays.end_row[a];
+                offset_start[a][l] = static_cast<float>(s);
+                offset_turn[a][l] = static_cast<float>(e - s);
+            }
+        }
+        real = F(0.0f) < load(is_real);
+        const F scale(static_cast<float>(1.0 / length)), along(static_cast<float>(middle));
+        F mm2(0.0f);
+        for (int a = 0; a < 3; a++) {
+            const F offset = load(offset_start[a]), difference = load(offset_turn[a]);
+            position[a] = F(static_cast<float>(start[a] + middle * turn[a] - block.first[a])) + (offset + along * difference);
+            slope[a] = F(static_cast<float>(turn[a] / length)) + difference * scale;
+            const F s = slope[a] * F(static_cast<float>(spacing[a]));
+            mm2 = mm2 + s * s;
+        }
+        mm = square_root(mm2);
+        first = F(static_cast<float>(-middle * length));
+        last = F(static_cast<float>((1.0 - middle) * length));
+    }
+};
+
+// Sums of value x parameter of 16 rays through a block.
+PHYSSIM_HD F trace_packet(const BlockTile& block, const PacketRays& rays) {
+    F entry = rays.first, exit = rays.last;
+    LaneAxis x, y, z;
+    x.clip(rays.position[0], rays.slope[0], block.shape[0], entry, exit);
+    y.clip(rays.position[1], rays.slope[1], block.shape[1], entry, exit);
+    z.clip(rays.position[2], rays.slope[2], block.shape[2], entry, exit);
+    M active = rays.real & (entry < exit);
+    F sum(0.0f);
+    if (!any(active)) return sum;
+    exit = select(active, exit, entry);
+    const int line = block.shape[0] + 2, layer = line * (block.shape[1] + 2);
+    F safe = select(active, entry, F(0.0f));
+    I index = x.begin(rays.slope[0], safe, block.shape[0], 1) + y.begin(rays.slope[1], safe, block.shape[1], line)
+        + z.begin(rays.slope[2], safe, block.shape[2], layer);
+    const float* voxels = block.data + layer + line + 1;
+    F here = entry;
+    while (any(active)) {
+        const F leave = minimum(minimum(x.next, y.next), minimum(z.next, exit));
+        const F length = select(active, maximum(leave - here, F(0.0f)), F(0.0f));
+        sum = sum + gather(voxels, index) * length;
+        here = leave;
+        active = active & (leave < exit);
+        const M cx = active & (x.next <= leave), cy = active & (y.next <= leave), cz = active & (z.next <= leave);
+        index = add_where(cx, index, x.step);
+        index = add_where(cy, index, y.step);
+        index = add_where(cz, index, z.step);
+        x.next = add_where(cx, x.next, x.per_voxel);
+        y.next = add_where(cy, y.next, y.per_voxel);
+        z.next = add_where(cz, z.next, z.per_voxel);
+    }
+    return sum;
+}
+
+// Is the block on one side of the plane through the rays of a detector column (or row)? > 0: all corners on the plane's
+// positive side, < 0: all on the other, 0: neither.
+inline int block_side(const BlockTile& block, const double (&point)[3], const double (&normal)[3]) {
+    int positive = 0, negative = 0;
+    for (int corner = 0; corner < 8; corner++) {
+        double side = 0.0;
+        for (int a = 0; a < 3; a++) side += normal[a] * (block.first[a] + (corner >> a & 1 ? block.shape[a] : 0) - point[a]);
+        if (side > 0) positive++;
+        if (side < 0) negative++;
+    }
+    return positive == 8 ? 1 : negative == 8 ? -1 : 0;
+}
+
+PHYSSIM_HD void cross(const double (&a)[3], const double (&b)[3], double (&out)[3]) {
+    out[0] = a[1] * b[2] - a[2] * b[1];
+    out[1] = a[2] * b[0] - a[0] * b[2];
+    out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+// Can any ray of columns first .. last hit the block? Planes through the first and the last column; a fan below half a turn.
+inline bool columns_miss(const ViewRays& rays, const BlockTile& block, int first, int last) {
+    const int ends[2] = {first, last};
+    int side[2];
+    for (int i = 0; i < 2; i++) {
+        const double* start = rays.start + static_cast<int64_t>(ends[i]) * rays.start_stride;
+        const double* end = rays.end + static_cast<int64_t>(ends[i]) * 3;
+        const double* other = rays.end + static_cast<int64_t>(ends[1 - i]) * 3;
+        const double point[3] = {start[0], start[1], start[2]};
+        const double along[3] = {end[0] - start[0], end[1] - start[1], end[2] - start[2]};
+        double normal[3];
+        cross(along, rays.end_row, normal);
+        double towards = 0.0;
+        for (int a = 0; a < 3; a++) towards += normal[a] * (other[a] - point[a]);
+        if (towards == 0.0) return false;
+        side[i] = block_side(block, point, normal) * (towards > 0 ? 1 : -1);
+    }
+    return side[0] < 0 || side[1] < 0;  // beyond the first column or beyond the last
+}
+
+// The same for rows first .. last of a flat detector, whose rows lie in planes through the source.
+inline bool rows_miss(const ViewRays& rays, const BlockTile& block, int first, int last) {
+    const double* end0 = rays.end;
+    const double* end1 = rays.end + 3 * static_cast<int64_t>(rays.columns - 1);
+    const double across[3] = {end1[0] - end0[0], end1[1] - end0[1], end1[2] - end0[2]};
+    const int ends[2] = {first, last};
+    int side[2];
+    for (int i = 0; i < 2; i++) {
+        double point[3], along[3], normal[3], towards = 0.0;
+        for (int a = 0; a < 3; a++) {
+            point[a] = rays.start[a] + ends[i] * rays.start_row[a];
+            along[a] = end0[a] + ends[i] * rays.end_row[a] - point[a];
+        }
+        cross(along, across, normal);
+        for (int a = 0; a < 3; a++) towards += normal[a] * (end0[a] + ends[1 - i] * rays.end_row[a] - point[a]);
+        if (towards == 0.0) return false;
+        side[i] = block_side(block, point, normal) * (towards > 0 ? 1 : -1);
+    }
+    return side[0] < 0 || side[1] < 0;
+}
+
+// Adds the line integrals (mm x value) of packet rows `from` .. `to` - 1 through the block to image (rows, columns).
+inline void project_packets(const BlockTile& block, const double (&spacing)[3], const ViewRays& rays, bool flat, int from, int to, float* image) {
+    const PacketShape shape = packet_shape(rays);
+    const int wide = (rays.columns + shape.wide - 1) / shape.wide;
+    int first = wide, last = -1;  // packet columns that can hit the block
+    for (int c = 0; c < wide; c++) {
+        const int right = c * shape.wide + shape.wide - 1;
+        if (columns_miss(rays, block, c * shape.wide, right < rays.columns ? right : rays.columns - 1)) continue;
+        if (c < first) first = c;
+        last = c;
+    }
+    for (int r = from; r < to; r++) {
+        const int bottom = r * shape.high + shape.high - 1;
+        if (first > last || (flat && rows_miss(rays, block, r * shape.high, bottom < rays.rows ? bottom : rays.rows - 1))) continue;
+        for (int c = first; c <= last; c++) {
+            const PacketRays packet(rays, spacing, block, shape, r, c);
+            alignas(64) float sums[16];
+            store(sums, trace_packet(block, packet) * packet.mm);
+            for (int l = 0; l < 16; l++) {
+                const int row = packet.row + l / shape.wide, column = packet.column + l % shape.wide;
+                if (row < rays.rows && column < rays.columns) image[static_cast<int64_t>(row) * rays.columns + column] += sums[l];
+            }
+        }
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim
