@@ -2,22 +2,33 @@
 
 from pathlib import Path
 
-from pybind11.setup_helpers import Pybind11Extension, build_ext
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
 from setuptools import find_packages, setup
 
 KERNELS = Path("kernels")
+HEADERS = sorted(KERNELS.rglob("*.h"))
+UNITS = ("cpu.cpp", "cpu_baseline.cpp", "cpu_avx2.cpp", "cpu_avx512.cpp")
+
+
+def older_than_its_sources(built: str, source: str) -> bool:
+    """Whether an object must be compiled again: its unit, a header or this file is newer."""
+    age = Path(built).stat().st_mtime
+    return any(path.stat().st_mtime > age for path in (Path(source), Path(__file__), *HEADERS))
+
 
 engine = Pybind11Extension(
     "physsim._engine",
     # One body (launch/cpu_body.h), one translation unit an instruction set; only cpu.cpp knows pybind11.
-    sources=[str(KERNELS / "launch" / name) for name in ("cpu.cpp", "cpu_baseline.cpp", "cpu_avx2.cpp", "cpu_avx512.cpp")],
-    depends=[str(path) for path in sorted(KERNELS.rglob("*.h"))],
+    sources=[str(KERNELS / "launch" / name) for name in UNITS],
+    depends=[str(path) for path in HEADERS],
     include_dirs=[str(KERNELS)],
     cxx_std=17,
     # No contraction: AVX2 and AVX-512 must give equal bits (docs/design/bits.md).
-    extra_compile_args=["-O3", "-ffp-contract=off", "-fno-math-errno", "-pthread"],
-    extra_link_args=["-pthread"],
+    extra_compile_args=["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-pthread", "-Wall", "-Wextra"],
+    extra_link_args=["-pthread", "-Wl,--strip-debug"],
 )
+
+ParallelCompile("PHYSSIM_BUILD_JOBS", needs_recompile=older_than_its_sources).install()
 
 setup(
     ext_modules=[engine],

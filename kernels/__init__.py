@@ -1,0 +1,1 @@
+"""Kernel sources as package data: physsim._kernels when installed."""

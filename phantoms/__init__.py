@@ -1,0 +1,1 @@
+"""The phantom library as package data: physsim._phantoms when installed."""

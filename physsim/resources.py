@@ -1,4 +1,4 @@
-"""Where the package's data files are: kernels/ and phantoms/ of the source tree, installed as physsim._kernels, _phantoms."""
+"""Where the data files are: kernels/ and phantoms/ of the source tree, installed as physsim._kernels, _phantoms."""
 
 from __future__ import annotations
 

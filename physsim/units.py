@@ -1,7 +1,7 @@
 """The only unit conversions in physsim.
 
-Outside units are mm, keV, g/cm3, mAs, kVp, degrees, mGy (uGy for air kerma) and eV per history; a name's suffix says its
-unit. Sources: exact SI definitions (CODATA 2018) where a constant carries digits.
+Outside units are mm, keV, g/cm3, mAs, kVp, degrees, mGy (uGy for air kerma) and eV per history; a name's suffix says
+its unit. Sources: exact SI definitions (CODATA 2018) where a constant carries digits.
 """
 
 from __future__ import annotations

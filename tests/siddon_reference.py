@@ -1,9 +1,9 @@
 """The independent truth for ray tracing: classical Siddon in float64, by merged plane crossings. For tests.
 
 A voxel of index i along an axis fills [i - 1/2, i + 1/2) in voxel coordinates: a ray lying exactly in a face belongs to
-the voxel of higher index, and one in the last face of the grid crosses nothing. Segments start and end at the points given.
-Each piece between two successive crossings is given to the voxel that holds its midpoint, so rounding at a crossing can
-only move a piece of length zero: no case of edges or corners is special.
+the voxel of higher index, and one in the last face of the grid crosses nothing. Segments start and end at the points
+given. Each piece between two successive crossings is given to the voxel that holds its midpoint, so rounding at a
+crossing can only move a piece of length zero: no case of edges or corners is special.
 
 Reference: R. L. Siddon, Med. Phys. 12 (1985) 252.
 """

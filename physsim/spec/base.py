@@ -35,7 +35,8 @@ class Spec(pydantic.BaseModel):
 
     def to_toml(self) -> str:
         """The spec as TOML, with its `schema_version`; fields that are None are left out."""
-        return tomli_w.dumps({"schema_version": self.schema_version, **self._plain()})
+        text: str = tomli_w.dumps({"schema_version": self.schema_version, **self._plain()})
+        return text
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -78,8 +79,9 @@ def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
     for entry in error.errors():
         place = ".".join(str(part) for part in entry["loc"]) or spec.__name__
         if entry["type"] == "extra_forbidden":
-            known = [name for name in spec.model_fields]
-            lines.append(message(f"{spec.__name__}: {place}", "no such key", did_you_mean(str(entry["loc"][-1]), known)))
+            known = list(spec.model_fields)
+            closest = did_you_mean(str(entry["loc"][-1]), known)
+            lines.append(message(f"{spec.__name__}: {place}", "no such key", closest))
         elif entry["type"] == "missing":
             lines.append(message(f"{spec.__name__}: {place}", "is missing", f"Give {place}."))
         else:

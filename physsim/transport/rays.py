@@ -21,8 +21,9 @@ MIN_ROWS_FOR_COLUMNS = 8
 class VoxelRays:
     """Ray (row r, column c) of view v runs from start[v, c] + r start_row[v] to end[v, c] + r end_row[v].
 
-    Voxel coordinates (x, y, z): voxel i spans [i, i + 1). start: (views, 1 or columns, 3) float64, end: (views, columns, 3) float64,
-    start_row, end_row: (views, 3) float64. along: the volume axis 0, 1, 2 that a view's detector columns are parallel to, or -1.
+    Voxel coordinates (x, y, z): voxel i spans [i, i + 1). start: (views, 1 or columns, 3) float64,
+    end: (views, columns, 3) float64, start_row, end_row: (views, 3) float64. along: the volume axis 0, 1, 2 that a
+    view's detector columns are parallel to, or -1.
     """
 
     start: NDArray[np.float64]
@@ -59,7 +60,8 @@ def voxel_rays(geometry: Geometry, grid: Grid) -> VoxelRays:
                      _column_axes(start, end, end_row, geometry.rows))
 
 
-def _column_axes(start: NDArray[np.float64], end: NDArray[np.float64], end_row: NDArray[np.float64], rows: int) -> tuple[int, ...]:
+def _column_axes(start: NDArray[np.float64], end: NDArray[np.float64], end_row: NDArray[np.float64],
+                 rows: int) -> tuple[int, ...]:
     if rows < MIN_ROWS_FOR_COLUMNS:
         return (-1,) * len(end)
     size = np.abs(end_row)

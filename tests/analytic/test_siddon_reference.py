@@ -46,7 +46,8 @@ def test_reversal_and_splitting():
     volume = np.random.default_rng(3).random(GRID.shape)
     whole = siddon_line_integrals(volume, GRID.voxel_from_world, starts, ends)
     middle = starts + 0.37 * (ends - starts)
-    parts = sum(siddon_line_integrals(volume, GRID.voxel_from_world, a, b) for a, b in ((starts, middle), (middle, ends)))
+    pieces = ((starts, middle), (middle, ends))
+    parts = sum(siddon_line_integrals(volume, GRID.voxel_from_world, a, b) for a, b in pieces)
     np.testing.assert_allclose(siddon_line_integrals(volume, GRID.voxel_from_world, ends, starts), whole, atol=1e-11)
     np.testing.assert_allclose(parts, whole, atol=1e-11)
 

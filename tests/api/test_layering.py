@@ -6,8 +6,8 @@ from pathlib import Path
 import physsim
 
 ROOT = Path(physsim.__file__).parent
-LAYERS = ["units", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom", "anatomy", "device",
-          "transport", "surrogate", "imaging", "evaluate", "cohort", "cli"]
+LAYERS = ["units", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom", "anatomy",
+          "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "cli"]
 FREE = {"units", "randomness", "errors", "resources", "_version"}  # may be imported by all, import only each other
 
 
