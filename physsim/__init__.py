@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
+    from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
     from physsim.spec.geometry import Geometry as Geometry
     from physsim.spec.grid import Grid as Grid
+    from physsim.spec.material import Material as Material
+    from physsim.spec.material import material as material
+    from physsim.spec.material import materials as materials
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
     "Geometry": "physsim.spec.geometry",
     "Grid": "physsim.spec.grid",
+    "Material": "physsim.spec.material",
+    "linear_attenuation_per_mm": "physsim.physics.attenuation",
+    "mass_attenuation_cm2_g": "physsim.physics.attenuation",
+    "material": "physsim.spec.material",
+    "materials": "physsim.spec.material",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

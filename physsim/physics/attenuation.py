@@ -18,6 +18,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.physics.composition import HasComposition, normalised_mass_fractions
 from physsim.physics.elements import element
 from physsim.physics.interpolation import Side, brackets, checked_energy_kev, power_law
+from physsim.physics.library import library_entry
 from physsim.physics.tables import PROCESSES, element_table
 from physsim.units import CM_PER_MM
 
@@ -33,18 +34,18 @@ class HasDensity(HasComposition, Protocol):
         """Density in g/cm3."""
 
 
-def mass_attenuation_cm2_g(material: HasComposition | Mapping[str, float], energy_kev: ArrayLike,
+def mass_attenuation_cm2_g(material: HasComposition | Mapping[str, float] | str, energy_kev: ArrayLike,
                            process: Process = "total", *, side: Side = "above") -> Floats:
     """Mass attenuation coefficient mu/rho in cm2/g.
 
-    `material` is a Material or a mapping from element symbols to mass fractions (sum 1 within 1e-3); `energy_kev` an
-    array of any shape within 1-150 keV, the result has its shape (float64, same bits on every CPU). At the very energy
-    of an absorption edge `side` picks the value above or below.
+    `material` is a Material, a name of the library ("water", "Al") or a mapping from element symbols to mass fractions
+    (sum 1 within 1e-3); `energy_kev` an array of any shape within 1-150 keV, the result has its shape (float64, with
+    equal bits on every CPU). At the very energy of an absorption edge `side` picks the value above or below.
 
-    Raises InvalidInput for unknown elements or processes and for energies outside 1-150 keV.
+    Raises InvalidInput for unknown materials, elements or processes and for energies outside 1-150 keV.
 
-    >>> float(mass_attenuation_cm2_g({"Al": 1.0}, 60.0).round(4))
-    0.2778
+    >>> float(mass_attenuation_cm2_g("water", 60.0).round(4))
+    0.2059
     """
     if process != "total" and process not in PROCESSES:
         raise InvalidInput(message(
@@ -60,17 +61,20 @@ def mass_attenuation_cm2_g(material: HasComposition | Mapping[str, float], energ
     return total
 
 
-def linear_attenuation_per_mm(material: HasDensity, energy_kev: ArrayLike, process: Process = "total") -> Floats:
-    """Linear attenuation coefficient mu in 1/mm of a material with a density; see `mass_attenuation_cm2_g`."""
+def linear_attenuation_per_mm(material: HasDensity | str, energy_kev: ArrayLike, process: Process = "total") -> Floats:
+    """Linear attenuation coefficient mu in 1/mm of a Material or a name of the library (see mass_attenuation_cm2_g)."""
+    material = library_entry(material) if isinstance(material, str) else material
     return np.asarray(CM_PER_MM * material.density_g_cm3 * mass_attenuation_cm2_g(material, energy_kev, process))
 
 
-def absorption_edges_kev(material: HasComposition | Mapping[str, float]) -> Floats:
+def absorption_edges_kev(material: HasComposition | Mapping[str, float] | str) -> Floats:
     """Absorption edges of all elements of a material within 1-150 keV, ascending."""
     edges = [element_table(element(symbol).atomic_number).edges_kev for symbol in mass_fractions_of(material)]
     return np.unique(np.concatenate(edges))
 
 
-def mass_fractions_of(material: HasComposition | Mapping[str, float]) -> dict[str, float]:
-    """Normalised mass fractions of a Material or of a mapping."""
+def mass_fractions_of(material: HasComposition | Mapping[str, float] | str) -> dict[str, float]:
+    """Normalised mass fractions of a Material, a name of the library or a mapping."""
+    if isinstance(material, str):
+        return dict(library_entry(material).mass_fractions)
     return normalised_mass_fractions(material if isinstance(material, Mapping) else material.mass_fractions)

@@ -13,7 +13,6 @@ Reference: T. Schoonjans et al., Spectrochim. Acta B 66 (2011) 776, doi:10.1016/
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib
 import json
@@ -46,7 +45,7 @@ MISPRINTED_PROFILES = {(63, "L2")}  # xraylib 4.3.0: 1000 times too high at 30 a
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write attenuation.npz, scattering.npz, elements.csv and tables.json into FOLDER (default: the package's data)."""
+    """Write attenuation.npz, scattering.npz and tables.json into FOLDER (default: the package's data)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     folder = Path(arguments[0]) if arguments else DATA
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,10 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
 def build(folder: Path) -> list[Path]:
     """Build all tables into a folder that exists; returns the files, provenance last."""
     xraylib = _xraylib()
-    files = [folder / "attenuation.npz", folder / "scattering.npz", folder / "elements.csv"]
+    files = [folder / "attenuation.npz", folder / "scattering.npz"]
     _save(files[0], attenuation_arrays(xraylib))
     _save(files[1], scattering_arrays(xraylib))
-    write_elements(xraylib, files[2])
     about = {
         "made_by": "python -m physsim.physics.build_tables",
         "source": f"xraylib {xraylib.__version__} (BSD-3-Clause), doi:10.1016/j.sab.2011.09.011",
@@ -68,7 +66,6 @@ def build(folder: Path) -> list[Path]:
             "attenuation.npz": "CS_Photo, CS_Rayl, CS_Compt (NIST XCOM); EdgeEnergy",
             "scattering.npz": "FF_Rayl, SF_Compt (Hubbell 1975); ComptonProfile_Partial, ElectronConfig (Biggs 1975); "
                               "EdgeEnergy",
-            "elements.csv": "AtomicWeight, ElementDensity",
         },
         "units": {
             "energy_kev": "keV", "photoelectric, rayleigh, compton": "cm2/g",
@@ -134,17 +131,6 @@ def scattering_arrays(xraylib: Any) -> dict[str, NDArray[Any]]:
         "profile_electrons": np.array([n for *_, n, _ in shells]),
         "profile_binding_kev": np.array([e for *_, e in shells]),
     }
-
-
-def write_elements(xraylib: Any, path: Path) -> None:
-    """Symbols, atomic weights and densities as CSV."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# atomic weights and densities of the elements: xraylib {xraylib.__version__} "
-                   "AtomicWeight, ElementDensity\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["atomic_number", "symbol", "atomic_weight", "density_g_cm3"])
-        for z in range(1, LAST_ATOMIC_NUMBER + 1):
-            writer.writerow([z, xraylib.AtomicNumberToSymbol(z), xraylib.AtomicWeight(z), xraylib.ElementDensity(z)])
 
 
 def _profile(xraylib: Any, z: int, name: str, momentum: Floats) -> list[float]:
