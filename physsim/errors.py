@@ -42,8 +42,9 @@ def did_you_mean(word: str, choices: Iterable[str], listed: int = 8) -> str:
     "Did you mean 'water'?"
     """
     known = sorted(choices)
-    close = difflib.get_close_matches(word.lower(), known, n=3, cutoff=0.6)
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), folded, n=3, cutoff=0.6)
     if close:
-        return "Did you mean " + " or ".join(repr(name) for name in close) + "?"
+        return "Did you mean " + " or ".join(repr(folded[name]) for name in close) + "?"
     more = f" and {len(known) - listed} more" if len(known) > listed else ""
     return "Known: " + ", ".join(known[:listed]) + more + "."

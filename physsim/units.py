@@ -14,6 +14,8 @@ EV_PER_KEV = 1000.0
 J_PER_KEV = 1.602176634e-16  # exact: SI 2019, e = 1.602176634e-19 C
 UGY_PER_KEV_PER_G = J_PER_KEV * G_PER_KG * 1e6  # keV/g -> uGy (uJ/kg)
 MM_PER_M = 1000.0
+CM_PER_M = 100.0
+UAS_PER_MAS = 1000.0
 
 
 def per_mm_from_per_cm(value):  # type: ignore[no-untyped-def]
