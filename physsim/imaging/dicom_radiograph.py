@@ -103,7 +103,8 @@ def save_for_processing(path: str | Path, signal: npt.NDArray[Any], unit: str, e
                                    "must be (rows, columns), finite and not negative", "Give one view's signal."))
     highest = float(values.max())
     if signal_per_level is None:
-        signal_per_level = 2.0 ** math.ceil(math.log2(highest / TOP)) if highest > 0 else 1.0
+        mantissa, exponent = math.frexp(highest / TOP)  # exact, unlike a logarithm
+        signal_per_level = 2.0 ** (exponent - (mantissa == 0.5)) if highest > 0 else 1.0
     if not signal_per_level > 0 or highest / signal_per_level > TOP + 0.5:
         raise InvalidInput(message(f"signal_per_level={signal_per_level}",
                                    f"16 bits end at {TOP} and the signal reaches {highest}",

@@ -19,8 +19,13 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
     Raises OutputError when the file exists and `overwrite` is False, or when its folder is missing or read-only.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()  # what the link points to is written, the link stays
     if path.is_dir():
         raise OutputError(message(str(path), "is a folder", "Give a file name in it."))
+    if path.exists() and not path.is_file():
+        raise OutputError(message(str(path), "is a device, pipe or socket, which cannot be replaced by a whole file",
+                                  "Give the name of an ordinary file."))
     if path.exists() and not overwrite:
         raise OutputError(message(str(path), "exists already",
                                   _ALLOW))

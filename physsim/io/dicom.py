@@ -202,6 +202,13 @@ def _pixels(path: Path, dataset: Any) -> npt.NDArray[Any]:
             str(path), f"the header says {' x '.join(map(str, shape))} pixels (frames, rows, columns) of "
             f"{element.itemsize} bytes = {size} bytes, the file holds {len(data)}", "Copy it again."))
     array = np.frombuffer(data[:size], element).reshape(shape).astype(element.newbyteorder("="), copy=False)
+    unused = dataset.BitsAllocated - dataset.get("BitsStored", dataset.BitsAllocated)
+    if not 0 <= unused < dataset.BitsAllocated or dataset.get("HighBit", 0) != dataset.BitsAllocated - unused - 1:
+        raise FileFormatError(message(
+            str(path), f"BitsStored={dataset.get('BitsStored')} and HighBit={dataset.get('HighBit')} do not fit "
+            f"BitsAllocated={dataset.BitsAllocated}", "Correct the header."))
+    if unused:
+        array = (array << unused) >> unused  # old files keep overlays in the unused bits; also extends the sign
     return array[0] if shape[0] == 1 else array
 
 

@@ -115,8 +115,9 @@ def _inflated(path: Path, offset: int, length: int, skip: int, shape: tuple[int,
 def check_byte_order(array: npt.NDArray[Any], path: Path) -> None:
     """Raise FileFormatError when the voxels make sense only with their bytes swapped.
 
-    A doubt, not a proof: whole numbers whose low bytes are all zero or that become much smoother along x when swapped,
-    real numbers of which many are NaN or beyond 1e-30 to 1e30 and none are when swapped. Looks at 64 rows.
+    A doubt, not a proof: whole numbers whose low bytes are all zero or that become much smoother along x when swapped
+    (half precision too), real numbers of which 1 % are NaN or beyond 1e-30 to 1e30 and none are when swapped. Looks at
+    64 rows.
     """
     if array.itemsize == 1 or array.dtype.kind not in "iuf":
         return
@@ -128,11 +129,13 @@ def check_byte_order(array: npt.NDArray[Any], path: Path) -> None:
 def _doubt_byte_order(rows: npt.NDArray[Any], path: Path) -> None:
     sample = np.array(rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLE_ROWS).astype(int))])
     swapped = sample.byteswap()
-    if sample.dtype.kind == "f":
+    if sample.dtype.kind == "f" and sample.itemsize > 2:
         doubtful = _odd_share(sample) > _ODD and _odd_share(swapped) == 0
-    else:
-        low_bytes_zero = bool(sample.any()) and not (sample & sample.dtype.type(255)).any()
-        doubtful = low_bytes_zero or (sample.shape[1] > 8 and _roughness(sample) > _ROUGH * _roughness(swapped))
+    else:  # half precision is judged by its bits, which rise with the value
+        bits, other = (values.view(np.uint16) if values.dtype.kind == "f" else values for values in (sample, swapped))
+        low_bytes_zero = bool(bits.any()) and not (bits & bits.dtype.type(255)).any()
+        rough = bits.shape[1] > 8 and _roughness(bits) > _ROUGH * _roughness(other)
+        doubtful = rough and not low_bytes_zero if sample.dtype.kind == "f" else rough or low_bytes_zero
     if doubtful:
         raise FileFormatError(message(
             str(path), f"the {rows.dtype} voxels make sense only with their bytes swapped (values such as "
@@ -142,8 +145,7 @@ def _doubt_byte_order(rows: npt.NDArray[Any], path: Path) -> None:
 
 def _odd_share(values: npt.NDArray[Any]) -> float:
     size = np.abs(values.astype(np.float64))
-    low, high = (1e-30, 1e30) if values.itemsize > 2 else (1e-7, 6e4)
-    return float((~np.isfinite(size) | ((size > 0) & (size < low)) | (size > high)).mean())
+    return float((~np.isfinite(size) | ((size > 0) & (size < 1e-30)) | (size > 1e30)).mean())
 
 
 def _roughness(values: npt.NDArray[Any]) -> float:

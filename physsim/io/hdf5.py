@@ -8,6 +8,7 @@ The root's attributes are `format`, `format_version` and `provenance` (JSON).
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -90,8 +91,11 @@ def write_layers(path: str | Path, layers: Mapping[str, Layer], provenance: Mapp
     with written_whole(path, overwrite) as temporary:
         try:
             _write(temporary, layers, text)
-        except RuntimeError as error:  # h5py's word for a failed flush on closing
-            raise OSError(str(error)) from error
+        except (RuntimeError, OSError) as error:  # h5py has RuntimeError for a failed flush on closing
+            number = re.search(r"errno = (\d+)", str(error))
+            if number is None:
+                raise OSError(str(error).splitlines()[0]) from error
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _write(path: Path, layers: Mapping[str, Layer], provenance: str) -> None:

@@ -188,6 +188,21 @@ class TestSeries:
             self.save(tmp_path, image)
 
 
+@pytest.mark.parametrize(("representation", "expected"), [(0, [5, 4095]), (1, [5, -1])])
+def test_twelve_stored_bits(tmp_path, representation, expected):
+    import pydicom
+    save(tmp_path / "a.dcm", "FOR PROCESSING")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset.RealWorldValueMappingSequence
+    dataset.Rows, dataset.Columns, dataset.BitsStored, dataset.HighBit = 1, 2, 12, 11
+    dataset.PixelRepresentation, dataset.RescaleSlope, dataset.RescaleIntercept = representation, 2, -1000
+    dataset.PixelData = np.array([0xF005, 0x0FFF], "<u2").tobytes()  # overlay bits above the stored ones
+    dataset.save_as(tmp_path / "b.dcm")
+    back = read_dicom(tmp_path / "b.dcm")
+    assert back.stored.tolist() == [expected]
+    assert back.values.tolist() == [[2 * value - 1000 for value in expected]]
+
+
 def test_letters_of_directions():
     assert [orientation_letters(d) for d in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))] == [
         "L", "R", "P", "A", "H", "F"]

@@ -36,7 +36,7 @@ def small_files_only():
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_full_disk_leaves_nothing(tmp_path, ending, small_files_only):
-    with pytest.raises(OutputError, match=r"could not be written whole .* nothing is left behind"):
+    with pytest.raises(OutputError, match=r"could not be written whole \(File too large\); nothing is left behind"):
         write_volume(tmp_path / f"a{ending}", noise())
     assert list(tmp_path.iterdir()) == []
 
@@ -86,6 +86,22 @@ def test_missing_folder(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(OutputError, match="is a folder"):
         check_output(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/null"])
+def test_devices_are_not_replaced(device):
+    with pytest.raises(OutputError, match="cannot be replaced"):
+        write_bytes(device, b"x", overwrite=True)
+    assert Path(device).is_char_device()
+
+
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "a")
+    write_bytes(tmp_path / "link", b"1")
+    write_bytes(tmp_path / "link", b"2", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "a").read_bytes() == b"2"
 
 
 def test_read_only_folder(tmp_path):

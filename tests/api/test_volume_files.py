@@ -271,7 +271,7 @@ class TestByteOrder:
         ramp = np.add.outer(np.arange(30), np.arange(40) * 3)[None] + np.zeros((5, 1, 1))
         return np.asarray(ramp, dtype)
 
-    @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "float32", "float64"])
+    @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "float16", "float32", "float64"])
     def test_wrong_order_is_noticed(self, tmp_path, dtype):
         (tmp_path / "a.raw").write_bytes(self.smooth(dtype).byteswap().tobytes())
         with pytest.raises(FileFormatError, match="make sense only with their bytes swapped"):
@@ -284,6 +284,8 @@ class TestByteOrder:
         np.zeros((5, 30, 40), np.uint16), np.random.default_rng(0).integers(0, 65535, (5, 30, 40), np.uint16),
         np.random.default_rng(0).integers(0, 20, (5, 30, 40), np.uint16), np.full((5, 30, 40), 1e-5, np.float32),
         np.random.default_rng(0).normal(size=(5, 30, 40)).astype(np.float16),
+        np.random.default_rng(0).integers(0, 3, (5, 30, 40)).astype(np.float16), np.ones((5, 30, 40), np.float16),
+        np.random.default_rng(0).normal(1, 1e-3, (5, 30, 40)).astype(np.float16),
         np.random.default_rng(0).normal(-1000, 50, (5, 30, 40)).astype(np.int16)])
     def test_right_order_is_not_doubted(self, tmp_path, array):
         (tmp_path / "a.raw").write_bytes(array.tobytes())
