@@ -1,0 +1,72 @@
+"""The tube model's own cross sections: its flat filters, and air for its kerma.
+
+SpekPy's model is validated against measured spectra with PENELOPE's cross sections. XCOM and NIST's mu_en/rho, which
+physsim uses everywhere else, lie higher: 1 % in Al and 2-4 % in Mo, Rh and Ag below 25 keV (4 % of the air kerma of a
+mammographic beam), and for the mu_en/rho of air 2.4 % at 10-30 keV, 1 % at 60 keV. (Buhr et al. measured that of air
+and found it about 2 % below the values that NIST gives.) So a tube's filters and air kerma go with the tube; what
+stands in the beam afterwards (patient, bowtie, the layers of an HVL) goes by XCOM.
+
+Reference: PENELOPE's tables as SpekPy 2.5.4 carries them; Buhr et al., Phys Med Biol 57 (2012) 8231. Built by
+spectra_build.py.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.physics import portable
+from physsim.physics.attenuation import HasDensity, mass_fractions_of
+from physsim.physics.elements import element
+from physsim.physics.spectra_quantities import transmission
+from physsim.units import CM_PER_MM
+
+Array = NDArray[np.float64]
+
+_TABLES = Path(__file__).parent / "data" / "spectra_cross_sections.npz"
+_PARTS = 11  # points in a bin over which transmission is averaged: absorption edges fall inside bins
+
+
+def filter_attenuation_per_mm(material: HasDensity, energies_kev: Array) -> Array:
+    """Linear attenuation (1/mm) of a tube's filter, coherent scatter included, at 1-150 keV in any shape."""
+    total = np.zeros(energies_kev.shape)
+    log_energy = portable.log(energies_kev)
+    for symbol, fraction in mass_fractions_of(material).items():
+        nodes, values = _element_table(element(symbol).atomic_number)
+        total += fraction * portable.exp(np.interp(log_energy, nodes, values))
+    return np.asarray(total * (material.density_g_cm3 * CM_PER_MM))
+
+
+def filter_optical_depth(layers: Sequence[tuple[HasDensity, float]], edges_kev: Array) -> Array:
+    """-log of the transmission of (material, thickness mm) layers, averaged over each bin; (n,) for n + 1 edges."""
+    share = (np.arange(_PARTS) + 0.5) / _PARTS
+    energies = np.clip(edges_kev[:-1, None] + np.diff(edges_kev)[:, None] * share, 1.0, 150.0)
+    depth = np.zeros(energies.shape)
+    for material, thickness_mm in layers:
+        depth += filter_attenuation_per_mm(material, energies) * thickness_mm
+    least = depth.min(axis=1)
+    return np.asarray(least - portable.log(transmission(depth - least[:, None]).mean(axis=1)))
+
+
+def air_absorption_cm2_g(energies_kev: Array) -> Array:
+    """Mass energy-absorption coefficient of dry air, any shape, 1-150 keV."""
+    return portable.exp(np.interp(portable.log(energies_kev), *_air_table()))
+
+
+@functools.cache
+def _air_table() -> tuple[Array, Array]:
+    with np.load(_TABLES) as stored:
+        return portable.log(stored["air_energy_kev"]), portable.log(stored["air_absorption_cm2_g"])
+
+
+@functools.cache
+def _element_table(atomic_number: int) -> tuple[Array, Array]:
+    """log keV and log cm2/g of one element; edges appear as two nodes at one energy."""
+    with np.load(_TABLES) as stored:
+        first, last = stored["first"][atomic_number - 1 : atomic_number + 1]
+        energy, value = stored["energy_kev"][first:last], stored["mass_attenuation_cm2_g"][first:last]
+    return portable.log(energy), portable.log(value)
