@@ -10,14 +10,20 @@ from physsim._version import __version__
 if TYPE_CHECKING:
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
     from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
+    from physsim.spec.bowtie import Bowtie as Bowtie
     from physsim.spec.geometry import Geometry as Geometry
     from physsim.spec.grid import Grid as Grid
     from physsim.spec.material import Material as Material
     from physsim.spec.material import material as material
     from physsim.spec.material import materials as materials
+    from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
+    from physsim.spec.spectrum import Filter as Filter
+    from physsim.spec.spectrum import Spectrum as Spectrum
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
+    "Bowtie": "physsim.spec.bowtie",
+    "Filter": "physsim.spec.spectrum",
     "Geometry": "physsim.spec.geometry",
     "Grid": "physsim.spec.grid",
     "Material": "physsim.spec.material",
@@ -25,6 +31,8 @@ _PUBLIC = {
     "mass_attenuation_cm2_g": "physsim.physics.attenuation",
     "material": "physsim.spec.material",
     "materials": "physsim.spec.material",
+    "SampledSpectrum": "physsim.spec.sampled_spectrum",
+    "Spectrum": "physsim.spec.spectrum",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
