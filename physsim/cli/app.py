@@ -30,3 +30,7 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 def info() -> None:
     """Version, devices and hashes of tables.  Example: physsim info."""
     typer.echo(f"physsim {__version__}")
+
+
+from physsim.cli import spectrum as _spectrum  # noqa: E402, F401
+from physsim.cli import validate_spectra as _validate_spectra  # noqa: E402, F401
