@@ -1,6 +1,6 @@
 // Lanes: F (float), I (int32), M (mask) are 16 wide on the CPU and one wide on CUDA. The only intrinsics in the tree.
-// Every operation gives the same bits in every instruction set: + - * / sqrt are IEEE, nothing is contracted or
-// reassociated, min and max return the second operand when the operands are equal or unordered (as x86 does).
+// Every operation gives the same bits in every instruction set: + - * / sqrt and multiply_add (rounded once) are IEEE,
+// the compiler contracts and reassociates nothing (-ffp-contract=off), min and max return the second operand when the operands are equal or unordered (as x86 does).
 #pragma once
 #include "core/platform.h"
 

@@ -29,6 +29,7 @@ PHYSSIM_HD F operator+(F a, F b) { return _mm512_add_ps(a.v, b.v); }
 PHYSSIM_HD F operator-(F a, F b) { return _mm512_sub_ps(a.v, b.v); }
 PHYSSIM_HD F operator*(F a, F b) { return _mm512_mul_ps(a.v, b.v); }
 PHYSSIM_HD F operator/(F a, F b) { return _mm512_div_ps(a.v, b.v); }
+PHYSSIM_HD F multiply_add(F a, F b, F c) { return _mm512_fmadd_ps(a.v, b.v, c.v); }
 PHYSSIM_HD F minimum(F a, F b) { return _mm512_min_ps(a.v, b.v); }
 PHYSSIM_HD F maximum(F a, F b) { return _mm512_max_ps(a.v, b.v); }
 PHYSSIM_HD F square_root(F a) { return _mm512_sqrt_ps(a.v); }

@@ -47,6 +47,7 @@ PHYSSIM_BINARY(M, I, operator==, -(a == b))
 PHYSSIM_BINARY(M, M, operator&, a & b)
 PHYSSIM_BINARY(M, M, operator|, a | b)
 #undef PHYSSIM_BINARY
+PHYSSIM_HD F multiply_add(F x, F y, F z) { PHYSSIM_EACH z.v[l] = __builtin_fmaf(x.v[l], y.v[l], z.v[l]); return z; }
 PHYSSIM_HD I operator<<(I x, int n) { PHYSSIM_EACH x.v[l] = static_cast<int32_t>(static_cast<uint32_t>(x.v[l]) << n); return x; }
 PHYSSIM_HD I operator>>(I x, int n) { PHYSSIM_EACH x.v[l] >>= n; return x; }
 PHYSSIM_HD F square_root(F x) { PHYSSIM_EACH x.v[l] = __builtin_sqrtf(x.v[l]); return x; }

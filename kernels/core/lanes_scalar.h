@@ -11,6 +11,7 @@ typedef float F;
 typedef int32_t I;
 typedef bool M;
 
+PHYSSIM_HD F multiply_add(F a, F b, F c) { return fmaf(a, b, c); }
 PHYSSIM_HD F minimum(F a, F b) { return a < b ? a : b; }
 PHYSSIM_HD F maximum(F a, F b) { return a > b ? a : b; }
 PHYSSIM_HD I minimum(I a, I b) { return a < b ? a : b; }

@@ -21,7 +21,7 @@ struct Isa { const char* name; bool present; const KernelTable& (*kernels)(); };
 
 std::vector<Isa> instruction_sets() {
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
         && __builtin_cpu_supports("avx512vl");
     return {{"avx512", avx512, kernels_avx512}, {"avx2", avx2, kernels_avx2}, {"portable", true, kernels_portable}};

@@ -1,4 +1,4 @@
-#pragma GCC target("avx2,f16c,bmi,bmi2,lzcnt,popcnt")
+#pragma GCC target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
 #define PHYSSIM_ISA avx2
 #define PHYSSIM_ISA_NAME "avx2"
 #define PHYSSIM_LANES_AVX2

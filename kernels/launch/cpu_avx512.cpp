@@ -1,4 +1,4 @@
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
 #define PHYSSIM_ISA avx512
 #define PHYSSIM_ISA_NAME "avx512"
 #define PHYSSIM_LANES_AVX512

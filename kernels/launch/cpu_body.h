@@ -13,6 +13,7 @@ static const KernelTable table = {
     [](const Volume& volume, const ColumnTile& tile, int row) { pack(volume, tile, row); },
     [](const Volume& volume, const BlockTile& tile, int layer) { pack(volume, tile, layer); },
     project_columns,
+    finish_columns,
     project_packets,
 };
 

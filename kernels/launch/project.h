@@ -9,11 +9,11 @@
 
 namespace physsim {
 
-// Columns of the volume a tile holds: as many as fit the second-level cache.
+// Edge of a tile of columns: about 1.2 MB of them (measured: the second-level cache holds what a block of 16 detector
+// columns needs of it), a multiple of 16 voxels so that packing turns whole blocks.
 inline int column_tile_edge(int nw) {
-    const double bytes = 1.1e6, floats = nw + COLUMN_PAD;
-    int edge = static_cast<int>(__builtin_sqrt(bytes / (4.0 * floats)));
-    return std::max(8, std::min(MAX_TILE_EDGE, edge / 4 * 4));
+    const double edge = __builtin_sqrt(1.6e6 / (4.0 * (nw + COLUMN_PAD)));
+    return std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge + 8.0) / 16 * 16));
 }
 
 struct AlignedFloats {
@@ -50,13 +50,14 @@ inline void project_along(const KernelTable& kernels, const Volume& volume, int 
     const int items = static_cast<int>(views.size()) * pieces;
     Team team(threads);
     std::vector<Queue> packing(tiles.size() + 1), tracing(tiles.size());
+    Queue finishing;
     const auto pack_tile = [&](size_t t) {
         int row;
         const ColumnTile& tile = tiles[t];
         while (packing[t].take(tile.nq, row)) {
             // The zeros between columns: the buffer may hold an earlier tile of another shape.
             for (int i = 0; i < tile.np; i++) {
-                float* column = tile.data + (static_cast<int64_t>(i) * tile.nq + row) * tile.stride;
+                float* column = tile.data + (static_cast<int64_t>(row) * tile.np + i) * tile.stride;
                 std::fill(column, column + COLUMN_PAD, 0.0f);
                 if (i == tile.np - 1 && row == tile.nq - 1) std::fill(column + tile.stride, column + tile.stride + COLUMN_PAD, 0.0f);
             }
@@ -72,9 +73,19 @@ inline void project_along(const KernelTable& kernels, const Volume& volume, int 
             while (tracing[t].take(items, item)) {
                 const Image& view = views[static_cast<size_t>(item / pieces)];
                 const int from = blocks * (item % pieces) / pieces, to = blocks * (item % pieces + 1) / pieces;
-                for (int b = from; b < to; b++) kernels.project_columns(tiles[t], volume.spacing, view.rays, 16 * b, view.pixels);
+                for (int b = from; b < to; b++) kernels.project_columns(tiles[t], view.rays, 16 * b, view.pixels);
             }
             team.barrier();
+        }
+        // The images hold sums (columns, rows): turn them.
+        const ViewRays& any = views[0].rays;
+        const size_t pixels = static_cast<size_t>(any.rows) * any.columns;
+        AlignedFloats copy(pixels), room(16 * (any.rows + 16));
+        int item;
+        while (finishing.take(static_cast<int>(views.size()), item)) {
+            const Image& view = views[static_cast<size_t>(item)];
+            std::copy(view.pixels, view.pixels + pixels, copy.data.get());
+            kernels.finish_columns(volume.spacing, whole.axis, view.rays, copy.data.get(), view.pixels, room.data.get());
         }
     });
 }

@@ -8,7 +8,8 @@ struct KernelTable {
     const char* name;
     void (*pack_columns)(const Volume&, const ColumnTile&, int row);
     void (*pack_block)(const Volume&, const BlockTile&, int layer);
-    void (*project_columns)(const ColumnTile&, const double (&spacing)[3], const ViewRays&, int first_column, float* image);
+    void (*project_columns)(const ColumnTile&, const ViewRays&, int first_column, float* sums);
+    void (*finish_columns)(const double (&spacing)[3], const int32_t (&axis)[3], const ViewRays&, const float* sums, float* image, float* room);
     void (*project_packets)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, float* image);
 };
 

@@ -65,10 +65,7 @@ struct AxisWalk {
         next = step == 0 ? 1e300 : at(step > 0 ? cell + 1 : cell);
     }
 
-    PHYSSIM_HD void advance() {
-        cell += step;
-        next = at(step > 0 ? cell + 1 : cell);
-    }
+    PHYSSIM_HD double per_cell() const { return step > 0 ? inverse : 0.0 - inverse; }
 };
 
 // Visits the cells from entry to exit: visit(p cell, q cell, parameter at the cell's exit). Returns false when the tile is missed.
@@ -82,21 +79,23 @@ PHYSSIM_HD bool walk_cells(const ColumnPath& path, const ColumnTile& tile, Begin
     p.begin(slope_p, entry);
     q.begin(slope_q, entry);
     begin(entry, exit);
+    // Both axes advance by selection: which one is next is a coin toss that no branch predictor wins.
+    const double per_p = p.per_cell(), per_q = q.per_cell();
+    int32_t cell_p = p.cell, cell_q = q.cell;
+    double next_p = p.next, next_q = q.next;
     while (true) {
-        const bool across_p = p.next < q.next;
-        const double leave = across_p ? p.next : q.next;
+        const bool across_p = next_p < next_q;
+        const double leave = across_p ? next_p : next_q;
         if (leave >= exit) {
-            visit(p.cell, q.cell, exit);
+            visit(cell_p, cell_q, exit);
             return true;
         }
-        visit(p.cell, q.cell, leave);
-        if (across_p) {
-            p.advance();
-            if (p.cell < p.low || p.cell >= p.high) return true;
-        } else {
-            q.advance();
-            if (q.cell < q.low || q.cell >= q.high) return true;
-        }
+        visit(cell_p, cell_q, leave);
+        cell_p += across_p ? p.step : 0;
+        cell_q += across_p ? 0 : q.step;
+        next_p += across_p ? per_p : 0.0;
+        next_q += across_p ? 0.0 : per_q;
+        if (cell_p < p.low || cell_p >= p.high || cell_q < q.low || cell_q >= q.high) return true;
     }
 }
 

@@ -42,7 +42,7 @@ PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const (
             const F rest = exit - lane[g].next;
             lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
             const F second = voxels[lane[g].voxel];
-            sum[g] = sum[g] + first * length + (second - first) * rest;
+            sum[g] = multiply_add(second - first, rest, multiply_add(first, length, sum[g]));
             lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
         }
     }
@@ -57,7 +57,7 @@ PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& f
         while (true) {
             const M crosses = lane.next < exit;
             const F leave = select(crosses, lane.next, exit);
-            sum = sum + fetch(cells[c].column, lane.voxel) * (leave - here);
+            sum = multiply_add(fetch(cells[c].column, lane.voxel), leave - here, sum);
             here = leave;
             if (!any(crosses)) break;
             lane.voxel = add_where(crosses, lane.voxel, lane.step);
@@ -73,15 +73,14 @@ struct ColumnCells {
     float entry;                        // parameter where the first cell begins
     double height, height_row;          // w at s = 0 for row 0, and what a row adds
     double slope, slope_row;            // voxels of w a unit of s, likewise
-    double across_mm2, w_mm;            // squared mm across w a unit of s; mm a voxel of w
     int32_t first_row, last_row;        // rows that can touch the volume in this tile
 
     // Fills the list; count = 0 when the path misses the tile.
-    inline void build(const ViewRays& rays, const ColumnTile& tile, const double (&spacing)[3], int column) {
+    inline void build(const ViewRays& rays, const ColumnTile& tile, int column) {
         const ColumnPath path(rays, tile.axis, column);
         count = 0;
         double origin = 0.0, before = 0.0;
-        const int32_t base = COLUMN_PAD - (tile.p0 * tile.nq + tile.q0) * tile.stride;
+        const int32_t base = COLUMN_PAD - (tile.q0 * tile.np + tile.p0) * tile.stride;
         const bool hit = path.length > 0 && walk_cells(path, tile,
             [&](double from, double to) {
                 origin = 0.5 * (from + to);
@@ -90,7 +89,7 @@ struct ColumnCells {
             },
             [&](int32_t p, int32_t q, double leave) {
                 if (leave > before) {
-                    cell[count].column = base + (p * tile.nq + q) * tile.stride;
+                    cell[count].column = base + (q * tile.np + p) * tile.stride;
                     cell[count].exit = static_cast<float>(leave - origin);
                     cell[count].length = static_cast<float>(leave - before);
                     count++;
@@ -101,8 +100,6 @@ struct ColumnCells {
         const double along = origin / path.length;
         height = path.w + along * path.dw, height_row = rays.start_row[tile.axis[2]] + along * path.dw_row;
         slope = path.dw / path.length, slope_row = path.dw_row / path.length;
-        const double mp = path.dp / path.length * spacing[tile.axis[0]], mq = path.dq / path.length * spacing[tile.axis[1]];
-        across_mm2 = mp * mp + mq * mq, w_mm = spacing[tile.axis[2]];
         rows_touching(tile.nw, rays.rows);
         if (first_row > last_row) count = 0;
     }
@@ -207,14 +204,18 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
     }
 }
 
-// mm a unit of parameter for rows row .. row + 15.
-PHYSSIM_HD F mm_per_parameter(const ColumnCells& path, int row) {
-    const F slope = F(static_cast<float>((path.slope + row * path.slope_row) * path.w_mm))
-        + to_float(lane_index()) * F(static_cast<float>(path.slope_row * path.w_mm));
-    return square_root(F(static_cast<float>(path.across_mm2)) + slope * slope);
-}
-
 constexpr int ROWS_AT_ONCE = 16 * INTERLEAVE;
+
+// Adds the first `count` lanes to consecutive floats.
+PHYSSIM_HD void add_rows(float* out, int count, F sum) {
+    if (count >= 16) {
+        store(out, load(out) + sum);
+        return;
+    }
+    alignas(64) float lanes[16];
+    store(lanes, sum);
+    for (int l = 0; l < count; l++) out[l] += lanes[l];
+}
 
 // Do all rays of columns first .. last pass the tile on one side? Exact for a fan below half a turn.
 inline bool columns_miss(const ViewRays& rays, const ColumnTile& tile, int first, int last) {
@@ -230,47 +231,72 @@ inline bool columns_miss(const ViewRays& rays, const ColumnTile& tile, int first
     return before || behind;
 }
 
-// Adds the line integrals (mm x value) of columns first .. first + 15 through the tile to image (rows, columns).
-inline void project_columns(const ColumnTile& tile, const double (&spacing)[3], const ViewRays& rays, int first, float* image) {
+// Adds value x parameter of columns first .. first + 15 through the tile to sums (columns, rows): turned, so that the rows of
+// a column are contiguous; finish_columns makes the image of it.
+inline void project_columns(const ColumnTile& tile, const ViewRays& rays, int first, float* sums) {
     const int count = rays.columns - first < 16 ? rays.columns - first : 16;
     if (columns_miss(rays, tile, first, first + count - 1)) return;
     ColumnCells path[16];
     int low = rays.rows, high = -1;
     for (int c = 0; c < count; c++) {
-        path[c].build(rays, tile, spacing, first + c);
+        path[c].build(rays, tile, first + c);
         if (path[c].count == 0) continue;
         if (path[c].first_row < low) low = path[c].first_row;
         if (path[c].last_row > high) high = path[c].last_row;
     }
-    alignas(64) float sums[16 * ROWS_AT_ONCE];
+    // Groups of rows outside, columns inside: neighbouring columns cross the same cells, which are then in the first-level cache.
     for (int row = low / 16 * 16; row <= high; row += ROWS_AT_ONCE) {
-        for (int i = 0; i < 16 * ROWS_AT_ONCE; i++) sums[i] = 0.0f;
+        const int groups = (high - row) / 16 + 1;
         for (int c = 0; c < count; c++) {
             if (path[c].count == 0 || path[c].last_row < row || path[c].first_row >= row + ROWS_AT_ONCE) continue;
-            const int groups = (high - row) / 16 + 1;
-            F sum[INTERLEAVE];
-            for (int g = 0; g < INTERLEAVE; g++) sum[g] = F(0.0f);
+            float* out = sums + static_cast<int64_t>(first + c) * rays.rows + row;
+            for (int g = 0; g < INTERLEAVE; g++) __builtin_prefetch(out + 16 * g, 1);
             if (groups >= INTERLEAVE) {
+                F sum[INTERLEAVE];
+                for (int g = 0; g < INTERLEAVE; g++) sum[g] = F(0.0f);
                 trace_rows<INTERLEAVE>(tile, path[c], row, 0, path[c].count, sum);
+                for (int g = 0; g < INTERLEAVE; g++) add_rows(out + 16 * g, rays.rows - row - 16 * g, sum[g]);
             } else {
                 for (int g = 0; g < groups; g++) {
-                    F one[1] = {F(0.0f)};
-                    trace_rows<1>(tile, path[c], row + 16 * g, 0, path[c].count, one);
-                    sum[g] = one[0];
+                    F sum[1] = {F(0.0f)};
+                    trace_rows<1>(tile, path[c], row + 16 * g, 0, path[c].count, sum);
+                    add_rows(out + 16 * g, rays.rows - row - 16 * g, sum[0]);
                 }
             }
-            for (int g = 0; g < INTERLEAVE; g++) store(sums + c * ROWS_AT_ONCE + 16 * g, sum[g] * mm_per_parameter(path[c], row + 16 * g));
         }
-        for (int g = 0; g < INTERLEAVE; g++) {
-            const int at = row + 16 * g;
-            float* out = image + static_cast<int64_t>(at) * rays.columns + first;
-            if (at + 16 <= rays.rows && count == 16) {
-                transpose<true>(out, rays.columns, sums + 16 * g, ROWS_AT_ONCE);
-            } else {
-                for (int r = 0; r < 16 && at + r < rays.rows; r++)
-                    for (int c = 0; c < count; c++) out[r * static_cast<int64_t>(rays.columns) + c] += sums[c * ROWS_AT_ONCE + 16 * g + r];
+    }
+}
+
+// mm a unit of parameter for rows row .. row + 15 of a column.
+PHYSSIM_HD F mm_per_parameter(const ColumnPath& path, const double (&spacing)[3], const int32_t (&axis)[3], int row) {
+    const double p = path.dp / path.length * spacing[axis[0]], q = path.dq / path.length * spacing[axis[1]];
+    const double w = spacing[axis[2]] / path.length;
+    const F along = F(static_cast<float>((path.dw + row * path.dw_row) * w)) + to_float(lane_index()) * F(static_cast<float>(path.dw_row * w));
+    return square_root(F(static_cast<float>(p * p + q * q)) + along * along);
+}
+
+// Turns sums (columns, rows) of value x parameter into the image (rows, columns) of value x mm. `room` has space for
+// 16 columns of rows + 16 floats.
+inline void finish_columns(const double (&spacing)[3], const int32_t (&axis)[3], const ViewRays& rays, const float* sums, float* image, float* room) {
+    const int64_t high = (rays.rows + 15) / 16 * 16;
+    for (int first = 0; first < rays.columns; first += 16) {
+        const int count = rays.columns - first < 16 ? rays.columns - first : 16;
+        for (int c = 0; c < count; c++) {
+            const ColumnPath path(rays, axis, first + c);
+            const float* in = sums + static_cast<int64_t>(first + c) * rays.rows;
+            int row = 0;
+            for (; row + 16 <= rays.rows; row += 16) store(room + c * high + row, load(in + row) * mm_per_parameter(path, spacing, axis, row));
+            if (row < rays.rows) {
+                alignas(64) float tail[16] = {};
+                for (int r = row; r < rays.rows; r++) tail[r - row] = in[r];
+                store(room + c * high + row, load(tail) * mm_per_parameter(path, spacing, axis, row));
             }
         }
+        int row = 0;
+        if (count == 16)
+            for (; row + 16 <= rays.rows; row += 16) transpose<false>(image + static_cast<int64_t>(row) * rays.columns + first, rays.columns, room + row, high);
+        for (; row < rays.rows; row++)
+            for (int c = 0; c < count; c++) image[static_cast<int64_t>(row) * rays.columns + first + c] = room[c * high + row];
     }
 }
 

@@ -31,27 +31,47 @@ inline void pack_line(const T* in, int64_t stride, int n, float* out) {
     for (; k < n; k++) out[k] = convert(in + k * stride);
 }
 
+// Up to 16 columns of nw voxels from lines that are contiguous across the columns and `stride` apart along them.
+template <typename T>
+inline void pack_transposed(const T* in, int64_t stride, int columns, int nw, float* out, int64_t next) {
+    alignas(64) float lines[16 * 16], turned[16 * 16];
+    if (columns > 16) columns = 16;
+    for (int k = 0; k < nw; k += 16) {
+        const int deep = nw - k < 16 ? nw - k : 16;
+        for (int line = 0; line < 16; line++)  // too far apart for the hardware to guess
+            if (k + 48 + line < nw) __builtin_prefetch(in + (k + 48 + line) * stride);
+        for (int line = 0; line < deep; line++) {
+            const T* from = in + (k + line) * stride;
+            if (columns == 16) {
+                convert16(from, lines + 16 * line);
+            } else {
+                T some[16] = {};
+                for (int c = 0; c < columns; c++) some[c] = from[c];
+                convert16(some, lines + 16 * line);
+            }
+        }
+        if (columns == 16 && deep == 16) {
+            transpose<false>(out + k, next, lines, 16);
+        } else {
+            transpose<false>(turned, 16, lines, 16);
+            for (int c = 0; c < columns; c++)
+                for (int d = 0; d < deep; d++) out[c * next + k + d] = turned[16 * c + d];
+        }
+    }
+}
+
 // Row j (along q) of a column tile.
 template <typename T>
 inline void pack_columns(const Volume& volume, const ColumnTile& tile, int j) {
     const int64_t sp = volume.stride[tile.axis[0]], sq = volume.stride[tile.axis[1]], sw = volume.stride[tile.axis[2]];
     const T* in = static_cast<const T*>(volume.data) + tile.p0 * sp + (tile.q0 + j) * sq;
-    float* out = tile.data + COLUMN_PAD + static_cast<int64_t>(j) * tile.stride;
-    const int64_t next = static_cast<int64_t>(tile.nq) * tile.stride;
-    int i = 0;
+    const int64_t next = tile.stride;
+    float* out = tile.data + COLUMN_PAD + static_cast<int64_t>(j) * tile.np * next;
     if (sp == 1) {  // lines along p are contiguous: transpose 16 x 16
-        float lines[16 * 16];
-        for (; i + 16 <= tile.np; i += 16) {
-            int k = 0;
-            for (; k + 16 <= tile.nw; k += 16) {
-                for (int line = 0; line < 16; line++) convert16(in + i + (k + line) * sw, lines + 16 * line);
-                transpose<false>(out + i * next + k, next, lines, 16);
-            }
-            for (int column = 0; column < 16; column++)
-                pack_line(in + i + column + k * sw, sw, tile.nw - k, out + (i + column) * next + k);
-        }
+        for (int i = 0; i < tile.np; i += 16) pack_transposed(in + i, sw, tile.np - i, tile.nw, out + i * next, next);
+        return;
     }
-    for (; i < tile.np; i++) pack_line(in + i * sp, sw, tile.nw, out + i * next);
+    for (int i = 0; i < tile.np; i++) pack_line(in + i * sp, sw, tile.nw, out + i * next);
 }
 
 // Layer k (along z) of a block tile.

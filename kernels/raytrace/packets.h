@@ -118,7 +118,7 @@ PHYSSIM_HD F trace_packet(const BlockTile& block, const PacketRays& rays) {
     while (any(active)) {
         const F leave = minimum(minimum(x.next, y.next), minimum(z.next, exit));
         const F length = select(active, maximum(leave - here, F(0.0f)), F(0.0f));
-        sum = sum + gather(voxels, index) * length;
+        sum = multiply_add(gather(voxels, index), length, sum);
         here = leave;
         active = active & (leave < exit);
         const M cx = active & (x.next <= leave), cy = active & (y.next <= leave), cz = active & (z.next <= leave);

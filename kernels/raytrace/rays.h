@@ -26,7 +26,7 @@ struct ViewRays {
 
 // Rectangle of whole columns of the volume: axis w contiguous, p and q across; zeros before, between and after the columns.
 struct ColumnTile {
-    float* data;          // column (i, j) of the tile, voxel k along w: data[PAD + (i * nq + j) * stride + k]
+    float* data;          // column (i, j) of the tile, voxel k along w: data[PAD + (j * np + i) * stride + k]
     int32_t axis[3];      // which of x, y, z are p, q, w
     int32_t p0, q0;       // first voxel
     int32_t np, nq, nw;   // voxels
