@@ -9,6 +9,7 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 1;  // two registers a value: more groups in flight would spill
+constexpr int PACKETS_AT_ONCE = 1;  // the same for the packets of the general path
 
 struct M { __m256 a, b; };
 struct I {

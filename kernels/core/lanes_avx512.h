@@ -10,6 +10,7 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 4;  // groups of lanes in flight in the column kernel: hides the mask latency
+constexpr int PACKETS_AT_ONCE = 2;  // the same for the packets of the general path
 
 struct M { __mmask16 m; };
 struct I {
@@ -71,7 +72,21 @@ PHYSSIM_HD I load(const int32_t* p) { return _mm512_loadu_si512(p); }
 PHYSSIM_HD F load(const uint16_t* half) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(half))); }
 PHYSSIM_HD void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
 PHYSSIM_HD void store(int32_t* p, I a) { _mm512_storeu_si512(p, a.v); }
-PHYSSIM_HD F gather(const float* p, I index) { return _mm512_i32gather_ps(index.v, p, 4); }
+// Sixteen loads and fifteen inserts: vgatherdps is microcoded on AMD and slowed by microcode on many Intel CPUs.
+PHYSSIM_HD __m128 gather4(const float* p, const int32_t* index) {
+    __m128 lanes = _mm_load_ss(p + index[0]);
+    lanes = _mm_insert_ps(lanes, _mm_load_ss(p + index[1]), 0x10);
+    lanes = _mm_insert_ps(lanes, _mm_load_ss(p + index[2]), 0x20);
+    return _mm_insert_ps(lanes, _mm_load_ss(p + index[3]), 0x30);
+}
+PHYSSIM_HD F gather(const float* p, I index) {
+    alignas(64) int32_t i[16];
+    _mm512_store_si512(i, index.v);
+    asm("" : "+m"(i));  // through memory: else the compiler shuffles the indices out of the register
+    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i)), gather4(p, i + 4), 1);
+    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i + 8)), gather4(p, i + 12), 1);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
 PHYSSIM_HD I gather(const int32_t* p, I index) { return _mm512_i32gather_epi32(index.v, p, 4); }
 PHYSSIM_HD I lane_index() { return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
 

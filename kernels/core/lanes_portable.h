@@ -9,6 +9,7 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 1;
+constexpr int PACKETS_AT_ONCE = 1;  // the same for the packets of the general path
 
 #define PHYSSIM_EACH for (int l = 0; l < 16; l++)
 

@@ -7,6 +7,7 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 1;
 constexpr int INTERLEAVE = 1;
+constexpr int PACKETS_AT_ONCE = 1;  // the same for the packets of the general path
 typedef float F;
 typedef int32_t I;
 typedef bool M;

@@ -17,8 +17,10 @@ typedef unsigned long long uint64_t;
 
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 #define PHYSSIM_HD __host__ __device__ __forceinline__
+#define PHYSSIM_UNROLL _Pragma("unroll")
 #else
 #define PHYSSIM_HD inline __attribute__((always_inline))
+#define PHYSSIM_UNROLL _Pragma("GCC unroll 8")
 #endif
 
 // The instruction set of this translation unit names its namespace, so that no two units share a symbol.

@@ -45,19 +45,45 @@ struct LaneAxis {
     }
 };
 
+// What the 16 rays of a packet differ by from its first one: the same for all packets above each other.
+struct PacketOffsets {
+    F start[3], turn[3];
+    I row;      // lane's row in the packet
+    M real;     // lanes whose column is on the detector
+
+    inline PacketOffsets(const ViewRays& rays, PacketShape shape, int column) {
+        const double* start0 = rays.start + static_cast<int64_t>(column) * rays.start_stride;
+        const double* end0 = rays.end + static_cast<int64_t>(column) * 3;
+        alignas(64) float from[3][16], by[3][16], is_real[16];
+        alignas(64) int32_t rows[16];
+        for (int l = 0; l < 16; l++) {
+            const int r = l / shape.wide, c = column + l % shape.wide < rays.columns ? l % shape.wide : 0;
+            is_real[l] = c == l % shape.wide ? 1.0f : 0.0f;
+            rows[l] = r;
+            for (int a = 0; a < 3; a++) {
+                const double s = start0[static_cast<int64_t>(c) * rays.start_stride + a] - start0[a] + r * rays.start_row[a];
+                const double e = end0[c * 3 + a] - end0[a] + r * rays.end_row[a];
+                from[a][l] = static_cast<float>(s);
+                by[a][l] = static_cast<float>(e - s);
+            }
+        }
+        for (int a = 0; a < 3; a++) start[a] = load(from[a]), turn[a] = load(by[a]);
+        row = load(rows);
+        real = F(0.0f) < load(is_real);
+    }
+};
+
 // The 16 rays of a packet in a block's own coordinates, with the parameter counted from near the block.
 struct PacketRays {
     F position[3], slope[3];  // at parameter 0; voxels a unit of parameter
     F first, last;            // parameters of the rays' own ends
     F mm;                     // mm a unit of parameter
     M real;                   // lanes that are pixels
-    int32_t row, column;      // first pixel
 
-    inline PacketRays(const ViewRays& rays, const double (&spacing)[3], const BlockTile& block, PacketShape shape, int packet_row, int packet_column)
-        : row(packet_row * shape.high), column(packet_column * shape.wide) {
+    PacketRays() = default;
+    inline PacketRays(const ViewRays& rays, const double (&spacing)[3], const BlockTile& block, const PacketOffsets& offsets, int row, int column) {
         const double* start0 = rays.start + static_cast<int64_t>(column) * rays.start_stride;
         const double* end0 = rays.end + static_cast<int64_t>(column) * 3;
-        alignas(64) float offset_start[3][16], offset_turn[3][16], is_real[16];
         double start[3], turn[3], length = 0.0, middle = 0.0, square = 0.0;
         for (int a = 0; a < 3; a++) {
             start[a] = start0[a] + row * rays.start_row[a];
@@ -70,25 +96,13 @@ struct PacketRays {
         middle /= square;  // where the first ray is nearest to the block's centre, as a fraction of its length
         if (middle < 0.0) middle = 0.0;
         if (middle > 1.0) middle = 1.0;
-        for (int l = 0; l < 16; l++) {
-            const int r = l / shape.wide, c = l % shape.wide;
-            const bool inside = row + r < rays.rows && column + c < rays.columns;
-            const int cc = inside ? c : 0;
-            is_real[l] = inside ? 1.0f : 0.0f;
-            for (int a = 0; a < 3; a++) {
-                const double s = start0[static_cast<int64_t>(cc) * rays.start_stride + a] - start0[a] + (inside ? r : 0) * rays.start_row[a];
-                const double e = end0[cc * 3 + a] - end0[a] + (inside ? r : 0) * rays.end_row[a];
-                offset_start[a][l] = static_cast<float>(s);
-                offset_turn[a][l] = static_cast<float>(e - s);
-            }
-        }
-        real = F(0.0f) < load(is_real);
-        const F scale(static_cast<float>(1.0 / length)), along(static_cast<float>(middle));
+        real = offsets.real & (offsets.row < I(rays.rows - row));
+        const double inverse = 1.0 / length;
+        const F scale(static_cast<float>(inverse)), along(static_cast<float>(middle));
         F mm2(0.0f);
         for (int a = 0; a < 3; a++) {
-            const F offset = load(offset_start[a]), difference = load(offset_turn[a]);
-            position[a] = F(static_cast<float>(start[a] + middle * turn[a] - block.first[a])) + (offset + along * difference);
-            slope[a] = F(static_cast<float>(turn[a] / length)) + difference * scale;
+            position[a] = F(static_cast<float>(start[a] + middle * turn[a] - block.first[a])) + (offsets.start[a] + along * offsets.turn[a]);
+            slope[a] = F(static_cast<float>(turn[a] * inverse)) + offsets.turn[a] * scale;
             const F s = slope[a] * F(static_cast<float>(spacing[a]));
             mm2 = mm2 + s * s;
         }
@@ -98,38 +112,64 @@ struct PacketRays {
     }
 };
 
-// Sums of value x parameter of 16 rays through a block.
-PHYSSIM_HD F trace_packet(const BlockTile& block, const PacketRays& rays) {
-    F entry = rays.first, exit = rays.last;
-    LaneAxis x, y, z;
-    x.clip(rays.position[0], rays.slope[0], block.shape[0], entry, exit);
-    y.clip(rays.position[1], rays.slope[1], block.shape[1], entry, exit);
-    z.clip(rays.position[2], rays.slope[2], block.shape[2], entry, exit);
-    M active = rays.real & (entry < exit);
-    F sum(0.0f);
-    if (!any(active)) return sum;
-    exit = select(active, exit, entry);
-    const int line = block.shape[0] + 2, layer = line * (block.shape[1] + 2);
-    F safe = select(active, entry, F(0.0f));
-    I index = x.begin(rays.slope[0], safe, block.shape[0], 1) + y.begin(rays.slope[1], safe, block.shape[1], line)
-        + z.begin(rays.slope[2], safe, block.shape[2], layer);
-    const float* voxels = block.data + layer + line + 1;
-    F here = entry;
-    while (any(active)) {
-        const F leave = minimum(minimum(x.next, y.next), minimum(z.next, exit));
-        const F length = select(active, maximum(leave - here, F(0.0f)), F(0.0f));
-        sum = multiply_add(gather(voxels, index), length, sum);
-        here = leave;
-        active = active & (leave < exit);
-        const M cx = active & (x.next <= leave), cy = active & (y.next <= leave), cz = active & (z.next <= leave);
-        index = add_where(cx, index, x.step);
-        index = add_where(cy, index, y.step);
-        index = add_where(cz, index, z.step);
-        x.next = add_where(cx, x.next, x.per_voxel);
-        y.next = add_where(cy, y.next, y.per_voxel);
-        z.next = add_where(cz, z.next, z.per_voxel);
+// 16 rays on their way through a block.
+struct PacketWalk {
+    F here, exit, next[3], per_voxel[3], sum;
+    I index, step[3];
+    M active;
+
+    inline void enter(const BlockTile& block, const PacketRays& rays) {
+        F entry = rays.first;
+        exit = rays.last;
+        LaneAxis axis[3];
+        for (int a = 0; a < 3; a++) axis[a].clip(rays.position[a], rays.slope[a], block.shape[a], entry, exit);
+        active = rays.real & (entry < exit);
+        here = select(active, entry, F(0.0f));
+        exit = select(active, exit, F(-1.0f));  // a lane that misses the block stays where it is
+        index = I(0);
+        int stride = 1;
+        for (int a = 0; a < 3; a++) {
+            index = index + axis[a].begin(rays.slope[a], here, block.shape[a], stride);
+            next[a] = axis[a].next, per_voxel[a] = axis[a].per_voxel, step[a] = axis[a].step;
+            stride *= block.shape[a] + 2;
+        }
+        sum = F(0.0f);
     }
-    return sum;
+
+    // One voxel further. A lane that has arrived steps once more, into the layer of zeros at most, and stops there.
+    PHYSSIM_HD void advance(const float* voxels) {
+        const F leave = minimum(minimum(next[0], next[1]), minimum(next[2], exit));
+        const F length = maximum(leave - here, F(0.0f));
+        sum = multiply_add(gather(voxels, index), select(active, length, F(0.0f)), sum);
+        here = leave;
+        PHYSSIM_UNROLL
+        for (int a = 0; a < 3; a++) {
+            const M crosses = active & (next[a] <= leave);
+            index = add_where(crosses, index, step[a]);
+            next[a] = add_where(crosses, next[a], per_voxel[a]);
+        }
+        active = active & (leave < exit);
+    }
+};
+
+// Sums of value x parameter of PACKETS x 16 rays through a block: several in flight hide the latency of a step.
+template <int PACKETS>
+PHYSSIM_HD void trace_packets(const BlockTile& block, const PacketRays (&rays)[PACKETS], F (&sum)[PACKETS]) {
+    PacketWalk walk[PACKETS];
+    PHYSSIM_UNROLL
+    for (int i = 0; i < PACKETS; i++) walk[i].enter(block, rays[i]);
+    const int line = block.shape[0] + 2;
+    const float* voxels = block.data + line * (block.shape[1] + 2) + line + 1;
+    while (true) {
+        M active = walk[0].active;
+        PHYSSIM_UNROLL
+        for (int i = 1; i < PACKETS; i++) active = active | walk[i].active;
+        if (!any(active)) break;
+        PHYSSIM_UNROLL
+        for (int i = 0; i < PACKETS; i++) walk[i].advance(voxels);
+    }
+    PHYSSIM_UNROLL
+    for (int i = 0; i < PACKETS; i++) sum[i] = walk[i].sum;
 }
 
 // Is the block on one side of the plane through the rays of a detector column (or row)? > 0: all corners on the plane's
@@ -192,6 +232,16 @@ inline bool rows_miss(const ViewRays& rays, const BlockTile& block, int first, i
     return side[0] < 0 || side[1] < 0;
 }
 
+// Adds the 16 lanes to their pixels.
+inline void add_packet(const ViewRays& rays, PacketShape shape, int row, int column, F sum, float* image) {
+    alignas(64) float lanes[16];
+    store(lanes, sum);
+    for (int l = 0; l < 16; l++) {
+        const int r = row + l / shape.wide, c = column + l % shape.wide;
+        if (r < rays.rows && c < rays.columns) image[static_cast<int64_t>(r) * rays.columns + c] += lanes[l];
+    }
+}
+
 // Adds the line integrals (mm x value) of packet rows `from` .. `to` - 1 through the block to image (rows, columns).
 inline void project_packets(const BlockTile& block, const double (&spacing)[3], const ViewRays& rays, bool flat, int from, int to, float* image) {
     const PacketShape shape = packet_shape(rays);
@@ -203,17 +253,25 @@ inline void project_packets(const BlockTile& block, const double (&spacing)[3], 
         if (c < first) first = c;
         last = c;
     }
-    for (int r = from; r < to; r++) {
+    if (first > last) return;
+    const int end = to;
+    to = from;
+    for (int r = from; r < end; r++) {  // packet rows that can hit it
         const int bottom = r * shape.high + shape.high - 1;
-        if (first > last || (flat && rows_miss(rays, block, r * shape.high, bottom < rays.rows ? bottom : rays.rows - 1))) continue;
-        for (int c = first; c <= last; c++) {
-            const PacketRays packet(rays, spacing, block, shape, r, c);
-            alignas(64) float sums[16];
-            store(sums, trace_packet(block, packet) * packet.mm);
-            for (int l = 0; l < 16; l++) {
-                const int row = packet.row + l / shape.wide, column = packet.column + l % shape.wide;
-                if (row < rays.rows && column < rays.columns) image[static_cast<int64_t>(row) * rays.columns + column] += sums[l];
-            }
+        if (flat && rows_miss(rays, block, r * shape.high, bottom < rays.rows ? bottom : rays.rows - 1)) continue;
+        if (to <= from) from = r;
+        to = r + 1;
+    }
+    for (int c = first; c <= last; c++) {
+        const int column = c * shape.wide;
+        const PacketOffsets offsets(rays, shape, column);
+        for (int r = from; r < to; r += PACKETS_AT_ONCE) {
+            PacketRays packets[PACKETS_AT_ONCE];
+            for (int i = 0; i < PACKETS_AT_ONCE; i++) packets[i] = PacketRays(rays, spacing, block, offsets, (r + i) * shape.high, column);
+            F sum[PACKETS_AT_ONCE];
+            trace_packets<PACKETS_AT_ONCE>(block, packets, sum);
+            for (int i = 0; i < PACKETS_AT_ONCE && r + i < to; i++)
+                add_packet(rays, shape, (r + i) * shape.high, column, sum[i] * packets[i].mm, image);
         }
     }
 }
