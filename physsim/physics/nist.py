@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.physics.library import aliases
 
 _DATA = Path(__file__).parent / "data"
 
@@ -59,8 +60,9 @@ def nist_table(name: str) -> NistTable:
     if name in tables:
         return tables[name]
     by_material = {table.material: table for table in tables.values()}
-    if name in by_material:
-        return by_material[name]
+    known = aliases().get(name, name)
+    if known in by_material:
+        return by_material[known]
     raise InvalidInput(message(
         f"NIST table {name!r}", "no such table is shipped", did_you_mean(name, {*tables, *by_material})))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Self
+from typing import Self
 
 import pydantic
 
@@ -15,7 +15,7 @@ from physsim.physics.library import library_entry, library_names
 from physsim.spec.base import Spec
 
 Parts = Mapping["str | Material", float] | Iterable[tuple["str | Material", float]]
-Density = Annotated[float, pydantic.Field(gt=0.0, le=25.0)]  # osmium, the densest element, has 22.6 g/cm3
+DENSITY_MAX_G_CM3 = 25.0  # osmium, the densest element, has 22.6 g/cm3
 
 
 class Material(Spec):
@@ -28,10 +28,17 @@ class Material(Spec):
     """
 
     name: str
-    density_g_cm3: Density
+    density_g_cm3: float
     mass_fractions: dict[str, float]
     source: str = "user"
     attenuation_uncertainty: pydantic.NonNegativeFloat | None = None
+
+    @pydantic.field_validator("density_g_cm3")
+    @classmethod
+    def _dense(cls, value: float) -> float:
+        if not 0.0 < value <= DENSITY_MAX_G_CM3:
+            raise ValueError(f"densities lie above 0 and up to {DENSITY_MAX_G_CM3:g} g/cm3. Give g/cm3: water has 1.0.")
+        return value
 
     @pydantic.field_validator("mass_fractions")
     @classmethod

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from physsim.errors import InvalidInput
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.physics.energy_absorption import compton_energy_fraction, mass_energy_absorption_cm2_g
 from physsim.physics.nist import nist_table, nist_tables
@@ -141,4 +142,12 @@ def test_scattering_cross_sections_follow_from_the_shipped_functions():
 
 def test_reference_material_of_an_element_table():
     assert nist_table("Al").name == "z13"
-    assert nist_table("csi").name == "cesium_iodide"
+    assert nist_table("csi").name == nist_table("cesium_iodide").name == "cesium_iodide"
+    assert nist_table("lead_glass_nist").name == "lead_glass"
+
+
+def test_energy_absorption_of_what_nist_does_not_list_is_refused():
+    with pytest.raises(InvalidInput, match=r"NIST table 'airr'.*Did you mean 'air'"):
+        mass_energy_absorption_cm2_g("airr", 60.0)
+    with pytest.raises(InvalidInput, match="energy_kev=200"):
+        mass_energy_absorption_cm2_g("air", 200.0)
