@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.phantom.library import scene as scene
+    from physsim.phantom.library import scene_names as scene_names
+    from physsim.phantom.overlay import Overlay as Overlay
+    from physsim.phantom.phantom import Phantom as Phantom
+    from physsim.phantom.scene import Scene as Scene
+    from physsim.phantom.thorax import thorax as thorax
+    from physsim.phantom.voxelise import voxelise as voxelise
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
     from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
     from physsim.spec.bowtie import Bowtie as Bowtie
@@ -27,12 +34,19 @@ _PUBLIC = {
     "Geometry": "physsim.spec.geometry",
     "Grid": "physsim.spec.grid",
     "Material": "physsim.spec.material",
+    "Overlay": "physsim.phantom.overlay",
+    "Phantom": "physsim.phantom.phantom",
+    "Scene": "physsim.phantom.scene",
     "linear_attenuation_per_mm": "physsim.physics.attenuation",
     "mass_attenuation_cm2_g": "physsim.physics.attenuation",
     "material": "physsim.spec.material",
     "materials": "physsim.spec.material",
     "SampledSpectrum": "physsim.spec.sampled_spectrum",
     "Spectrum": "physsim.spec.spectrum",
+    "scene": "physsim.phantom.library",
+    "scene_names": "physsim.phantom.library",
+    "thorax": "physsim.phantom.thorax",
+    "voxelise": "physsim.phantom.voxelise",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -16,8 +16,9 @@ import numba
 import numpy as np
 
 
-def siddon_line_integrals(volume_zyx: np.ndarray, voxel_from_world: np.ndarray, starts_mm: np.ndarray,
-                          ends_mm: np.ndarray) -> np.ndarray:
+def siddon_line_integrals(
+    volume_zyx: np.ndarray, voxel_from_world: np.ndarray, starts_mm: np.ndarray, ends_mm: np.ndarray
+) -> np.ndarray:
     """(n,) float64 line integrals of `volume_zyx` (nz, ny, nx; any real dtype), in mm times the volume's unit.
 
     `voxel_from_world` (4, 4): world mm to voxel indices along x, y, z, integers at centres (Grid.voxel_from_world).
@@ -30,8 +31,14 @@ def siddon_line_integrals(volume_zyx: np.ndarray, voxel_from_world: np.ndarray, 
     return _integrals(volume, starts, ends, lengths)
 
 
-def siddon_label_integrals(labels_zyx: np.ndarray, n_labels: int, voxel_from_world: np.ndarray, starts_mm: np.ndarray,
-                           ends_mm: np.ndarray, density_zyx: np.ndarray | None = None) -> np.ndarray:
+def siddon_label_integrals(
+    labels_zyx: np.ndarray,
+    n_labels: int,
+    voxel_from_world: np.ndarray,
+    starts_mm: np.ndarray,
+    ends_mm: np.ndarray,
+    density_zyx: np.ndarray | None = None,
+) -> np.ndarray:
     """(n, n_labels) float64 path length (mm) in each label, each piece weighted by `density_zyx` where given."""
     starts, ends, lengths = _to_voxels(voxel_from_world, starts_mm, ends_mm)
     labels = np.ascontiguousarray(labels_zyx)
@@ -43,8 +50,9 @@ def siddon_label_integrals(labels_zyx: np.ndarray, n_labels: int, voxel_from_wor
     return _label_integrals(labels, density, True, n_labels, starts, ends, lengths)
 
 
-def siddon_crossings(shape_zyx: tuple[int, int, int], voxel_from_world: np.ndarray, start_mm: np.ndarray,
-                     end_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def siddon_crossings(
+    shape_zyx: tuple[int, int, int], voxel_from_world: np.ndarray, start_mm: np.ndarray, end_mm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Of one segment, in order: voxel indices (m, 3) as (k, j, i) and lengths (m,) in mm."""
     starts, ends, lengths = _to_voxels(voxel_from_world, np.atleast_2d(start_mm), np.atleast_2d(end_mm))
     nz, ny, nx = shape_zyx

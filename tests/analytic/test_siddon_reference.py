@@ -6,8 +6,12 @@ from siddon_reference import siddon_crossings, siddon_label_integrals, siddon_li
 
 from physsim.spec.grid import Grid
 
-GRID = Grid(shape=(9, 12, 7), spacing_mm=(1.5, 0.7, 2.0), origin_mm=(3.0, -4.0, 5.0),
-            direction=((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0)))
+GRID = Grid(
+    shape=(9, 12, 7),
+    spacing_mm=(1.5, 0.7, 2.0),
+    origin_mm=(3.0, -4.0, 5.0),
+    direction=((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0)),
+)
 
 
 def slab_chords(grid: Grid, starts, ends):
@@ -90,10 +94,12 @@ def test_labels_and_crossings_sum_to_the_line_integral():
     for label in range(4):
         mask = (labels == label).astype(np.float32)
         np.testing.assert_allclose(
-            lengths[:, label], siddon_line_integrals(mask, GRID.voxel_from_world, starts, ends), atol=1e-11)
+            lengths[:, label], siddon_line_integrals(mask, GRID.voxel_from_world, starts, ends), atol=1e-11
+        )
     weighted = siddon_label_integrals(labels, 4, GRID.voxel_from_world, starts, ends, density)
     np.testing.assert_allclose(
-        weighted.sum(1), siddon_line_integrals(density, GRID.voxel_from_world, starts, ends), atol=1e-11)
+        weighted.sum(1), siddon_line_integrals(density, GRID.voxel_from_world, starts, ends), atol=1e-11
+    )
     voxels, pieces = siddon_crossings(GRID.shape, GRID.voxel_from_world, starts[0], ends[0])
     assert density[tuple(voxels.T)] @ pieces == pytest.approx(weighted[0].sum(), abs=1e-12)
 

@@ -1,0 +1,243 @@
+"""Compiled chords: where a ray is inside each convex piece, and which object it meets, later ones on top.
+
+numba without fastmath: only + - * / and square roots, so one build gives equal bits on every x86-64. Import this module
+inside functions: it costs half a second.
+
+Rays are (origin, unit direction, mm along it). Flat tables of a scene, as `CompiledScene` makes them:
+centre (P, 3), quadric (P, 10), curved (P,) bool, plane_first (P + 1,), planes (M, 4), low/high (P, 3) mm;
+object_first (O + 1,) first piece of each object, object_low/high (O, 3); over (O, O): may row replace column.
+Object 0 is the vacuum around the scene, object 1 its background.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types.
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+_COMPILE = {"error_model": "numpy", "nogil": True, "cache": True}
+
+
+@numba.njit(**_COMPILE)
+def box_interval(o, d, low, high, first, last):
+    """The part of [first, last] inside an axis-aligned box."""
+    for axis in range(3):
+        if d[axis] == 0.0:
+            if o[axis] < low[axis] or o[axis] > high[axis]:
+                return 1.0, 0.0
+        else:
+            a, b = (low[axis] - o[axis]) / d[axis], (high[axis] - o[axis]) / d[axis]
+            if a > b:
+                a, b = b, a
+            first, last = max(first, a), min(last, b)
+    return first, last
+
+
+@numba.njit(**_COMPILE)
+def piece_interval(o, d, piece, centre, quadric, curved, plane_first, planes, first, last):
+    """The part of [first, last] inside a piece; first >= last when there is none.
+
+    The origin is moved to the point nearest the piece's centre, so that no digits are lost to a far source.
+    """
+    cx, cy, cz = centre[piece, 0], centre[piece, 1], centre[piece, 2]
+    near = (cx - o[0]) * d[0] + (cy - o[1]) * d[1] + (cz - o[2]) * d[2]
+    x, y, z = o[0] + near * d[0] - cx, o[1] + near * d[1] - cy, o[2] + near * d[2] - cz
+    t0, t1 = first - near, last - near
+    for p in range(plane_first[piece], plane_first[piece + 1]):
+        speed = planes[p, 0] * d[0] + planes[p, 1] * d[1] + planes[p, 2] * d[2]
+        gap = planes[p, 3] - (planes[p, 0] * x + planes[p, 1] * y + planes[p, 2] * z)
+        if speed > 0.0:
+            t1 = min(t1, gap / speed)
+        elif speed < 0.0:
+            t0 = max(t0, gap / speed)
+        elif gap < 0.0:
+            return 1.0, 0.0
+        if t0 >= t1:
+            return 1.0, 0.0
+    if curved[piece]:
+        q = quadric[piece]
+        ax = q[0] * d[0] + q[3] * d[1] + q[4] * d[2]
+        ay = q[3] * d[0] + q[1] * d[1] + q[5] * d[2]
+        az = q[4] * d[0] + q[5] * d[1] + q[2] * d[2]
+        a = ax * d[0] + ay * d[1] + az * d[2]
+        b = ax * x + ay * y + az * z + q[6] * d[0] + q[7] * d[1] + q[8] * d[2]
+        c = (
+            (q[0] * x + q[3] * y + q[4] * z + 2 * q[6]) * x
+            + (q[3] * x + q[1] * y + q[5] * z + 2 * q[7]) * y
+            + (q[4] * x + q[5] * y + q[2] * z + 2 * q[8]) * z
+            + q[9]
+        )
+        t0, t1 = _quadric_interval(a, b, c, 1e-14 * (abs(q[0]) + abs(q[1]) + abs(q[2])), t0, t1)
+    return t0 + near, t1 + near
+
+
+@numba.njit(**_COMPILE)
+def _quadric_interval(a, b, c, tiny, t0, t1):
+    """The part of [t0, t1] where a t^2 + 2 b t + c <= 0."""
+    if abs(a) <= tiny:  # along a generator: the form is linear in t
+        if b > 0.0:
+            return t0, min(t1, -0.5 * c / b)
+        if b < 0.0:
+            return max(t0, -0.5 * c / b), t1
+        if c <= 0.0:
+            return t0, t1
+        return 1.0, 0.0
+    disc = b * b - a * c
+    if disc <= 0.0:
+        if a < 0.0:  # inside both nappes of a cone, or touching its apex
+            return t0, t1
+        return 1.0, 0.0
+    root = math.sqrt(disc)
+    big = -(b + root) if b >= 0.0 else root - b
+    r0, r1 = big / a, c / big
+    if r0 > r1:
+        r0, r1 = r1, r0
+    if a > 0.0:
+        return max(t0, r0), min(t1, r1)
+    if min(t1, r0) - t0 >= t1 - max(t0, r1):  # a cone: the end planes leave one nappe
+        return t0, min(t1, r0)
+    return max(t0, r1), t1
+
+
+@numba.njit(**_COMPILE)
+def paint_over(n, start, owner, a, b, own, over):
+    """Paint object `own` over the stretches of a ray between a and b; returns their new number.
+
+    Stretch m belongs to owner[m] and runs from start[m] to start[m + 1], m < n; it changes hands where
+    over[own, owner[m]]. Equal neighbours are joined.
+    """
+    m = 0
+    while m < n and start[m + 1] <= a:
+        m += 1
+    while m < n and start[m] < b:
+        current = owner[m]
+        if current == own or not over[own, current]:
+            m += 1
+            continue
+        if a > start[m]:
+            n = _split(n, start, owner, m, a)
+            m += 1
+        if b < start[m + 1]:
+            n = _split(n, start, owner, m, b)
+        owner[m] = own
+        m += 1
+        if m < n and owner[m] == own:
+            n = _joined(n, start, owner, m)
+        if m > 1 and owner[m - 2] == own:
+            n = _joined(n, start, owner, m - 1)
+            m -= 1
+    return n
+
+
+@numba.njit(**_COMPILE)
+def _split(n, start, owner, m, at):
+    """Cut stretch m in two at `at`."""
+    for k in range(n, m, -1):
+        start[k + 1] = start[k]
+        owner[k] = owner[k - 1]
+    start[m + 1] = at
+    return n + 1
+
+
+@numba.njit(**_COMPILE)
+def _joined(n, start, owner, m):
+    """Take the boundary between stretches m - 1 and m away; m - 1 keeps its owner."""
+    for k in range(m, n):
+        start[k] = start[k + 1]
+        owner[k] = owner[k + 1] if k + 1 < n else 0
+    return n - 1
+
+
+@numba.njit(**_COMPILE)
+def trace(
+    origins,
+    directions,
+    lengths,
+    centre,
+    quadric,
+    curved,
+    plane_first,
+    planes,
+    low,
+    high,
+    object_first,
+    object_low,
+    object_high,
+    over,
+    column,
+    weight,
+    sums,
+):
+    """Add to `sums` (rays, columns) weight[object] x mm of each object, into column[object]."""
+    n_objects = len(object_first) - 1
+    start, owner = np.empty(2 * len(centre) + 4), np.empty(2 * len(centre) + 4, np.int64)
+    for ray in range(len(origins)):
+        o, d = origins[ray], directions[ray]
+        first, last = box_interval(o, d, object_low[1], object_high[1], 0.0, lengths[ray])
+        if not first < last:
+            continue
+        start[0], start[1], owner[0], n = first, last, 1, 1
+        for own in range(2, n_objects):
+            a, b = box_interval(o, d, object_low[own], object_high[own], first, last)
+            if a > b:
+                continue
+            for piece in range(object_first[own], object_first[own + 1]):
+                a, b = box_interval(o, d, low[piece], high[piece], first, last)
+                if a > b:
+                    continue
+                a, b = piece_interval(o, d, piece, centre, quadric, curved, plane_first, planes, first, last)
+                if a < b:
+                    n = paint_over(n, start, owner, a, b, own, over)
+        for m in range(n):
+            sums[ray, column[owner[m]]] += weight[owner[m]] * (start[m + 1] - start[m])
+
+
+@numba.njit(**_COMPILE)
+def owners_at(points, centre, quadric, curved, plane_first, planes, low, high, owner_of_piece, over, owners):
+    """Fill `owners` (n,) with the object at each point (n, 3)."""
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        current = 0
+        for piece in range(len(centre)):
+            if (
+                x < low[piece, 0]
+                or x > high[piece, 0]
+                or y < low[piece, 1]
+                or y > high[piece, 1]
+                or z < low[piece, 2]
+                or z > high[piece, 2]
+                or not over[owner_of_piece[piece], current]
+            ):
+                continue
+            if _inside(
+                x - centre[piece, 0],
+                y - centre[piece, 1],
+                z - centre[piece, 2],
+                piece,
+                quadric,
+                curved,
+                plane_first,
+                planes,
+            ):
+                current = owner_of_piece[piece]
+            elif piece == 0:
+                break
+        owners[n] = current
+
+
+@numba.njit(**_COMPILE)
+def _inside(x, y, z, piece, quadric, curved, plane_first, planes):
+    """Is a point, from the piece's centre, in the piece?"""
+    for p in range(plane_first[piece], plane_first[piece + 1]):
+        if planes[p, 0] * x + planes[p, 1] * y + planes[p, 2] * z > planes[p, 3]:
+            return False
+    if not curved[piece]:
+        return True
+    q = quadric[piece]
+    return (q[0] * x + q[3] * y + q[4] * z + 2 * q[6]) * x + (q[3] * x + q[1] * y + q[5] * z + 2 * q[7]) * y + (
+        q[4] * x + q[5] * y + q[2] * z + 2 * q[8]
+    ) * z + q[9] <= 0.0

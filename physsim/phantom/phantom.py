@@ -1,0 +1,212 @@
+"""A phantom as one value: labels into materials, relative density, truth and overlays on one grid."""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.errors import InvalidInput, message
+from physsim.phantom.overlay import Overlay, check_overlays, covered_fraction
+from physsim.phantom.truth import Truth
+from physsim.spec.grid import Grid
+from physsim.spec.material import Material
+
+if TYPE_CHECKING:
+    from physsim.phantom.shapes import Shape
+
+_CM3_PER_MM3 = 1e-3
+_LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A virtual object made of voxels.
+
+    `labels`: (nz, ny, nx) uint8/uint16, C order, index into `materials`; `density`: the same shape, float16/float32,
+    relative to the material's own density (1 everywhere when None); both are kept without a copy and read-only.
+    `truth`: organs and lesions; `overlays`: finer patches over it. `density_grid`: where the density lies, when it came
+    with a header of its own: compared with `grid`, never assumed.
+
+    Raises InvalidInput for a label without a material, a density that is NaN, infinite or negative, arrays of different
+    grids, overlays that overlap or reach out.
+
+    >>> import physsim as ps
+    >>> phantom = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
+    >>> round(phantom.mass_g() / 1000, 2)                # a litre of water is a kilogram
+    6.28
+    """
+
+    grid: Grid
+    labels: npt.NDArray[Any]
+    materials: tuple[Material, ...]
+    density: npt.NDArray[Any] | None = None
+    truth: Truth = field(default_factory=Truth)
+    overlays: tuple[Overlay, ...] = ()
+    name: str = ""
+    density_grid: InitVar[Grid | None] = None
+
+    def __post_init__(self, density_grid: Grid | None) -> None:
+        if not self.materials:
+            raise InvalidInput(message("materials=()", "labels need materials", "Give at least one material."))
+        if density_grid is not None and (difference := self.grid.difference(density_grid)):
+            raise InvalidInput(f"labels and density: {difference}")
+        check_arrays(self.grid, self.labels, self.density, self.materials, "phantom")
+        for overlay in self.overlays:
+            check_arrays(overlay.grid, overlay.labels, overlay.density, self.materials, f"overlay {overlay.name!r}")
+        check_overlays(self.grid, self.overlays)
+        if self.truth.organ_labels is not None and self.truth.organ_labels.shape != self.grid.shape:
+            raise InvalidInput(
+                message(
+                    f"organ labels of shape {self.truth.organ_labels.shape}",
+                    f"the phantom has {self.grid.shape}",
+                    "Give truth on the phantom's grid.",
+                )
+            )
+        object.__setattr__(self, "labels", read_only(self.labels))
+        if self.density is not None:
+            object.__setattr__(self, "density", read_only(self.density))
+
+    def mass_g(self) -> float:
+        """Mass of all voxels, overlays in place of what they cover (g)."""
+        total = float(self._mass_by_label(self.labels, self.density).sum()) * self.grid.voxel_volume_mm3
+        for overlay in self.overlays:
+            total += float(self._mass_by_label(overlay.labels, overlay.density).sum()) * overlay.grid.voxel_volume_mm3
+            where, fraction = covered_fraction(self.grid, overlay.grid)
+            total -= float((self.density_g_cm3(where) * fraction).sum()) * self.grid.voxel_volume_mm3
+        return total * _CM3_PER_MM3
+
+    def material_masses_g(self) -> dict[str, float]:
+        """Mass by label of the voxels themselves, without overlays (g), by the material's name."""
+        masses = self._mass_by_label(self.labels, self.density) * self.grid.voxel_volume_mm3 * _CM3_PER_MM3
+        table: dict[str, float] = {}
+        for one, mass in zip(self.materials, masses, strict=True):
+            table[one.name] = table.get(one.name, 0.0) + float(mass)
+        return table
+
+    def organ_masses_g(self) -> dict[str, float]:
+        """Mass of each organ as it was made (g): from the geometry, not from counting voxels."""
+        return {organ.name: organ.mass_g for organ in self.truth.organs}
+
+    def density_g_cm3(self, where: tuple[slice, ...] = ()) -> npt.NDArray[np.float32]:
+        """Mass density (z, y, x) of the whole phantom or of a part given by slices (g/cm3), without overlays."""
+        own = np.array([one.density_g_cm3 for one in self.materials], np.float32)
+        values = own[self.labels[where]]
+        if self.density is not None:
+            values *= self.density[where]
+        return np.asarray(values)
+
+    def hu(self, energy_kev: float) -> npt.NDArray[np.float32]:
+        """CT numbers (nz, ny, nx) at one energy: 1000 (mu / mu_water - 1), without overlays.
+
+        Neglects: beam hardening, scatter and reconstruction; at an effective energy it is what a calibrated scanner
+        shows in a large uniform region.
+        """
+        from physsim.physics.attenuation import linear_attenuation_per_mm
+        from physsim.spec.material import material
+
+        mu = np.array([float(linear_attenuation_per_mm(one, energy_kev)) for one in self.materials])
+        water = float(linear_attenuation_per_mm(material("water"), energy_kev))
+        scale = (1000.0 * mu / water).astype(np.float32)
+        values = scale[self.labels]
+        if self.density is not None:
+            values *= self.density
+        values -= np.float32(1000.0)
+        return np.asarray(values)
+
+    def insert(self, shape: Shape, overlay_spacing_mm: float | None = None) -> Phantom:
+        """The phantom with a shape painted into it and recorded as a lesion in the truth.
+
+        `overlay_spacing_mm`: paint it in an overlay of (about) that spacing instead of in the phantom's own voxels; the
+        phantom's spacing is divided by whole numbers, so that no voxel is cut.
+        """
+        from physsim.phantom.insert import inserted
+
+        return inserted(self, shape, overlay_spacing_mm)
+
+    def crop(self, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float]) -> Phantom:
+        """The voxels whose centres lie between two world points; the organ table is counted anew from the voxels."""
+        from physsim.phantom.insert import cropped
+
+        return cropped(self, low_mm, high_mm)
+
+    def replace(self, **changes: Any) -> Phantom:
+        """A copy with some fields changed, checked again; arrays are shared."""
+        return replace(self, density_grid=None, **changes)
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> Phantom:
+        """A phantom from a file: see physsim.phantom.files.load_phantom."""
+        from physsim.phantom.files import load_phantom
+
+        return load_phantom(path, **options)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the phantom: see physsim.phantom.files.save_phantom."""
+        from physsim.phantom.files import save_phantom
+
+        save_phantom(self, path, overwrite=overwrite)
+
+    def _mass_by_label(self, labels: npt.NDArray[Any], density: npt.NDArray[Any] | None) -> npt.NDArray[np.float64]:
+        """(materials,) sum of density (g/cm3) over voxels; by slices, so that no volume of float64 is made."""
+        sums = np.zeros(len(self.materials))
+        for k in range(len(labels)):
+            weights = None if density is None else density[k].ravel().astype(np.float64)
+            sums += np.bincount(labels[k].ravel(), weights, len(self.materials))
+        return np.asarray(sums * np.array([one.density_g_cm3 for one in self.materials]))
+
+
+def check_arrays(
+    grid: Grid, labels: npt.NDArray[Any], density: npt.NDArray[Any] | None, materials: tuple[Material, ...], what: str
+) -> None:
+    """InvalidInput unless labels and density are arrays of the grid's shape that can mean something."""
+    if labels.dtype not in _LABEL_TYPES or labels.shape != grid.shape:
+        raise InvalidInput(
+            message(
+                f"{what}: labels of type {labels.dtype} and shape {labels.shape}",
+                f"labels are uint8 or uint16 of the grid's shape {grid.shape} (z, y, x)",
+                "Convert with labels.astype(numpy.uint8), transpose, or mend the grid.",
+            )
+        )
+    largest = int(labels.max())
+    if largest >= len(materials):
+        missing = [int(n) for n in np.unique(labels) if n >= len(materials)]
+        raise InvalidInput(
+            message(
+                f"{what}: label {missing[0]}",
+                f"there are {len(materials)} materials (labels 0 to "
+                f"{len(materials) - 1}), none for labels {missing[:8]}",
+                "Add materials or mend the labels.",
+            )
+        )
+    if density is None:
+        return
+    if density.dtype not in _DENSITY_TYPES or density.shape != grid.shape:
+        raise InvalidInput(
+            message(
+                f"{what}: density of type {density.dtype} and shape {density.shape}",
+                f"density is float16 or float32 of the grid's shape {grid.shape} (z, y, x)",
+                "Convert with density.astype(numpy.float32), transpose, or mend the grid.",
+            )
+        )
+    low, high = float(density.min()), float(density.max())  # a NaN anywhere makes both NaN
+    if not (low >= 0 and np.isfinite(high)):
+        bad = np.argwhere(~(np.isfinite(density) & (density >= 0)))
+        k, j, i = (int(n) for n in bad[0])
+        raise InvalidInput(
+            message(
+                f"{what}: density[{k}, {j}, {i}]={density[k, j, i]}",
+                f"relative density is finite and not negative; {len(bad)} voxels are not",
+                "Mend the voxels, or clip with numpy.clip.",
+            )
+        )
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A view that cannot be written through, in C order (a copy only if it was not)."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
