@@ -15,6 +15,7 @@ Reference: the model "casim" of SpekPy 2.5.4 (Poludniowski et al., Med Phys 48 (
 from __future__ import annotations
 
 import functools
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.physics import portable
+from physsim.physics.spectra_cross_sections import table_bytes
 from physsim.physics.spectra_quantities import transmission
 
 Array = NDArray[np.float64]
@@ -33,7 +35,7 @@ ELECTRONS_PER_MAS = 1e-3 / 1.602176634e-19  # exact: SI 2019
 CM2_PER_SR_AT_1M = 1e4
 TARGETS = ("Mo", "Rh", "W")
 PHOTON_RANGE_KEV = (1.0, 150.0)
-_TABLES = Path(__file__).parent / "data" / "spectra_tubes.npz"
+_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def tube_table(target: str) -> TubeTable:
     """The shipped table of one target, "W", "Mo" or "Rh"."""
     if target not in TARGETS:
         raise InvalidInput(message(f"target={target!r}", "no tube table for it", did_you_mean(target, TARGETS)))
-    with np.load(_TABLES) as stored:
+    with np.load(io.BytesIO(table_bytes("spectra_tubes.npz"))) as stored:
         part = {name.partition("/")[2]: stored[name] for name in stored.files if name.startswith(f"{target}/")}
         shells = tuple(
             Shell(float(part[f"{shell}_edge_kev"][0]), part[f"{shell}_kvp"].astype(np.float64),
@@ -89,7 +91,7 @@ def tube_table(target: str) -> TubeTable:
 
 def reference_cases() -> dict[str, dict[str, Any]]:
     """SpekPy's spectra to compare with, by name: kvp, target, angle, filters, its own figures and some bins."""
-    text = (_TABLES.parent / "spectra_reference.json").read_text(encoding="utf-8")
+    text = (_DATA / "spectra_reference.json").read_text(encoding="utf-8")
     cases: dict[str, dict[str, Any]] = json.loads(text)["cases"]
     return cases
 

@@ -14,6 +14,7 @@ Phys 48 (2021) 3630 (SpekPy v2, MIT licence).
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -163,16 +164,20 @@ def build(folder: Path = DEFAULT_FOLDER) -> list[Path]:
 
     if spekpy.__version__ != SPEKPY_VERSION:
         raise RuntimeError(f"SpekPy {spekpy.__version__} is installed; this reads the internals of {SPEKPY_VERSION}.")
-    provenance = np.array(json.dumps({
-        "source": f"SpekPy {SPEKPY_VERSION}, model casim, PENELOPE cross sections", "mantissa_bits": MANTISSA_BITS,
-        "command": "python -m physsim.physics.spectra_build"}))
-    arrays: dict[str, Any] = {"provenance": provenance, "takeoff_deg": TAKEOFF_DEG, "energy_fraction": ENERGY_FRACTION}
+    arrays: dict[str, Any] = {"takeoff_deg": TAKEOFF_DEG, "energy_fraction": ENERGY_FRACTION}
     for target in KVP:
         arrays |= {f"{target}/{name}": table for name, table in build_target(target).items()}
-    written = [folder / "spectra_tubes.npz", folder / "spectra_cross_sections.npz"]
+    written = [folder / "spectra_tubes.npz", folder / "spectra_cross_sections.npz", folder / "spectra_tables.json"]
     np.savez_compressed(written[0], **arrays)
-    cross_sections: dict[str, Any] = {"provenance": provenance, **build_cross_sections()}
-    np.savez_compressed(written[1], **cross_sections)
+    np.savez_compressed(written[1], **build_cross_sections())
+    provenance = {
+        "made_by": "python -m physsim.physics.spectra_build",
+        "source": f"SpekPy {SPEKPY_VERSION} (MIT), model casim, with PENELOPE's cross sections",
+        "units": {"emission": "k dN/(dk dOmega dtau) per electron", "K_emission ...": "photons per electron, into 4 pi",
+                  "depth, line_depth": "CSDA ranges", "energy_kev, kvp": "keV, kV", "mass_attenuation": "cm2/g"},
+        "mantissa_bits": MANTISSA_BITS,
+        "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in written[:2]}}
+    written[2].write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
     return written
 
 

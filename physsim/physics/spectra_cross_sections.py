@@ -13,8 +13,11 @@ spectra_build.py.
 from __future__ import annotations
 
 import functools
+import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +26,24 @@ from physsim.physics import portable
 from physsim.physics.attenuation import HasDensity, mass_fractions_of
 from physsim.physics.elements import element
 from physsim.physics.spectra_quantities import transmission
+from physsim.physics.tables import checked_bytes
 from physsim.units import CM_PER_MM
 
 Array = NDArray[np.float64]
 
-_TABLES = Path(__file__).parent / "data" / "spectra_cross_sections.npz"
+_DATA = Path(__file__).parent / "data"
 _PARTS = 11  # points in a bin over which transmission is averaged: absorption edges fall inside bins
+
+
+def provenance() -> dict[str, Any]:
+    """Where the tables of the spectra come from, and the SHA-256 of each file."""
+    known: dict[str, Any] = json.loads((_DATA / "spectra_tables.json").read_text(encoding="utf-8"))
+    return known
+
+
+def table_bytes(name: str) -> bytes:
+    """A shipped file, checked against its SHA-256. Errors: FileFormatError."""
+    return checked_bytes(_DATA / name, provenance()["sha256"][name])
 
 
 def filter_attenuation_per_mm(material: HasDensity, energies_kev: Array) -> Array:
@@ -59,14 +74,14 @@ def air_absorption_cm2_g(energies_kev: Array) -> Array:
 
 @functools.cache
 def _air_table() -> tuple[Array, Array]:
-    with np.load(_TABLES) as stored:
+    with np.load(io.BytesIO(table_bytes("spectra_cross_sections.npz"))) as stored:
         return portable.log(stored["air_energy_kev"]), portable.log(stored["air_absorption_cm2_g"])
 
 
 @functools.cache
 def _element_table(atomic_number: int) -> tuple[Array, Array]:
     """log keV and log cm2/g of one element; edges appear as two nodes at one energy."""
-    with np.load(_TABLES) as stored:
+    with np.load(io.BytesIO(table_bytes("spectra_cross_sections.npz"))) as stored:
         first, last = stored["first"][atomic_number - 1 : atomic_number + 1]
         energy, value = stored["energy_kev"][first:last], stored["mass_attenuation_cm2_g"][first:last]
     return portable.log(energy), portable.log(value)

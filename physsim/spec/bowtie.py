@@ -11,6 +11,7 @@ import pydantic
 from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import FileFormatError, InvalidInput, message
+from physsim.physics.spectra import obliquity
 from physsim.spec.base import Spec
 from physsim.spec.material import Material, material
 
@@ -123,7 +124,7 @@ class Bowtie(Spec):
             assert self.fan_angles_deg is not None
             assert self.thickness_mm is not None
             path = np.interp(angle, self.fan_angles_deg, self.thickness_mm)
-        return np.asarray(path / np.cos(np.deg2rad(cone_deg)))
+        return np.asarray(path * obliquity(cone_deg))
 
 
 def _check_table(angles: tuple[float, ...], thicknesses: tuple[float, ...], symmetric: bool) -> None:

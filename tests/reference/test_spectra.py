@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.physics import spectra
+from physsim.errors import FileFormatError
+from physsim.physics import spectra, spectra_cross_sections
 from physsim.physics.energy_absorption import mass_energy_absorption_cm2_g
 
 DATA = Path(__file__).parent / "data"
@@ -105,6 +106,17 @@ def test_one_slice_of_the_tables_is_rebuilt():
     stored = dict(np.load(Path(spectra.__file__).parent / "data" / "spectra_cross_sections.npz"))
     for name, values in spectra_build.build_cross_sections().items():
         np.testing.assert_allclose(stored[name], values, rtol=1e-9)
+
+
+def test_a_damaged_table_is_refused(monkeypatch, tmp_path):
+    data = Path(spectra.__file__).parent / "data"
+    for name in ("spectra_cross_sections.npz", "spectra_tables.json"):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    monkeypatch.setattr(spectra_cross_sections, "_DATA", tmp_path)
+    assert spectra_cross_sections.table_bytes("spectra_cross_sections.npz")
+    (tmp_path / "spectra_cross_sections.npz").write_bytes(b"other")
+    with pytest.raises(FileFormatError, match="SHA-256"):
+        spectra_cross_sections.table_bytes("spectra_cross_sections.npz")
 
 
 def test_tables_are_small():
