@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 import physsim
 
 ROOT = Path(physsim.__file__).parent
@@ -11,6 +13,7 @@ LAYERS = ["units", "randomness", "errors", "resources", "_version", "io", "physi
 FREE = {"units", "randomness", "errors", "resources", "_version"}  # may be imported by all, import only each other
 
 
+@pytest.mark.gate
 def test_imports_point_up_the_list():
     wrong = []
     for path in sorted(ROOT.rglob("*.py")):

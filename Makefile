@@ -1,0 +1,52 @@
+# `make demo` makes pictures, `make test` runs every test. All that they install goes into .venv of this folder.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# -P and importlib: the tests see the installed package, not the source tree.
+PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib
+SOURCES := setup.py pyproject.toml $(shell find physsim kernels phantoms -type f ! -name '*.py[co]' ! -name '*.so')
+
+.PHONY: help demo test check clean
+help:
+	@echo "make demo    build, install into .venv and make pictures in demo/ (no torch)"
+	@echo "make test    every test; installs torch and the other extras of [test] too"
+	@echo "make check   ruff, mypy, and the tests that guard layers, imports, kernels and packaging"
+	@echo "make clean   remove .venv, build and demo"
+
+demo: .venv/has-demo
+	$(BIN)/physsim demo --out demo --overwrite
+	@echo "The pictures are in $(CURDIR)/demo:" && ls demo/*.png
+
+test: .venv/has-test
+	$(PYTEST) $(PYTEST_ARGS)
+
+check: .venv/has-test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(PYTEST) -m gate
+
+clean:
+	rm -rf .venv build demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis physsim/_engine*.so
+
+# Stamps: what is there is not installed again until a source changes. build/lib* goes, or deleted files would live on.
+.venv/has-pip:
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
+		f"{sys.executable} is Python {v}: physsim needs 3.11 or newer. Give one: make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import pathlib, sysconfig, sys; h = pathlib.Path(sysconfig.get_path("include"), "Python.h"); \
+		sys.exit(not h.exists() and f"{h} is missing: the extension needs Python'"'"'s headers. Install python3-dev.")'
+	@command -v $${CXX:-g++} >/dev/null || { echo "g++ is missing: the extension needs a C++17 compiler."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/has-demo: .venv/has-pip $(SOURCES)
+	@echo "Building physsim and installing it with its dependencies into .venv"
+	@rm -rf build/lib*
+	@$(PIP) install --quiet '.[dicom]'
+	@touch $@
+
+.venv/has-test: .venv/has-pip $(SOURCES) constraints.txt
+	@echo "Building physsim and installing it with all that the tests need into .venv"
+	@rm -rf build/lib*
+	@$(PIP) install --quiet --constraint constraints.txt '.[test]'
+	@touch .venv/has-demo $@
