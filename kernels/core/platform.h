@@ -23,6 +23,36 @@ typedef unsigned long long uint64_t;
 #define PHYSSIM_UNROLL _Pragma("GCC unroll 8")
 #endif
 
+namespace physsim {
+
+#if defined(__CUDA_ARCH__)
+// Through the read-only cache: memory that no thread of the launch writes.
+template <typename T> PHYSSIM_HD T load_read_only(const T* p) { return __ldg(p); }
+PHYSSIM_HD float from_half(uint16_t bits) {
+    float value;
+    asm("{.reg .b16 half; mov.b16 half, %1; cvt.f32.f16 %0, half;}" : "=f"(value) : "h"(bits));
+    return value;
+}
+PHYSSIM_HD int64_t round_to_int64(float x) { return __float2ll_rn(x); }
+// Adds to a sum that other threads add to.
+PHYSSIM_HD void add_shared(int64_t* sum, int64_t term) {
+    atomicAdd(reinterpret_cast<unsigned long long*>(sum), static_cast<unsigned long long>(term));
+}
+#else
+template <typename T> PHYSSIM_HD T load_read_only(const T* p) { return *p; }
+PHYSSIM_HD float from_half(uint16_t bits) {  // exact: the exponent moves into place by a multiplication by 2^112
+    union { uint32_t word; float value; } half = {(bits & 0x7fffu) << 13};
+    half.value *= 0x1p112f;
+    if ((bits & 0x7c00u) == 0x7c00u) half.word |= 0x7f800000u;  // infinity, NaN
+    half.word |= (bits & 0x8000u) << 16;
+    return half.value;
+}
+PHYSSIM_HD int64_t round_to_int64(float x) { return llrintf(x); }
+PHYSSIM_HD void add_shared(int64_t* sum, int64_t term) { __atomic_fetch_add(sum, term, __ATOMIC_RELAXED); }
+#endif
+
+}  // namespace physsim
+
 // The instruction set of this translation unit names its namespace, so that no two units share a symbol.
 #ifndef PHYSSIM_ISA
 #define PHYSSIM_ISA scalar

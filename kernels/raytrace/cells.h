@@ -32,41 +32,50 @@ struct ColumnPath {
 };
 
 // One axis of the traversal: the planes are crossed at (plane - start) * inverse, the same expression for every tile.
-struct AxisWalk {
-    double start, inverse;
+template <typename Real>
+struct AxisWalkOf {
+    Real start, inverse;
     int32_t low, high, step;  // the tile spans [low, high)
     int32_t cell;
-    double next;              // parameter of the next plane
+    Real plane, next;         // the next plane and its parameter
 
-    PHYSSIM_HD double at(int32_t plane) const { return (plane - start) * inverse; }
+    PHYSSIM_HD Real at(Real where) const { return (where - start) * inverse; }
 
     // Narrows [entry, exit] to the tile; false when the path misses it.
-    PHYSSIM_HD bool clip(double from, double slope, int32_t first, int32_t count, double& entry, double& exit) {
+    PHYSSIM_HD bool clip(Real from, Real slope, int32_t first, int32_t count, Real& entry, Real& exit) {
         start = from, low = first, high = first + count;
-        if (slope > -1e-12 && slope < 1e-12) {  // parallel: a path in a face belongs to the higher voxel
-            step = 0, inverse = 0.0;
-            return from >= low && from < high;
+        if (slope > Real(-1e-12) && slope < Real(1e-12)) {  // parallel: a path in a face belongs to the higher voxel
+            step = 0, inverse = 0;
+            return from >= static_cast<Real>(low) && from < static_cast<Real>(high);
         }
-        inverse = 1.0 / slope;
+        inverse = 1 / slope;
         step = slope > 0 ? 1 : -1;
-        const double in = at(step > 0 ? low : high), out = at(step > 0 ? high : low);
+        const Real in = at(static_cast<Real>(step > 0 ? low : high)), out = at(static_cast<Real>(step > 0 ? high : low));
         if (in > entry) entry = in;
         if (out < exit) exit = out;
         return true;
     }
 
-    PHYSSIM_HD void begin(double slope, double entry) {
-        const double here = start + entry * slope;
+    PHYSSIM_HD void begin(Real slope, Real entry) {
+        const Real here = start + entry * slope;
         cell = static_cast<int32_t>(here);
-        if (cell > here) cell--;
-        if (step < 0 && cell == here) cell--;  // descending from a plane: the cell below it
+        if (static_cast<Real>(cell) > here) cell--;
+        if (step < 0 && static_cast<Real>(cell) == here) cell--;  // descending from a plane: the cell below it
         if (cell < low) cell = low;
         if (cell > high - 1) cell = high - 1;
-        next = step == 0 ? 1e300 : at(step > 0 ? cell + 1 : cell);
+        plane = static_cast<Real>(step > 0 ? cell + 1 : cell);
+        next = step == 0 ? Real(1e30) : at(plane);
     }
 
-    PHYSSIM_HD double per_cell() const { return step > 0 ? inverse : 0.0 - inverse; }
+    PHYSSIM_HD Real per_cell() const { return step > 0 ? inverse : 0 - inverse; }
+
+    PHYSSIM_HD void advance() {
+        cell += step;
+        plane += static_cast<Real>(step);
+        next = at(plane);
+    }
 };
+typedef AxisWalkOf<double> AxisWalk;
 
 // Visits the cells from entry to exit: visit(p cell, q cell, parameter at the cell's exit). Returns false when the tile is missed.
 template <typename Begin, typename Visit>

@@ -1,0 +1,123 @@
+// CUDA kernels: loops and indices over the shared headers, no formula. Compiled at run time by NVRTC.
+//
+// One thread a ray. Where detector columns are parallel to a volume axis w, a warp takes 32 rows of one column: control flow in
+// the plane across w is uniform and the 32 loads are neighbours, if w is the contiguous axis. The host makes it so, by one
+// transposed copy a call: that moves every voxel twice, while a single view already reads each once and 8 times the sectors
+// if w is strided. Views of other poses read the volume as it is, in patches of 8 x 4 pixels a warp.
+#include "core/fixed_point.h"
+#include "core/lanes.h"
+#include "raytrace/thread_ray.h"
+#include "raytrace/voxel.h"
+
+using namespace physsim;
+using namespace physsim::PHYSSIM_ISA;
+
+// What the kernels of a call share. Axes of box and rays are in the same order; for columns, w last.
+struct Job {
+    Box box;
+    int32_t rows, columns;
+    int32_t start_columns;  // 1 for a point source a view, else columns
+    int32_t first_view;     // place in `views` of blockIdx.z = 0
+};
+
+// Ray (row r, column c) of view v runs from start[v, c] + r start_row[v] to end[v, c] + r end_row[v], in voxel coordinates.
+struct Rays { const double *start, *end, *start_row, *end_row; };
+
+PHYSSIM_HD ThreadRay ray_of(const Job& job, const Rays& rays, int64_t view, int row, int column) {
+    double start[3], end[3];
+    const double* first = rays.start + 3 * (view * job.start_columns + (job.start_columns == 1 ? 0 : column));
+    const double* last = rays.end + 3 * (view * job.columns + column);
+    for (int a = 0; a < 3; a++) {
+        start[a] = first[a] + row * rays.start_row[3 * view + a];
+        end[a] = last[a] + row * rays.end_row[3 * view + a];
+    }
+    return ThreadRay(job.box, start, end);
+}
+
+struct Pixel { int32_t row, column; };
+
+// Columns: threadIdx = (row, column) of a patch of 32 rows; others: a warp is 8 columns x 4 rows of a patch of 16 x 16.
+PHYSSIM_HD Pixel column_pixel() {
+    return {static_cast<int32_t>(blockIdx.y * 32 + threadIdx.x), static_cast<int32_t>(blockIdx.x * blockDim.y + threadIdx.y)};
+}
+PHYSSIM_HD Pixel patch_pixel() {
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    return {static_cast<int32_t>(blockIdx.y * 16 + warp / 2 * 4 + lane / 8), static_cast<int32_t>(blockIdx.x * 16 + warp % 2 * 8 + lane % 8)};
+}
+
+// Adds line integrals (mm x voxel value) to image (views, rows, columns).
+template <bool COLUMNS, typename T>
+PHYSSIM_HD void project(const T* voxels, const Job& job, const Rays& rays, const int32_t* views, float* image) {
+    const Pixel pixel = COLUMNS ? column_pixel() : patch_pixel();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
+    float sum = 0.0f;
+    const auto visit = [&](int32_t voxel, float length) { sum += voxel_value(voxels + voxel) * length; };
+    if (COLUMNS) walk_columns(ray, job.box, visit);
+    else walk_voxels(ray, job.box, visit);
+    image[(view * job.rows + pixel.row) * job.columns + pixel.column] += sum * ray.mm;
+}
+
+// The transpose: adds pixel x mm in the voxel x scale to `sums`, int64 with the box's strides.
+template <bool COLUMNS>
+PHYSSIM_HD void backproject(int64_t* sums, float scale, const Job& job, const Rays& rays, const int32_t* views, const float* image) {
+    const Pixel pixel = COLUMNS ? column_pixel() : patch_pixel();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
+    const float weight = image[(view * job.rows + pixel.row) * job.columns + pixel.column] * ray.mm * scale;
+    const auto visit = [&](int32_t voxel, float length) { add_fixed(sums + voxel, weight * length); };
+    if (COLUMNS) walk_columns(ray, job.box, visit);
+    else walk_voxels(ray, job.box, visit);
+}
+
+// Tiles of 32 x 32 through shared memory. Lines of `in` run along axis 0, lines of `out` along axis 1.
+struct Transposition { int32_t shape[3]; int64_t in[3], out[3]; };
+template <typename T>
+PHYSSIM_HD void transpose(const T* in, T* out, const Transposition& job) {
+    __shared__ T tile[32][33];
+    const int64_t k = blockIdx.z, i0 = blockIdx.x * 32, j0 = blockIdx.y * 32;
+    for (int line = threadIdx.y; line < 32; line += blockDim.y) {
+        const int64_t i = i0 + threadIdx.x, j = j0 + line;
+        if (i < job.shape[0] && j < job.shape[1]) tile[line][threadIdx.x] = in[i * job.in[0] + j * job.in[1] + k * job.in[2]];
+    }
+    __syncthreads();
+    for (int line = threadIdx.y; line < 32; line += blockDim.y) {
+        const int64_t i = i0 + line, j = j0 + threadIdx.x;
+        if (i < job.shape[0] && j < job.shape[1]) out[i * job.out[0] + j * job.out[1] + k * job.out[2]] = tile[threadIdx.x][line];
+    }
+}
+
+#define PHYSSIM_PROJECT(name, T)                                                                                                            \
+    extern "C" __global__ void __launch_bounds__(256) project_columns_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
+        project<true>(voxels, job, rays, views, image);                                                                                     \
+    }                                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(256) project_rays_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
+        project<false>(voxels, job, rays, views, image);                                                                                    \
+    }
+PHYSSIM_PROJECT(float32, float)
+PHYSSIM_PROJECT(float16, HalfVoxel)
+PHYSSIM_PROJECT(uint8, uint8_t)
+PHYSSIM_PROJECT(uint16, uint16_t)
+PHYSSIM_PROJECT(int16, int16_t)
+
+extern "C" __global__ void __launch_bounds__(256) transpose_1(const uint8_t* in, uint8_t* out, Transposition job) { transpose(in, out, job); }
+extern "C" __global__ void __launch_bounds__(256) transpose_2(const uint16_t* in, uint16_t* out, Transposition job) { transpose(in, out, job); }
+extern "C" __global__ void __launch_bounds__(256) transpose_4(const uint32_t* in, uint32_t* out, Transposition job) { transpose(in, out, job); }
+
+extern "C" __global__ void __launch_bounds__(256)
+backproject_columns(int64_t* sums, float scale, Job job, Rays rays, const int32_t* views, const float* image) {
+    backproject<true>(sums, scale, job, rays, views, image);
+}
+extern "C" __global__ void __launch_bounds__(256)
+backproject_rays(int64_t* sums, float scale, Job job, Rays rays, const int32_t* views, const float* image) {
+    backproject<false>(sums, scale, job, rays, views, image);
+}
+
+// out (contiguous, axes 2, 1, 0) = sums x unit.
+extern "C" __global__ void __launch_bounds__(256) volume_from_sums(const int64_t* sums, Box box, double unit, float* out) {
+    const int64_t i = blockIdx.x * 256 + threadIdx.x, j = blockIdx.y, k = blockIdx.z;
+    if (i >= box.shape[0]) return;
+    out[(k * box.shape[1] + j) * box.shape[0] + i] = from_fixed(sums[i * box.stride[0] + j * box.stride[1] + k * box.stride[2]], unit);
+}

@@ -1,0 +1,70 @@
+"""The CUDA kernels of kernels/launch/cuda.cu: compiled at run time by NVRTC through cupy, loaded once a device."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, Protocol
+
+from physsim.device.choice import Device, resolve
+from physsim.resources import kernels_path
+
+Dimensions = tuple[int, int, int]
+
+
+class Kernels(Protocol):
+    """What transport needs of a GPU. The tests run the same launches through a stand-in on the CPU."""
+
+    xp: Any
+    """The array library: cupy."""
+
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
+        """Run kernel `name`. Arguments: arrays of `xp`, numpy scalars of the kernel's types, 0-d arrays for structs."""
+
+    def address(self, array: Any) -> int:
+        """Where the first element of an array of `xp` lies."""
+
+    def free_bytes(self) -> int:
+        """Memory that new arrays may take."""
+
+
+def source() -> str:
+    """The CUDA source; it includes headers below `kernels_path()`."""
+    return (kernels_path() / "launch" / "cuda.cu").read_text()
+
+
+def compile_options(include: Path | None = None) -> tuple[str, ...]:
+    """NVRTC's options for `source()`, the architecture apart."""
+    return ("-std=c++17", "--device-as-default-execution-space", f"-I{include or kernels_path()}")
+
+
+class CudaKernels:
+    """The kernels on one GPU, on cupy's current stream."""
+
+    def __init__(self, device: Device) -> None:
+        import cupy
+
+        self.xp: Any = cupy
+        self.device = device
+        with cupy.cuda.Device(device.ordinal):
+            self._module = cupy.RawModule(code=source(), options=compile_options(), backend="nvrtc")
+
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
+        """Run kernel `name` on the current stream of this GPU."""
+        with self.xp.cuda.Device(self.device.ordinal):
+            self._module.get_function(name)(blocks, threads, arguments)
+
+    def address(self, array: Any) -> int:
+        """Where the first element lies."""
+        return int(array.data.ptr)
+
+    def free_bytes(self) -> int:
+        """Free memory of the GPU and of cupy's pool."""
+        with self.xp.cuda.Device(self.device.ordinal):
+            return int(self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes())
+
+
+@functools.lru_cache
+def cuda_kernels(device: Device) -> CudaKernels:
+    """The kernels on `device`, compiled at the first call. Errors: DeviceUnavailable."""
+    return CudaKernels(resolve(device))

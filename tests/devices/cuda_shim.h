@@ -1,0 +1,78 @@
+// Runs CUDA kernels on the CPU, so that their indices can be tested without a GPU: included before cuda.cu, compiled by g++.
+// The threads of a block are fibers that take turns: one runs until it ends or waits in __syncthreads().
+#pragma once
+#include <ucontext.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#define __global__
+#define __shared__ static
+#define __launch_bounds__(...)
+
+struct Index3 { unsigned x, y, z; };
+static Index3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace shim {
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack = std::vector<char>(16384);
+    Index3 thread;
+    bool ended;
+};
+static ucontext_t scheduler;
+static Fiber* running;
+static const std::function<void()>* kernel;
+
+static void start() {
+    (*kernel)();
+    running->ended = true;
+}
+
+// Runs one block: every round takes all its threads to their next barrier, which all must reach, or to their end.
+static bool run_block(std::vector<Fiber>& fibers) {
+    for (Fiber& fiber : fibers) {
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = fiber.stack.size();
+        fiber.context.uc_link = &scheduler;
+        fiber.ended = false;
+        makecontext(&fiber.context, start, 0);
+    }
+    while (true) {
+        size_t ended = 0;
+        for (Fiber& fiber : fibers) {
+            if (!fiber.ended) {
+                running = &fiber;
+                threadIdx = fiber.thread;
+                swapcontext(&scheduler, &fiber.context);
+            }
+            ended += fiber.ended;
+        }
+        if (ended == fibers.size()) return true;
+        if (ended != 0) return false;  // some ended while others wait: a deadlock on a GPU
+    }
+}
+
+// False when threads of a block disagree about a barrier.
+static bool launch(Index3 blocks, Index3 threads, const std::function<void()>& body) {
+    kernel = &body, blockDim = threads, gridDim = blocks;
+    std::vector<Fiber> fibers(size_t(threads.x) * threads.y * threads.z);
+    size_t f = 0;
+    for (unsigned z = 0; z < threads.z; z++)
+        for (unsigned y = 0; y < threads.y; y++)
+            for (unsigned x = 0; x < threads.x; x++) fibers[f++].thread = {x, y, z};
+    for (unsigned z = 0; z < blocks.z; z++)
+        for (unsigned y = 0; y < blocks.y; y++)
+            for (unsigned x = 0; x < blocks.x; x++) {
+                blockIdx = {x, y, z};
+                if (!run_block(fibers)) return false;
+            }
+    return true;
+}
+
+}  // namespace shim
+
+static void __syncthreads() { swapcontext(&shim::running->context, &shim::scheduler); }
