@@ -83,7 +83,7 @@ def path_lengths_mm(scene: Scene, starts_mm: npt.ArrayLike, ends_mm: npt.ArrayLi
 
     `starts_mm`, `ends_mm`: (n, 3) or (3,), world x, y, z; a segment counts from start to end, also inside a shape.
     """
-    compiled = CompiledScene.of(scene)
+    compiled = scene.compiled
     lengths = _traced(
         compiled, starts_mm, ends_mm, compiled.organ_of, np.ones(len(compiled.organ_of)), len(compiled.organs)
     )
@@ -95,7 +95,7 @@ def areal_density_g_cm2(scene: Scene, starts_mm: npt.ArrayLike, ends_mm: npt.Arr
 
     Neglects: nothing but rounding (about 1e-12 of the scene's size); a ray lying in a flat face belongs to the shape.
     """
-    compiled = CompiledScene.of(scene)
+    compiled = scene.compiled
     weight = CM_PER_MM * compiled.density_of  # mm g/cm3 to g/cm2
     sums = _traced(compiled, starts_mm, ends_mm, compiled.material_of, weight, len(compiled.materials))
     return {one.name: sums[:, n] for n, one in enumerate(compiled.materials)}
@@ -103,9 +103,9 @@ def areal_density_g_cm2(scene: Scene, starts_mm: npt.ArrayLike, ends_mm: npt.Arr
 
 def organs_at(scene: Scene, points_mm: npt.ArrayLike) -> npt.NDArray[np.str_]:
     """(n,) name of the organ at each of the points (n, 3) mm, by painting order; "background" outside the box too."""
-    from physsim.phantom.chord_kernels import owners_at
+    from physsim.phantom.ray_kernels import owners_at
 
-    compiled = CompiledScene.of(scene)
+    compiled = scene.compiled
     points = np.ascontiguousarray(np.atleast_2d(np.asarray(points_mm, np.float64)))
     low, high = np.array([p.low for p in compiled.pieces]), np.array([p.high for p in compiled.pieces])
     tables, owners = compiled.piece_tables(), np.zeros(len(points), np.int64)
@@ -126,7 +126,7 @@ def _traced(
     weight: Array,
     n_columns: int,
 ) -> Array:
-    from physsim.phantom.chord_kernels import trace
+    from physsim.phantom.ray_kernels import trace
 
     starts, ends = (np.atleast_2d(np.asarray(points, np.float64)) for points in (starts_mm, ends_mm))
     if starts.shape[-1] != 3 or ends.shape[-1] != 3 or not (np.isfinite(starts).all() and np.isfinite(ends).all()):

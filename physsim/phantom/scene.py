@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic
@@ -24,6 +25,9 @@ from physsim.phantom.shapes import (
 from physsim.phantom.swept import Branches, Capsule, Loft, Ribbon, Tube
 from physsim.spec.base import Spec
 from physsim.spec.material import Material, material
+
+if TYPE_CHECKING:
+    from physsim.phantom.compiled import CompiledScene
 
 _KINDS: tuple[type[Shape], ...] = (
     Sphere,
@@ -133,6 +137,13 @@ class Scene(Spec):
         low = np.min([piece.low for piece in pieces], axis=0)
         high = np.max([piece.high for piece in pieces], axis=0)
         return (float(low[0]), float(low[1]), float(low[2])), (float(high[0]), float(high[1]), float(high[2]))
+
+    @cached_property
+    def compiled(self) -> CompiledScene:
+        """The scene as flat tables, made once."""
+        from physsim.phantom.compiled import CompiledScene
+
+        return CompiledScene.of(self)
 
     def organs(self) -> tuple[str, ...]:
         """Names that truth counts, in painting order, the background not among them."""

@@ -130,7 +130,7 @@ class Loft(Shape):
     centre_x_mm: float = 0.0
     grow_mm: float = 0.0
     step_mm: Positive = 6.0
-    vertices: int = pydantic.Field(64, ge=8, le=256)
+    vertices: int = pydantic.Field(48, ge=8, le=256)
 
     @pydantic.model_validator(mode="after")
     def _stacked(self) -> Loft:

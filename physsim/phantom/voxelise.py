@@ -51,7 +51,7 @@ def voxelise(
     Fractions have sampling errors across x, about 0.3 / rays of a voxel where a flat face crosses it; along x none.
     Organ labels go by volume, not by mass.
     """
-    from physsim.phantom.voxel_kernels import paint_slab
+    from physsim.phantom.ray_kernels import paint_slab
 
     if rays not in LATTICES:
         raise InvalidInput(
@@ -62,7 +62,7 @@ def voxelise(
             message(f"spacing_mm={spacing_mm} and a grid", "the grid has a spacing of its own", "Give one.")
         )
     grid = grid or scene_grid(scene, spacing_mm)
-    compiled = CompiledScene.of(scene)
+    compiled = scene.compiled
     label_type, organ_type = _smallest(len(compiled.materials)), _smallest(len(compiled.organs))
     labels, density = np.empty(grid.shape, label_type), np.empty(grid.shape, density_dtype)
     organs = np.empty(grid.shape if truth else (0, 0, 0), organ_type)

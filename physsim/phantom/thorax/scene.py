@@ -24,7 +24,7 @@ from physsim.resources import phantoms_path
 
 BOX_MM: tuple[Vector, Vector] = ((-250.0, -140.0, 60.0), (250.0, 150.0, 510.0))
 LUNGS = ("right lung", "left lung")
-_END_POINTS_PER_ML = 0.3
+_END_POINTS_PER_ML = 0.3  # a tenth of what a finely voxelised lung would carry; each stands for ten
 # root and first direction of the arteries, then the veins, of each lobe; the cloud of a lobe by its planes
 _LOBES: dict[str, tuple[str, list[tuple[Vector, Vector]]]] = {
     "right upper lobe": ("right lung", [((-46, 4, 338), (-0.35, -0.1, 0.93)), ((-50, 0, 328), (-0.5, -0.1, 0.8))]),
@@ -54,10 +54,10 @@ def thorax(
         lesion = default_lesion()
     if isinstance(lesion, Shape):
         scene = scene.with_shapes(lesion)
-    return voxelise(scene, spacing_mm, density_dtype=density_dtype)
+    return voxelise(scene, spacing_mm, rays=13, density_dtype=density_dtype)
 
 
-def default_lesion(diameter_mm: float = 12.0, spicules: int = 0, centre_mm: Vector = (-88.0, -22.0, 322.0)) -> Shape:
+def default_lesion(diameter_mm: float = 12.0, spicules: int = 0, centre_mm: Vector = (-97.0, -30.0, 294.0)) -> Shape:
     """A solid nodule in the right mid-lung zone; `spicules` thin rays of its tissue stand out from it."""
     fields: dict[str, Any] = {
         "name": "nodule",
