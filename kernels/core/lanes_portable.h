@@ -91,11 +91,11 @@ PHYSSIM_HD F gather(const float* p, I index) { F r; PHYSSIM_EACH r.v[l] = p[inde
 PHYSSIM_HD I gather(const int32_t* p, I index) { I r; PHYSSIM_EACH r.v[l] = p[index.v[l]]; return r; }
 PHYSSIM_HD I lane_index() { I r; PHYSSIM_EACH r.v[l] = l; return r; }
 
-// 32 consecutive floats from which each lane picks one by its index, which must lie in 0..31.
+// 32 consecutive floats from which each lane picks one by the low five bits of its index.
 struct Window {
     const float* p;
     PHYSSIM_HD explicit Window(const float* first) : p(first) {}
-    PHYSSIM_HD F operator[](I index) const { return gather(p, index); }
+    PHYSSIM_HD F operator[](I index) const { return gather(p, index & I(31)); }
 };
 
 // The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].

@@ -13,6 +13,13 @@ struct Cell {
     float length;    // exit - entry
 };
 
+// A position that arithmetic left beside a face of the voxels is on it.
+PHYSSIM_HD double on_face(double position) {
+    const double face = static_cast<double>(static_cast<int64_t>(position + (position < 0 ? -0.5 : 0.5)));
+    const double away = position - face;
+    return away < 1e-10 && away > -1e-10 ? face : position;
+}
+
 // Rays of one detector column: positions are linear in the parameter s, which grows by 1 a voxel along the faster of p and q.
 struct ColumnPath {
     double p, q, dp, dq;   // start; change from start to end, in voxels
@@ -46,7 +53,8 @@ struct AxisWalkOf {
         start = from, low = first, high = first + count;
         if (slope > Real(-1e-12) && slope < Real(1e-12)) {  // parallel: a path in a face belongs to the higher voxel
             step = 0, inverse = 0;
-            return from >= static_cast<Real>(low) && from < static_cast<Real>(high);
+            start = static_cast<Real>(on_face(static_cast<double>(from)));
+            return start >= static_cast<Real>(low) && start < static_cast<Real>(high);
         }
         inverse = 1 / slope;
         step = slope > 0 ? 1 : -1;

@@ -48,6 +48,24 @@ PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const (
     }
 }
 
+// As many groups at once as the registers hold. The results of a group do not depend on it.
+template <int GROUPS>
+PHYSSIM_HD void trace_in_flight(const Cell* cells, int count, const float* const (&window)[GROUPS], Lane16 (&lane)[GROUPS], F (&sum)[GROUPS]) {
+    constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;
+    if constexpr (AT_ONCE == GROUPS) {
+        trace_shallow<GROUPS>(cells, count, window, lane, sum);
+    } else {
+        for (int g = 0; g < GROUPS; g += AT_ONCE) {
+            const float* some[AT_ONCE];
+            Lane16 lanes[AT_ONCE];
+            F part[AT_ONCE];
+            for (int i = 0; i < AT_ONCE; i++) some[i] = window[g + i], lanes[i] = lane[g + i], part[i] = F(0.0f);
+            trace_shallow<AT_ONCE>(cells, count, some, lanes, part);
+            for (int i = 0; i < AT_ONCE; i++) sum[g + i] = part[i];
+        }
+    }
+}
+
 // Any number of crossings a cell; Fetch gives a lane's voxel in a column.
 template <typename Fetch>
 PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& fetch, Lane16& lane, F& sum) {
@@ -147,11 +165,39 @@ PHYSSIM_HD int floor_int(double x) {
     return i > x ? i - 1 : i;
 }
 
+// Rays that run along the layers of voxels meet a face where a small error of height moves it far: positions in double.
+inline Lane16 level_lanes(const ColumnCells& path, int row, int base, float entry) {
+    alignas(64) float next[16], per_voxel[16];
+    alignas(64) int32_t voxel[16], step[16];
+    for (int l = 0; l < 16; l++) {
+        const double slope = path.slope + (row + l) * path.slope_row, height = path.height + (row + l) * path.height_row - base;
+        const bool level = slope < 1e-12 && slope > -1e-12, down = slope < 0 && !level;
+        const double here = level ? on_face(height) : height + slope * entry;
+        voxel[l] = floor_int(here);
+        if (down && voxel[l] == here) voxel[l]--;
+        step[l] = down ? -1 : 1;
+        next[l] = level ? 1e30f : static_cast<float>((voxel[l] + (down ? 0 : 1) - height) / slope);
+        per_voxel[l] = level ? 1e30f : static_cast<float>((down ? -1 : 1) / slope);
+    }
+    Lane16 lane;
+    lane.next = load(next), lane.per_voxel = load(per_voxel), lane.voxel = load(voxel), lane.step = load(step);
+    return lane;
+}
+
 // Lanes of rows row .. row + 15, with w counted from voxel `base`.
 PHYSSIM_HD Lane16 lane_of(const ColumnCells& path, int row, int base, float entry) {
+    const double first = path.slope + row * path.slope_row, last = path.slope + (row + 15) * path.slope_row;
+    const double low = first < last ? first : last, high = first < last ? last : first;
+    constexpr double LEVEL = 1e-4;  // voxels of w a voxel across
+    if (low < LEVEL && high > -LEVEL) {
+        const double nearest = path.slope_row == 0.0 ? 0.0 : -path.slope / path.slope_row - row;  // the row that is level
+        const double away = nearest - static_cast<int>(nearest + 0.5);
+        const double slope = (away < 0 ? -away : away) * path.slope_row;
+        if (path.slope_row == 0.0 || (slope < LEVEL && slope > -LEVEL)) return level_lanes(path, row, base, entry);
+    }
     const F l = to_float(lane_index());
     const F height = F(static_cast<float>(path.height + row * path.height_row - base)) + l * F(static_cast<float>(path.height_row));
-    const F slope = F(static_cast<float>(path.slope + row * path.slope_row)) + l * F(static_cast<float>(path.slope_row));
+    const F slope = F(static_cast<float>(first)) + l * F(static_cast<float>(path.slope_row));
     return Lane16(height, slope, entry);
 }
 
@@ -178,7 +224,7 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         for (int g = 0; g < GROUPS; g++) lane[g] = lane_of(path, row + 16 * g, base[g], entry);
         F part[GROUPS];
         for (int g = 0; g < GROUPS; g++) part[g] = F(0.0f);
-        trace_shallow<GROUPS>(path.cell + from, to - from, window, lane, part);
+        trace_in_flight<GROUPS>(path.cell + from, to - from, window, lane, part);
         for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + part[g];
         return;
     }
@@ -204,7 +250,9 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
     }
 }
 
-constexpr int ROWS_AT_ONCE = 16 * INTERLEAVE;
+// Where a path is split is decided for this many groups of 16 rows together, in every instruction set alike: equal bits.
+constexpr int GROUPS_AT_ONCE = 4;
+constexpr int ROWS_AT_ONCE = 16 * GROUPS_AT_ONCE;
 
 // Adds the first `count` lanes to consecutive floats.
 PHYSSIM_HD void add_rows(float* out, int count, F sum) {
@@ -250,12 +298,12 @@ inline void project_columns(const ColumnTile& tile, const ViewRays& rays, int fi
         for (int c = 0; c < count; c++) {
             if (path[c].count == 0 || path[c].last_row < row || path[c].first_row >= row + ROWS_AT_ONCE) continue;
             float* out = sums + static_cast<int64_t>(first + c) * rays.rows + row;
-            for (int g = 0; g < INTERLEAVE; g++) __builtin_prefetch(out + 16 * g, 1);
-            if (groups >= INTERLEAVE) {
-                F sum[INTERLEAVE];
-                for (int g = 0; g < INTERLEAVE; g++) sum[g] = F(0.0f);
-                trace_rows<INTERLEAVE>(tile, path[c], row, 0, path[c].count, sum);
-                for (int g = 0; g < INTERLEAVE; g++) add_rows(out + 16 * g, rays.rows - row - 16 * g, sum[g]);
+            for (int g = 0; g < GROUPS_AT_ONCE; g++) __builtin_prefetch(out + 16 * g, 1);
+            if (groups >= GROUPS_AT_ONCE) {
+                F sum[GROUPS_AT_ONCE];
+                for (int g = 0; g < GROUPS_AT_ONCE; g++) sum[g] = F(0.0f);
+                trace_rows<GROUPS_AT_ONCE>(tile, path[c], row, 0, path[c].count, sum);
+                for (int g = 0; g < GROUPS_AT_ONCE; g++) add_rows(out + 16 * g, rays.rows - row - 16 * g, sum[g]);
             } else {
                 for (int g = 0; g < groups; g++) {
                     F sum[1] = {F(0.0f)};

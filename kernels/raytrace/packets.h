@@ -1,6 +1,7 @@
 // Line integrals for any pose: packets of 16 rays step in lockstep through a block of the volume that fits the cache.
 #pragma once
 #include "core/lanes.h"
+#include "raytrace/cells.h"
 #include "raytrace/rays.h"
 
 namespace physsim {
@@ -17,28 +18,30 @@ PHYSSIM_HD PacketShape packet_shape(const ViewRays& rays) {
 struct LaneAxis {
     F next, per_voxel;
     I step;
-    F from, inverse;  // position at parameter 0; 1 / slope
+    F whole, part, inverse;  // position at parameter 0 as a whole number of voxels and the rest; 1 / slope
     M level;
 
+    PHYSSIM_HD F at(F plane) const { return ((plane - whole) - part) * inverse; }
+
     // Narrows [entry, exit] to planes 0 .. count. A level ray in a face belongs to the higher voxel.
-    PHYSSIM_HD void clip(F position, F slope, int count, F& entry, F& exit) {
-        from = position;
+    PHYSSIM_HD void clip(F whole_voxels, F rest, F slope, int count, F& entry, F& exit) {
+        whole = whole_voxels, part = rest;
         level = (slope < F(1e-12f)) & (F(-1e-12f) < slope);
         inverse = F(1.0f) / select(level, F(1.0f), slope);
-        const F a = (F(0.0f) - from) * inverse, b = (F(static_cast<float>(count)) - from) * inverse;
-        const M inside = (F(0.0f) <= from) & (from < F(static_cast<float>(count)));
+        const F a = at(F(0.0f)), b = at(F(static_cast<float>(count))), position = whole + part;
+        const M inside = (F(0.0f) <= position) & (position < F(static_cast<float>(count)));
         entry = maximum(entry, select(level, select(inside, F(-1e30f), F(1e30f)), minimum(a, b)));
         exit = minimum(exit, select(level, F(1e30f), maximum(a, b)));
     }
 
     // Starts at `entry`; returns the voxel.
     PHYSSIM_HD I begin(F slope, F entry, int count, int stride) {
-        const M down = slope < F(0.0f);
-        const F here = from + slope * entry, below = floor(here);
+        const M down = (slope < F(0.0f)) & ~level;
+        const F here = whole + (part + select(level, F(0.0f), slope * entry)), below = floor(here);
         F voxel = select(down & (below == here), below - F(1.0f), below);
         voxel = minimum(maximum(voxel, F(0.0f)), F(static_cast<float>(count - 1)));
         const F plane = voxel + select(down, F(0.0f), F(1.0f));
-        next = select(level, F(1e30f), (plane - from) * inverse);
+        next = select(level, F(1e30f), at(plane));
         per_voxel = maximum(inverse, F(0.0f) - inverse);
         step = select(down, I(-stride), I(stride));
         return truncate(voxel) * I(stride);
@@ -48,18 +51,18 @@ struct LaneAxis {
 // What the 16 rays of a packet differ by from its first one: the same for all packets above each other.
 struct PacketOffsets {
     F start[3], turn[3];
-    I row;      // lane's row in the packet
-    M real;     // lanes whose column is on the detector
+    I row, column;  // the lane's place in the packet
+    M real;         // lanes whose column is on the detector; the others repeat column 0
 
     inline PacketOffsets(const ViewRays& rays, PacketShape shape, int column) {
         const double* start0 = rays.start + static_cast<int64_t>(column) * rays.start_stride;
         const double* end0 = rays.end + static_cast<int64_t>(column) * 3;
         alignas(64) float from[3][16], by[3][16], is_real[16];
-        alignas(64) int32_t rows[16];
+        alignas(64) int32_t rows[16], columns[16];
         for (int l = 0; l < 16; l++) {
             const int r = l / shape.wide, c = column + l % shape.wide < rays.columns ? l % shape.wide : 0;
             is_real[l] = c == l % shape.wide ? 1.0f : 0.0f;
-            rows[l] = r;
+            rows[l] = r, columns[l] = c;
             for (int a = 0; a < 3; a++) {
                 const double s = start0[static_cast<int64_t>(c) * rays.start_stride + a] - start0[a] + r * rays.start_row[a];
                 const double e = end0[c * 3 + a] - end0[a] + r * rays.end_row[a];
@@ -68,14 +71,15 @@ struct PacketOffsets {
             }
         }
         for (int a = 0; a < 3; a++) start[a] = load(from[a]), turn[a] = load(by[a]);
-        row = load(rows);
+        row = load(rows), this->column = load(columns);
         real = F(0.0f) < load(is_real);
     }
 };
 
 // The 16 rays of a packet in a block's own coordinates, with the parameter counted from near the block.
 struct PacketRays {
-    F position[3], slope[3];  // at parameter 0; voxels a unit of parameter
+    F whole[3], part[3];      // position at parameter 0: a whole number of voxels and the rest
+    F slope[3];               // voxels a unit of parameter
     F first, last;            // parameters of the rays' own ends
     F mm;                     // mm a unit of parameter
     M real;                   // lanes that are pixels
@@ -101,14 +105,38 @@ struct PacketRays {
         const F scale(static_cast<float>(inverse)), along(static_cast<float>(middle));
         F mm2(0.0f);
         for (int a = 0; a < 3; a++) {
-            position[a] = F(static_cast<float>(start[a] + middle * turn[a] - block.first[a])) + (offsets.start[a] + along * offsets.turn[a]);
+            const double position = start[a] + middle * turn[a] - block.first[a];
+            const double nearest = static_cast<double>(static_cast<int64_t>(position + (position < 0 ? -0.5 : 0.5)));
+            whole[a] = F(static_cast<float>(nearest));
+            part[a] = F(static_cast<float>(position - nearest)) + (offsets.start[a] + along * offsets.turn[a]);
             slope[a] = F(static_cast<float>(turn[a] * inverse)) + offsets.turn[a] * scale;
             const F s = slope[a] * F(static_cast<float>(spacing[a]));
             mm2 = mm2 + s * s;
+            if (any((slope[a] < F(1e-5f)) & (F(-1e-5f) < slope[a]))) refine(rays, block, offsets, row, column, a, middle, inverse);
         }
         mm = square_root(mm2);
         first = F(static_cast<float>(-middle * length));
         last = F(static_cast<float>((1.0 - middle) * length));
+    }
+
+    // Rays that run along the faces of axis a meet them where a small error of position moves it far: positions in double.
+    inline void refine(const ViewRays& rays, const BlockTile& block, const PacketOffsets& offsets, int row, int column, int a, double middle, double inverse) {
+        alignas(64) int32_t lane_row[16], lane_column[16];
+        alignas(64) float rest[16], direction[16], voxels[16];
+        store(lane_row, offsets.row);
+        store(lane_column, offsets.column);
+        for (int l = 0; l < 16; l++) {
+            const int c = column + lane_column[l], r = row + lane_row[l];
+            const double from = rays.start[static_cast<int64_t>(c) * rays.start_stride + a] + r * rays.start_row[a];
+            const double by = rays.end[static_cast<int64_t>(c) * 3 + a] + r * rays.end_row[a] - from;
+            const bool level = by * inverse < 1e-12 && by * inverse > -1e-12;
+            const double position = level ? on_face(from) : from + middle * by;
+            const double nearest = static_cast<double>(static_cast<int64_t>(position + (position < 0 ? -0.5 : 0.5)));
+            voxels[l] = static_cast<float>(nearest - block.first[a]);
+            rest[l] = static_cast<float>(position - nearest);
+            direction[l] = level ? 0.0f : static_cast<float>(by * inverse);
+        }
+        whole[a] = load(voxels), part[a] = load(rest), slope[a] = load(direction);
     }
 };
 
@@ -122,7 +150,7 @@ struct PacketWalk {
         F entry = rays.first;
         exit = rays.last;
         LaneAxis axis[3];
-        for (int a = 0; a < 3; a++) axis[a].clip(rays.position[a], rays.slope[a], block.shape[a], entry, exit);
+        for (int a = 0; a < 3; a++) axis[a].clip(rays.whole[a], rays.part[a], rays.slope[a], block.shape[a], entry, exit);
         active = rays.real & (entry < exit);
         here = select(active, entry, F(0.0f));
         exit = select(active, exit, F(-1.0f));  // a lane that misses the block stays where it is
