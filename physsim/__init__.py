@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
+    from physsim.transport.operator import Projector as Projector
+    from physsim.transport.project import backproject as backproject
+    from physsim.transport.project import project as project
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
@@ -34,6 +37,9 @@ _PUBLIC = {
     "Geometry": "physsim.spec.geometry",
     "Grid": "physsim.spec.grid",
     "Material": "physsim.spec.material",
+    "Projector": "physsim.transport.operator",
+    "backproject": "physsim.transport.project",
+    "project": "physsim.transport.project",
     "Overlay": "physsim.phantom.overlay",
     "Phantom": "physsim.phantom.phantom",
     "Scene": "physsim.phantom.scene",
