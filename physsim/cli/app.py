@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from physsim._version import __version__
+from physsim.cli.phantom import phantom
 from physsim.cli.validate import validate
 
 app = typer.Typer(
     name="physsim", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True,
     help="X-ray images of virtual patients by physics. For research, not for clinical use.")
 
+app.add_typer(phantom, name="phantom")
 app.add_typer(validate, name="validate")
 
 

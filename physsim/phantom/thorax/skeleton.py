@@ -152,7 +152,7 @@ def paraspinal(recipe: Recipe) -> list[Shape]:
     rows = recipe["spine"]
     for n, (name, y, z, height, disc, w, d, lean) in enumerate(rows):
         above = rows[n + 1][2] if n + 1 < len(rows) else z + 20
-        reach = 62.0
+        reach = 78.0
         polygon = (
             (-w - 1.5, y - 2),
             (w + 1.5, y - 2),
