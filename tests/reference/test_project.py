@@ -31,10 +31,22 @@ ORDINARY = {
     "parallel": ps.Geometry.parallel(views=5, rows=45, columns=37, pixel_mm=2.3, start_deg=7.0),
     "tilted": circular().moved(TURN),
     "tilted parallel": ps.Geometry.parallel(views=5, rows=45, columns=37, pixel_mm=2.3).moved(TURN),
-    "rows descending": ps.Geometry.radiograph(source_detector_mm=500, detector_object_mm=100, rows=60, columns=50, pixel_mm=1.7),
-    "lateral": ps.Geometry.radiograph(source_detector_mm=500, detector_object_mm=100, rows=60, columns=50, pixel_mm=1.7, view="LAT"),
-    "tomosynthesis": ps.Geometry.tomosynthesis(views=5, arc_deg=50, source_detector_mm=400, pivot_mm=30, rows=60, columns=70,
-                                               pixel_mm=1.1, centre_mm=(0, 0, -60)),
+    "rows descending": ps.Geometry.radiograph(
+        source_detector_mm=500, detector_object_mm=100, rows=60, columns=50, pixel_mm=1.7
+    ),
+    "lateral": ps.Geometry.radiograph(
+        source_detector_mm=500, detector_object_mm=100, rows=60, columns=50, pixel_mm=1.7, view="LAT"
+    ),
+    "tomosynthesis": ps.Geometry.tomosynthesis(
+        views=5,
+        arc_deg=50,
+        source_detector_mm=400,
+        pivot_mm=30,
+        rows=60,
+        columns=70,
+        pixel_mm=1.1,
+        centre_mm=(0, 0, -60),
+    ),
     "source inside": circular(source_axis_mm=11.3, source_detector_mm=200),
     "source inside, tilted": circular(source_axis_mm=11.3, source_detector_mm=200).moved(TURN),
     "detector inside": circular(source_axis_mm=300, source_detector_mm=309),
@@ -42,7 +54,9 @@ ORDINARY = {
 GRIDS = {
     "odd sizes": ps.Grid(shape=(61, 47, 83)),
     "anisotropic": ps.Grid(shape=(30, 61, 47), spacing_mm=(1.3, 0.7, 2.9), origin_mm=(-27.0, -25.0, -40.0)),
-    "turned axes": ps.Grid(shape=(33, 64, 40), spacing_mm=1.1, direction=((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0))),
+    "turned axes": ps.Grid(
+        shape=(33, 64, 40), spacing_mm=1.1, direction=((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0))
+    ),
 }
 
 
@@ -65,8 +79,8 @@ def test_small_and_block_sized_volumes_within_float64(size):
     for pose in (geometry, geometry.moved(TURN)):
         truth = siddon_truth(volume, ps.Grid(shape=size), pose)
         image = ps.project(volume, pose, device="cpu")
-        # Rays nearly parallel to a face cross it at a place that float32 knows to 1e-7 / slope voxels: few, but a volume
-        # of few voxels feels each.
+        # Rays nearly parallel to a face cross it at a place that float32 knows to 1e-7 / slope voxels: few, but a small
+        # volume feels each.
         assert np.sqrt(np.mean((image - truth) ** 2) / np.mean(truth**2)) <= 5e-6
 
 
@@ -75,23 +89,43 @@ def axis_aligned(axis, offset, rows=12):
     travel = np.roll([1.0, 0.0, 0.0], axis)
     u, v = np.roll([0.0, 1.0, 0.0], axis), np.roll([0.0, 0.0, 1.0], axis)
     shift = (offset + 0.5) * (u + v)
-    return ps.Geometry(source_mm=-64 * travel + shift, centre_mm=64 * travel + shift, u=u, v=v, rows=rows, columns=12, pixel_mm=(1.0, 1.0),
-                       beam="parallel")
+    return ps.Geometry(
+        source_mm=-64 * travel + shift,
+        centre_mm=64 * travel + shift,
+        u=u,
+        v=v,
+        rows=rows,
+        columns=12,
+        pixel_mm=(1.0, 1.0),
+        beam="parallel",
+    )
 
 
 def point_source(place, through, rows=9, columns=9, pixel=1.0, u=(0, 1, 0), v=(0, 0, 1)):
     place, through = np.array(place, float), np.array(through, float)
-    return ps.Geometry(source_mm=place, centre_mm=through, u=u, v=v, rows=rows, columns=columns, pixel_mm=(pixel, pixel))
+    return ps.Geometry(
+        source_mm=place, centre_mm=through, u=u, v=v, rows=rows, columns=columns, pixel_mm=(pixel, pixel)
+    )
 
 
 DEGENERATE = {
-    **{f"along axis {axis}, {place}": axis_aligned(axis, offset) for axis in range(3)
-       for place, offset in (("in faces", 0.0), ("through centres", 0.5), ("near faces", 1e-4))},
+    **{
+        f"along axis {axis}, {place}": axis_aligned(axis, offset)
+        for axis in range(3)
+        for place, offset in (("in faces", 0.0), ("through centres", 0.5), ("near faces", 1e-4))
+    },
     **{f"along axis {axis}, in faces, few rows": axis_aligned(axis, 0.0, rows=3) for axis in range(3)},
-    "45 degrees through edges": point_source((-64, -64, 0), (64, 64, 0), u=(-0.5**0.5, 0.5**0.5, 0), rows=9),
+    "45 degrees through edges": point_source((-64, -64, 0), (64, 64, 0), u=(-(0.5**0.5), 0.5**0.5, 0), rows=9),
     "along the diagonal through corners": ps.Geometry(
-        source_mm=(-64, -64, -64), centre_mm=(64, 64, 64), u=(0.5**0.5, -0.5**0.5, 0), v=(1 / 6**0.5, 1 / 6**0.5, -2 / 6**0.5),
-        rows=9, columns=9, pixel_mm=(2.0, 2.0), beam="parallel"),
+        source_mm=(-64, -64, -64),
+        centre_mm=(64, 64, 64),
+        u=(0.5**0.5, -(0.5**0.5), 0),
+        v=(1 / 6**0.5, 1 / 6**0.5, -2 / 6**0.5),
+        rows=9,
+        columns=9,
+        pixel_mm=(2.0, 2.0),
+        beam="parallel",
+    ),
     "central ray in a face": point_source((-100, 0, 0), (100, 0, 0)),
     "source inside, on a corner": point_source((0, 0, 0), (100, 0, 0), pixel=9.0),
     "source inside, in a voxel": point_source((0.3, -0.2, 0.4), (100, 0, 0), pixel=9.0),
@@ -115,7 +149,19 @@ def test_degenerate_rays_within_1e_3_of_float64(geometry, shape):
     rays = voxel_rays(geometry, ps.Grid(shape=shape))
     for isa in _engine.instruction_sets():  # the packets, which other views would take
         general = np.zeros(geometry.shape, np.float32)
-        _engine.project(volume, [1.0] * 3, rays.start, rays.end, rays.start_row, rays.end_row, rays.flat, [-1] * len(geometry), general, 1, isa)
+        _engine.project(
+            volume,
+            [1.0] * 3,
+            rays.start,
+            rays.end,
+            rays.start_row,
+            rays.end_row,
+            rays.flat,
+            [-1] * len(geometry),
+            general,
+            1,
+            isa,
+        )
         assert np.abs(general - truth).max() <= 1e-3 * truth.max(), isa
 
 
@@ -123,8 +169,14 @@ def test_a_million_random_rays_are_never_nan():
     volume = np.random.default_rng(4).random((40, 50, 60), dtype=np.float32)
     rng = np.random.default_rng(5)
     for _ in range(20):
-        turn = rotation(*rng.uniform(0, 6.3, 1), 0) @ rotation(*rng.uniform(0, 6.3, 1), 1) @ rotation(*rng.uniform(0, 6.3, 1), 2)
-        geometry = circular(source_axis_mm=rng.uniform(5, 200), source_detector_mm=400, rows=100, columns=100, views=5).moved(turn)
+        turn = (
+            rotation(*rng.uniform(0, 6.3, 1), 0)
+            @ rotation(*rng.uniform(0, 6.3, 1), 1)
+            @ rotation(*rng.uniform(0, 6.3, 1), 2)
+        )
+        geometry = circular(
+            source_axis_mm=rng.uniform(5, 200), source_detector_mm=400, rows=100, columns=100, views=5
+        ).moved(turn)
         assert np.isfinite(ps.project(volume, geometry, device="cpu")).all()
 
 
@@ -141,7 +193,15 @@ def test_same_bits_for_threads_views_and_subsets():
 def test_mixed_poses_in_one_geometry_equal_the_poses_alone():
     straight, tilted = circular(views=2), circular(views=2).moved(TURN)
     both = ps.Geometry(
-        **{name: np.concatenate([getattr(straight, name), getattr(tilted, name)]) for name in ("source_mm", "centre_mm", "u", "v")},
-        rows=45, columns=37, pixel_mm=3.1)
+        **{
+            name: np.concatenate([getattr(straight, name), getattr(tilted, name)])
+            for name in ("source_mm", "centre_mm", "u", "v")
+        },
+        rows=45,
+        columns=37,
+        pixel_mm=3.1,
+    )
     volume = np.random.default_rng(7).random((31, 47, 53), dtype=np.float32)
-    np.testing.assert_array_equal(ps.project(volume, both), np.concatenate([ps.project(volume, straight), ps.project(volume, tilted)]))
+    np.testing.assert_array_equal(
+        ps.project(volume, both), np.concatenate([ps.project(volume, straight), ps.project(volume, tilted)])
+    )
