@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.phantom.compiled import areal_density_g_cm2 as areal_density_g_cm2
+    from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
     from physsim.phantom.library import scene_names as scene_names
     from physsim.phantom.overlay import Overlay as Overlay
@@ -43,12 +45,14 @@ _PUBLIC = {
     "Overlay": "physsim.phantom.overlay",
     "Phantom": "physsim.phantom.phantom",
     "Scene": "physsim.phantom.scene",
+    "areal_density_g_cm2": "physsim.phantom.compiled",
     "linear_attenuation_per_mm": "physsim.physics.attenuation",
     "mass_attenuation_cm2_g": "physsim.physics.attenuation",
     "material": "physsim.spec.material",
     "materials": "physsim.spec.material",
     "SampledSpectrum": "physsim.spec.sampled_spectrum",
     "Spectrum": "physsim.spec.spectrum",
+    "path_lengths_mm": "physsim.phantom.compiled",
     "scene": "physsim.phantom.library",
     "scene_names": "physsim.phantom.library",
     "thorax": "physsim.phantom.thorax",
