@@ -24,3 +24,7 @@ def project_plain(
     volume: NDArray[np.float32], spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles,
     end_row: _Doubles, image: NDArray[np.float64], threads: int, /,
 ) -> None: ...
+def backproject(
+    image: NDArray[np.float32], spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles,
+    end_row: _Doubles, flat: bool, along: Sequence[int], volume: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...

@@ -93,6 +93,25 @@ PHYSSIM_HD F gather(const float* p, I index) { return {_mm256_i32gather_ps(p, in
 PHYSSIM_HD I gather(const int32_t* p, I index) {
     return {_mm256_i32gather_epi32(reinterpret_cast<const int*>(p), index.a, 4), _mm256_i32gather_epi32(reinterpret_cast<const int*>(p), index.b, 4)};
 }
+// Lane l gets lane l - N (N = 1, 2, 4, 8), the first N get 0; lane l gets lane l + 1, the last gets lane 0; all get lane 15.
+template <int BYTES>
+PHYSSIM_HD __m256 align_right(__m256 high, __m256 low) {
+    return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(high), _mm256_castps_si256(low), BYTES));
+}
+template <int N>
+PHYSSIM_HD F shift_up(F x) {
+    const __m256 before_a = _mm256_permute2f128_ps(x.a, x.a, 0x08), before_b = _mm256_permute2f128_ps(x.a, x.b, 0x21);
+    if constexpr (N == 8) return {_mm256_setzero_ps(), x.a};
+    else if constexpr (N == 4) return {before_a, before_b};
+    else return {align_right<16 - 4 * N>(x.a, before_a), align_right<16 - 4 * N>(x.b, before_b)};
+}
+PHYSSIM_HD F next_lane(F x) {
+    return {align_right<4>(_mm256_permute2f128_ps(x.a, x.b, 0x21), x.a), align_right<4>(_mm256_permute2f128_ps(x.b, x.a, 0x21), x.b)};
+}
+PHYSSIM_HD F last_lane(F x) {
+    const __m256 last = _mm256_permutevar8x32_ps(x.b, _mm256_set1_epi32(7));
+    return {last, last};
+}
 PHYSSIM_HD I lane_index() { return {_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), _mm256_set_epi32(15, 14, 13, 12, 11, 10, 9, 8)}; }
 
 // 32 consecutive floats from which each lane picks one by the low five bits of its index. Permutes, not gathers, which

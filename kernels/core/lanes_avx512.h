@@ -88,6 +88,13 @@ PHYSSIM_HD F gather(const float* p, I index) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 PHYSSIM_HD I gather(const int32_t* p, I index) { return _mm512_i32gather_epi32(index.v, p, 4); }
+// Lane l gets lane l - N, the first N get 0; lane l gets lane l + 1, the last gets lane 0; all get lane 15.
+template <int N>
+PHYSSIM_HD F shift_up(F a) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(a.v), _mm512_setzero_si512(), 16 - N));
+}
+PHYSSIM_HD F next_lane(F a) { return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(a.v), _mm512_castps_si512(a.v), 1)); }
+PHYSSIM_HD F last_lane(F a) { return _mm512_permutexvar_ps(_mm512_set1_epi32(15), a.v); }
 PHYSSIM_HD I lane_index() { return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
 
 // 32 consecutive floats from which each lane picks one by the low five bits of its index.

@@ -89,6 +89,11 @@ PHYSSIM_HD void store(float* p, F x) { memcpy(p, &x, sizeof x); }
 PHYSSIM_HD void store(int32_t* p, I x) { memcpy(p, &x, sizeof x); }
 PHYSSIM_HD F gather(const float* p, I index) { F r; PHYSSIM_EACH r.v[l] = p[index.v[l]]; return r; }
 PHYSSIM_HD I gather(const int32_t* p, I index) { I r; PHYSSIM_EACH r.v[l] = p[index.v[l]]; return r; }
+// Lane l gets lane l - N, the first N get 0; lane l gets lane l + 1, the last gets lane 0; all get lane 15.
+template <int N>
+PHYSSIM_HD F shift_up(F x) { F r; PHYSSIM_EACH r.v[l] = l < N ? 0.0f : x.v[(l - N) & 15]; return r; }
+PHYSSIM_HD F next_lane(F x) { F r; PHYSSIM_EACH r.v[l] = x.v[(l + 1) & 15]; return r; }
+PHYSSIM_HD F last_lane(F x) { return F(x.v[15]); }
 PHYSSIM_HD I lane_index() { I r; PHYSSIM_EACH r.v[l] = l; return r; }
 
 // 32 consecutive floats from which each lane picks one by the low five bits of its index.

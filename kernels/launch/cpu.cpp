@@ -125,6 +125,8 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 
 }  // namespace
 
+#include "launch/bind_adjoint.h"
+
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
     m.def("instruction_sets", [] {
@@ -136,4 +138,5 @@ PYBIND11_MODULE(_engine, m) {
     m.def("project", &project);
     m.def("project_plain", &project_plain<float>);
     m.def("project_plain", &project_plain<double>);
+    bind_adjoint(m);
 }

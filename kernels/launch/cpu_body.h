@@ -3,7 +3,10 @@
 #include "launch/table.h"
 #include "raytrace/columns.h"
 #include "raytrace/pack.h"
+#include "raytrace/columns_adjoint.h"
 #include "raytrace/packets.h"
+#include "raytrace/packets_adjoint.h"
+#include "raytrace/unpack.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -15,6 +18,13 @@ static const KernelTable table = {
     project_columns,
     finish_columns,
     project_packets,
+    GROUP_VOXELS,
+    [](int rows) { return column_adjoint_scratch(rows); },
+    begin_columns,
+    backproject_columns,
+    unpack_columns,
+    backproject_packets,
+    unpack_block,
 };
 
 }  // namespace PHYSSIM_ISA

@@ -164,11 +164,11 @@ struct PacketWalk {
         sum = F(0.0f);
     }
 
-    // One voxel further. A lane that has arrived steps once more, into the layer of zeros at most, and stops there.
-    PHYSSIM_HD void advance(const float* voxels) {
+    // One voxel further; returns the parameter spent in the voxel left. A lane that has arrived steps once more, into the layer of
+    // zeros at most, and stops there.
+    PHYSSIM_HD F step_length() {
         const F leave = minimum(minimum(next[0], next[1]), minimum(next[2], exit));
-        const F length = maximum(leave - here, F(0.0f));
-        sum = multiply_add(gather(voxels, index), select(active, length, F(0.0f)), sum);
+        const F length = select(active, maximum(leave - here, F(0.0f)), F(0.0f));
         here = leave;
         PHYSSIM_UNROLL
         for (int a = 0; a < 3; a++) {
@@ -177,6 +177,12 @@ struct PacketWalk {
             next[a] = add_where(crosses, next[a], per_voxel[a]);
         }
         active = active & (leave < exit);
+        return length;
+    }
+
+    PHYSSIM_HD void advance(const float* voxels) {
+        const F value = gather(voxels, index);
+        sum = multiply_add(value, step_length(), sum);
     }
 };
 

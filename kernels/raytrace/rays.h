@@ -42,4 +42,9 @@ struct BlockTile {
 };
 constexpr int MAX_BLOCK_EDGE = 64;
 
+// Rows of pixels in a packet of 16 rays.
+PHYSSIM_HD int packet_rows_high(const ViewRays& rays) {
+    return rays.rows >= 4 && rays.columns >= 4 ? 4 : rays.rows == 1 ? 1 : rays.rows < 4 ? 2 : 16;
+}
+
 }  // namespace physsim

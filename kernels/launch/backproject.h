@@ -1,0 +1,110 @@
+// The adjoint on the CPU: a thread owns what it adds to, so sums have one order whatever the number of threads.
+#pragma once
+#include <vector>
+
+#include "launch/project.h"
+
+namespace physsim {
+
+// Views whose columns are parallel to volume axis w. A work item is a tile of columns and a range of w (about 1 MB, of which 16
+// detector columns touch what the first-level cache holds), for as many views as 128 MB of turned images hold.
+inline void backproject_along(const KernelTable& kernels, const Volume& volume, int w, const std::vector<Image>& views, int threads) {
+    ColumnTile whole;
+    whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
+    const int np = volume.shape[whole.axis[0]], nq = volume.shape[whole.axis[1]];
+    whole.nw = volume.shape[w];
+    // An odd number of columns a row of the tile: else the rows share the same few sets of the cache. The last may lie outside.
+    const int wide = MAX_TILE_EDGE + 1, edge = MAX_TILE_EDGE, groups = (whole.nw + kernels.group_voxels - 1) / kernels.group_voxels;
+    std::vector<ColumnTile> tiles;
+    for (int q = 0; q < nq; q += edge)
+        for (int p = 0; p < np; p += wide) {
+            ColumnTile tile = whole;
+            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, np - p) | 1, tile.nq = std::min(edge, nq - q);
+            tiles.push_back(tile);
+        }
+    const int count = static_cast<int>(tiles.size());
+    int deep = 6;  // groups a work item has: fewer in a small volume, whatever the threads, because it shows in the bits
+    while (deep > 1 && count * ((groups + deep - 1) / deep) < 16) deep /= 2;
+    const int parts = (groups + deep - 1) / deep;
+    const ViewRays& any = views[0].rays;
+    const int64_t high = (any.rows + 15) / 16 * 16, pixels = high * any.columns;
+    const size_t together = static_cast<size_t>(std::max<int64_t>(1, std::min<int64_t>(static_cast<int64_t>(views.size()), (int64_t(1) << 25) / pixels)));
+    AlignedFloats turned(together * static_cast<size_t>(pixels));
+    const size_t rounds = (views.size() + together - 1) / together;
+    std::vector<Queue> turning(rounds), tracing(rounds);
+    Team team(threads);
+    team.run([&](int) {
+        AlignedFloats room(static_cast<size_t>(wide) * edge * 16 * static_cast<size_t>(deep) + COLUMN_PAD);
+        AlignedFloats scratch(static_cast<size_t>(kernels.column_adjoint_scratch(any.rows)));
+        for (size_t round = 0; round < rounds; round++) {
+            const size_t first = round * together;
+            const int here = static_cast<int>(std::min(together, views.size() - first));
+            int item;
+            while (turning[round].take(here, item)) {
+                const Image& view = views[first + static_cast<size_t>(item)];
+                kernels.begin_columns(volume.spacing, whole.axis, view.rays, view.pixels, turned.data.get() + item * pixels, high);
+            }
+            team.barrier();
+            while (tracing[round].take(count * parts, item)) {
+                ColumnTile tile = tiles[static_cast<size_t>(item / parts)];
+                const int from = deep * (item % parts), to = std::min(groups, from + deep);
+                tile.data = room.data.get(), tile.stride = 16 * (to - from);
+                std::fill(tile.data, tile.data + COLUMN_PAD + static_cast<int64_t>(tile.np) * tile.nq * tile.stride, 0.0f);
+                for (int v = 0; v < here; v++)
+                    for (int c = 0; c < any.columns; c += 16)
+                        kernels.backproject_columns(tile, views[first + static_cast<size_t>(v)].rays, c, turned.data.get() + v * pixels, high, from, to, scratch.data.get());
+                for (int j = 0; j < tile.nq; j++) kernels.unpack_columns(tile, from, to, j, volume);
+            }
+            team.barrier();
+        }
+    });
+}
+
+// Adds to the voxels of a block what rows of packets of one view give.
+using BlockAdjoint = void (*)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from, int to, const float* image);
+
+// Views of any pose, by blocks. Where blocks are few, each is filled in several parts, by packets of rows, that are summed in order;
+// their number depends on the task alone.
+inline void backproject_blocks(const KernelTable& kernels, BlockAdjoint backproject, const Volume& volume, const std::vector<Image>& views, int threads) {
+    const int edge = MAX_BLOCK_EDGE;
+    std::vector<BlockTile> blocks;
+    for (int z = 0; z < volume.shape[2]; z += edge)
+        for (int y = 0; y < volume.shape[1]; y += edge)
+            for (int x = 0; x < volume.shape[0]; x += edge)
+                blocks.push_back({nullptr, {x, y, z}, {std::min(edge, volume.shape[0] - x), std::min(edge, volume.shape[1] - y), std::min(edge, volume.shape[2] - z)}});
+    const int high = packet_rows_high(views[0].rays), rows = (views[0].rays.rows + high - 1) / high;
+    const int64_t work = static_cast<int64_t>(views.size()) * rows;
+    const int count = static_cast<int>(blocks.size());
+    const int parts = static_cast<int>(std::min<int64_t>(work, std::max(1, 16 / count)));
+    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
+    std::vector<AlignedFloats> shared;  // one a part, where there are several
+    for (int i = 0; parts > 1 && i < count * parts; i++) shared.emplace_back(floats);
+    Queue tracing, adding;
+    Team team(threads);
+    team.run([&](int) {
+        AlignedFloats own(parts > 1 ? 1 : floats);
+        int item;
+        while (tracing.take(count * parts, item)) {
+            BlockTile block = blocks[static_cast<size_t>(item / parts)];
+            block.data = parts > 1 ? shared[static_cast<size_t>(item)].data.get() : own.data.get();
+            if (parts == 1) std::fill(block.data, block.data + floats, 0.0f);
+            for (int64_t at = work * (item % parts) / parts, end = work * (item % parts + 1) / parts; at < end;) {
+                const int64_t view = at / rows, stop = std::min(end, (view + 1) * rows);
+                const Image& image = views[static_cast<size_t>(view)];
+                backproject(block, volume.spacing, image.rays, image.flat, static_cast<int>(at - view * rows), static_cast<int>(stop - view * rows), image.pixels);
+                at = stop;
+            }
+            if (parts == 1)
+                for (int k = 0; k < block.shape[2]; k++) kernels.unpack_block(block, k, volume);
+        }
+        team.barrier();
+        while (parts > 1 && adding.take(count, item))
+            for (int part = 0; part < parts; part++) {
+                BlockTile block = blocks[static_cast<size_t>(item)];
+                block.data = shared[static_cast<size_t>(item * parts + part)].data.get();
+                for (int k = 0; k < block.shape[2]; k++) kernels.unpack_block(block, k, volume);
+            }
+    });
+}
+
+}  // namespace physsim
