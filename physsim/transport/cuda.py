@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.device.arrays import to_numpy
 from physsim.device.cuda import Dimensions, Kernels
 from physsim.errors import InvalidInput, message
 from physsim.transport.rays import VoxelRays
@@ -111,7 +112,7 @@ def backproject_cuda(kernels: Kernels, image: Any, shape: tuple[int, int, int], 
         nz, ny, nx = part
         box, unit = _box(part, strides, spacing_mm, (0, 1, 2)), np.float64(2.0**-exponent)
         kernels.launch("volume_from_sums", (-(-nx // 256), ny, nz), (256, 1, 1), sums, box, unit, slab)
-        volume[low:high] = slab.get() if on_host and xp is not np else slab
+        volume[low:high] = to_numpy(slab) if on_host else slab
     return volume
 
 

@@ -6,6 +6,7 @@ from shim_kernels import ShimKernels
 from physsim.device.compile_gate import ARCHITECTURES, compile_kernels, read_log, violations
 
 pytest.importorskip("cuda.bindings.nvrtc")
+pytestmark = pytest.mark.gate
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -1,0 +1,241 @@
+"""How fast and how exact is the GPU? `python -m benchmarks.gpu` writes benchmarks/results/<device>.json.
+
+First the device tests, then the jobs. A job's time is the median of many runs between CUDA events, after a warm-up that
+holds compilation; arrays lie on the GPU before and after. Its error is the RMS against float64 over all rays of some
+views, relative to their RMS. Voxels are random: no job is easier for being smooth or empty. Energy is what nvidia-smi
+reads while the runs repeat, where it tells. Without a GPU: a message, status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physsim import __version__, _engine
+from physsim.device import arrays, resolve, thread_count
+from physsim.device.cuda import CudaKernels, cuda_kernels
+from physsim.errors import DeviceUnavailable
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Grid
+from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.rays import VoxelRays, voxel_rays
+
+ROOT = Path(__file__).parents[1]
+WARM_UP, SECONDS, LEAST, MOST = 2, 3.0, 5, 200  # runs before, time to fill, bounds on the runs timed
+CHECKED_VIEWS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A cone beam around a cube of `edge` voxels of 1 mm."""
+
+    name: str
+    edge: int
+    views: int
+    pixels: int
+    pixel_mm: float
+    oblique: bool = False
+    dtype: str = "float32"
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(shape=(self.edge, self.edge, self.edge))
+
+    @property
+    def geometry(self) -> Geometry:
+        circle = Geometry.circular(views=self.views, source_axis_mm=1000.0, source_detector_mm=1500.0, rows=self.pixels,
+                                   columns=self.pixels, pixel_mm=self.pixel_mm)
+        return circle.moved(_turn(0, 0.35) @ _turn(1, 0.2)) if self.oblique else circle
+
+
+JOBS = (
+    Job("p256", 256, 90, 256, 1.6),
+    Job("p256 oblique", 256, 90, 256, 1.6, oblique=True),
+    Job("p256 float16", 256, 90, 256, 1.6, dtype="float16"),
+    Job("p256 uint8", 256, 90, 256, 1.6, dtype="uint8"),
+    Job("512", 512, 360, 512, 1.6),
+    Job("512 oblique", 512, 360, 512, 1.6, oblique=True),
+)
+
+
+def _turn(axis: int, angle: float) -> np.ndarray:
+    i, j = ((1, 2), (0, 2), (0, 1))[axis]
+    matrix = np.eye(3)
+    matrix[i, i] = matrix[j, j] = np.cos(angle)
+    matrix[i, j], matrix[j, i] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def crossings(rays: VoxelRays, edge: int) -> float:
+    """Voxels crossed by all rays: those of at most 8 views, counted from the planes between entry and exit."""
+    views = np.unique(np.linspace(0, len(rays.along) - 1, 8).astype(int))
+    rows, total = np.arange(rays.rows)[:, None, None], 0.0
+    for view in views:
+        start = rays.start[view] + rows * rays.start_row[view]
+        turn = rays.end[view] + rows * rays.end_row[view] - start
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first, last = -start / turn, (edge - start) / turn
+        entry = np.fmax(np.fmin(first, last).max(-1), 0.0)[..., None]
+        leave = np.fmin(np.fmax(first, last).min(-1), 1.0)[..., None]
+        first, last = np.floor(start + (entry + 1e-9) * turn), np.floor(start + (leave - 1e-9) * turn)
+        planes = np.abs(last - first).sum(-1) + 1
+        total += float(planes[leave[..., 0] > entry[..., 0]].sum())
+    return total * len(rays.along) / len(views)
+
+
+class PowerMeter:
+    """Mean power (W) between enter and exit by nvidia-smi, 10 times a second; None where it does not tell."""
+
+    def __init__(self, ordinal: int) -> None:
+        self._command = ["nvidia-smi", f"--id={ordinal}", "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
+        self._readings: list[float] = []
+        self._stop = threading.Event()
+
+    def __enter__(self) -> PowerMeter:
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                reading = subprocess.run(self._command, capture_output=True, text=True, timeout=10)
+                self._readings.append(float(reading.stdout.strip()))
+            except (OSError, ValueError, subprocess.TimeoutExpired):
+                return
+
+    @property
+    def watts(self) -> float | None:
+        return statistics.fmean(self._readings) if len(self._readings) > 5 else None
+
+
+def timed(kernels: CudaKernels, run: Callable[[], Any]) -> dict[str, float | int | None]:
+    """Median and spread of `run` between CUDA events (s), joules a run, peak memory (MB) above the start."""
+    cuda, pool = kernels.xp.cuda, kernels.xp.get_default_memory_pool()
+    pool.free_all_blocks()
+    before = pool.total_bytes()
+    for _ in range(WARM_UP):
+        run()
+    cuda.Device(kernels.device.ordinal).synchronize()
+    peak = pool.total_bytes() - before
+    seconds: list[float] = []
+    with PowerMeter(kernels.device.ordinal) as meter:
+        began = time.perf_counter()
+        while len(seconds) < LEAST or (time.perf_counter() - began < SECONDS and len(seconds) < MOST):
+            start, end = cuda.Event(), cuda.Event()
+            start.record()
+            run()
+            end.record()
+            end.synchronize()
+            seconds.append(cuda.get_elapsed_time(start, end) / 1000.0)
+        busy = sum(seconds) / (time.perf_counter() - began)
+    median = statistics.median(seconds)
+    joules = meter.watts * median if meter.watts is not None and busy > 0.9 else None  # else mostly the idle power
+    return {"seconds": median, "seconds_least": min(seconds), "seconds_most": max(seconds), "runs": len(seconds),
+            "joules": joules, "peak_mb": peak / 1e6}
+
+
+def error(image: np.ndarray, truth: np.ndarray) -> float:
+    """RMS of the difference over the RMS of the truth."""
+    return float(np.sqrt(((image - truth) ** 2).mean() / (truth**2).mean()))
+
+
+def run_job(kernels: CudaKernels, job: Job) -> list[dict[str, Any]]:
+    """Rows of the forward projection and of its transpose."""
+    rng, grid, geometry = np.random.default_rng(0), job.grid, job.geometry
+    volume = (rng.random(grid.shape, np.float32) * 200).astype(job.dtype)
+    rays, there = voxel_rays(geometry, grid), kernels.xp.asarray(volume)
+    steps = crossings(rays, job.edge)
+    image = project_cuda(kernels, there, grid.spacing_mm, rays)
+    views = np.linspace(0, job.views - 1, CHECKED_VIEWS).astype(int)
+    some = voxel_rays(geometry[views], grid)
+    truth = np.zeros((len(views), job.pixels, job.pixels))
+    _engine.project_plain(volume.astype(np.float32), grid.spacing_mm, some.start, some.end, some.start_row,
+                          some.end_row, truth, thread_count())
+    head = {"job": job.name, "code": "physsim cuda", "dtype": job.dtype, "crossings": steps}
+    forward = timed(kernels, lambda: project_cuda(kernels, there, grid.spacing_mm, rays))
+    rows = [{**head, "what": "forward", **forward, "gsteps_per_s": steps / forward["seconds"] / 1e9,
+             "rms_vs_float64": error(arrays.to_numpy(image)[views], truth)}]
+    if job.dtype == "float32":
+        values = kernels.xp.asarray(rng.random(geometry.shape, np.float32))
+        back = backproject_cuda(kernels, values, grid.shape, grid.spacing_mm, rays)
+        again = backproject_cuda(kernels, values, grid.shape, grid.spacing_mm, rays)
+        inside, outside = (float((a * b).sum(dtype="f8")) for a, b in ((there, back), (image, values)))
+        adjoint = timed(kernels, lambda: backproject_cuda(kernels, values, grid.shape, grid.spacing_mm, rays))
+        rows.append({**head, "what": "adjoint", **adjoint, "gsteps_per_s": steps / adjoint["seconds"] / 1e9,
+                     "dot_error": abs(inside / outside - 1), "same_bits_again": bool((back == again).all()),
+                     "over_forward": adjoint["seconds"] / forward["seconds"]})
+    return rows
+
+
+def device_tests() -> dict[str, Any]:
+    """Runs tests/devices; the summary line and the exit status."""
+    command = [sys.executable, "-P", "-m", "pytest", "--import-mode=importlib", "-q", "-rs", "tests/devices"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return {"status": done.returncode, "summary": lines[-1] if lines else "",
+            "tail": lines[-40:] if done.returncode else []}
+
+
+def machine(kernels: CudaKernels) -> dict[str, Any]:
+    """What ran it."""
+    runtime = kernels.xp.cuda.runtime
+    has = runtime.getDeviceProperties(kernels.device.ordinal)
+    return {"device": has["name"].decode(), "compute_capability": f"{has['major']}.{has['minor']}",
+            "multiprocessors": has["multiProcessorCount"], "memory_gb": has["totalGlobalMem"] / 1e9,
+            "driver": runtime.driverGetVersion(), "runtime": runtime.runtimeGetVersion(),
+            "cupy": kernels.xp.__version__, "physsim": __version__}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, print a table, write the JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cuda", help="cuda or cuda:N")
+    parser.add_argument("--job", action="append", choices=[job.name for job in JOBS], help="only this one")
+    parser.add_argument("--skip-tests", action="store_true", help="leave out the device tests")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the JSON file")
+    options = parser.parse_args(arguments)
+    try:
+        kernels = cuda_kernels(resolve(options.device))
+    except DeviceUnavailable as absent:
+        print(f"benchmarks.gpu: {absent}", file=sys.stderr)
+        return 1
+    tests = None if options.skip_tests else device_tests()
+    report: dict[str, Any] = {"machine": machine(kernels), "tests": tests, "rows": []}
+    print(report["machine"], report["tests"], sep="\n")
+    print(f"{'job':14} {'what':8} {'ms':>9} {'G/s':>7} {'error':>9} {'MB':>7} {'J':>7}")
+    for job in JOBS:
+        if options.job and job.name not in options.job:
+            continue
+        for row in run_job(kernels, job):
+            report["rows"].append(row)
+            wrong = row.get("rms_vs_float64", row.get("dot_error", float("nan")))
+            joules = "" if row["joules"] is None else f"{row['joules']:.2f}"
+            print(f"{row['job']:14} {row['what']:8} {1e3 * row['seconds']:9.3f} {row['gsteps_per_s']:7.0f} "
+                  f"{wrong:9.1e} {row['peak_mb']:7.0f} {joules:>7}", flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", report["machine"]["device"].lower()).strip("-")
+    path = options.output / f"{name}.json"
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    print(path)
+    return 0 if tests is None or tests["status"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""A GPU against the CPU and against float64; skipped, saying why, where there is none."""
+
+import numpy as np
+import pytest
+from siddon_reference import siddon_line_integrals
+
+from physsim import _engine
+from physsim.device import arrays, resolve
+from physsim.device.cuda import cuda_kernels
+from physsim.errors import DeviceUnavailable
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Grid
+from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.rays import voxel_rays
+
+try:
+    DEVICE = resolve("cuda")
+except DeviceUnavailable as absent:
+    pytest.skip(f"no GPU: {absent}", allow_module_level=True)
+
+GRID = Grid(shape=(129, 100, 117), spacing_mm=(1.1, 0.7, 1.3))
+TILT = np.array([[1, 0, 0], [0, np.cos(0.4), -np.sin(0.4)], [0, np.sin(0.4), np.cos(0.4)]]) \
+    @ np.array([[np.cos(0.3), 0, -np.sin(0.3)], [0, 1, 0], [np.sin(0.3), 0, np.cos(0.3)]])
+CIRCLE = Geometry.circular(
+    views=9, source_axis_mm=300, source_detector_mm=500, rows=131, columns=97, pixel_mm=(2.1, 1.7))
+GEOMETRIES = {
+    "columns along z": CIRCLE,
+    "oblique": CIRCLE.moved(TILT),
+    "columns along x": CIRCLE.moved([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
+    "curved helix": Geometry.circular(views=20, source_axis_mm=300, source_detector_mm=500, rows=9, columns=133,
+                                      pixel_mm=2.0, curved=True, pitch_mm=40),
+    "parallel": Geometry.parallel(views=5, rows=133, columns=70, pixel_mm=1.5),
+}
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return cuda_kernels(DEVICE)
+
+
+def volume_of(dtype=np.float32):
+    return (np.random.default_rng(3).random(GRID.shape) * 200).astype(dtype)
+
+
+def on_cpu(volume, geometry):
+    rays, image = voxel_rays(geometry, GRID), np.zeros(geometry.shape, np.float32)
+    _engine.project(volume, GRID.spacing_mm, rays.start, rays.end, rays.start_row, rays.end_row, rays.flat,
+                    list(rays.along), image, 2, "")
+    return image
+
+
+def in_float64(volume, geometry):
+    rays = [geometry.rays_mm(view) for view in range(len(geometry))]
+    starts, ends = (np.concatenate([np.reshape(ray[i], (-1, 3)) for ray in rays]) for i in (0, 1))
+    return siddon_line_integrals(volume, GRID.voxel_from_world, starts, ends).reshape(geometry.shape)
+
+
+def rms(image, truth):
+    return np.sqrt(((image - truth) ** 2).mean() / (truth**2).mean())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "uint16", "int16"])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_line_integrals(kernels, name, dtype):
+    volume, geometry = volume_of(dtype), GEOMETRIES[name]
+    image = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, voxel_rays(geometry, GRID)))
+    assert rms(image, in_float64(volume, geometry)) < 2e-6
+    assert rms(image, on_cpu(volume, geometry)) < 3e-6
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_transpose(kernels, name):
+    rays, volume = voxel_rays(GEOMETRIES[name], GRID), volume_of()
+    image = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays))
+    values = np.random.default_rng(4).random(image.shape, np.float32)
+    back = backproject_cuda(kernels, kernels.xp.asarray(values), GRID.shape, GRID.spacing_mm, rays, on_host=True)
+    assert abs(np.vdot(image.astype(float), values) / np.vdot(volume.astype(float), back) - 1) < 1e-6
+    again = backproject_cuda(kernels, kernels.xp.asarray(values), GRID.shape, GRID.spacing_mm, rays)
+    np.testing.assert_array_equal(arrays.to_numpy(again), back)
+
+
+def test_same_bits_every_run(kernels):
+    volume, rays = volume_of(), voxel_rays(CIRCLE, GRID)
+    first = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays))
+    for _ in range(3):
+        np.testing.assert_array_equal(arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays)), first)
+
+
+@pytest.mark.parametrize("name", ["columns along z", "oblique"])
+def test_volumes_larger_than_the_memory(kernels, name, monkeypatch):
+    volume, rays = volume_of(), voxel_rays(GEOMETRIES[name], GRID)
+    whole = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays))
+    monkeypatch.setattr(type(kernels), "free_bytes", lambda self: 4_000_000)
+    parts = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays))
+    assert not np.array_equal(parts, whole)
+    assert rms(parts, whole) < 1e-6
+
+
+def test_arrays_on_the_gpu(kernels):
+    cupy, volume, rays = kernels.xp, volume_of(), voxel_rays(CIRCLE, GRID)
+    image = project_cuda(kernels, volume, GRID.spacing_mm, rays)
+    assert isinstance(image, cupy.ndarray)
+    fastest_z = cupy.asarray(np.ascontiguousarray(volume.transpose(1, 2, 0))).transpose(2, 0, 1)
+    cupy.testing.assert_array_equal(project_cuda(kernels, fastest_z, GRID.spacing_mm, rays), image)
+    assert arrays.device_of(image) == DEVICE
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("torch here has no CUDA")
+    tensor = torch.from_numpy(volume).to("cuda")
+    there = arrays.to_cupy(tensor, DEVICE)
+    assert there.data.ptr == tensor.data_ptr()  # no copy
+    back = arrays.like(project_cuda(kernels, there, GRID.spacing_mm, rays), tensor)
+    assert isinstance(back, torch.Tensor)
+    assert back.device == tensor.device
+    np.testing.assert_array_equal(back.cpu().numpy(), arrays.to_numpy(image))
