@@ -1,6 +1,7 @@
 // One ray a thread, in float32 (CUDA): every plane is crossed at (plane - position) * inverse slope, never by adding up steps,
-// and the parameter counts from where the ray is nearest to the middle of the box. Rounding then moves a crossing by some
-// 2^-24 of half the box, 2e-6 voxels for 64 and 1.5e-5 for 512, and does not grow along the ray. Only the setup is in float64.
+// the parameter counts from where the ray is nearest to the middle of the box, positions from the nearest face there.
+// Rounding then moves a crossing by some 2^-24 of its distance from there, at most 2e-6 voxels for a box of 64 and 1.5e-5 for
+// 512; a ray along a face stays on the side where float64 has it, however close. Only the setup is in float64.
 #pragma once
 #include "raytrace/cells.h"
 
@@ -13,9 +14,9 @@ struct Box {
     double spacing[3];  // mm
 };
 
-// A ray in the box: positions count from the voxel corner `middle`, the parameter grows by 1 a voxel along the fastest axis.
+// A ray in the box: positions count from the planes `middle`, the parameter grows by 1 a voxel along the fastest axis.
 struct ThreadRay {
-    float position[3], slope[3];  // at parameter 0; voxels a unit of parameter
+    float position[3], slope[3];  // at parameter 0, in [-1/2, 1/2]; voxels a unit of parameter
     float first, last;            // parameters of the ray's own ends
     float mm;                     // mm a unit of parameter
     int32_t middle[3];
@@ -24,7 +25,6 @@ struct ThreadRay {
     PHYSSIM_HD ThreadRay(const Box& box, const double (&start)[3], const double (&end)[3]) {
         double turn[3], length = 0.0, along = 0.0, square = 0.0;
         for (int a = 0; a < 3; a++) {
-            middle[a] = box.shape[a] / 2;
             turn[a] = end[a] - start[a];
             const double size = turn[a] < 0 ? -turn[a] : turn[a];
             if (size > length) length = size;
@@ -38,7 +38,10 @@ struct ThreadRay {
         if (along > 1.0) along = 1.0;
         float mm2 = 0.0f;
         for (int a = 0; a < 3; a++) {
-            position[a] = static_cast<float>(start[a] - middle[a] + along * turn[a]);
+            const bool level = turn[a] * inverse < 1e-12 && turn[a] * inverse > -1e-12;
+            const double here = level ? on_face(start[a]) : start[a] + along * turn[a];
+            middle[a] = static_cast<int32_t>(here + (here < 0 ? -0.5 : 0.5));
+            position[a] = static_cast<float>(here - middle[a]);
             slope[a] = static_cast<float>(turn[a] * inverse);
             const float s = static_cast<float>(turn[a] * inverse * box.spacing[a]);
             mm2 += s * s;

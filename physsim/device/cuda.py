@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,9 @@ class Kernels(Protocol):
 
     def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
         """Run kernel `name`. Arguments: arrays of `xp`, numpy scalars of the kernel's types, 0-d arrays for structs."""
+
+    def current(self) -> AbstractContextManager[Any]:
+        """New arrays of `xp` lie on this GPU inside the context."""
 
     def address(self, array: Any) -> int:
         """Where the first element of an array of `xp` lies."""
@@ -51,8 +55,13 @@ class CudaKernels:
 
     def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
         """Run kernel `name` on the current stream of this GPU."""
-        with self.xp.cuda.Device(self.device.ordinal):
+        with self.current():
             self._module.get_function(name)(blocks, threads, arguments)
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Makes this GPU cupy's current one."""
+        context: AbstractContextManager[Any] = self.xp.cuda.Device(self.device.ordinal)
+        return context
 
     def address(self, array: Any) -> int:
         """Where the first element lies."""
@@ -60,7 +69,7 @@ class CudaKernels:
 
     def free_bytes(self) -> int:
         """Free memory of the GPU and of cupy's pool."""
-        with self.xp.cuda.Device(self.device.ordinal):
+        with self.current():
             return int(self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes())
 
 

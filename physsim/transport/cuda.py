@@ -65,18 +65,19 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
     if name not in VOXEL_TYPES:
         raise InvalidInput(message(
             f"volume of {name}", "the kernels read " + ", ".join(VOXEL_TYPES), "Convert it with astype."))
-    image = xp.zeros((len(rays.along), rays.rows, rays.end.shape[1]), np.float32)
     groups = _groups(rays.along)
-    uploaded = isinstance(volume, np.ndarray) and xp is not np
-    copies = int(uploaded) + int(any(group.columns for group in groups))
-    for low, high in slabs(kernels, volume.shape, volume.dtype.itemsize * copies):
-        slab = xp.asarray(volume[low:high])
-        for group in groups:
-            view, strides = _with_axis_contiguous(kernels, slab, group)
-            box = _box(slab.shape, strides, spacing_mm, group.order)
-            kind = "columns" if group.columns else "rays"
-            _launch(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
-            del view
+    copies = int(isinstance(volume, np.ndarray)) + int(any(group.columns for group in groups))
+    with kernels.current():
+        image = xp.zeros((len(rays.along), rays.rows, rays.end.shape[1]), np.float32)
+        for low, high in slabs(kernels, volume.shape, volume.dtype.itemsize * copies):
+            slab = xp.asarray(volume[low:high])
+            for group in groups:
+                view, strides = _with_axis_contiguous(kernels, slab, group)
+                box = _box(slab.shape, strides, spacing_mm, group.order)
+                kind = "columns" if group.columns else "rays"
+                _launch(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
+                del view
+            del slab
     return image
 
 
@@ -84,13 +85,19 @@ def backproject_cuda(kernels: Kernels, image: Any, shape: tuple[int, int, int], 
                      on_host: bool = False) -> Any:
     """The exact transpose of `project_cuda`: (nz, ny, nx) float32, of `kernels.xp`, or numpy with `on_host`.
 
-    image: (views, rows, columns) float32 of `kernels.xp`.
+    image: (views, rows, columns) float32, numpy or `kernels.xp`.
     Neglects: a term is rounded to 2^-62 of the largest sum that a voxel could reach (all pixels at the largest value).
     Errors: InvalidInput when the image holds NaN or infinity.
     """
+    with kernels.current():
+        return _backproject(kernels, image, shape, spacing_mm, rays, on_host)
+
+
+def _backproject(kernels: Kernels, image: Any, shape: tuple[int, int, int], spacing_mm: Spacing, rays: VoxelRays,
+                 on_host: bool) -> Any:
     xp = kernels.xp
     volume = np.zeros(shape, np.float32) if on_host else xp.zeros(shape, np.float32)
-    image = xp.ascontiguousarray(image, dtype=np.float32)
+    image = xp.ascontiguousarray(xp.asarray(image), dtype=np.float32)
     largest = float(xp.abs(image).max())
     if not math.isfinite(largest):
         raise InvalidInput(message(

@@ -70,7 +70,9 @@ def project(
         from physsim.device.cuda import cuda_kernels
         from physsim.transport.cuda import project_cuda
 
-        image = project_cuda(cuda_kernels(chosen), to_cupy(volume, chosen), grid.spacing_mm, rays)
+        # A volume in host memory goes up in slabs, as large as the GPU's memory allows.
+        given = to_cupy(volume, chosen) if device_of(volume).kind == "cuda" else _native(to_numpy(volume))
+        image = project_cuda(cuda_kernels(chosen), given, grid.spacing_mm, rays)
         return like(image, volume)
     from physsim import _engine
 
@@ -147,7 +149,8 @@ def backproject(
         from physsim.device.cuda import cuda_kernels
         from physsim.transport.cuda import backproject_cuda
 
-        volume = backproject_cuda(cuda_kernels(chosen), to_cupy(image, chosen), grid.shape, grid.spacing_mm, rays)
+        there, on_host = to_cupy(image, chosen), device_of(image).kind == "cpu"
+        volume = backproject_cuda(cuda_kernels(chosen), there, grid.shape, grid.spacing_mm, rays, on_host)
         return like(volume, image)
     from physsim import _engine
 

@@ -100,7 +100,7 @@ def test_a_failed_device_test_fails_the_run(gpu, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("oblique", [False, True])
 def test_crossings_are_counted(gpu, oblique):
-    job = gpu.Job("count", 20, 3, 12, 3.0, oblique=oblique)
+    job = gpu.Job("count", 20, 3, 13, 2.9, oblique=oblique)
     expected = 0
     for view in range(job.views):
         start, end = job.geometry.rays_mm(view)
