@@ -85,7 +85,17 @@ def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
         elif entry["type"] == "missing":
             lines.append(message(f"{spec.__name__}: {place}", "is missing", f"Give {place}."))
         else:
-            why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-            got = "" if place == spec.__name__ else f"={entry['input']!r}"
-            lines.append(f"{spec.__name__}: {place}{got}: {why}")
+            what = f"{spec.__name__}: {place}" + ("" if place == spec.__name__ else f"={_shown(entry['input'])}")
+            if entry["type"] in ("value_error", "assertion_error"):  # our validators write why and how to mend
+                why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+                lines.append(f"{what}: {why}")
+            else:  # pydantic's own checks: "Input should be greater than 0"
+                why = entry["msg"].replace("Input should", "it must", 1).rstrip(".")
+                lines.append(message(what, why, "Give a value of that kind."))
     return "\n".join(lines)
+
+
+def _shown(value: Any, longest: int = 120) -> str:
+    """The value as Python writes it, cut where it would fill the screen."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}..."

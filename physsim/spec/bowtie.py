@@ -82,7 +82,7 @@ class Bowtie(Spec):
         lines = [line for line in lines if line and line[0] != "#"]
         if not lines or [word.strip() for word in lines[0].split(",")] != ["fan_angle_deg", "thickness_mm"]:
             raise FileFormatError(message(f"{name}: {lines[0] if lines else 'empty'!r}", "no header of a bowtie",
-                                          "Begin with the line fan_angle_deg,thickness_mm"))
+                                          "Begin with the line `fan_angle_deg,thickness_mm`."))
         for line in lines[1:]:
             try:
                 angle, thickness = (float(word) for word in line.split(","))

@@ -1,8 +1,11 @@
 """`import physsim` is quick and light, and so is `physsim --help`; every public name is there."""
 
+import ast
 import json
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,19 @@ def test_public_names_are_there():
     for name in physsim.__all__:
         assert getattr(physsim, name) is not None
     assert set(physsim.__all__) <= set(dir(physsim))
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse(Path(physsim.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname or alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom)
+            for alias in node.names}
+    assert seen == physsim._PUBLIC
+
+
+def test_no_public_name_hides_a_module():
+    modules = {module.name for module in pkgutil.iter_modules(physsim.__path__)}
+    assert not modules & set(physsim.__all__)
 
 
 def test_unknown_name_is_answered_with_the_closest():
