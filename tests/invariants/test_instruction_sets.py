@@ -1,6 +1,9 @@
 """Equal bits whatever computes: instruction set, threads, dtype and strides of the volume."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,6 +135,33 @@ def test_one_value_everywhere_equals_its_array():
     for name in ("columns", "packets"):
         assert fingerprint(project(everywhere, GEOMETRIES[name])) == fingerprint(
             project(np.full(GRID.shape, 0.2, np.float32), GEOMETRIES[name]))
+
+
+FORCED = """
+import hashlib
+import numpy as np
+import physsim as ps
+rng = np.random.default_rng(4)
+volume = rng.lognormal(0.0, 2.0, (30, 41, 52)).astype(np.float32)
+flat = ps.Geometry.circular(views=3, source_axis_mm=300.0, source_detector_mm=500.0, rows=20, columns=31, pixel_mm=4.0)
+turned = flat.moved([[0.8, 0.36, 0.48], [-0.6, 0.48, 0.64], [0.0, -0.8, 0.6]])
+images = [ps.project(volume, geometry, spacing_mm=1.5, device="cpu") for geometry in (flat, turned)]
+print(hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest())
+"""
+
+
+def test_environment_forces_the_instruction_set():
+    """PHYSSIM_ISA, one process each: equal hashes, also of one thread against three."""
+    found = {}
+    for isa in PRESENT:
+        for threads in ("1", "3"):
+            done = subprocess.run([sys.executable, "-P", "-c", FORCED], capture_output=True, text=True, check=True,
+                                  env={**os.environ, "PHYSSIM_ISA": isa, "PHYSSIM_THREADS": threads})
+            found[isa, threads] = done.stdout
+    assert len(set(found.values())) == 1, found
+    refused = subprocess.run([sys.executable, "-P", "-c", FORCED], capture_output=True, text=True,
+                             env={**os.environ, "PHYSSIM_ISA": "sse9"})
+    assert "PHYSSIM_ISA='sse9'" in refused.stderr
 
 
 def test_unknown_instruction_set_is_refused():
