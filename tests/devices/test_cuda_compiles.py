@@ -9,6 +9,7 @@ pytest.importorskip("cuda.bindings.nvrtc")
 pytestmark = pytest.mark.gate
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_kernels_fit(architecture):
     assert violations(compile_kernels(architecture)) == []
