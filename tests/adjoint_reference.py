@@ -14,7 +14,7 @@ def siddon_adjoint(
     starts_mm: np.ndarray,
     ends_mm: np.ndarray,
 ) -> np.ndarray:
-    """(nz, ny, nx) float64: sum over rays of value (n,) x length in the voxel (mm). Arguments as siddon_line_integrals."""
+    """(nz, ny, nx) float64: sum over rays of value (n,) x length in the voxel (mm), as siddon_line_integrals has it."""
     starts, ends, lengths = _to_voxels(voxel_from_world, starts_mm, ends_mm)
     return _spread(np.ascontiguousarray(values, np.float64).ravel(), shape_zyx, starts, ends, lengths)
 

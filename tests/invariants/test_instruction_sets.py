@@ -145,8 +145,12 @@ rng = np.random.default_rng(4)
 volume = rng.lognormal(0.0, 2.0, (30, 41, 52)).astype(np.float32)
 flat = ps.Geometry.circular(views=3, source_axis_mm=300.0, source_detector_mm=500.0, rows=20, columns=31, pixel_mm=4.0)
 turned = flat.moved([[0.8, 0.36, 0.48], [-0.6, 0.48, 0.64], [0.0, -0.8, 0.6]])
-images = [ps.project(volume, geometry, spacing_mm=1.5, device="cpu") for geometry in (flat, turned)]
-print(hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest())
+grid = ps.Grid(shape=volume.shape, spacing_mm=1.5)
+images = [ps.project(volume, geometry, grid=grid, device="cpu") for geometry in (flat, turned)]
+volumes = [ps.backproject(image, geometry, grid=grid, device="cpu")
+           for image, geometry in zip(images, (flat, turned), strict=True)]
+assert all(array.any() for array in images + volumes)
+print(hashlib.sha256(b"".join(array.tobytes() for array in images + volumes)).hexdigest())
 """
 
 
