@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # -P and importlib: the tests see the installed package, not the source tree.
 PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib
-SOURCES := setup.py pyproject.toml $(shell find physsim kernels phantoms -type f ! -name '*.py[co]' ! -name '*.so')
+SOURCES := setup.py pyproject.toml $(shell find physsim kernels phantoms benchmarks -type f ! -name '*.py[co]' ! -name '*.so')
 
 .PHONY: help demo test check clean
 help:

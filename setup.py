@@ -1,4 +1,4 @@
-"""Builds the extension and maps kernels/ and phantoms/ into the package; everything else is in pyproject.toml."""
+"""Builds the extension and maps kernels/, phantoms/ and benchmarks/ into the package; the rest is in pyproject.toml."""
 
 from pathlib import Path
 
@@ -33,8 +33,10 @@ ParallelCompile("PHYSSIM_BUILD_JOBS", needs_recompile=older_than_its_sources).in
 setup(
     ext_modules=[engine],
     cmdclass={"build_ext": build_ext},
-    packages=[*find_packages(include=["physsim", "physsim.*"]), "physsim._kernels", "physsim._phantoms"],
-    package_dir={"physsim": "physsim", "physsim._kernels": "kernels", "physsim._phantoms": "phantoms"},
+    packages=[*find_packages(include=["physsim", "physsim.*"]), "physsim._kernels", "physsim._phantoms",
+              "physsim._benchmarks", "physsim._benchmarks.runners"],
+    package_dir={"physsim": "physsim", "physsim._kernels": "kernels", "physsim._phantoms": "phantoms",
+                 "physsim._benchmarks": "benchmarks"},
     package_data={
         "physsim": ["py.typed", "*.pyi", "**/*.npz", "**/*.json", "**/*.toml", "**/*.csv", "**/*.h5"],
         "physsim._kernels": ["**/*.h", "**/*.cpp", "**/*.cu"],

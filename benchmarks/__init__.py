@@ -1,1 +1,1 @@
-"""One file a question; results/ holds JSON by machine."""
+"""Benchmarks: one file a question, accuracy beside speed. Installed as physsim._benchmarks, for `physsim bench`."""

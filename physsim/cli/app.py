@@ -34,5 +34,6 @@ def info() -> None:
     typer.echo(f"physsim {__version__}")
 
 
+from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import spectrum as _spectrum  # noqa: E402, F401
 from physsim.cli import validate_spectra as _validate_spectra  # noqa: E402, F401

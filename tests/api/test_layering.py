@@ -9,7 +9,7 @@ import physsim
 
 ROOT = Path(physsim.__file__).parent
 LAYERS = ["units", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom", "anatomy",
-          "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "cli"]
+          "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "_benchmarks", "cli"]
 FREE = {"units", "randomness", "errors", "resources", "_version"}  # may be imported by all, import only each other
 
 
