@@ -28,3 +28,15 @@ def backproject(
     image: NDArray[np.float32], spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles,
     end_row: _Doubles, flat: bool, along: Sequence[int], volume: NDArray[np.float32], threads: int, isa: str, /,
 ) -> None: ...
+def project_joseph(
+    volume: _Volume, spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles,
+    flat: bool, image: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def backproject_joseph(
+    image: NDArray[np.float32], spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles,
+    end_row: _Doubles, flat: bool, volume: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def joseph_gradient(
+    volume: _Volume, spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles,
+    flat: bool, image: NDArray[np.float32], threads: int, isa: str, /,
+) -> _Doubles: ...

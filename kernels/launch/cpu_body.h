@@ -5,6 +5,8 @@
 #include "raytrace/pack.h"
 #include "raytrace/columns_adjoint.h"
 #include "raytrace/packets.h"
+#include "raytrace/joseph.h"
+#include "raytrace/joseph_gradient.h"
 #include "raytrace/packets_adjoint.h"
 #include "raytrace/unpack.h"
 
@@ -25,6 +27,9 @@ static const KernelTable table = {
     unpack_columns,
     backproject_packets,
     unpack_block,
+    project_joseph,
+    backproject_joseph,
+    joseph_gradient,
 };
 
 }  // namespace PHYSSIM_ISA

@@ -18,6 +18,9 @@ struct KernelTable {
     void (*unpack_columns)(const ColumnTile&, int from_group, int to_group, int row, const Volume&);
     void (*backproject_packets)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, const float* image);
     void (*unpack_block)(const BlockTile&, int layer, const Volume&);
+    void (*project_joseph)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, float* image);
+    void (*backproject_joseph)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, const float* image);
+    void (*joseph_gradient)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_column, int to_column, const float* image, double* gradient);
 };
 
 const KernelTable& kernels_portable();
