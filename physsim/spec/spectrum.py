@@ -195,7 +195,7 @@ class Spectrum(Spec):
         bins = self._bare(float(spectra.takeoff_sine(self.anode_angle_deg or 0.0, anode_cathode_deg, transverse_deg)))
         slant = float(spectra.obliquity(anode_cathode_deg, transverse_deg))
         if self.filters:
-            bins = replace(bins, fluence=bins.fluence * transmission(self._optical_depth(bins.edges_kev, slant)))
+            bins = replace(bins, fluence=bins.fluence * transmission(self.filter_optical_depth(bins.edges_kev, slant)))
         if self.bowtie is not None:
             bins = bins.filtered(self.bowtie.substance, float(self.bowtie.path_mm(transverse_deg, anode_cathode_deg)))
         return bins
@@ -206,19 +206,26 @@ class Spectrum(Spec):
         `anode_cathode_deg`: the field's ends on the anode (lower) and cathode side; `transverse_deg`: its largest angle
         across. Errors: InvalidInput where there is no anode (a table, one energy).
         """
+        first, last = anode_cathode_deg
+        if not first < last:
+            raise InvalidInput(message(f"anode_cathode_deg=({first:g}, {last:g})",
+                                       "the field needs an anode side below its cathode side",
+                                       "Give for example (-8, 8)."))
+        ends, across = np.array([[first], [last]]), np.array([0.0, transverse_deg])
+        corners = spectra.takeoff_sine(self.anode_angle_deg or 0.0, ends, across)
+        return self.heel_between(float(corners.min()), float(corners.max()), nodes)
+
+    def heel_between(self, low: float, high: float, nodes: int = 33) -> HeelTable:
+        """Node spectra from one sine of the take-off angle to another; see `heel`."""
         if self.kvp is None or self.target is None or self.anode_angle_deg is None or self.bin_kev is None:
             raise InvalidInput(message("heel effect without a tube", "kvp, target and anode angle define it",
                                        "Use sample() for the whole field, or describe the tube."))
-        first, last = anode_cathode_deg
-        if not first < last or nodes < 2:
-            raise InvalidInput(message(f"anode_cathode_deg=({first:g}, {last:g}), nodes={nodes}",
-                                       "the field needs an anode side below its cathode side, and two nodes at least",
-                                       "Give for example (-8, 8)."))
-        ends, across = np.array([[first], [last]]), np.array([0.0, transverse_deg])
-        corners = spectra.takeoff_sine(self.anode_angle_deg, ends, across)
+        if not low < high or nodes < 2:
+            raise InvalidInput(message(f"sines {low:g} to {high:g}, nodes={nodes}", "nodes lie between two sines",
+                                       "Give a field of some size, and two nodes at least."))
         edges = spectra.bin_edges_kev(self.kvp, self.bin_kev)
-        return heel_table(self.target, self.kvp, self.anode_angle_deg, edges, self._optical_depth(edges),
-                          (float(corners.min()), float(corners.max())), nodes, self.output_factor or 1.0)
+        return heel_table(self.target, self.kvp, self.anode_angle_deg, edges, self.filter_optical_depth(edges),
+                          (low, high), nodes, self.output_factor or 1.0)
 
     def scaled_to_kerma(self, ugy_per_mas: float, distance_mm: float = 1000.0) -> Spectrum:
         """The same beam with the output of the user's own tube: air kerma measured on the central ray, free in air.
@@ -231,8 +238,8 @@ class Spectrum(Spec):
         unit = self.replace(output_factor=1.0)
         return unit.replace(output_factor=ugy_per_mas / unit.sample().at_distance(distance_mm).kerma_ugy_per_mas)
 
-    def _optical_depth(self, edges_kev: Array, slant: float = 1.0) -> Array:
-        """-log of the transmission of all flat filters, bin by bin, at `slant` thicknesses of path."""
+    def filter_optical_depth(self, edges_kev: Array, slant: float = 1.0) -> Array:
+        """-log of the transmission of all flat filters, (n,) for n + 1 bin edges, at `slant` thicknesses of path."""
         layers = [(layer.substance, layer.thickness_mm * slant) for layer in self.filters]
         if self.kvp is not None:
             return filter_optical_depth(layers, edges_kev)

@@ -1,0 +1,145 @@
+"""How an image is taken, as a spec: beam, exposure, poses of source and detector, detector."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pydantic
+
+from physsim.errors import InvalidInput, message
+from physsim.spec.base import Spec
+from physsim.spec.detector import Detector
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Vector
+from physsim.spec.spectrum import Spectrum
+
+Box = tuple[Vector, Vector]
+View = Literal["PA", "AP", "LAT", "RLAT"]
+Side = Literal["u+", "u-", "v+", "v-"]
+BEAMS: dict[str, Vector] = {"PA": (0.0, -1.0, 0.0), "AP": (0.0, 1.0, 0.0), "LAT": (1.0, 0.0, 0.0),
+                            "RLAT": (-1.0, 0.0, 0.0)}
+
+
+class Positioning(Spec):
+    """A patient in front of a detector, whatever the patient's size.
+
+    `view`: "PA" (source behind), "AP", "LAT" (left side at the detector) or "RLAT". `source_detector_mm`: focus to
+    detector. `patient_detector_mm`: from the detector to the nearest part of the body (cover, grid and air gap).
+    `aim_mm`: world point that the central ray meets; the middle of the body's box when left out.
+    """
+
+    view: View
+    source_detector_mm: float
+    patient_detector_mm: float = pydantic.Field(default=40.0, ge=0.0)
+    aim_mm: Vector | None = None
+
+    @pydantic.field_validator("source_detector_mm")
+    @classmethod
+    def _in_front(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("the source lies in the detector plane: no ray can reach the pixels from there. "
+                             "Give the distance from focus to detector, for example 1800.")
+        if value < 0:
+            raise ValueError("the detector lies behind the source, where no ray goes. "
+                             "Give the distance from focus to detector, for example 1800.")
+        return value
+
+    def geometry(self, detector: Detector, body_box_mm: Box) -> Geometry:
+        """The pose for a body that fills `body_box_mm` (its low and its high corner).
+
+        Raises InvalidInput when the body reaches back to the source.
+        """
+        low, high = np.array(body_box_mm[0]), np.array(body_box_mm[1])
+        beam = np.array(BEAMS[self.view])
+        aim = 0.5 * (low + high) if self.aim_mm is None else np.array(self.aim_mm)
+        behind = float((np.where(beam > 0, high, low) - aim) @ beam)  # from the aim to the body's far side
+        depth = float((high - low) @ np.abs(beam))
+        distance = self.patient_detector_mm + behind
+        if self.patient_detector_mm + depth >= self.source_detector_mm:
+            raise InvalidInput(message(
+                f"source_detector_mm={self.source_detector_mm:g}",
+                f"the body is {depth:.0f} mm thick and stands {self.patient_detector_mm:g} mm before the detector, so "
+                "that the source lies inside or behind it", "Give a larger source_detector_mm, for example 1800."))
+        placed = Geometry.radiograph(source_detector_mm=self.source_detector_mm, detector_object_mm=0.0,
+                                     rows=detector.rows, columns=detector.columns, pixel_mm=1.0, view=self.view,
+                                     centre_mm=tuple((aim + distance * beam).tolist()))
+        return Geometry(source_mm=placed.source_mm, centre_mm=placed.centre_mm, u=placed.u, v=placed.v,
+                        rows=detector.rows, columns=detector.columns, pixel_mm=detector.pixel_mm)
+
+
+class Pose(Spec):
+    """Where source and detector are in one view: world points in mm, and unit vectors along rows and columns."""
+
+    source_mm: Vector
+    centre_mm: Vector
+    u: Vector
+    v: Vector
+
+
+class Protocol(Spec):
+    """One exposure: beam, mAs, where everything stands, and the detector.
+
+    Either `positioning` (a preset that finds the pose for any patient) or explicit `poses`, one a view. `mas`: tube
+    current times time of each view. `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards
+    the last row), where the heel effect leaves the beam strongest; tubes only, "v+" when left out. `body_part`: DICOM's
+    name, "PHANTOM" for a test object.
+
+    >>> import physsim as ps
+    >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
+    1075
+
+    Neglects: focal-spot size, anti-scatter grid, table and detector cover, extrafocal radiation.
+    Errors: InvalidInput at construction, for a parameter without effect too.
+    """
+
+    name: str = "user"
+    title: str = ""
+    spectrum: Spectrum
+    mas: float = pydantic.Field(gt=0.0)
+    detector: Detector
+    positioning: Positioning | None = None
+    poses: tuple[Pose, ...] = ()
+    cathode: Side | None = None
+    body_part: str = "PHANTOM"
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Protocol:
+        if (self.positioning is None) == (not self.poses):
+            raise ValueError(message(
+                "protocol with " + ("positioning and poses" if self.poses else "neither positioning nor poses"),
+                "one of them says where source and detector are", "Give positioning (a preset) or poses."))
+        if self.cathode is not None and not self.spectrum.has_heel:
+            raise ValueError(message(f"cathode={self.cathode!r}",
+                                     "it has no effect: this beam comes from no tube, so it has no heel",
+                                     "Leave cathode out, or give the spectrum by kvp."))
+        if self.spectrum.bowtie is not None:
+            raise ValueError(message("spectrum.bowtie", "projection protocols take flat filters only",
+                                     "Leave the bowtie out."))
+        if not self.spectrum.absolute:
+            raise ValueError(message("spectrum", "it is relative, and an exposure in mAs needs photons per mAs",
+                                     "Give output_factor, or scale it with Spectrum.scaled_to_kerma."))
+        if self.cathode is None and self.spectrum.has_heel:
+            object.__setattr__(self, "cathode", "v+")
+        if self.poses:
+            self._posed()
+        return self
+
+    def geometry(self, body_box_mm: Box) -> Geometry:
+        """The poses for a body that fills `body_box_mm` (low and high corner, world mm; presets alone look at it)."""
+        return self.positioning.geometry(self.detector, body_box_mm) if self.positioning is not None else self._posed()
+
+    def changed(self, **changes: Any) -> Protocol:
+        """A copy with some fields changed, those inside the spectrum, detector and positioning too, by their names.
+
+        `pixel_mm` alone keeps the size of the field; `thickness_mm`, `packing` and `material` are the absorber's.
+        Raises InvalidInput, with the nearest names, for a name that no part knows.
+        """
+        from physsim.spec.protocol_changes import changed
+
+        return changed(self, changes)
+
+    def _posed(self) -> Geometry:
+        rows = {name: np.array([getattr(pose, name) for pose in self.poses]) for name in Pose.model_fields}
+        return Geometry(source_mm=rows["source_mm"], centre_mm=rows["centre_mm"], u=rows["u"], v=rows["v"],
+                        rows=self.detector.rows, columns=self.detector.columns, pixel_mm=self.detector.pixel_mm)

@@ -1,0 +1,82 @@
+"""Changing a protocol by the plain names of its fields, wherever in it they live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.spec.base import Spec
+from physsim.spec.detector import Detector, IdealAbsorber, Scintillator
+from physsim.spec.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from physsim.spec.protocol import Protocol
+
+_BEAMS = ("kvp", "energy_kev", "table")
+_TUBE_ONLY = ("target", "anode_angle_deg", "bin_kev")
+
+
+def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
+    """`protocol` with `changes` by field name; see Protocol.changed."""
+    from physsim.spec.protocol import Positioning
+
+    own = dict.fromkeys(type(protocol).model_fields)
+    parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, "positioning": Positioning}
+    absorber = {name: None for name in Scintillator.model_fields if name != "kind"}
+    known = [*own, *(name for part in parts.values() for name in part.model_fields), *absorber]
+    for name in changes:
+        if name not in known:
+            raise InvalidInput(message(f"protocol {protocol.name}: {name}", "no such parameter",
+                                       did_you_mean(name, known)))
+    fields: dict[str, Any] = {name: value for name, value in changes.items() if name in own}
+    for part, spec in parts.items():
+        inner = {name: value for name, value in changes.items() if name in spec.model_fields and name not in own}
+        if part == "detector":
+            inner |= _absorber(protocol, {name: changes[name] for name in absorber if name in changes}, inner)
+        if not inner:
+            continue
+        current = getattr(protocol, part)
+        if part in changes or current is None:
+            why = f"{part} is given as a whole beside it" if part in changes else f"this protocol has no {part}"
+            raise InvalidInput(message(f"{next(iter(inner))}={next(iter(inner.values()))!r}", why,
+                                       f"Give it inside {part}."))
+        fields[part] = _detector(current, inner) if part == "detector" else \
+            _beam(current, inner) if part == "spectrum" else current.replace(**inner)
+    if "poses" in fields and fields["poses"] and "positioning" not in fields:
+        fields["positioning"] = None  # poses take its place
+    if "spectrum" in fields and "cathode" not in fields and not _has_heel(fields["spectrum"]):
+        fields["cathode"] = None
+    return protocol.replace(**fields)
+
+
+def _detector(detector: Detector, inner: dict[str, Any]) -> Detector:
+    if "pixel_mm" in inner and not {"rows", "columns"} & set(inner):
+        detector = detector.with_pixels(inner["pixel_mm"])
+    return detector.replace(**inner)
+
+
+def _beam(spectrum: Spectrum, inner: dict[str, Any]) -> Spectrum:
+    """Another kind of source takes the place of the one before, and the tube's fields with it."""
+    if any(inner.get(name) is not None for name in ("energy_kev", "table")):
+        inner = {**dict.fromkeys((*_BEAMS, *_TUBE_ONLY)), **inner}
+    elif "target" in inner and "anode_angle_deg" not in inner:
+        inner = {"anode_angle_deg": None, **inner}
+    return spectrum.replace(**inner)
+
+
+def _absorber(protocol: Protocol, wanted: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    if not wanted:
+        return {}
+    name, value = next(iter(wanted.items()))
+    if "absorber" in inner:
+        raise InvalidInput(message(f"{name}={value!r}", "absorber is given as a whole beside it",
+                                   "Give it inside absorber."))
+    layer = protocol.detector.absorber
+    if isinstance(layer, IdealAbsorber):
+        raise InvalidInput(message(f"{name}={value!r}", "it has no effect: an ideal absorber has no layer",
+                                   "Leave it out, or give absorber=Scintillator(...)."))
+    return {"absorber": layer.replace(**wanted)}
+
+
+def _has_heel(spectrum: Any) -> bool:
+    return isinstance(spectrum, Spectrum) and spectrum.has_heel

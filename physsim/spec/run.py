@@ -1,0 +1,68 @@
+"""A whole simulation as one spec: which phantom, which protocol, which seed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pydantic
+
+from physsim.errors import message
+from physsim.spec.base import Spec
+from physsim.spec.protocol import Protocol
+from physsim.spec.protocol_library import protocols
+
+
+class PhantomSource(Spec):
+    """Where the phantom comes from: exactly one of `scene` and `file`.
+
+    `scene`: a name of the library ("thorax", "water_20cm") or a path ending in .toml, voxelised at `spacing_mm` (the
+    scene's own when left out). `file`: a phantom's file (.h5, or .nii.gz, .mhd ... with its .phantom.json beside it),
+    `materials` naming the labels of a file that has no description; "tg195:PATH" for the voxels of TG-195 case 5.
+    """
+
+    scene: str | None = None
+    spacing_mm: float | None = pydantic.Field(default=None, gt=0.0)
+    file: str | None = None
+    materials: tuple[str, ...] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> PhantomSource:
+        if (self.scene is None) == (self.file is None):
+            raise ValueError(message("phantom with " + ("scene and file" if self.scene else "neither scene nor file"),
+                                     "one of them says what is in the beam", "Give scene or file."))
+        for name, needed in (("spacing_mm", "scene"), ("materials", "file")):
+            if getattr(self, name) is not None and getattr(self, needed) is None:
+                raise ValueError(message(f"{name}={getattr(self, name)!r}", f"it has no effect without {needed}",
+                                         f"Leave {name} out."))
+        return self
+
+
+class Run(Spec):
+    """What `physsim simulate SPEC.toml` does.
+
+    `protocol`: a whole Protocol, or a table with `preset` (a shipped one) and the fields to change:
+
+        seed = 7
+        [phantom]
+        scene = "thorax"
+        spacing_mm = 2.0
+        [protocol]
+        preset = "chest_pa"
+        kvp = 110
+        pixel_mm = 0.4
+    """
+
+    phantom: PhantomSource
+    protocol: Protocol
+    seed: int = pydantic.Field(default=0, ge=0, lt=2**63)
+    scatter: Literal["none"] = "none"
+
+    @pydantic.field_validator("protocol", mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return protocols[value]
+        if isinstance(value, dict) and "preset" in value:
+            changes = dict(value)
+            return protocols[changes.pop("preset")].changed(**changes)
+        return value
