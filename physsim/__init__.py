@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.imaging.exposure import Exposure as Exposure
+    from physsim.imaging.simulate import simulate as simulate
     from physsim.phantom.compiled import areal_density_g_cm2 as areal_density_g_cm2
     from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
@@ -20,11 +22,18 @@ if TYPE_CHECKING:
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
     from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
     from physsim.spec.bowtie import Bowtie as Bowtie
+    from physsim.spec.detector import Detector as Detector
+    from physsim.spec.detector import IdealAbsorber as IdealAbsorber
+    from physsim.spec.detector import Scintillator as Scintillator
     from physsim.spec.geometry import Geometry as Geometry
     from physsim.spec.grid import Grid as Grid
     from physsim.spec.material import Material as Material
     from physsim.spec.material import material as material
     from physsim.spec.material import materials as materials
+    from physsim.spec.protocol import Pose as Pose
+    from physsim.spec.protocol import Positioning as Positioning
+    from physsim.spec.protocol import Protocol as Protocol
+    from physsim.spec.protocol_library import protocols as protocols
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
@@ -57,6 +66,15 @@ _PUBLIC = {
     "scene_names": "physsim.phantom.library",
     "thorax": "physsim.phantom.thorax",
     "voxelise": "physsim.phantom.voxelise",
+    "Detector": "physsim.spec.detector",
+    "Scintillator": "physsim.spec.detector",
+    "IdealAbsorber": "physsim.spec.detector",
+    "Positioning": "physsim.spec.protocol",
+    "Pose": "physsim.spec.protocol",
+    "Protocol": "physsim.spec.protocol",
+    "protocols": "physsim.spec.protocol_library",
+    "simulate": "physsim.imaging.simulate",
+    "Exposure": "physsim.imaging.exposure",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

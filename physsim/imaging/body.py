@@ -1,0 +1,73 @@
+"""What a protocol and a record need to know of a phantom: the box of its body, and a hash of all that it is."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.errors import InvalidInput, message
+from physsim.phantom.overlay import box_corners
+from physsim.phantom.phantom import Phantom
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Box
+from physsim.spec.provenance import PhantomRecord
+from physsim.transport.primary import shadow
+
+BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what counts as body when a patient is positioned
+
+
+def body_box_mm(phantom: Phantom) -> Box:
+    """Low and high corner (world mm) of all voxels denser than BODY_G_CM3; of the whole grid when there is none."""
+    threshold = np.array([BODY_G_CM3 / one.density_g_cm3 for one in phantom.materials], np.float32)
+    filled = [np.zeros(n, bool) for n in phantom.grid.shape]
+    for k, labels in enumerate(phantom.labels):
+        relative = np.float32(1.0) if phantom.density is None else phantom.density[k]
+        dense = relative > threshold[labels]
+        filled[0][k] = dense.any()
+        filled[1] |= dense.any(1)
+        filled[2] |= dense.any(0)
+    low, high = np.zeros(3), np.array(phantom.grid.shape[::-1], float)
+    if filled[0].any():
+        places = [np.flatnonzero(axis) for axis in reversed(filled)]
+        low, high = np.array([p[0] for p in places], float), np.array([p[-1] + 1 for p in places], float)
+    (x0, y0, z0), (x1, y1, z1) = low, high
+    corners = np.array([[x, y, z, 1.0] for x in (x0, x1) for y in (y0, y1) for z in (z0, z1)])
+    corners[:, :3] -= 0.5
+    world = (corners @ phantom.grid.world_from_voxel.T)[:, :3].round(6)
+    return _point(world.min(0)), _point(world.max(0))
+
+
+def phantom_record(phantom: Phantom, box: Box) -> PhantomRecord:
+    """Who is in the beam, for the provenance."""
+    total = hashlib.sha256()
+    parts = [(phantom.grid, phantom.labels, phantom.density),
+             *((one.grid, one.labels, one.density) for one in phantom.overlays)]
+    for grid, labels, density in parts:
+        total.update(grid.to_json().encode())
+        for array in (labels, density):
+            if array is not None:
+                total.update(f"{array.dtype.str}{array.shape}".encode())
+                total.update(np.ascontiguousarray(array).data)
+    for material in phantom.materials:
+        total.update(material.to_json().encode())
+    return PhantomRecord(
+        name=phantom.name, sha256=total.hexdigest(), grid=phantom.grid, materials=phantom.materials,
+        overlays=tuple(one.name for one in phantom.overlays), lesions=tuple(one.name for one in phantom.truth.lesions),
+        body_low_mm=box[0], body_high_mm=box[1])
+
+
+def check_in_field(phantom: Phantom, geometry: Geometry) -> None:
+    """InvalidInput when the phantom's grid lies beside the beam of every view: an empty field of view."""
+    if all(shadow(geometry[view], phantom.grid) is None for view in range(len(geometry))):
+        low, high = box_corners(phantom.grid).min(0), box_corners(phantom.grid).max(0)
+        raise InvalidInput(message(
+            f"phantom from {low.round(1).tolist()} to {high.round(1).tolist()} mm",
+            "the field of view is empty: no ray from the source to a pixel can meet it",
+            "Aim at the phantom (aim_mm, poses), or leave aim_mm out."))
+
+
+def _point(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(value) + 0.0 for value in values)
+    return x, y, z

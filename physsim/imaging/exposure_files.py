@@ -1,0 +1,109 @@
+"""An exposure to files: HDF5 with every layer, a labelled PNG, DICOM."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.errors import InvalidInput, message
+from physsim.io.atomic import check_output
+from physsim.io.hdf5 import write_layers
+from physsim.io.presentation import Window, percentile_window
+
+if TYPE_CHECKING:
+    from physsim.imaging.exposure import Exposure
+
+BARE_BEAM = 0.2  # ln(open field / signal) of rays that meet no body to speak of: 1 cm of tissue
+ENDINGS = (".h5", ".hdf5", ".png", ".dcm")
+
+
+def check_exposure_output(path: str | Path, overwrite: bool = False) -> Path:
+    """`path` when an exposure can be written there; call it before the work.
+
+    Raises InvalidInput for an unknown ending or when DICOM is asked for without pydicom, OutputError when the file
+    exists or its folder cannot be written in.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise InvalidInput(message(str(path), "the ending names no format of an exposure",
+                                   f"Known: {', '.join(ENDINGS)}."))
+    if ending == ".dcm":
+        check_dicom(str(path))
+    return check_output(path, overwrite)
+
+
+def check_dicom(what: str) -> None:
+    """InvalidInput when pydicom is not installed."""
+    if importlib.util.find_spec("pydicom") is None:
+        raise InvalidInput(message(what, "DICOM needs pydicom, which is not installed",
+                                   "Run pip install 'physsim[dicom]'."))
+
+
+def save_exposure(shot: Exposure, path: str | Path, overwrite: bool, for_processing: bool, view: int | None) -> None:
+    """See Exposure.save."""
+    path = check_exposure_output(path, overwrite)
+    ending = path.suffix.lower()
+    if for_processing and ending != ".dcm":
+        raise InvalidInput(message(f"{path}: for_processing=True", f"it has no effect on {ending}", "Leave it out."))
+    if ending in (".h5", ".hdf5"):
+        if view is not None:
+            raise InvalidInput(message(f"{path}: view={view}", "HDF5 holds every view", "Leave it out."))
+        write_layers(path, {**shot.layers, **shot.truth.layers()}, provenance(shot), overwrite)
+    elif ending == ".png":
+        _save_png(shot, path, overwrite, _chosen(shot, view))
+    else:
+        _save_dicom(shot, path, overwrite, _chosen(shot, view), for_processing)
+
+
+def provenance(shot: Exposure) -> dict[str, Any]:
+    """What an HDF5 file says of its origin: the provenance and the truth's table."""
+    return {"exposure": json.loads(shot.provenance.to_json()), "truth": shot.truth.table()}
+
+
+def _save_png(shot: Exposure, path: Path, overwrite: bool, view: int) -> None:
+    from physsim.imaging.technique import caption, orientation
+    from physsim.io.picture import write_radiograph_png
+    from physsim.io.presentation import log_attenuation
+
+    pitch = shot.geometry.pixel_mm
+    if pitch[0] != pitch[1]:
+        raise InvalidInput(message(f"{path}: pixels of {pitch} mm", "a picture needs square ones", "Save as .h5."))
+    signal, free = shot.primary[view], shot.open_field[view].astype(np.float64)
+    write_radiograph_png(path, signal, pitch[0], caption(shot, view), open_field=free,
+                         window=body_window(log_attenuation(signal, free)), patient_orientation=orientation(shot, view),
+                         overwrite=overwrite)
+
+
+def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_processing: bool) -> None:
+    from physsim.imaging.dicom_radiograph import save_for_presentation, save_for_processing
+    from physsim.imaging.technique import identity, subject, technique
+    from physsim.io.presentation import log_attenuation
+
+    signal, taken, who, name = shot.primary[view], technique(shot, view), subject(shot), identity(shot)
+    if for_processing:
+        save_for_processing(path, signal, "keV", taken, who, name, number=view + 1, overwrite=overwrite)
+        return
+    free = shot.open_field[view].astype(np.float64)
+    save_for_presentation(path, signal, free, taken, who, name, window=body_window(log_attenuation(signal, free)),
+                          number=view + 1, overwrite=overwrite)
+
+
+def body_window(logarithm: npt.NDArray[np.float64]) -> Window:
+    """The window of ln(open field / signal) that shows the body: percentiles 1 and 99.7 of what is not bare beam."""
+    body = logarithm[logarithm > BARE_BEAM]
+    return percentile_window(body[None] if body.size else logarithm, 1.0, 99.7)
+
+
+def _chosen(shot: Exposure, view: int | None) -> int:
+    if view is None and len(shot) == 1:
+        return 0
+    if view is None or not 0 <= view < len(shot):
+        raise InvalidInput(message(f"view={view}", f"this exposure has {len(shot)} views, and the file holds one",
+                                   f"Give view=0 to {len(shot) - 1}, or save as .h5."))
+    return view

@@ -1,0 +1,236 @@
+"""The beam at the pixels without an object: where each ray goes, and by how much and with which spectrum it is filled.
+
+A pixel's spectrum depends on three numbers of its ray: the sine of the take-off angle (heel effect), the slant through
+the filters and the slant through the detector. `BeamField` holds spectra at a few nodes of these; every pixel lies
+between them. The heel is interpolated linearly between many nodes by the kernel that sums over energies, the slants by
+polynomials between few nodes after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import InvalidInput, message
+from physsim.imaging.response import absorbed_kev_per_photon, depends_on_slant
+from physsim.physics.attenuation import mass_attenuation_cm2_g
+from physsim.physics.spectra import takeoff_sine
+from physsim.physics.spectra_cross_sections import air_absorption_cm2_g
+from physsim.physics.spectra_quantities import transmission
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.units import CM2_PER_MM2, MM_PER_M, UGY_PER_KEV_PER_G
+
+Floats = NDArray[np.float64]
+
+SLANT_TOLERANCE = 1e-7  # largest relative error of a signal by the polynomial in the slant
+HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
+HEEL_REFINED = 8
+_MOST_SLANT_NODES = 9
+_PROBE_WATER_G_CM2 = 20.0  # the slant's error is looked at behind so much water too
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """What the rays of one view are like, each (rows, columns) float64.
+
+    `distance_mm`: source to pixel. `cosine`: of the angle to the detector's normal. `filter_slant`: 1 / cos of the
+    angle to the central ray (through the detector's centre). `takeoff_sine`: of the angle to the target's surface, or
+    None without a tube.
+    """
+
+    distance_mm: Floats
+    cosine: Floats
+    filter_slant: Floats
+    takeoff_sine: Floats | None
+
+
+def rays_of_view(protocol: Protocol, geometry: Geometry, view: int) -> Rays:
+    """The rays to the pixel centres of one view; elementary operations only, so that bits do not depend on the CPU."""
+    travel = geometry.pixel_centres_mm(view) - geometry.source_mm[view]
+    x, y, z = travel[..., 0], travel[..., 1], travel[..., 2]
+
+    def along(axis: Floats) -> Floats:
+        return np.asarray(x * axis[0] + y * axis[1] + z * axis[2])
+
+    distance = np.sqrt(x * x + y * y + z * z)
+    central = geometry.centre_mm[view] - geometry.source_mm[view]
+    central = central / np.sqrt(central[0] ** 2 + central[1] ** 2 + central[2] ** 2)
+    sine = None
+    if protocol.cathode is not None and protocol.spectrum.anode_angle_deg is not None:
+        angle = protocol.spectrum.anode_angle_deg
+        cathode = _cathode_direction(protocol.cathode, geometry, view, central)
+        normal = float(takeoff_sine(angle, 0.0)) * central + float(takeoff_sine(90.0 - angle, 0.0)) * cathode
+        sine = along(normal) / distance
+    return Rays(distance, along(geometry.normal[view]) / distance, distance / along(central), sine)
+
+
+def _cathode_direction(side: str, geometry: Geometry, view: int, central: Floats) -> Floats:
+    axis = (geometry.u if side[0] == "u" else geometry.v)[view] * (1.0 if side[1] == "+" else -1.0)
+    across = axis - (axis[0] * central[0] + axis[1] * central[1] + axis[2] * central[2]) * central
+    return np.asarray(across / np.sqrt(across[0] ** 2 + across[1] ** 2 + across[2] ** 2))
+
+
+@dataclass(frozen=True, eq=False)
+class BeamField:
+    """Spectra at nodes, and the way from nodes to pixels.
+
+    `energies_kev`: (E,). `weights`: (outputs, heel nodes, E) float64, per mAs and at 1 m: what each energy adds to
+    `quantities` photons/mm2, keV/mm2 absorbed and uGy, each at every pair of slant nodes. `heel`: (first sine, step) of
+    the heel nodes, None for one node.
+    """
+
+    protocol: Protocol
+    geometry: Geometry
+    energies_kev: Floats
+    weights: Floats
+    heel: tuple[float, float] | None
+    filter_nodes: Floats
+    detector_nodes: Floats
+    joint: bool
+
+    def position(self) -> Floats | None:
+        """(views, rows, columns) place of each pixel between the heel nodes, or None with one node."""
+        if self.heel is None:
+            return None
+        places = np.empty(self.geometry.shape)
+        for view in range(len(self.geometry)):
+            sine = rays_of_view(self.protocol, self.geometry, view).takeoff_sine
+            assert sine is not None
+            places[view] = np.clip((sine - self.heel[0]) / self.heel[1], 0.0, self.weights.shape[1] - 1)
+        return places
+
+    def open_outputs(self, place: Floats | None) -> Floats:
+        """(outputs, rows, columns) sums over energies without an object, for one view's position map."""
+        sums = _in_order(np.moveaxis(self.weights, 2, 0))
+        if place is None:
+            return np.asarray(np.broadcast_to(sums[:, :1, None], (len(sums), *self.geometry.shape[1:])))
+        lower = np.minimum(place.astype(np.int64), sums.shape[1] - 2)
+        share = place - lower
+        return np.stack([(1.0 - share) * row[lower] + share * row[lower + 1] for row in sums])
+
+    def layers(self, outputs: NDArray[np.floating], view: int) -> dict[str, Floats]:
+        """(rows, columns) `photons` and `signal` (keV) per pixel and `air_kerma_ugy` of one view, from its outputs."""
+        rays = rays_of_view(self.protocol, self.geometry, view)
+        by_filter = lagrange(self.filter_nodes, rays.filter_slant)
+        by_detector = lagrange(self.detector_nodes, 1.0 / rays.cosine)
+        filters, detectors = len(self.filter_nodes), 1 if self.joint else len(self.detector_nodes)
+        mixed = [np.zeros(rays.distance_mm.shape) for _ in range(3)]
+        number = 0
+        for quantity, inner in ((0, 1), (1, detectors), (2, 1)):
+            for i in range(filters):
+                for j in range(inner):
+                    share = by_filter[i] * by_detector[j] if inner > 1 else by_filter[i]
+                    mixed[quantity] += share * outputs[number]
+                    number += 1
+        spread = self.protocol.mas * (MM_PER_M / rays.distance_mm) ** 2
+        pitch_u, pitch_v = self.geometry.pixel_mm
+        area = spread * rays.cosine * (pitch_u * pitch_v)
+        return {"photons": mixed[0] * area, "signal": mixed[1] * area, "air_kerma_ugy": mixed[2] * spread}
+
+
+def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
+    """The field of `protocol` on the pixels of `geometry`.
+
+    Raises InvalidInput where rays graze the detector so much that no polynomial describes its absorption.
+    """
+    filter_range, detector_range, sines, joint = _ranges(protocol, geometry)
+    energies, filter_depth, heel, fluence = _node_spectra(protocol, sines)
+    joint = joint or not depends_on_slant(protocol.detector)
+    absorption = energies * air_absorption_cm2_g(energies) * UGY_PER_KEV_PER_G
+
+    def spectra(filter_slant: float, detector_slant: float) -> Floats:  # (3, heel nodes, E)
+        here = fluence * transmission(filter_depth * (filter_slant - 1.0))
+        absorbed = absorbed_kev_per_photon(protocol.detector, energies, detector_slant)
+        return np.stack([here * CM2_PER_MM2, here * CM2_PER_MM2 * absorbed, here * absorption])
+
+    behind = transmission(mass_attenuation_cm2_g("water", energies) * _PROBE_WATER_G_CM2)
+    first = detector_range[0]
+    filter_nodes = _slant_nodes(filter_range, lambda slant: spectra(slant, slant if joint else first), behind)
+    detector_nodes = np.array([first]) if joint else \
+        _slant_nodes(detector_range, lambda slant: spectra(filter_range[0], slant), behind)
+    grid = [[spectra(slant, slant if joint else other) for other in detector_nodes] for slant in filter_nodes.tolist()]
+    weights = np.stack([*(row[0][0] for row in grid), *(one[1] for row in grid for one in row),
+                        *(row[0][2] for row in grid)])
+    return BeamField(protocol, geometry, energies, weights, heel, filter_nodes, detector_nodes, joint)
+
+
+def lagrange(nodes: Floats, values: Floats) -> list[Floats]:
+    """Weights of the polynomial through `nodes` at `values`, one array of their shape a node."""
+    shares = []
+    for i, node in enumerate(nodes):
+        share = np.ones_like(values)
+        for j, other in enumerate(nodes):
+            if i != j:
+                share = share * ((values - other) / (node - other))
+        shares.append(share)
+    return shares
+
+
+def _ranges(protocol: Protocol, geometry: Geometry) -> tuple[tuple[float, float], tuple[float, float],
+                                                             tuple[float, float] | None, bool]:
+    """Least and greatest filter slant, detector slant and sine of the take-off; whether both slants are the same."""
+    filters, detectors, sines, joint = [], [], [], True
+    for view in range(len(geometry)):
+        rays = rays_of_view(protocol, geometry, view)
+        slant = 1.0 / rays.cosine
+        filters += [rays.filter_slant.min(), rays.filter_slant.max()]
+        detectors += [slant.min(), slant.max()]
+        joint = joint and bool(np.abs(slant / rays.filter_slant - 1.0).max() < 1e-12)
+        if rays.takeoff_sine is not None:
+            sines += [rays.takeoff_sine.min(), rays.takeoff_sine.max()]
+    return ((float(min(filters)), float(max(filters))), (float(min(detectors)), float(max(detectors))),
+            (float(min(sines)), float(max(sines))) if sines else None, joint)
+
+
+def _node_spectra(protocol: Protocol, sines: tuple[float, float] | None) -> tuple[Floats, Floats,
+                                                                                 tuple[float, float] | None, Floats]:
+    """Energies, the filters' optical depth, heel nodes (first sine, step) or None, fluence (nodes, E) per cm2, mAs."""
+    beam = protocol.spectrum
+    if sines is None:
+        bins = beam.sample()
+        return bins.energies_kev, beam.filter_optical_depth(bins.edges_kev), None, bins.fluence[None]
+    table = beam.heel_between(*sines, nodes=HEEL_NODES)
+    fine, step = _refined(table.fluence), table.sine_step / HEEL_REFINED
+    return table.energies_kev, table.filter_optical_depth, (table.sine_start, step), fine
+
+
+def _refined(fluence: Floats) -> Floats:
+    """HEEL_REFINED times as many nodes, by cubics through four neighbours; never below 0."""
+    nodes = len(fluence)
+    place = np.arange((nodes - 1) * HEEL_REFINED + 1) / HEEL_REFINED
+    first = np.clip(place.astype(np.int64) - 1, 0, nodes - 4)
+    shares = lagrange(np.arange(4.0), place - first)
+    return np.maximum(sum((share[:, None] * fluence[first + k] for k, share in enumerate(shares)),
+                          np.zeros((len(place), fluence.shape[1]))), 0.0)
+
+
+def _slant_nodes(limits: tuple[float, float], spectra: Callable[[float], Floats], behind: Floats) -> Floats:
+    """The fewest equidistant slants between which a polynomial meets SLANT_TOLERANCE, open and behind water."""
+    low, high = limits
+
+    def sums(slants: Floats) -> Floats:  # (slants, quantities, heel ends, beams)
+        ends = np.stack([spectra(slant)[:, [0, -1]] for slant in slants.tolist()])
+        return _in_order(np.moveaxis(np.stack([ends, ends * behind], -1), 3, 0))
+
+    probes = low + (high - low) * (np.arange(24) + 0.5) / 24
+    wanted = sums(probes)
+    for count in range(1, _MOST_SLANT_NODES + 1):
+        nodes = low + (high - low) * np.arange(count) / max(count - 1, 1)
+        shares = np.stack(lagrange(nodes, probes))[..., None, None, None]
+        if (np.abs(_in_order(shares * sums(nodes)[:, None]) - wanted) <= SLANT_TOLERANCE * wanted).all():
+            return nodes
+    raise InvalidInput(message(f"rays at up to {high:.3g} thicknesses of path",
+                               "they graze the detector or leave the beam's axis too far to be described",
+                               "Turn the detector towards the source, or make the field smaller."))
+
+
+def _in_order(values: Floats) -> Floats:
+    """Sum over the first axis, one after the other: numpy's own order depends on the CPU."""
+    total = np.zeros(values.shape[1:])
+    for value in values:
+        total = total + value
+    return total

@@ -1,0 +1,99 @@
+"""An exposure in the words of DICOM and of a caption: how it was taken, of whom, and what its pixels leave out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physsim.errors import InvalidInput, message
+from physsim.imaging.dicom_attributes import Subject, orientation_letters
+from physsim.imaging.dicom_radiograph import Exposure as Technique
+from physsim.io.dicom_identity import Identity
+from physsim.spec.protocol import BEAMS
+
+if TYPE_CHECKING:
+    from physsim.imaging.exposure import Exposure
+
+PRIMARY_ONLY = "Primary only, no scatter, no noise."
+# DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
+_FILTERS = {"Al": "ALUMINUM", "Cu": "COPPER", "Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Sn": "TIN",
+            "Pb": "LEAD", "Nb": "NIOBIUM", "Eu": "EUROPIUM"}
+_ANODES = {"W": "TUNGSTEN", "Mo": "MOLYBDENUM", "Rh": "RHODIUM"}
+_VIEWS = {"PA": "PA", "AP": "AP", "LAT": "LL", "RLAT": "RL"}
+
+
+def technique(shot: Exposure, view: int) -> Technique:
+    """How one view was taken. Raises InvalidInput for poses that DICOM's digital X-ray image has no view for."""
+    protocol, geometry = shot.protocol, shot.geometry
+    spectrum = protocol.spectrum
+    substances = [(layer.substance.name, layer.thickness_mm) for layer in spectrum.filters]
+    entrance = source_body_mm(shot)
+    return Technique(
+        kvp=peak_kv(shot), mas=protocol.mas, pixel_mm=geometry.pixel_mm,
+        source_to_detector_mm=float(geometry.distance_mm[view]),
+        patient_orientation=orientation(shot, view), scatter=PRIMARY_ONLY, body_part=protocol.body_part,
+        view_position=_view_position(shot, view), source_to_patient_mm=entrance,
+        anode=_ANODES.get(spectrum.target or "", "TUNGSTEN"),
+        filters=tuple((_FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
+        detector_type="SCINTILLATOR", entrance_air_kerma_mgy=shot.entrance_air_kerma_mgy(),
+        description=protocol.title or protocol.name)
+
+
+def orientation(shot: Exposure, view: int) -> tuple[str, str]:
+    """DICOM letters of the directions in which columns and rows count."""
+    return orientation_letters(shot.geometry.u[view]), orientation_letters(shot.geometry.v[view])
+
+
+def peak_kv(shot: Exposure) -> float:
+    """Tube potential (kV), or the highest energy (keV) of a beam that comes from no tube."""
+    spectrum = shot.protocol.spectrum
+    return float(spectrum.kvp if spectrum.kvp is not None else spectrum.sample().energies_kev[-1])
+
+
+def subject(shot: Exposure) -> Subject:
+    """The virtual patient, by the phantom's name."""
+    name = re.sub(r"[^A-Za-z0-9 _.-]", "_", shot.provenance.phantom.name).strip() or "phantom"
+    return Subject(identifier=name[:48])
+
+
+def identity(shot: Exposure) -> Identity:
+    """What names the study: everything in the provenance, and the seed."""
+    return Identity(shot.provenance.to_json(), shot.provenance.seed)
+
+
+def caption(shot: Exposure, view: int) -> list[str]:
+    """Lines below a picture."""
+    protocol, geometry = shot.protocol, shot.geometry
+    number = f", view {view}" if len(shot) > 1 else ""
+    beam = f"{peak_kv(shot):g} kVp" if protocol.spectrum.kvp is not None else f"up to {peak_kv(shot):g} keV"
+    filters = " + ".join(f"{one.thickness_mm:g} mm {one.substance.name}" for one in protocol.spectrum.filters)
+    kerma = float(shot["open_air_kerma"][view, geometry.rows // 2, geometry.columns // 2])
+    lines = [f"{protocol.title or protocol.name}{number}: {shot.provenance.phantom.name or 'phantom'}, seed "
+             f"{shot.provenance.seed}",
+             f"{beam}, {protocol.mas:g} mAs, {filters + ', ' if filters else ''}source to detector "
+             f"{geometry.distance_mm[view]:.0f} mm, pixels {geometry.pixel_mm[0]:g} mm, open field {kerma:.3g} uGy",
+             f"ln(open field / signal). {PRIMARY_ONLY}"]
+    return lines
+
+
+def source_body_mm(shot: Exposure) -> float | None:
+    """Source to the body's box along the central ray of a preset; None for explicit poses."""
+    placed = shot.protocol.positioning
+    if placed is None:
+        return None
+    record, beam = shot.provenance.phantom, np.array(BEAMS[placed.view])
+    low, high = np.array(record.body_low_mm), np.array(record.body_high_mm)
+    near = np.where(beam > 0, low, high)
+    return float((near - shot.geometry.source_mm[0]) @ beam)
+
+
+def _view_position(shot: Exposure, view: int) -> str:
+    normal = shot.geometry.normal[view]
+    for name, beam in BEAMS.items():
+        if float(normal @ np.array(beam)) > 0.999:
+            return _VIEWS[name]
+    raise InvalidInput(message(f"beam along {normal.round(3).tolist()}",
+                               "DICOM's digital X-ray image names frontal and lateral views only",
+                               "Save as .h5 or .png."))
