@@ -19,8 +19,7 @@ class Kernels(Protocol):
     xp: Any
     """The array library: cupy."""
 
-    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any,
-               shared_bytes: int = 0) -> None:
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
         """Run kernel `name`. Arguments: arrays of `xp`, numpy scalars of the kernel's types, 0-d arrays for structs."""
 
     def current(self) -> AbstractContextManager[Any]:
@@ -54,11 +53,10 @@ class CudaKernels:
         with cupy.cuda.Device(device.ordinal):
             self._module = cupy.RawModule(code=source(), options=compile_options(), backend="nvrtc")
 
-    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any,
-               shared_bytes: int = 0) -> None:
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
         """Run kernel `name` on the current stream of this GPU."""
         with self.current():
-            self._module.get_function(name)(blocks, threads, arguments, shared_mem=shared_bytes)
+            self._module.get_function(name)(blocks, threads, arguments)
 
     def current(self) -> AbstractContextManager[Any]:
         """Makes this GPU cupy's current one."""

@@ -1,0 +1,33 @@
+"""`physsim protocols`: what can be taken."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from physsim.cli.app import app
+
+
+@app.command()
+def protocols(
+    name: str | None = typer.Argument(None, help="Print this one as TOML."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """The shipped protocols.  Example: physsim protocols chest_pa."""
+    from physsim.spec.protocol_library import protocols as library
+
+    if name is not None:
+        typer.echo(library[name].to_json() if as_json else library[name].to_toml(), nl=as_json)
+        return
+    if as_json:
+        typer.echo(json.dumps([json.loads(library[one].to_json()) for one in library]))
+        return
+    for one in library:
+        protocol = library[one]
+        width, height = protocol.detector.size_mm
+        beam = f"{protocol.spectrum.kvp:g} kVp" if protocol.spectrum.kvp else "no tube"
+        place = protocol.positioning
+        where = f"source to detector {place.source_detector_mm:g} mm" if place else f"{len(protocol.poses)} poses"
+        typer.echo(f"{one:16s} {protocol.title:22s} {beam}, {protocol.mas:g} mAs, {where}, {width:g} x {height:g} mm "
+                   f"of {protocol.detector.pixel_mm[0]:g} mm pixels")
