@@ -35,10 +35,17 @@ def raytrace(
 
     Example: physsim bench raytrace --peers rtk --json
     """
-    from physsim.errors import InvalidInput, did_you_mean, message
+    from physsim.errors import InvalidInput, PhyssimError, did_you_mean, message
     from physsim.io.atomic import check_output, written_whole
 
-    benchmark: Any = importlib.import_module("physsim._benchmarks.raytrace")
+    try:
+        benchmark: Any = importlib.import_module("physsim._benchmarks.raytrace")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("physsim._benchmarks"):
+            raise
+        raise PhyssimError(
+            message("physsim._benchmarks", "not in this installation", "Run `pip install .` in the source tree.")
+        ) from None
     if peers not in benchmark.PEER_SETS:
         raise InvalidInput(
             message(f"--peers {peers}", "no such set of peers", did_you_mean(peers, benchmark.PEER_SETS))
