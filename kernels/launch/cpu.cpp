@@ -126,6 +126,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 }  // namespace
 
 #include "launch/bind_adjoint.h"
+#include "launch/bind_spectral.h"
 
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
@@ -139,4 +140,5 @@ PYBIND11_MODULE(_engine, m) {
     m.def("project_plain", &project_plain<float>);
     m.def("project_plain", &project_plain<double>);
     bind_adjoint(m);
+    bind_spectral(m);
 }

@@ -9,6 +9,10 @@
 #include "raytrace/joseph_gradient.h"
 #include "raytrace/packets_adjoint.h"
 #include "raytrace/unpack.h"
+#include "raytrace/signal.h"
+#include "raytrace/spectral_columns.h"
+#include "raytrace/spectral_pack.h"
+#include "raytrace/spectral_packets.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -30,6 +34,7 @@ static const KernelTable table = {
     project_joseph,
     backproject_joseph,
     joseph_gradient,
+    {pack_spectral_columns, pack_spectral_block, spectral_columns, spectral_packets, finish_groups, survey_layer},
 };
 
 }  // namespace PHYSSIM_ISA

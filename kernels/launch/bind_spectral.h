@@ -1,0 +1,97 @@
+// Spectral projection for Python: arrays in, arrays out. Arrays are checked by physsim.transport.spectral.
+#pragma once
+#include "launch/spectral.h"
+#include "raytrace/singular.h"
+
+namespace {
+
+using Ints = py::array_t<int32_t, py::array::c_style>;
+
+Volume optional_volume(const py::object& array, const std::array<double, 3>& spacing) {
+    if (!array.is_none()) return volume_of(array.cast<py::array>(), spacing);
+    Volume none = {};
+    return none;
+}
+
+// (65536) uint8 flags of the labels that occur, least and greatest density, whether all densities are finite.
+py::tuple survey(const py::array& labels, const py::object& density, int threads) {
+    const std::array<double, 3> spacing = {1.0, 1.0, 1.0};
+    const Volume names = volume_of(labels, spacing), relative = optional_volume(density, spacing);
+    py::array_t<uint8_t> present(65536);
+    std::fill(present.mutable_data(), present.mutable_data() + 65536, uint8_t{0});
+    const KernelTable& kernels = kernels_named("");
+    std::vector<std::vector<uint8_t>> flags(static_cast<size_t>(threads), std::vector<uint8_t>(65536, 0));
+    std::vector<Survey> surveys;
+    for (auto& flag : flags) surveys.push_back({flag.data(), 1e38f, -1e38f, true});
+    {
+        py::gil_scoped_release release;
+        Queue queue;
+        Team(threads).run([&](int thread) {
+            int layer;
+            while (queue.take(names.shape[2], layer)) kernels.spectral.survey(names, relative, layer, surveys[static_cast<size_t>(thread)]);
+        });
+    }
+    Survey all = surveys[0];
+    for (const Survey& one : surveys) {
+        for (int i = 0; i < 65536; i++) present.mutable_data()[i] |= one.present[i];
+        all.low = std::min(all.low, one.low), all.high = std::max(all.high, one.high), all.finite = all.finite && one.finite;
+    }
+    return py::make_tuple(present, all.low, all.high, all.finite);
+}
+
+struct Maps {  // (1 or views, rows, columns) float32, or None
+    Floats map;
+    const float* of(py::ssize_t view) const { return map.ndim() != 3 ? nullptr : map.data(map.shape(0) == 1 ? 0 : view, 0, 0); }
+};
+Maps maps_of(const py::object& map) { return {map.is_none() ? Floats() : map.cast<Floats>()}; }
+
+// material: (labels) int32 number among the present; coefficient: (channels, present padded to 32) or None; attenuation: (energies, channels);
+// weights: (outputs, nodes, energies); signal: (views, outputs, rows, columns) or None; areal: (views, materials, rows, columns) or None, with
+// table and areal_scale (present).
+void project_spectral_arrays(const py::array& labels, const py::object& density, const std::array<double, 3>& spacing, Doubles start, Doubles end,
+                             Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
+                             bool rounded, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
+                             const py::object& position, const py::object& factor, const py::object& signal, const py::object& areal, Ints table,
+                             Floats areal_scale, int threads, const std::string& isa) {
+    const Rays rays = {start, end, start_row, end_row, flat};
+    SpectralJob job = {};
+    job.kernels = &kernels_named(isa);
+    job.labels = volume_of(labels, spacing), job.density = optional_volume(density, spacing);
+    job.format = {material.data(), label_bits, rounded};
+    const Floats coefficients = coefficient.is_none() ? Floats() : coefficient.cast<Floats>();
+    const bool basis = !coefficient.is_none();
+    job.channels = {basis ? static_cast<int32_t>(coefficients.shape(0)) : present, present, label_bits,
+                    basis ? static_cast<int32_t>(coefficients.shape(1)) : 0, basis ? coefficients.data() : nullptr};
+    job.signal = {static_cast<int32_t>(weights.shape(0)), static_cast<int32_t>(weights.shape(1)), static_cast<int32_t>(weights.shape(2)),
+                  attenuation.data(), weights.data()};
+    job.weightless = weightless;
+    job.threads = threads;
+    Floats signals = signal.is_none() ? Floats() : signal.cast<Floats>(), areals = areal.is_none() ? Floats() : areal.cast<Floats>();
+    const Maps positions = maps_of(position), factors = maps_of(factor);
+    std::vector<SpectralView> parts[4];
+    for (py::ssize_t v = 0; v < static_cast<py::ssize_t>(along.size()); v++) {
+        const int w = along[static_cast<size_t>(v)];
+        const ViewImages images = {signal.is_none() ? nullptr : signals.mutable_data(v, 0, 0, 0), areal.is_none() ? nullptr : areals.mutable_data(v, 0, 0, 0),
+                                   table.data(), areal_scale.data(), positions.of(v), factors.of(v), end.shape(1)};
+        add_parts(parts[w + 1], rays.view(v, rows), flat, w, job.labels.spacing, images, static_cast<int>(v), job.channels.count);
+    }
+    py::gil_scoped_release release;
+    for (int w = -1; w < 3; w++)
+        if (!parts[w + 1].empty()) project_spectral(job, w, parts[w + 1]);
+}
+
+// Left vectors times singular values (rows, count) and right vectors (count, columns) of a matrix, greatest first.
+py::tuple singular_vectors(Doubles matrix) {
+    const int rows = static_cast<int>(matrix.shape(0)), columns = static_cast<int>(matrix.shape(1)), count = std::min(rows, columns);
+    Doubles left({rows, count}), right({count, columns});
+    singular(matrix.data(), rows, columns, left.mutable_data(), right.mutable_data());
+    return py::make_tuple(left, right);
+}
+
+void bind_spectral(py::module_& m) {
+    m.def("survey", &survey);
+    m.def("project_spectral", &project_spectral_arrays);
+    m.def("singular_vectors", &singular_vectors);
+}
+
+}  // namespace

@@ -1,0 +1,220 @@
+// Spectral projection on the CPU: views in batches whose sums fit SUMS_BYTES; for each batch every tile is packed once and
+// traced, then the rays are finished into images. Sums are added in the order of the tiles: same bits for any thread count.
+#pragma once
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "launch/project.h"
+#include "launch/table.h"
+#include "launch/team.h"
+
+namespace physsim {
+
+// Bound on the sums of a batch; one group-column of one view may exceed it.
+constexpr size_t SUMS_BYTES = size_t{256} << 20;
+
+// A view or some columns of it.
+struct SpectralView {
+    RayGroups groups;
+    ViewImages images;
+    int32_t view, first_column;
+    int group_rows() const { return (groups.rays.rows + groups.high - 1) / groups.high; }
+    int group_columns() const { return (groups.rays.columns + groups.wide - 1) / groups.wide; }
+};
+
+struct SpectralJob {
+    const KernelTable* kernels;
+    Volume labels, density;  // density.data null: relative density 1 everywhere
+    WordFormat format;
+    Channels channels;
+    Signal signal;
+    std::vector<uint8_t> weightless;  // (materials present) 1 where a material adds nothing to any channel
+    int threads;
+    // Corrects the sums of a view once all tiles are in (overlays); may be empty.
+    std::function<void(const SpectralView&, int from_column, int to_column)> amend;
+};
+
+// Columns first .. first + count - 1 of a view.
+inline ViewRays some_columns(const ViewRays& rays, int first, int count) {
+    ViewRays part = rays;
+    part.start += static_cast<int64_t>(first) * rays.start_stride;
+    part.end += 3 * static_cast<int64_t>(first);
+    part.columns = count;
+    return part;
+}
+
+// Splits a view into parts whose sums fit the bound; `along` >= 0: groups of 16 rows, else packets.
+inline void add_parts(std::vector<SpectralView>& parts, const ViewRays& rays, bool flat, int along, const double (&spacing)[3], const ViewImages& images, int view, int channels) {
+    const int high = along >= 0 ? 16 : rays.rows >= 4 && rays.columns >= 4 ? 4 : rays.rows == 1 ? 1 : rays.rows < 4 ? 2 : 16;
+    const size_t column_bytes = static_cast<size_t>((rays.rows + high - 1) / high) * high * static_cast<size_t>(channels) * sizeof(float);
+    const int most = std::max<int>(16, static_cast<int>(std::min<size_t>(SUMS_BYTES / column_bytes, 1 << 20)) / 16 * 16);
+    for (int c = 0; c < rays.columns; c += most) {
+        SpectralView part;
+        part.groups = {some_columns(rays, c, std::min(most, rays.columns - c)), flat, along, {}, high, 16 / high, 0, 0, nullptr};
+        std::copy(spacing, spacing + 3, part.groups.spacing);
+        const int64_t group = 16 * static_cast<int64_t>(channels);
+        if (along >= 0) part.groups.row_step = group, part.groups.column_step = group * part.group_rows();
+        else part.groups.column_step = group, part.groups.row_step = group * part.group_columns();
+        part.images = images;
+        for (float** image : {&part.images.signal, &part.images.areal})
+            if (*image) *image += c;
+        for (const float** map : {&part.images.position, &part.images.factor})
+            if (*map) *map += c;
+        part.view = view, part.first_column = c;
+        parts.push_back(part);
+    }
+}
+
+inline size_t sums_of(const SpectralView& part, int channels) {
+    return static_cast<size_t>(part.group_rows()) * static_cast<size_t>(part.group_columns()) * 16 * static_cast<size_t>(channels);
+}
+
+// The word of a tile that has but one, from the words of its rows or layers. 0: several words, 1: one, 2: one that adds nothing.
+inline int one_word(const SpectralJob& job, const std::vector<PartWords>& parts, int count, uint32_t& word) {
+    word = parts[0].first;
+    for (int i = 0; i < count; i++)
+        if (parts[static_cast<size_t>(i)].first != word || parts[static_cast<size_t>(i)].differs) return 0;
+    const uint32_t low = (1u << job.format.label_bits) - 1u;
+    return (word & ~low) == 0 || job.weightless[word & low] ? 2 : 1;
+}
+
+// Packs and traces tiles one after the other, the next one packed while this one is traced.
+template <typename Tile, typename Pack, typename Trace>
+inline void for_tiles(Team& team, const SpectralJob& job, const std::vector<Tile>& tiles, int most_parts, size_t scratch_floats, int items,
+                      const std::function<int(const Tile&)>& parts_of, Pack&& pack, Trace&& trace) {
+    std::vector<Queue> packing(tiles.size()), tracing(tiles.size());
+    std::vector<PartWords> words[2] = {std::vector<PartWords>(static_cast<size_t>(most_parts)), std::vector<PartWords>(static_cast<size_t>(most_parts))};
+    std::vector<AlignedFloats> scratch;
+    for (int t = 0; t < team.size(); t++) scratch.emplace_back(scratch_floats);
+    team.run([&](int thread) {
+        const auto pack_tile = [&](size_t t) {
+            int part;
+            while (packing[t].take(parts_of(tiles[t]), part))
+                words[t % 2][static_cast<size_t>(part)] = pack(tiles[t], part, scratch[static_cast<size_t>(thread)].data.get());
+        };
+        pack_tile(0);
+        team.barrier();
+        for (size_t t = 0; t < tiles.size(); t++) {
+            if (t + 1 < tiles.size()) pack_tile(t + 1);
+            uint32_t word;
+            const int kind = one_word(job, words[t % 2], parts_of(tiles[t]), word);
+            int item;
+            while (kind < 2 && tracing[t].take(items, item)) trace(tiles[t], item, kind == 1 ? &word : nullptr);
+            team.barrier();
+        }
+    });
+}
+
+inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, Team& team) {
+    ColumnTile whole;
+    whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
+    const int np = job.labels.shape[whole.axis[0]], nq = job.labels.shape[whole.axis[1]];
+    whole.nw = job.labels.shape[w], whole.stride = whole.nw + COLUMN_PAD;
+    const int edge = column_tile_edge(whole.nw);
+    const size_t floats = static_cast<size_t>(edge) * static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
+    AlignedFloats room(2 * floats);
+    std::vector<ColumnTile> tiles;
+    for (int p = 0; p < np; p += edge)
+        for (int q = 0; q < nq; q += edge) {
+            ColumnTile tile = whole;
+            tile.p0 = p, tile.q0 = q, tile.np = std::min(edge, np - p), tile.nq = std::min(edge, nq - q);
+            tile.data = room.data.get() + (tiles.size() % 2) * floats;
+            tiles.push_back(tile);
+        }
+    int widest = 0;
+    for (const SpectralView& view : views) widest = std::max(widest, view.groups.rays.columns);
+    const int blocks = (widest + 15) / 16;
+    const auto pack = [&](const ColumnTile& tile, int row, float* scratch) {
+        for (int i = 0; i < tile.np; i++) {  // the zeros between columns: the buffer may hold an earlier tile of another shape
+            float* column = tile.data + (static_cast<int64_t>(row) * tile.np + i) * tile.stride;
+            std::fill(column, column + COLUMN_PAD, 0.0f);
+            if (i == tile.np - 1 && row == tile.nq - 1) std::fill(column + tile.stride, column + tile.stride + COLUMN_PAD, 0.0f);
+        }
+        return job.kernels->spectral.pack_columns(job.labels, job.density, job.format, tile, row, scratch);
+    };
+    const auto trace = [&](const ColumnTile& tile, int item, const uint32_t* word) {
+        const RayGroups& groups = views[static_cast<size_t>(item / blocks)].groups;
+        const int first = 16 * (item % blocks);
+        if (first < groups.rays.columns) job.kernels->spectral.trace_columns(tile, groups, first, job.channels, word);
+    };
+    for_tiles<ColumnTile>(team, job, tiles, edge, static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD,
+                          static_cast<int>(views.size()) * blocks, [](const ColumnTile& tile) { return static_cast<int>(tile.nq); }, pack, trace);
+}
+
+inline void trace_blocks(const SpectralJob& job, const std::vector<SpectralView>& views, Team& team) {
+    const int edge = MAX_BLOCK_EDGE;
+    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
+    AlignedFloats room(2 * floats);
+    std::vector<BlockTile> tiles;
+    for (int z = 0; z < job.labels.shape[2]; z += edge)
+        for (int y = 0; y < job.labels.shape[1]; y += edge)
+            for (int x = 0; x < job.labels.shape[0]; x += edge)
+                tiles.push_back({room.data.get() + (tiles.size() % 2) * floats, {x, y, z},
+                                 {std::min(edge, job.labels.shape[0] - x), std::min(edge, job.labels.shape[1] - y), std::min(edge, job.labels.shape[2] - z)}});
+    int most = 0;
+    for (const SpectralView& view : views) most = std::max(most, view.group_rows());
+    const int pieces = std::max(1, std::min(most, 16 * job.threads / std::max(1, static_cast<int>(views.size()))));
+    const auto zeros = [](const BlockTile& tile, int layer) {
+        const int64_t size = static_cast<int64_t>(tile.shape[0] + 2) * (tile.shape[1] + 2);
+        std::fill(tile.data + layer * size, tile.data + (layer + 1) * size, 0.0f);
+    };
+    const auto pack = [&](const BlockTile& tile, int layer, float* scratch) {
+        if (layer == 0) zeros(tile, 0);
+        zeros(tile, layer + 1);
+        if (layer + 1 == tile.shape[2]) zeros(tile, layer + 2);
+        return job.kernels->spectral.pack_block(job.labels, job.density, job.format, tile, layer, scratch);
+    };
+    const auto trace = [&](const BlockTile& tile, int item, const uint32_t* word) {
+        const SpectralView& view = views[static_cast<size_t>(item / pieces)];
+        const int rows = view.group_rows(), piece = item % pieces;
+        job.kernels->spectral.trace_packets(tile, job.labels.spacing, view.groups, rows * piece / pieces, rows * (piece + 1) / pieces, job.channels, word);
+    };
+    for_tiles<BlockTile>(team, job, tiles, edge, 3 * static_cast<size_t>(edge + 2) * (edge + 2), static_cast<int>(views.size()) * pieces,
+                         [](const BlockTile& tile) { return static_cast<int>(tile.shape[2]); }, pack, trace);
+}
+
+// All views of one kind: `along` is the volume axis of their detector columns, or -1. `parts` come from add_parts.
+inline void project_spectral(const SpectralJob& job, int along, const std::vector<SpectralView>& parts) {
+    const int channels = job.channels.count;
+    size_t room_floats = 0;
+    for (size_t first = 0; first < parts.size();) {
+        size_t floats = 0, last = first;
+        while (last < parts.size() && (last == first || (floats + sums_of(parts[last], channels)) * sizeof(float) <= SUMS_BYTES))
+            floats += sums_of(parts[last++], channels);
+        room_floats = std::max(room_floats, floats);
+        first = last;
+    }
+    AlignedFloats room(room_floats);
+    for (size_t first = 0; first < parts.size();) {
+        std::vector<SpectralView> batch;
+        size_t floats = 0;
+        while (first < parts.size() && (batch.empty() || (floats + sums_of(parts[first], channels)) * sizeof(float) <= SUMS_BYTES)) {
+            batch.push_back(parts[first]);
+            batch.back().groups.sums = room.data.get() + floats;
+            floats += sums_of(parts[first++], channels);
+        }
+        std::fill(room.data.get(), room.data.get() + floats, 0.0f);
+        Team team(job.threads);
+        if (along >= 0) trace_along(job, along, batch, team);
+        else trace_blocks(job, batch, team);
+        int widest = 0;
+        for (const SpectralView& view : batch) widest = std::max(widest, view.group_columns());
+        const int blocks = (widest + 15) / 16;
+        Queue queue;
+        std::vector<AlignedFloats> scratch;
+        for (int t = 0; t < job.threads; t++) scratch.emplace_back(16 * static_cast<size_t>(job.signal.energies + 4 + channels));
+        team.run([&](int thread) {
+            int item;
+            while (queue.take(static_cast<int>(batch.size()) * blocks, item)) {
+                const SpectralView& view = batch[static_cast<size_t>(item / blocks)];
+                const int from = 16 * (item % blocks), to = std::min(from + 16, view.group_columns());
+                if (from >= to) continue;
+                if (job.amend) job.amend(view, from, to);
+                job.kernels->spectral.finish(view.groups, job.channels, job.signal, view.images, from, to, scratch[static_cast<size_t>(thread)].data.get());
+            }
+        });
+    }
+}
+
+}  // namespace physsim

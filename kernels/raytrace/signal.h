@@ -1,0 +1,111 @@
+// From the channels of 16 rays to their images: signals of any number of energies, areal densities of materials.
+#pragma once
+#include "core/lanes.h"
+#include "raytrace/columns.h"
+#include "raytrace/spectral.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// 2^-t for t > -126, 0 above t = 125.5; within 1.1e-7 of the true value. The polynomial is the minimax fit of degree 6 of 2^r
+// on [-1/2, 1/2] with 2^0 = 1 (relative weights, iteratively reweighted least squares in float64).
+PHYSSIM_HD F exp2_of_minus(F t) {
+    const F x = maximum(F(-126.0f), F(0.0f) - t), magic(12582912.0f);  // 1.5 * 2^23: rounds to the nearest integer
+    const F shifted = x + magic, r = x - (shifted - magic);
+    F p = multiply_add(F(0x1.41fbbap-13f), r, F(0x1.5f3e52p-10f));
+    p = multiply_add(p, r, F(0x1.3b2d4cp-7f));
+    p = multiply_add(p, r, F(0x1.c6aee8p-5f));
+    p = multiply_add(p, r, F(0x1.ebfbdcp-3f));
+    p = multiply_add(p, r, F(0x1.62e430p-1f));
+    p = multiply_add(p, r, F(1.0f));
+    const F scaled = as_float(as_int(p) + (as_int(shifted) << 23));
+    return select(F(-125.5f) < x, scaled, F(0.0f));
+}
+
+// Transmission at each energy of 16 rays: out (energies padded to 4, 16).
+inline void transmissions(const Signal& signal, int channels, const float* sums, float* out) {
+    for (int e = 0; e < signal.energies; e += 4) {  // four at once: independent chains
+        const float* row[4];
+        for (int i = 0; i < 4; i++) row[i] = signal.attenuation + static_cast<int64_t>(e + i < signal.energies ? e + i : e) * channels;
+        F t[4] = {F(0.0f), F(0.0f), F(0.0f), F(0.0f)};
+        for (int k = 0; k < channels; k++) {
+            const F sum = load(sums + 16 * k);
+            for (int i = 0; i < 4; i++) t[i] = multiply_add(F(row[i][k]), sum, t[i]);
+        }
+        for (int i = 0; i < 4; i++) store(out + 16 * (e + i), exp2_of_minus(t[i]));
+    }
+}
+
+// Weighted sum over energies; four partial sums in a fixed order.
+PHYSSIM_HD F weigh(const float* weights, int energies, const float* transmission) {
+    F part[4] = {F(0.0f), F(0.0f), F(0.0f), F(0.0f)};
+    int e = 0;
+    for (; e + 4 <= energies; e += 4)
+        for (int i = 0; i < 4; i++) part[i] = multiply_add(F(weights[e + i]), load(transmission + 16 * (e + i)), part[i]);
+    for (; e < energies; e++) part[0] = multiply_add(F(weights[e]), load(transmission + 16 * e), part[0]);
+    return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
+// Images of the groups of group-columns `from` .. `to` - 1 of a view; scratch: 16 (energies + 4 + channels) floats.
+inline void finish_groups(const RayGroups& groups, const Channels& channels, const Signal& signal, const ViewImages& images, int from, int to,
+                          float* scratch) {
+    const ViewRays& rays = groups.rays;
+    float* room = scratch + 16 * (signal.energies + 4);
+    const int64_t plane = static_cast<int64_t>(rays.rows) * images.columns;
+    const auto put = [&](float* image, int row, int column, F values) {
+        alignas(64) float lane[16];
+        store(lane, values);
+        for (int l = 0; l < 16; l++) {
+            const int r = row + l / groups.wide, c = column + l % groups.wide;
+            if (r < rays.rows && c < rays.columns) image[r * images.columns + c] = lane[l];
+        }
+    };
+    const auto get = [&](const float* map, int row, int column) {
+        alignas(64) float lane[16];
+        for (int l = 0; l < 16; l++) {
+            const int r = row + l / groups.wide, c = column + l % groups.wide;
+            lane[l] = map[(r < rays.rows ? r : rays.rows - 1) * images.columns + (c < rays.columns ? c : rays.columns - 1)];
+        }
+        return load(lane);
+    };
+    for (int c = from; c < to; c++)
+        for (int r = 0; r * groups.high < rays.rows; r++) {
+            const float* sums = groups.sums + r * groups.row_step + c * groups.column_step;
+            const int row = r * groups.high, column = c * groups.wide;
+            if (groups.along >= 0) {  // parameter to mm
+                const int32_t axis[3] = {groups.along == 0 ? 1 : 0, groups.along == 2 ? 1 : 2, groups.along};
+                const F mm = mm_per_parameter(ColumnPath(rays, axis, column), groups.spacing, axis, row);
+                for (int k = 0; k < channels.count; k++) store(room + 16 * k, load(sums + 16 * k) * mm);
+                sums = room;
+            }
+            if (images.areal)
+                for (int m = 0; m < channels.materials; m++)
+                    put(images.areal + images.table[m] * plane, row, column, load(sums + 16 * m) * F(images.areal_scale[m]));
+            if (!images.signal) continue;
+            transmissions(signal, channels.count, sums, scratch);
+            F place(0.0f);
+            int low = 0, high = 0;
+            if (images.position) {
+                place = minimum(maximum(get(images.position, row, column), F(0.0f)), F(static_cast<float>(signal.nodes - 1)));
+                alignas(64) float lane[16];
+                store(lane, place);
+                float least = lane[0], most = lane[0];
+                for (float value : lane) least = value < least ? value : least, most = value > most ? value : most;
+                low = static_cast<int>(least);
+                high = static_cast<int>(most) + (static_cast<float>(static_cast<int>(most)) < most);
+            }
+            for (int o = 0; o < signal.outputs; o++) {
+                F total(0.0f);
+                for (int n = low; n <= high; n++) {
+                    const F value = weigh(signal.weights + (static_cast<int64_t>(o) * signal.nodes + n) * signal.energies, signal.energies, scratch);
+                    const F away = place - F(static_cast<float>(n));
+                    total = total + value * maximum(F(1.0f) - maximum(away, F(0.0f) - away), F(0.0f));
+                }
+                if (images.factor) total = total * get(images.factor, row, column);
+                put(images.signal + o * plane, row, column, total);
+            }
+        }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

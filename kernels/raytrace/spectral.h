@@ -1,0 +1,62 @@
+// What the spectral tracers are given: how a packed voxel is read, what a ray accumulates, where its sums lie, how a signal
+// is made of them. A packed voxel is one 32-bit word: the bits of the relative density (float32) whose low `label_bits` hold
+// the number of its material among those present.
+#pragma once
+#include "core/platform.h"
+#include "raytrace/rays.h"
+
+namespace physsim {
+
+struct WordFormat {
+    const int32_t* material;  // (labels) number of a label's material among those present
+    int32_t label_bits;
+    bool rounded;             // a density does not fit the upper bits: it is rounded up or down by the voxel's own hash
+};
+
+// Channels of a ray: line integrals of basis functions, or the paths through each material when `coefficient` is null.
+struct Channels {
+    int32_t count, materials, label_bits;
+    int32_t padded;            // materials rounded up to 32: length of a row of `coefficient`
+    const float* coefficient;  // (count, padded) channel's unit a mm of relative density 1
+};
+constexpr int LABELS_IN_WINDOW = 32;
+
+// The sums of a view's rays, in groups of 16: `high` rows by `wide` columns. Channel k of group (r, c):
+// sums[r * row_step + c * column_step + 16 k + lane], lane = row in the group * wide + column in the group.
+struct RayGroups {
+    ViewRays rays;
+    bool flat;
+    int32_t along;  // >= 0: the sums of columns parallel to this volume axis, in their own parameter in place of mm
+    double spacing[3];
+    int32_t high, wide;
+    int64_t row_step, column_step;
+    float* sums;
+};
+
+// Outputs of a view: signal = factor x sum over energies of weight x 2^-(attenuation . sums), weights linear between nodes.
+struct Signal {
+    int32_t outputs, nodes, energies;
+    const float* attenuation;  // (energies, channels) log2 of the attenuation a unit of each channel
+    const float* weights;      // (outputs, nodes, energies)
+};
+struct ViewImages {
+    float* signal;          // (outputs, rows, columns) or null
+    float* areal;           // (materials of the table, rows, columns) or null
+    const int32_t* table;   // (materials present) their rows in `areal`
+    const float* areal_scale;  // (materials present) areal density of 1 mm at relative density 1 (g/cm2)
+    const float* position;  // (rows, columns) place between the nodes, or null
+    const float* factor;    // (rows, columns) or null
+    int64_t columns;        // of the whole image
+};
+
+// First word of a part of a tile, and the bits that differ from it anywhere in the part.
+struct PartWords { uint32_t first, differs; };
+
+// What is in a layer of the volume: labels met, and whether a density cannot be.
+struct Survey {
+    uint8_t* present;  // (65536) 1 where a label occurs
+    float low, high;   // of the density
+    bool finite;
+};
+
+}  // namespace physsim

@@ -1,0 +1,127 @@
+// Packs labels and densities of a tile into words; finds tiles of one word; surveys a volume.
+#pragma once
+#include <string.h>
+
+#include "raytrace/pack.h"
+#include "raytrace/spectral.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// Words of one line of voxels, in place of their densities. `place` and `step`: the voxels' hash input. Returns which bits
+// differ from those of `first` in any voxel.
+template <bool ROUNDED>
+inline uint32_t pack_words(float* line, const float* label, int n, uint32_t place, uint32_t step, const WordFormat& format, uint32_t first) {
+    const uint32_t low = (1u << format.label_bits) - 1u;
+    const int32_t* material = format.material;
+    uint32_t differs = 0;
+#pragma GCC ivdep
+    for (int i = 0; i < n; i++) {
+        uint32_t word;
+        memcpy(&word, line + i, 4);
+        if (ROUNDED) {  // up or down with the odds of the remainder, so that the mean of many voxels is right
+            uint32_t hash = place + static_cast<uint32_t>(i) * step;  // C. Wellons, "hash-prospector": lowbias32
+            hash = (hash ^ (hash >> 16)) * 0x7feb352du;
+            hash = (hash ^ (hash >> 15)) * 0x846ca68bu;
+            word += (hash ^ (hash >> 16)) & low;
+        }
+        word = (word & ~low) | static_cast<uint32_t>(material[static_cast<int32_t>(label[i])]);
+        differs |= word ^ first;
+        memcpy(line + i, &word, 4);
+    }
+    return differs;
+}
+
+constexpr uint32_t VOXEL_PRIME[3] = {0x9e3779b1u, 0x85ebca77u, 0xc2b2ae3du};  // xxHash's odd constants
+
+inline uint32_t pack_line_words(float* line, const float* label, int n, uint32_t place, uint32_t step, const WordFormat& format, PartWords& part, bool begin) {
+    if (begin) {
+        uint32_t none = 0;
+        float one = line[0];
+        (format.rounded ? pack_words<true> : pack_words<false>)(&one, label, 1, place, step, format, none);
+        memcpy(&part.first, &one, 4);
+        part.differs = 0;
+    }
+    return (format.rounded ? pack_words<true> : pack_words<false>)(line, label, n, place, step, format, part.first);
+}
+
+// Row j of a column tile; scratch: (np stride + 2 COLUMN_PAD) floats.
+inline PartWords pack_spectral_columns(const Volume& labels, const Volume& density, const WordFormat& format, const ColumnTile& tile, int j, float* scratch) {
+    if (density.data) pack(density, tile, j);
+    ColumnTile names = tile;
+    names.data = scratch, names.nq = 1, names.q0 = tile.q0 + j;
+    pack(labels, names, 0);
+    PartWords part = {0, 0};
+    for (int i = 0; i < tile.np; i++) {
+        float* line = tile.data + COLUMN_PAD + (static_cast<int64_t>(j) * tile.np + i) * tile.stride;
+        if (!density.data)
+            for (int k = 0; k < tile.nw; k++) line[k] = 1.0f;
+        const uint32_t place = static_cast<uint32_t>(tile.p0 + i) * VOXEL_PRIME[tile.axis[0]] + static_cast<uint32_t>(tile.q0 + j) * VOXEL_PRIME[tile.axis[1]];
+        part.differs |= pack_line_words(line, scratch + COLUMN_PAD + static_cast<int64_t>(i) * tile.stride, tile.nw, place, VOXEL_PRIME[tile.axis[2]], format, part, i == 0);
+    }
+    return part;
+}
+
+// Layer k of a block tile; scratch: three layers.
+inline PartWords pack_spectral_block(const Volume& labels, const Volume& density, const WordFormat& format, const BlockTile& tile, int k, float* scratch) {
+    if (density.data) pack(density, tile, k);
+    BlockTile names = tile;
+    names.data = scratch, names.shape[2] = 1, names.first[2] = tile.first[2] + k;
+    pack(labels, names, 0);
+    const int64_t width = tile.shape[0] + 2, layer = width * (tile.shape[1] + 2);
+    PartWords part = {0, 0};
+    for (int j = 0; j < tile.shape[1]; j++) {
+        float* line = tile.data + (k + 1) * layer + (j + 1) * width + 1;
+        if (!density.data)
+            for (int i = 0; i < tile.shape[0]; i++) line[i] = 1.0f;
+        const uint32_t place = static_cast<uint32_t>(tile.first[0]) * VOXEL_PRIME[0] + static_cast<uint32_t>(tile.first[1] + j) * VOXEL_PRIME[1]
+            + static_cast<uint32_t>(tile.first[2] + k) * VOXEL_PRIME[2];
+        part.differs |= pack_line_words(line, scratch + layer + (j + 1) * width + 1, tile.shape[0], place, VOXEL_PRIME[0], format, part, j == 0);
+    }
+    return part;
+}
+
+template <typename T>
+inline void survey_density(const Volume& density, int z, Survey& survey) {
+    F low(1e38f), high(-1e38f);
+    M fine = F(0.0f) == F(0.0f);
+    alignas(64) float line[16];
+    for (int y = 0; y < density.shape[1]; y++) {
+        const T* in = static_cast<const T*>(density.data) + z * density.stride[2] + y * density.stride[1];
+        for (int x = 0; x < density.shape[0]; x += 16) {
+            const int n = density.shape[0] - x < 16 ? density.shape[0] - x : 16;
+            if (n == 16 && density.stride[0] == 1) {
+                convert16(in + x, line);
+            } else {
+                for (int i = 0; i < 16; i++) line[i] = convert(in + (x + (i < n ? i : 0)) * density.stride[0]);
+            }
+            const F value = load(line);
+            low = minimum(value, low), high = maximum(value, high);
+            fine = fine & (F(-3e38f) < value) & (value < F(3e38f));
+        }
+    }
+    store(line, low);
+    for (float value : line) survey.low = value < survey.low ? value : survey.low;
+    store(line, high);
+    for (float value : line) survey.high = value > survey.high ? value : survey.high;
+    survey.finite = survey.finite && all(fine);
+}
+
+template <typename T>
+inline void survey_labels(const Volume& labels, int z, Survey& survey) {
+    for (int y = 0; y < labels.shape[1]; y++) {
+        const T* in = static_cast<const T*>(labels.data) + z * labels.stride[2] + y * labels.stride[1];
+        for (int x = 0; x < labels.shape[0]; x++) survey.present[in[x * labels.stride[0]]] = 1;
+    }
+}
+
+inline void survey_layer(const Volume& labels, const Volume& density, int z, Survey& survey) {
+    if (labels.type == Voxel::UINT8) survey_labels<uint8_t>(labels, z, survey);
+    else survey_labels<uint16_t>(labels, z, survey);
+    if (!density.data) return;
+    if (density.type == Voxel::FLOAT32) survey_density<float>(density, z, survey);
+    else survey_density<Half>(density, z, survey);
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,248 @@
+"""Spectral projection: labels and density in; areal densities, or the signal of all energies, in one pass.
+
+Each ray adds its path through each material (times relative density) exactly, voxel by voxel. For the signal these
+paths are folded, while tracing, into a few line integrals of basis functions (`basis_functions`), and each pixel then
+sums
+
+    signal = factor x sum over E of weights[E] exp(-sum over m of mu_m(E) L_m)
+
+in the same kernel: there is no volume and no image per energy. Float32 sums in a fixed order: the same bits for any
+number of threads and any instruction set.
+
+Neglects: scatter, focal-spot and detector blur (one ray a pixel, through its centre), voxels smaller than the grid's.
+Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 252.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
+from physsim.errors import InvalidInput, message
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Grid
+from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
+from physsim.transport.rays import voxel_rays
+from physsim.transport.spectral_body import Body, Images, checked_body, checked_map
+
+__all__ = [
+    "BasisFunctions",
+    "SpectralImages",
+    "basis_functions",
+    "project_materials",
+    "project_signal",
+    "project_spectral",
+]
+
+Array = NDArray[Any]
+
+LOG2_E = 1.4426950408889634
+MAX_LABEL_BITS = 13
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpectralImages:
+    """signal: (views, outputs, rows, columns), areal_density_g_cm2: (views, materials, rows, columns); float32."""
+
+    signal: Images
+    areal_density_g_cm2: Images
+
+
+def project_materials(
+    labels: Array,
+    density: Array | None,
+    material_density_g_cm3: ArrayLike,
+    grid: Grid,
+    geometry: Geometry,
+    *,
+    threads: int | None = None,
+) -> Images:
+    """Areal density of each material along each ray: (views, materials, rows, columns) float32 in g/cm2.
+
+    labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
+    to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). threads: None for all
+    CPUs of this process. The memory beyond the result is 256 MB and two tiles, whatever the size of the volume.
+
+    Raises InvalidInput for labels without a material, NaN, infinite or negative density, and arrays that do not fit
+    the grid.
+    """
+    body = checked_body(labels, density, material_density_g_cm3, grid)
+    return _project(body, grid, geometry, threads=threads, areal=True).areal_density_g_cm2
+
+
+def project_signal(
+    labels: Array,
+    density: Array | None,
+    material_density_g_cm3: ArrayLike,
+    mass_attenuation_cm2_g: ArrayLike,
+    weights: ArrayLike,
+    grid: Grid,
+    geometry: Geometry,
+    *,
+    position: ArrayLike | None = None,
+    factor: ArrayLike | None = None,
+    tolerance: float | None = 1e-5,
+    threads: int | None = None,
+) -> Images:
+    """Expected signal of each pixel, summed over energies in the kernel; for labels and density see
+    `project_materials`.
+
+    mass_attenuation_cm2_g: (materials, energies) in cm2/g. weights: what a photon fluence of each energy adds to the
+    signal of an open pixel: (energies), (nodes, energies) or (outputs, nodes, energies). With nodes > 1 the weights
+    are interpolated linearly at position (rows, columns) or (views, rows, columns), 0 at the first node, nodes - 1 at
+    the last (heel effect, bowtie). factor: the same shapes, multiplies the pixel (inverse square, obliquity).
+    tolerance: largest error of the log signal that basis functions may bring in; None takes every material by itself.
+
+    Returns float32 (views, outputs, rows, columns), or (views, rows, columns) when weights have no axis of outputs.
+    Raises InvalidInput as `project_materials`, and for maps or tables of the wrong shape or with NaN.
+    """
+    body = checked_body(labels, density, material_density_g_cm3, grid)
+    signal = _project(
+        body,
+        grid,
+        geometry,
+        mass_attenuation_cm2_g,
+        weights,
+        position=position,
+        factor=factor,
+        tolerance=tolerance,
+        threads=threads,
+    ).signal
+    return signal if np.ndim(weights) == 3 else signal[:, 0]
+
+
+def project_spectral(
+    labels: Array,
+    density: Array | None,
+    material_density_g_cm3: ArrayLike,
+    mass_attenuation_cm2_g: ArrayLike,
+    weights: ArrayLike,
+    grid: Grid,
+    geometry: Geometry,
+    *,
+    position: ArrayLike | None = None,
+    factor: ArrayLike | None = None,
+    threads: int | None = None,
+) -> SpectralImages:
+    """Signal and areal densities from one pass; arguments as `project_signal` and `project_materials`."""
+    body = checked_body(labels, density, material_density_g_cm3, grid)
+    return _project(
+        body,
+        grid,
+        geometry,
+        mass_attenuation_cm2_g,
+        weights,
+        position=position,
+        factor=factor,
+        tolerance=None,
+        threads=threads,
+        areal=True,
+    )
+
+
+def _project(
+    body: Body,
+    grid: Grid,
+    geometry: Geometry,
+    mass_attenuation_cm2_g: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    *,
+    position: ArrayLike | None = None,
+    factor: ArrayLike | None = None,
+    tolerance: float | None = None,
+    threads: int | None = None,
+    areal: bool = False,
+    isa: str | None = None,
+) -> SpectralImages:
+    """The one way to the kernel. Channels are the materials present, or basis functions where they are fewer."""
+    views, rows, columns = geometry.shape
+    materials, present = len(body.material_density_g_cm3), body.present
+    spectrum = np.zeros((1, 1, 1))
+    attenuation: NDArray[np.float64] = np.zeros((1, len(present)))
+    coefficients = None
+    signal = None
+    weightless = body.material_density_g_cm3[present] == 0
+    if mass_attenuation_cm2_g is not None and weights is not None:
+        table = checked_table(mass_attenuation_cm2_g)
+        if len(table) != materials:
+            raise InvalidInput(
+                message(
+                    f"mass_attenuation_cm2_g of {len(table)} materials",
+                    f"material_density_g_cm3 has {materials}",
+                    "Give one row a material.",
+                )
+            )
+        spectrum = checked_weights(weights, table.shape[1])
+        table = table[present]
+        if not areal:
+            weightless = weightless | ~table.any(1)
+        attenuation = (table * body.scale_g_cm2[:, None]).T
+        if tolerance is not None and not areal:
+            diagonal_mm = float(np.sqrt(sum(size * size for size in grid.size_mm)))
+            basis = basis_functions(
+                table, spectrum, tolerance, limits_g_cm2=diagonal_mm * body.greatest * body.scale_g_cm2
+            )
+            if basis.count < len(present):
+                coefficients = np.zeros((basis.count, -(-len(present) // 32) * 32), np.float32)
+                coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
+                attenuation = basis.functions.T
+        signal = np.zeros((views, len(spectrum), rows, columns), np.float32)
+    areal_density = np.zeros((views, materials, rows, columns), np.float32) if areal else None
+    position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
+    if position is None and spectrum.shape[1] > 1:
+        raise InvalidInput(
+            message(
+                f"weights with {spectrum.shape[1]} nodes",
+                "each pixel needs its place between them",
+                "Give position=(rows, columns) from 0 to nodes - 1.",
+            )
+        )
+    if position is not None and spectrum.shape[1] == 1:
+        raise InvalidInput(
+            message("position", "there is one spectrum and nothing to interpolate", "Give weights (nodes, energies).")
+        )
+    rays = voxel_rays(geometry, grid)
+    number = np.zeros(65536, np.int32)
+    number[present] = np.arange(len(present))
+    bits = label_bits(len(present))
+    rounded = body.density is not None and (body.density.dtype == np.float32 or bits > MAX_LABEL_BITS)
+    _engine.project_spectral(
+        body.labels,
+        body.density,
+        grid.spacing_mm,
+        rays.start,
+        rays.end,
+        rays.start_row,
+        rays.end_row,
+        rays.flat,
+        rays.along,
+        rows,
+        number,
+        bits,
+        rounded,
+        len(present),
+        coefficients,
+        weightless.astype(np.uint8).tolist(),
+        np.ascontiguousarray(attenuation * LOG2_E, np.float32),
+        np.ascontiguousarray(spectrum, np.float32),
+        position,
+        factor,
+        signal,
+        areal_density,
+        present.astype(np.int32),
+        body.scale_g_cm2.astype(np.float32),
+        thread_count(threads),
+        instruction_set() if isa is None else isa,
+    )
+    empty = np.zeros((0, 0, 0, 0), np.float32)
+    return SpectralImages(empty if signal is None else signal, empty if areal_density is None else areal_density)
+
+
+def label_bits(materials: int) -> int:
+    """Bits that number the materials present."""
+    return max(0, materials - 1).bit_length()

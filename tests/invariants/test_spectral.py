@@ -1,0 +1,163 @@
+"""What must hold whatever the phantom: sums, linearity, equal bits, exactness of a full basis, bounded memory."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from spectral_cases import SPECTRUM, ellipsoids, materials, rotation
+
+import physsim as ps
+from physsim import _engine
+from physsim.transport import spectral
+from physsim.transport.basis import basis_functions
+from physsim.transport.spectral import project_materials, project_signal, project_spectral
+
+SHAPE = (40, 44, 50)
+GRID = ps.Grid(shape=SHAPE)
+STRAIGHT = ps.Geometry.circular(
+    views=3, source_axis_mm=200, source_detector_mm=300, rows=40, columns=43, pixel_mm=1.7, start_deg=8
+)
+TILTED = STRAIGHT.moved(rotation(0.3, 0.5))
+
+
+def body(count=20, kind=np.float32):
+    rho, table = materials(count)
+    density = np.random.default_rng(4).uniform(0.7, 1.3, SHAPE).astype(kind)
+    return ellipsoids(SHAPE, count), density, rho, table
+
+
+@pytest.mark.parametrize("geometry", [STRAIGHT, TILTED])
+def test_areal_densities_add_up_to_the_projected_density(geometry):
+    labels, density, rho, _ = body(kind=np.float16)
+    areal = project_materials(labels, density, rho, GRID, geometry).sum(1)
+    total = project_materials(np.zeros_like(labels), (rho[labels] * density).astype(np.float32), [1.0], GRID, geometry)[
+        :, 0
+    ]
+    np.testing.assert_allclose(areal, total, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", [STRAIGHT, TILTED])
+def test_equal_bits_for_threads_and_instruction_sets(geometry):
+    labels, density, rho, table = body()
+    weights = np.stack([SPECTRUM, 2.0 * SPECTRUM[::-1]])[None]
+    position = np.broadcast_to(np.linspace(0, 1, geometry.columns), geometry.shape[1:])
+    checked = spectral.checked_body(labels, density, rho, GRID)
+
+    def bits(isa, threads, areal):
+        images = spectral._project(
+            checked,
+            GRID,
+            geometry,
+            table,
+            weights,
+            position=position,
+            tolerance=1e-5,
+            isa=isa,
+            threads=threads,
+            areal=areal,
+        )
+        return images.signal.tobytes() + images.areal_density_g_cm2.tobytes()
+
+    for areal in (False, True):
+        first = bits("portable", 1, areal)
+        for isa in _engine.instruction_sets():
+            for threads in (1, 2, 3):
+                assert bits(isa, threads, areal) == first, (isa, threads)
+
+
+def test_linear_in_fluence_and_additive_over_energy_bins():
+    labels, density, rho, table = body(8)
+    low = np.where(np.arange(60) < 30, SPECTRUM, 0.0)
+    bins = project_signal(
+        labels, density, rho, table, np.stack([low, SPECTRUM - low, SPECTRUM, 4 * SPECTRUM])[:, None], GRID, STRAIGHT
+    )
+    np.testing.assert_allclose(bins[:, 0] + bins[:, 1], bins[:, 2], rtol=1e-6)
+    np.testing.assert_array_equal(4 * bins[:, 2], bins[:, 3])
+
+
+def test_views_do_not_depend_on_each_other():
+    labels, density, rho, table = body(8)
+    for geometry in (STRAIGHT, TILTED):
+        together = project_signal(labels, density, rho, table, SPECTRUM, GRID, geometry)
+        alone = project_signal(labels, density, rho, table, SPECTRUM, GRID, geometry[[1]])
+        np.testing.assert_array_equal(together[1], alone[0])
+
+
+def test_strided_arrays_are_read_in_place():
+    labels, density, rho, table = body(8)
+    straight = project_signal(labels, density, rho, table, SPECTRUM, GRID, STRAIGHT)
+    for order in ((2, 1, 0), (1, 0, 2)):
+        stored = [np.ascontiguousarray(a.transpose(order)).transpose(np.argsort(order)) for a in (labels, density)]
+        np.testing.assert_array_equal(
+            project_signal(stored[0], stored[1], rho, table, SPECTRUM, GRID, STRAIGHT), straight
+        )
+
+
+def test_signal_and_areal_densities_of_one_pass_agree():
+    labels, density, rho, table = body()
+    both = project_spectral(labels, density, rho, table, SPECTRUM, GRID, STRAIGHT)
+    areal = project_materials(labels, density, rho, GRID, STRAIGHT)
+    np.testing.assert_array_equal(both.areal_density_g_cm2, areal)
+    from_areal = np.exp(-np.einsum("vmrc,me->vrce", areal.astype(float), table)) @ SPECTRUM
+    np.testing.assert_allclose(both.signal[:, 0], from_areal, rtol=5e-6)
+
+
+def test_a_full_basis_is_exact():
+    _, table = materials(12)
+    basis = basis_functions(table, SPECTRUM, 1e-15)
+    np.testing.assert_allclose(basis.coefficients @ basis.functions, table, rtol=1e-9)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
+def test_basis_functions_hold_their_tolerance_on_mixtures(tolerance):
+    """On random mixtures of all materials, not among the rays that chose the basis: up to twice their error."""
+    _, table = materials(20)
+    basis = basis_functions(table, [SPECTRUM, SPECTRUM[::-1]], tolerance)
+    assert basis.log_error <= tolerance
+    assert basis.count < 20
+    rays = np.random.default_rng(5).dirichlet(np.full(20, 0.2), 4000)
+    for spectrum in (SPECTRUM, SPECTRUM[::-1]):
+        for areal in (1.0, 5.0, 20.0, 60.0):
+            exact = np.exp(-areal * rays @ table) @ spectrum
+            found = np.exp(-areal * (rays @ basis.coefficients) @ basis.functions) @ spectrum
+            seen = exact > np.exp(-12) * spectrum.sum()
+            assert np.abs(np.log(found / exact))[seen].max(initial=0) < 2 * tolerance
+
+
+def test_singular_vectors():
+    rng = np.random.default_rng(6)
+    for shape in ((5, 9), (9, 5), (4, 4), (1, 7), (7, 1)):
+        matrix = rng.normal(size=shape)
+        matrix[-1] = matrix[0]  # short of full rank
+        left, right = _engine.singular_vectors(matrix)
+        np.testing.assert_allclose(left @ right, matrix, atol=1e-13)
+        size = np.linalg.norm(left, axis=0)
+        np.testing.assert_allclose(size, np.linalg.svd(matrix, compute_uv=False), atol=1e-12)
+        kept = right[size > 1e-10]
+        np.testing.assert_allclose(kept @ kept.T, np.eye(len(kept)), atol=1e-12)
+
+
+def test_memory_does_not_grow_with_energies_and_materials():
+    """Peak memory of 200 energies and 20 materials: volume, images, and 400 MB (the sums' bound is 256 MB)."""
+    code = """
+import resource, numpy as np, physsim as ps
+from spectral_cases import ellipsoids, materials
+from physsim.transport.spectral import project_signal
+rho, table = materials(20)
+table = np.repeat(table, 4, axis=1)[:, :200]
+labels = ellipsoids((160, 160, 160), 20)
+geometry = ps.Geometry.circular(
+    views=40, source_axis_mm=500, source_detector_mm=800, rows=512, columns=512, pixel_mm=0.6)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+project_signal(labels, None, rho, table, np.ones(200), ps.Grid(shape=labels.shape), geometry)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": "tests", "PATH": ""},
+    ).stdout
+    assert int(printed) / 1024 < 400 + 40 * 512 * 512 * 4 / 2**20
