@@ -10,6 +10,8 @@ from physsim._version import __version__
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.simulate import simulate as simulate
+    from physsim.imaging.torch import ForwardModel as ForwardModel
+    from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
     from physsim.phantom.compiled import areal_density_g_cm2 as areal_density_g_cm2
     from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Bowtie": "physsim.spec.bowtie",
     "Filter": "physsim.spec.spectrum",
+    "ForwardModel": "physsim.imaging.torch",
+    "SpectralForwardModel": "physsim.imaging.torch",
     "Geometry": "physsim.spec.geometry",
     "Grid": "physsim.spec.grid",
     "Material": "physsim.spec.material",

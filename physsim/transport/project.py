@@ -57,7 +57,7 @@ def project(
     """
     _check_method(method)
     grid = grid_of(tuple(volume.shape), grid, spacing_mm)
-    if str(volume.dtype).removeprefix("torch.") not in VOXEL_TYPES:
+    if _type_name(volume) not in VOXEL_TYPES:
         raise InvalidInput(
             message(
                 f"volume of {volume.dtype}",
@@ -136,7 +136,7 @@ def backproject(
                 "Give an image per view, or the geometry of these views: geometry[first:last].",
             )
         )
-    if str(image.dtype).removeprefix("torch.") != "float32":
+    if _type_name(image) != "float32":
         raise InvalidInput(
             message(
                 f"image of {image.dtype}",
@@ -241,6 +241,11 @@ def _native(volume: NDArray[Any]) -> NDArray[Any]:
     """`volume` as the kernels can stride over it: native byte order, strides of whole elements; else a copy."""
     whole = all(stride % volume.itemsize == 0 for stride in volume.strides)
     return volume if volume.dtype.isnative and whole else np.ascontiguousarray(volume, volume.dtype.newbyteorder("="))
+
+
+def _type_name(array: Any) -> str:
+    """Of numpy, cupy or torch: "float32", whatever the byte order."""
+    return str(getattr(array.dtype, "name", array.dtype)).removeprefix("torch.")
 
 
 def _check_method(method: str) -> None:

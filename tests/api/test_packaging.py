@@ -94,7 +94,7 @@ def data_files(tree: Path) -> list[str]:
     """What is neither Python nor built, in the three folders that become the package."""
     return sorted(str(path.relative_to(tree)) for folder in ("physsim", "kernels", "phantoms")
                   for path in (tree / folder).rglob("*")
-                  if path.is_file() and path.suffix not in (".py", ".pyc", ".so"))
+                  if path.is_file() and path.suffix not in (".py", ".so") and "__pycache__" not in path.parts)
 
 
 @pytest.mark.parametrize("way", ["wheel from the sdist", "pip install .", "pip install -e ."])
