@@ -79,6 +79,8 @@ def measure(
                 Entry(reference, "physsim"),
                 Entry(reference, "plain DDA"),
                 Entry(reference, "RTK Joseph", "rtk"),
+                Entry(reference, "physsim Joseph"),
+                Entry(jobs.spectral(reference), "physsim"),
                 Entry(jobs.adjoint(reference), "physsim"),
                 Entry(jobs.scale(size, threads), "physsim"),
             ]

@@ -55,6 +55,8 @@ def test_every_row_is_complete(result):
     assert codes == {
         ("p64", "physsim"),
         ("p64", "plain DDA"),
+        ("p64", "physsim Joseph"),
+        ("p64-spectral", "physsim"),
         ("p64-adjoint", "physsim"),
         ("p128", "physsim"),
         ("p64-oblique", "physsim"),
@@ -75,7 +77,7 @@ def test_figures_are_numbers_or_have_a_reason(result):
     assert set(FIGURES) <= result["figures"].keys()
     for name, value in result["figures"].items():
         assert (value is not None and value > 0) or result["notes"][name]
-    for name in ("p256_over_dda", "adjoint_ratio", "cost_512_ratio"):
+    for name in ("p256_over_dda", "spectral_ratio", "adjoint_ratio", "cost_512_ratio"):
         assert result["figures"][name] is not None
     assert result["figures"]["p256_over_rtk"] is None  # no peer was asked for
     assert "miniature" in result["notes"]["size"]
