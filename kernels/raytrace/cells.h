@@ -17,7 +17,7 @@ struct Cell {
 PHYSSIM_HD double on_face(double position) {
     const double face = static_cast<double>(static_cast<int64_t>(position + (position < 0 ? -0.5 : 0.5)));
     const double away = position - face;
-    return away < 1e-10 && away > -1e-10 ? face : position;
+    return away < 3e-12 && away > -3e-12 ? face : position;
 }
 
 // Rays of one detector column: positions are linear in the parameter s, which grows by 1 a voxel along the faster of p and q.

@@ -28,8 +28,8 @@ struct LaneAxis {
         whole = whole_voxels, part = rest;
         level = (slope < F(1e-12f)) & (F(-1e-12f) < slope);
         inverse = F(1.0f) / select(level, F(1.0f), slope);
-        const F a = at(F(0.0f)), b = at(F(static_cast<float>(count))), position = whole + part;
-        const M inside = (F(0.0f) <= position) & (position < F(static_cast<float>(count)));
+        const F a = at(F(0.0f)), b = at(F(static_cast<float>(count))), voxel = whole + floor(part);
+        const M inside = (F(0.0f) <= voxel) & (voxel < F(static_cast<float>(count)));
         entry = maximum(entry, select(level, select(inside, F(-1e30f), F(1e30f)), minimum(a, b)));
         exit = minimum(exit, select(level, F(1e30f), maximum(a, b)));
     }
@@ -37,8 +37,9 @@ struct LaneAxis {
     // Starts at `entry`; returns the voxel.
     PHYSSIM_HD I begin(F slope, F entry, int count, int stride) {
         const M down = (slope < F(0.0f)) & ~level;
-        const F here = whole + (part + select(level, F(0.0f), slope * entry)), below = floor(here);
-        F voxel = select(down & (below == here), below - F(1.0f), below);
+        // From the rest alone: beside a face the sum with the whole number would land on it.
+        const F here = part + select(level, F(0.0f), slope * entry), below = floor(here);
+        F voxel = whole + select(down & (below == here), below - F(1.0f), below);
         voxel = minimum(maximum(voxel, F(0.0f)), F(static_cast<float>(count - 1)));
         const F plane = voxel + select(down, F(0.0f), F(1.0f));
         next = select(level, F(1e30f), at(plane));

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 
-# A detector column counts as parallel to a volume axis when its rows leave the axis by less than this (voxels a pixel).
-PARALLEL_VOXELS = 1e-9
+# A detector column counts as parallel to a volume axis when its rows leave the axis by less than this from first to last
+# (voxels): what rounding leaves, and no more, or rays in faces would take the wrong side.
+PARALLEL_VOXELS = 1e-11
 # Rays of a column-parallel view must move at least this far across the axis (voxels).
 ACROSS_VOXELS = 1e-3
 MIN_ROWS_FOR_COLUMNS = 8
@@ -69,5 +70,5 @@ def _column_axes(start: NDArray[np.float64], end: NDArray[np.float64], end_row: 
     others = np.sort(size, 1)[:, 1]
     across = np.abs(end - start)
     np.put_along_axis(across, axis[:, None, None], 0.0, 2)
-    parallel = (others * rows < PARALLEL_VOXELS * rows) & (across.max(2).min(1) > ACROSS_VOXELS)
+    parallel = (others * rows < PARALLEL_VOXELS) & (across.max(2).min(1) > ACROSS_VOXELS)
     return tuple(int(a) if p else -1 for a, p in zip(axis, parallel, strict=True))

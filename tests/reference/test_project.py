@@ -205,3 +205,15 @@ def test_mixed_poses_in_one_geometry_equal_the_poses_alone():
     np.testing.assert_array_equal(
         ps.project(volume, both), np.concatenate([ps.project(volume, straight), ps.project(volume, tilted)])
     )
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1e-11, 1e-9, 1e-7, 1e-5, 1e-3])
+def test_rays_leaning_out_of_faces_keep_their_side(tilt):
+    """Parallel rays whose rows lie in faces of the voxels, tilted by `tilt` (rad) about x."""
+    grid = ps.Grid(shape=(8, 9, 10), spacing_mm=(1, 1, 2))
+    volume = np.random.default_rng(8).random(grid.shape, dtype=np.float32)
+    geometry = ps.Geometry.parallel(
+        views=8, rows=19, columns=12, pixel_mm=1.0, distance_mm=60, arc_deg=360, start_deg=5
+    ).moved(rotation(tilt, 0))
+    truth = siddon_truth(volume, grid, geometry)
+    assert np.abs(ps.project(volume, geometry, grid=grid, device="cpu") - truth).max() <= 1e-4 * truth.max()
