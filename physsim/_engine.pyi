@@ -51,6 +51,15 @@ def project_spectral(
     coefficient: NDArray[np.float32] | None, weightless: Sequence[int], attenuation: NDArray[np.float32],
     weights: NDArray[np.float32], position: NDArray[np.float32] | None, factor: NDArray[np.float32] | None,
     signal: NDArray[np.float32] | None, areal: NDArray[np.float32] | None, table: NDArray[np.int32],
-    areal_scale: NDArray[np.float32], threads: int, isa: str, /,
+    areal_scale: NDArray[np.float32],
+    overlays: Sequence[tuple[
+        NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.float16] | NDArray[np.float32] | None,
+        _Doubles, _Doubles, _Doubles, _Doubles]],
+    threads: int, isa: str, /,
+) -> None: ...
+def replace_patch(
+    volume: _Volume, spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles,
+    patch: _Volume, patch_start: _Doubles, patch_end: _Doubles, patch_start_row: _Doubles, patch_end_row: _Doubles,
+    image: NDArray[np.float32], threads: int, /,
 ) -> None: ...
 def singular_vectors(matrix: _Doubles, /) -> tuple[_Doubles, _Doubles]: ...

@@ -1,5 +1,6 @@
 // Spectral projection for Python: arrays in, arrays out. Arrays are checked by physsim.transport.spectral.
 #pragma once
+#include "launch/overlay.h"
 #include "launch/spectral.h"
 #include "raytrace/singular.h"
 
@@ -39,6 +40,28 @@ py::tuple survey(const py::array& labels, const py::object& density, int threads
     return py::make_tuple(present, all.low, all.high, all.finite);
 }
 
+// Of an overlay: labels, density or None, and the rays in its own voxel coordinates.
+using PatchArrays = std::tuple<py::array, py::object, Doubles, Doubles, Doubles, Doubles>;
+
+// Adds to image (views, rows, columns) what a patch of voxels changes where it replaces the volume under its box.
+void replace_patch(const py::array& volume, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
+                   const py::array& patch, Doubles patch_start, Doubles patch_end, Doubles patch_start_row, Doubles patch_end_row, Floats image, int threads) {
+    const Volume body = volume_of(volume, spacing), finer = volume_of(patch, spacing);
+    const Rays rays = {start, end, start_row, end_row, true}, inside = {patch_start, patch_end, patch_start_row, patch_end_row, true};
+    const int views = static_cast<int>(image.shape(0)), rows = static_cast<int>(image.shape(1)), columns = static_cast<int>(image.shape(2));
+    float* pixels = image.mutable_data();
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int item;
+        while (queue.take(views * columns, item)) {
+            const int view = item / columns;
+            replace_covered(body, finer, rays.view(view, rows), inside.view(view, rows), item % columns,
+                            pixels + static_cast<int64_t>(view) * rows * columns);
+        }
+    });
+}
+
 struct Maps {  // (1 or views, rows, columns) float32, or None
     Floats map;
     const float* of(py::ssize_t view) const { return map.ndim() != 3 ? nullptr : map.data(map.shape(0) == 1 ? 0 : view, 0, 0); }
@@ -52,7 +75,7 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
                              Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
                              bool rounded, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
                              const py::object& position, const py::object& factor, const py::object& signal, const py::object& areal, Ints table,
-                             Floats areal_scale, int threads, const std::string& isa) {
+                             Floats areal_scale, const std::vector<PatchArrays>& overlays, int threads, const std::string& isa) {
     const Rays rays = {start, end, start_row, end_row, flat};
     SpectralJob job = {};
     job.kernels = &kernels_named(isa);
@@ -75,6 +98,17 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
                                    table.data(), areal_scale.data(), positions.of(v), factors.of(v), end.shape(1)};
         add_parts(parts[w + 1], rays.view(v, rows), flat, w, job.labels.spacing, images, static_cast<int>(v), job.channels.count);
     }
+    std::vector<SpectralPatch> patches;
+    for (const auto& [names, relative, patch_start, patch_end, patch_start_row, patch_end_row] : overlays) {
+        SpectralPatch patch = {volume_of(names, spacing), optional_volume(relative, spacing), {}};
+        const Rays inside = {patch_start, patch_end, patch_start_row, patch_end_row, flat};
+        for (py::ssize_t v = 0; v < patch_end.shape(0); v++) patch.rays.push_back(inside.view(v, rows));
+        patches.push_back(patch);
+    }
+    if (!patches.empty())
+        job.amend = [&](const SpectralView& view, int from, int to) {
+            for (const SpectralPatch& patch : patches) replace_covered(job, patch, view, from, to);
+        };
     py::gil_scoped_release release;
     for (int w = -1; w < 3; w++)
         if (!parts[w + 1].empty()) project_spectral(job, w, parts[w + 1]);
@@ -91,6 +125,7 @@ py::tuple singular_vectors(Doubles matrix) {
 void bind_spectral(py::module_& m) {
     m.def("survey", &survey);
     m.def("project_spectral", &project_spectral_arrays);
+    m.def("replace_patch", &replace_patch);
     m.def("singular_vectors", &singular_vectors);
 }
 

@@ -16,6 +16,7 @@ Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ from numpy.typing import ArrayLike, NDArray
 from physsim import _engine
 from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
+from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
+from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, Images, checked_body, checked_map
 
@@ -60,19 +63,21 @@ def project_materials(
     grid: Grid,
     geometry: Geometry,
     *,
+    overlays: Sequence[Overlay] = (),
     threads: int | None = None,
 ) -> Images:
     """Areal density of each material along each ray: (views, materials, rows, columns) float32 in g/cm2.
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
     to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). threads: None for all
-    CPUs of this process. The memory beyond the result is 256 MB and two tiles, whatever the size of the volume.
+    CPUs of this process. overlays: finer patches that replace what they cover (phantom.Overlay). The memory beyond
+    the result is 256 MB and two tiles, whatever the size of the volume.
 
     Raises InvalidInput for labels without a material, NaN, infinite or negative density, and arrays that do not fit
     the grid.
     """
     body = checked_body(labels, density, material_density_g_cm3, grid)
-    return _project(body, grid, geometry, threads=threads, areal=True).areal_density_g_cm2
+    return _project(body, grid, geometry, overlays=overlays, threads=threads, areal=True).areal_density_g_cm2
 
 
 def project_signal(
@@ -87,6 +92,7 @@ def project_signal(
     position: ArrayLike | None = None,
     factor: ArrayLike | None = None,
     tolerance: float | None = 1e-5,
+    overlays: Sequence[Overlay] = (),
     threads: int | None = None,
 ) -> Images:
     """Expected signal of each pixel, summed over energies in the kernel; for labels and density see
@@ -111,6 +117,7 @@ def project_signal(
         position=position,
         factor=factor,
         tolerance=tolerance,
+        overlays=overlays,
         threads=threads,
     ).signal
     return signal if np.ndim(weights) == 3 else signal[:, 0]
@@ -127,6 +134,7 @@ def project_spectral(
     *,
     position: ArrayLike | None = None,
     factor: ArrayLike | None = None,
+    overlays: Sequence[Overlay] = (),
     threads: int | None = None,
 ) -> SpectralImages:
     """Signal and areal densities from one pass; arguments as `project_signal` and `project_materials`."""
@@ -140,6 +148,7 @@ def project_spectral(
         position=position,
         factor=factor,
         tolerance=None,
+        overlays=overlays,
         threads=threads,
         areal=True,
     )
@@ -155,12 +164,14 @@ def _project(
     position: ArrayLike | None = None,
     factor: ArrayLike | None = None,
     tolerance: float | None = None,
+    overlays: Sequence[Overlay] = (),
     threads: int | None = None,
     areal: bool = False,
     isa: str | None = None,
 ) -> SpectralImages:
     """The one way to the kernel. Channels are the materials present, or basis functions where they are fewer."""
     views, rows, columns = geometry.shape
+    body, patches = with_overlays(body, grid, geometry, overlays)
     materials, present = len(body.material_density_g_cm3), body.present
     spectrum = np.zeros((1, 1, 1))
     attenuation: NDArray[np.float64] = np.zeros((1, len(present)))
@@ -236,6 +247,7 @@ def _project(
         areal_density,
         present.astype(np.int32),
         body.scale_g_cm2.astype(np.float32),
+        patches,
         thread_count(threads),
         instruction_set() if isa is None else isa,
     )
