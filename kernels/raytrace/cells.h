@@ -51,7 +51,7 @@ struct AxisWalkOf {
     // Narrows [entry, exit] to the tile; false when the path misses it.
     PHYSSIM_HD bool clip(Real from, Real slope, int32_t first, int32_t count, Real& entry, Real& exit) {
         start = from, low = first, high = first + count;
-        if (slope > Real(-1e-12) && slope < Real(1e-12)) {  // parallel: a path in a face belongs to the higher voxel
+        if (slope > Real(-1e-14) && slope < Real(1e-14)) {  // parallel: a path in a face belongs to the higher voxel
             step = 0, inverse = 0;
             start = static_cast<Real>(on_face(static_cast<double>(from)));
             return start >= static_cast<Real>(low) && start < static_cast<Real>(high);

@@ -171,7 +171,7 @@ inline Lane16 level_lanes(const ColumnCells& path, int row, int base, float entr
     alignas(64) int32_t voxel[16], step[16];
     for (int l = 0; l < 16; l++) {
         const double slope = path.slope + (row + l) * path.slope_row, height = path.height + (row + l) * path.height_row - base;
-        const bool level = slope < 1e-12 && slope > -1e-12, down = slope < 0 && !level;
+        const bool level = slope < 1e-14 && slope > -1e-14, down = slope < 0 && !level;
         const double here = level ? on_face(height) : height + slope * entry;
         voxel[l] = floor_int(here);
         if (down && voxel[l] == here) voxel[l]--;

@@ -26,7 +26,7 @@ struct LaneAxis {
     // Narrows [entry, exit] to planes 0 .. count. A level ray in a face belongs to the higher voxel.
     PHYSSIM_HD void clip(F whole_voxels, F rest, F slope, int count, F& entry, F& exit) {
         whole = whole_voxels, part = rest;
-        level = (slope < F(1e-12f)) & (F(-1e-12f) < slope);
+        level = slope == F(0.0f);  // refine made it so
         inverse = F(1.0f) / select(level, F(1.0f), slope);
         const F a = at(F(0.0f)), b = at(F(static_cast<float>(count))), voxel = whole + floor(part);
         const M inside = (F(0.0f) <= voxel) & (voxel < F(static_cast<float>(count)));
@@ -130,7 +130,7 @@ struct PacketRays {
             const int c = column + lane_column[l], r = row + lane_row[l];
             const double from = rays.start[static_cast<int64_t>(c) * rays.start_stride + a] + r * rays.start_row[a];
             const double by = rays.end[static_cast<int64_t>(c) * 3 + a] + r * rays.end_row[a] - from;
-            const bool level = by * inverse < 1e-12 && by * inverse > -1e-12;
+            const bool level = by < 1e-12 && by > -1e-12;
             const double position = level ? on_face(from) : from + middle * by;
             const double nearest = static_cast<double>(static_cast<int64_t>(position + (position < 0 ? -0.5 : 0.5)));
             voxels[l] = static_cast<float>(nearest - block.first[a]);
