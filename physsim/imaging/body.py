@@ -13,7 +13,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Box
 from physsim.spec.provenance import PhantomRecord
-from physsim.transport.primary import shadow
+from physsim.transport.windows import shadow
 
 BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what counts as body when a patient is positioned
 

@@ -8,7 +8,8 @@ polynomials between few nodes after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from physsim.physics.spectra_cross_sections import air_absorption_cm2_g
 from physsim.physics.spectra_quantities import transmission
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
+from physsim.transport.windows import window_of
 from physsim.units import CM2_PER_MM2, MM_PER_M, UGY_PER_KEV_PER_G
 
 Floats = NDArray[np.float64]
@@ -30,6 +32,7 @@ SLANT_TOLERANCE = 1e-7  # largest relative error of a signal by the polynomial i
 HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
 HEEL_REFINED = 8
 _MOST_SLANT_NODES = 9
+_STRIP_PIXELS = 1 << 15
 _PROBE_WATER_G_CM2 = 20.0  # the slant's error is looked at behind so much water too
 
 
@@ -48,28 +51,37 @@ class Rays:
     takeoff_sine: Floats | None
 
 
-def rays_of_view(protocol: Protocol, geometry: Geometry, view: int) -> Rays:
-    """The rays to the pixel centres of one view; elementary operations only, so that bits do not depend on the CPU."""
-    travel = geometry.pixel_centres_mm(view) - geometry.source_mm[view]
+def rays_of_rows(protocol: Protocol, geometry: Geometry, view: int, rows: slice) -> Rays:
+    """The rays to some rows of pixels of one view; elementary operations only: its bits do not depend on the CPU."""
+    pose = geometry[view]
+    strip = window_of(pose, (rows, slice(0, geometry.columns)))
+    travel = strip.pixel_centres_mm(0) - pose.source_mm[0]
     x, y, z = travel[..., 0], travel[..., 1], travel[..., 2]
 
     def along(axis: Floats) -> Floats:
         return np.asarray(x * axis[0] + y * axis[1] + z * axis[2])
 
     distance = np.sqrt(x * x + y * y + z * z)
-    central = geometry.centre_mm[view] - geometry.source_mm[view]
+    central = pose.centre_mm[0] - pose.source_mm[0]
     central = central / np.sqrt(central[0] ** 2 + central[1] ** 2 + central[2] ** 2)
     sine = None
     if protocol.cathode is not None and protocol.spectrum.anode_angle_deg is not None:
         angle = protocol.spectrum.anode_angle_deg
-        cathode = _cathode_direction(protocol.cathode, geometry, view, central)
+        cathode = _cathode_direction(protocol.cathode, pose, central)
         normal = float(takeoff_sine(angle, 0.0)) * central + float(takeoff_sine(90.0 - angle, 0.0)) * cathode
         sine = along(normal) / distance
-    return Rays(distance, along(geometry.normal[view]) / distance, distance / along(central), sine)
+    return Rays(distance, along(pose.normal[0]) / distance, distance / along(central), sine)
 
 
-def _cathode_direction(side: str, geometry: Geometry, view: int, central: Floats) -> Floats:
-    axis = (geometry.u if side[0] == "u" else geometry.v)[view] * (1.0 if side[1] == "+" else -1.0)
+def strips(geometry: Geometry) -> Iterator[slice]:
+    """The rows of a view, a few at a time, so that what is computed of them stays in the cache."""
+    step = max(1, _STRIP_PIXELS // geometry.columns)
+    for first in range(0, geometry.rows, step):
+        yield slice(first, min(first + step, geometry.rows))
+
+
+def _cathode_direction(side: str, pose: Geometry, central: Floats) -> Floats:
+    axis = (pose.u if side[0] == "u" else pose.v)[0] * (1.0 if side[1] == "+" else -1.0)
     across = axis - (axis[0] * central[0] + axis[1] * central[1] + axis[2] * central[2]) * central
     return np.asarray(across / np.sqrt(across[0] ** 2 + across[1] ** 2 + across[2] ** 2))
 
@@ -92,44 +104,69 @@ class BeamField:
     detector_nodes: Floats
     joint: bool
 
-    def position(self) -> Floats | None:
+    def position(self) -> NDArray[np.float32] | None:
         """(views, rows, columns) place of each pixel between the heel nodes, or None with one node."""
         if self.heel is None:
             return None
-        places = np.empty(self.geometry.shape)
+        places = np.empty(self.geometry.shape, np.float32)
         for view in range(len(self.geometry)):
-            sine = rays_of_view(self.protocol, self.geometry, view).takeoff_sine
-            assert sine is not None
-            places[view] = np.clip((sine - self.heel[0]) / self.heel[1], 0.0, self.weights.shape[1] - 1)
+            for rows in strips(self.geometry):
+                sine = rays_of_rows(self.protocol, self.geometry, view, rows).takeoff_sine
+                assert sine is not None
+                places[view, rows] = np.clip((sine - self.heel[0]) / self.heel[1], 0.0, self.weights.shape[1] - 1)
         return places
 
-    def open_outputs(self, place: Floats | None) -> Floats:
-        """(outputs, rows, columns) sums over energies without an object, for one view's position map."""
+    def layers(self, outputs: NDArray[np.float32], position: NDArray[np.float32] | None) -> Layers:
+        """What the outputs, (views, outputs, rows, columns), and those without an object come to in each pixel."""
+        made = Layers(self.geometry.shape)
         sums = _in_order(np.moveaxis(self.weights, 2, 0))
-        if place is None:
-            return np.asarray(np.broadcast_to(sums[:, :1, None], (len(sums), *self.geometry.shape[1:])))
-        lower = np.minimum(place.astype(np.int64), sums.shape[1] - 2)
-        share = place - lower
-        return np.stack([(1.0 - share) * row[lower] + share * row[lower + 1] for row in sums])
+        for view in range(len(self.geometry)):
+            for rows in strips(self.geometry):
+                rays = rays_of_rows(self.protocol, self.geometry, view, rows)
+                free = _between(sums, None if position is None else position[view, rows], rays.distance_mm.shape)
+                seen = [output[rows] for output in outputs[view]]
+                spread = self.protocol.mas * (MM_PER_M / rays.distance_mm) ** 2
+                area = spread * rays.cosine * (self.geometry.pixel_mm[0] * self.geometry.pixel_mm[1])
+                for target, mixed in zip((made.seen, made.free), self._mixed(rays, (seen, free)), strict=True):
+                    for name, sum_, scale in zip(target, mixed, (area, area, spread), strict=True):
+                        target[name][view, rows] = sum_ * scale
+        return made
 
-    def layers(self, outputs: NDArray[np.floating], view: int) -> dict[str, Floats]:
-        """(rows, columns) `photons` and `signal` (keV) per pixel and `air_kerma_ugy` of one view, from its outputs."""
-        rays = rays_of_view(self.protocol, self.geometry, view)
+    def _mixed(self, rays: Rays, sets: Sequence[Sequence[NDArray[np.floating]]]) -> list[list[Floats]]:
+        """Photons/mm2, keV/mm2 and uGy, per mAs and at 1 m, of each set of outputs: polynomials in the slants."""
         by_filter = lagrange(self.filter_nodes, rays.filter_slant)
-        by_detector = lagrange(self.detector_nodes, 1.0 / rays.cosine)
-        filters, detectors = len(self.filter_nodes), 1 if self.joint else len(self.detector_nodes)
-        mixed = [np.zeros(rays.distance_mm.shape) for _ in range(3)]
+        by_detector = [np.ones(1)] if self.joint else lagrange(self.detector_nodes, 1.0 / rays.cosine)
+        mixed = [[np.zeros(rays.distance_mm.shape) for _ in QUANTITIES] for _ in sets]
         number = 0
-        for quantity, inner in ((0, 1), (1, detectors), (2, 1)):
-            for i in range(filters):
-                for j in range(inner):
-                    share = by_filter[i] * by_detector[j] if inner > 1 else by_filter[i]
-                    mixed[quantity] += share * outputs[number]
+        for quantity, inner in enumerate(([np.ones(1)], by_detector, [np.ones(1)])):
+            for one in by_filter:
+                for other in inner:
+                    share = one if other.size == 1 else one * other
+                    for total, outputs in zip(mixed, sets, strict=True):
+                        total[quantity] += share * outputs[number]
                     number += 1
-        spread = self.protocol.mas * (MM_PER_M / rays.distance_mm) ** 2
-        pitch_u, pitch_v = self.geometry.pixel_mm
-        area = spread * rays.cosine * (pitch_u * pitch_v)
-        return {"photons": mixed[0] * area, "signal": mixed[1] * area, "air_kerma_ugy": mixed[2] * spread}
+        return mixed
+
+
+QUANTITIES = ("photons", "signal", "air_kerma")
+
+
+class Layers:
+    """Maps (views, rows, columns) float32 of QUANTITIES: photons and keV per pixel, uGy; `seen` behind the object and
+    `free` without it.
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.seen, self.free = ({name: np.empty(shape, np.float32) for name in QUANTITIES} for _ in range(2))
+
+
+def _between(sums: Floats, place: NDArray[np.float32] | None, shape: tuple[int, ...]) -> list[Floats]:
+    """Node sums (outputs, nodes) at the pixels' places, linear between nodes as the kernel has it."""
+    if place is None:
+        return [np.full(shape, row[0]) for row in sums]
+    lower = np.minimum(place.astype(np.int64), sums.shape[1] - 2)
+    share = place.astype(np.float64) - lower
+    return [row[lower] + share * (row[lower + 1] - row[lower]) for row in sums]
 
 
 def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
@@ -174,8 +211,8 @@ def _ranges(protocol: Protocol, geometry: Geometry) -> tuple[tuple[float, float]
                                                              tuple[float, float] | None, bool]:
     """Least and greatest filter slant, detector slant and sine of the take-off; whether both slants are the same."""
     filters, detectors, sines, joint = [], [], [], True
-    for view in range(len(geometry)):
-        rays = rays_of_view(protocol, geometry, view)
+    for view, rows in itertools.product(range(len(geometry)), strips(geometry)):
+        rays = rays_of_rows(protocol, geometry, view, rows)
         slant = 1.0 / rays.cosine
         filters += [rays.filter_slant.min(), rays.filter_slant.max()]
         detectors += [slant.min(), slant.max()]

@@ -18,7 +18,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.transport.primary import areal_densities, primary_signal
+from physsim.transport.primary import primary_signal
 
 Progress = Callable[[str, float], None]
 STAGES = ("beam at the pixels", "rays through the phantom", "truth", "layers")
@@ -46,8 +46,8 @@ def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", see
 
     Neglects: scatter, noise, blur of detector and focal spot, grid, table; air outside the phantom's grid (the beam
     runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
-    Raises InvalidInput before any work for a field of view that the phantom is not in, overlays that cut voxels, and
-    unknown scatter; DeviceUnavailable for a device that is absent or that cannot do this.
+    Raises InvalidInput before any work for a field of view that the phantom is not in and for unknown
+    scatter; DeviceUnavailable for a device that is absent or that cannot do this.
 
     >>> import physsim as ps
     >>> slab = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
@@ -64,22 +64,18 @@ def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", see
     field = beam_field(protocol, geometry)
     position = field.position()
     tell(STAGES[1], 0.1)
-    outputs = primary_signal(phantom, field.energies_kev, field.weights, geometry, position, threads=threads)
-    areal = np.stack([areal_densities(phantom, geometry[view], overlays=True, threads=threads)
-                      for view in range(len(geometry))]) if areal_density else None
+    outputs, areal = primary_signal(phantom, field.energies_kev, field.weights, geometry, position,
+                                    areal_density=areal_density, threads=threads)
     tell(STAGES[2], 0.8)
     truth = exposure_truth(phantom, geometry, threads)
     tell(STAGES[3], 0.85)
-    arrays = {name: np.empty(geometry.shape, np.float32) for name in _LAYERS}
-    for view in range(len(geometry)):
-        seen = field.layers(outputs[view], view)
-        free = field.layers(field.open_outputs(None if position is None else position[view]), view)
-        for name, layer in (("photons", "photons"), ("signal", "primary"), ("air_kerma_ugy", "air_kerma")):
-            arrays[layer][view] = seen[name]
-        for name, layer in (("photons", "open_photons"), ("signal", "open_field"), ("air_kerma_ugy", "open_air_kerma")):
-            arrays[layer][view] = free[name]
-        dark = free["signal"] <= 0.0
-        arrays["transmission"][view] = np.where(dark, 0.0, seen["signal"] / np.where(dark, 1.0, free["signal"]))
+    made = field.layers(outputs, position)
+    dark = made.free["signal"] <= 0.0
+    arrays = {"primary": made.seen["signal"], "open_field": made.free["signal"],
+              "transmission": np.where(dark, 0.0, made.seen["signal"] / np.where(dark, 1.0, made.free["signal"])),
+              "photons": made.seen["photons"], "open_photons": made.free["photons"],
+              "air_kerma": made.seen["air_kerma"], "open_air_kerma": made.free["air_kerma"]}
+    arrays["transmission"] = arrays["transmission"].astype(np.float32, copy=False)
     layers = {name: Layer(array, _LAYERS[name][0], _AXES, f"{_LAYERS[name][1]}. {PRIMARY_ONLY}")
               for name, array in arrays.items()}
     if areal is not None:

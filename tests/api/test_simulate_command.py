@@ -92,8 +92,8 @@ def test_a_spec_makes_an_exposure(physsim, spec, tmp_path):
 
 def test_options_make_the_same_exposure(physsim, spec, tmp_path):
     physsim("simulate", spec, "--out", tmp_path / "a.h5")
-    status, out, _ = physsim("simulate", "--phantom", "water_20cm", "--spacing-mm", 10, "--protocol", "chest_pa", "--kvp",
-                             110, "--pixel-mm", 10, "--seed", 5, "--scatter", "none", "--out", tmp_path / "b.h5")
+    words = ("--phantom", "water_20cm", "--spacing-mm", 10, "--protocol", "chest_pa", "--kvp", 110, "--pixel-mm", 10)
+    status, out, _ = physsim("simulate", *words, "--seed", 5, "--scatter", "none", "--out", tmp_path / "b.h5")
     assert status == 0
     assert "no scatter" in out
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
