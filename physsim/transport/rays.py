@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 
-# A detector column counts as parallel to a volume axis when its rows leave the axis by less than this (voxels, from first
-# to last): what rounding leaves and no more, or rays in faces would take the wrong side.
+# A detector column counts as parallel to a volume axis when its rows leave the axis by less than this (voxels, first to
+# last): what rounding leaves and no more, or rays in faces would take the wrong side.
 PARALLEL_VOXELS = 1e-11
 # Rays of a column-parallel view must move at least this far across the axis (voxels).
 ACROSS_VOXELS = 1e-3
