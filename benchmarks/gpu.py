@@ -31,6 +31,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
 from physsim.transport.rays import VoxelRays, voxel_rays
+from physsim.transport.spectral_cuda import project_spectral_cuda
 
 ROOT = Path(__file__).parents[1]
 WARM_UP, SECONDS, LEAST, MOST = 2, 3.0, 5, 200  # runs before, time to fill, bounds on the runs timed
@@ -48,6 +49,7 @@ class Job:
     pixel_mm: float
     oblique: bool = False
     dtype: str = "float32"
+    spectral: bool = False
 
     @property
     def grid(self) -> Grid:
@@ -61,8 +63,8 @@ class Job:
 
 
 JOBS = (
-    Job("p256", 256, 90, 256, 1.6),
-    Job("p256 oblique", 256, 90, 256, 1.6, oblique=True),
+    Job("p256", 256, 90, 256, 1.6, spectral=True),
+    Job("p256 oblique", 256, 90, 256, 1.6, oblique=True, spectral=True),
     Job("p256 float16", 256, 90, 256, 1.6, dtype="float16"),
     Job("p256 uint8", 256, 90, 256, 1.6, dtype="uint8"),
     Job("512", 512, 360, 512, 1.6),
@@ -184,6 +186,40 @@ def run_job(kernels: CudaKernels, job: Job) -> list[dict[str, Any]]:
     return rows
 
 
+def run_spectral(kernels: CudaKernels, job: Job, channels: int | None) -> dict[str, Any]:
+    """Row of the signal of 60 energies from 20 materials, by their paths or by `channels` basis functions."""
+    materials, energies, rng = 20, 60, np.random.default_rng(1)
+    edges = -(-job.edge // 8)
+    blocks = rng.integers(0, materials, (edges, edges, edges)).astype(np.uint8)  # a material stays for some 8 voxels
+    labels = np.repeat(np.repeat(np.repeat(blocks, 8, 0), 8, 1), 8, 2)[:job.edge, :job.edge, :job.edge]
+    density = rng.uniform(0.9, 1.1, labels.shape).astype(np.float32)
+    count, every = channels or materials, np.arange(materials, dtype=np.int32)
+    coefficients = None if channels is None else rng.uniform(0.0, 1.0, (count, materials)).astype(np.float32)
+    attenuation = rng.uniform(0.001, 0.03, (energies, count)).astype(np.float32)
+    weights = rng.random((1, 1, energies)).astype(np.float32)
+    rays, there = voxel_rays(job.geometry, job.grid), (kernels.xp.asarray(labels), kernels.xp.asarray(density))
+
+    def run() -> Any:
+        return project_spectral_cuda(kernels, *there, job.grid.spacing_mm, rays, number=every, weights=weights,
+                                     coefficients=coefficients, attenuation=attenuation)[0]
+
+    views = np.linspace(0, job.views - 1, CHECKED_VIEWS).astype(int)
+    some = voxel_rays(job.geometry[views], job.grid)
+    paths = np.zeros((materials, len(views), job.pixels, job.pixels))
+    for material in range(materials):
+        one = np.where(labels == material, density, np.float32(0))
+        _engine.project_plain(one, job.grid.spacing_mm, some.start, some.end, some.start_row, some.end_row,
+                              paths[material], thread_count())
+    sums = paths if coefficients is None else np.einsum("km,mvrc->kvrc", coefficients.astype(float), paths)
+    truth = np.einsum("e,evrc->vrc", weights[0, 0].astype(float), 2.0 ** -np.einsum("ek,kvrc->evrc", attenuation, sums))
+    wrong = np.abs(arrays.to_numpy(run())[views, 0] / truth - 1).max()
+    steps = crossings(rays, job.edge)
+    spent = timed(kernels, run)
+    return {"job": job.name, "code": "physsim cuda", "dtype": "uint8 + float32", "crossings": steps,
+            "what": f"spectral, {count} channels", **spent, "gsteps_per_s": steps / spent["seconds"] / 1e9,
+            "largest_relative_error": float(wrong)}
+
+
 def device_tests() -> dict[str, Any]:
     """Runs tests/devices; the summary line and the exit status."""
     command = [sys.executable, "-P", "-m", "pytest", "--import-mode=importlib", "-q", "-rs", "tests/devices"]
@@ -219,15 +255,18 @@ def main(arguments: list[str] | None = None) -> int:
     tests = None if options.skip_tests else device_tests()
     report: dict[str, Any] = {"machine": machine(kernels), "tests": tests, "rows": []}
     print(report["machine"], report["tests"], sep="\n")
-    print(f"{'job':14} {'what':8} {'ms':>9} {'G/s':>7} {'error':>9} {'MB':>7} {'J':>7}")
+    print(f"{'job':14} {'what':22} {'ms':>9} {'G/s':>7} {'error':>9} {'MB':>7} {'J':>7}")
     for job in JOBS:
         if options.job and job.name not in options.job:
             continue
-        for row in run_job(kernels, job):
+        rows = run_job(kernels, job)
+        if job.spectral:
+            rows += [run_spectral(kernels, job, 6), run_spectral(kernels, job, None)]
+        for row in rows:
             report["rows"].append(row)
-            wrong = row.get("rms_vs_float64", row.get("dot_error", float("nan")))
+            wrong = next(row[key] for key in ("rms_vs_float64", "dot_error", "largest_relative_error") if key in row)
             joules = "" if row["joules"] is None else f"{row['joules']:.2f}"
-            print(f"{row['job']:14} {row['what']:8} {1e3 * row['seconds']:9.3f} {row['gsteps_per_s']:7.0f} "
+            print(f"{row['job']:14} {row['what']:22} {1e3 * row['seconds']:9.3f} {row['gsteps_per_s']:7.0f} "
                   f"{wrong:9.1e} {row['peak_mb']:7.0f} {joules:>7}", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^a-z0-9]+", "-", report["machine"]["device"].lower()).strip("-")

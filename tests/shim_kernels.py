@@ -39,7 +39,7 @@ class ShimKernels:
     def disagreement(self) -> int:
         return int(self._library.shim_disagreement())
 
-    def launch(self, name, blocks, threads, *arguments):
+    def launch(self, name, blocks, threads, *arguments, shared_bytes=0):
         held, pointers = [], []
         for argument in arguments:
             if isinstance(argument, np.ndarray) and argument.dtype.fields is None:  # an array is passed by its address
@@ -48,10 +48,12 @@ class ShimKernels:
             pointers.append(held[-1].ctypes.data)
         packed = (ctypes.c_void_p * len(pointers))(*pointers)
         three = ctypes.c_uint * 3
-        result = self._library.shim_launch(name.encode(), three(*blocks), three(*threads), packed)
+        sizes = three(*blocks), three(*threads), ctypes.c_size_t(shared_bytes)
+        result = self._library.shim_launch(name.encode(), *sizes, packed)
         assert result == 0, (name, result)
         assert max(blocks[1:]) <= 65535
         assert np.prod(threads) <= 256  # __launch_bounds__
+        assert shared_bytes <= 48 * 1024
         self.launched.append(name)
 
     def current(self):

@@ -34,6 +34,11 @@ PHYSSIM_HD float from_half(uint16_t bits) {
     return value;
 }
 PHYSSIM_HD int64_t round_to_int64(float x) { return __float2ll_rn(x); }
+// The memory that the threads of a block share, as large as the launch says.
+PHYSSIM_HD float* block_memory() {
+    extern __shared__ float memory[];
+    return memory;
+}
 // Adds to a sum that other threads add to.
 PHYSSIM_HD void add_shared(int64_t* sum, int64_t term) {
     atomicAdd(reinterpret_cast<unsigned long long*>(sum), static_cast<unsigned long long>(term));

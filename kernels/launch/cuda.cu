@@ -7,6 +7,7 @@
 #include "core/fixed_point.h"
 #include "core/lanes.h"
 #include "raytrace/thread_ray.h"
+#include "raytrace/thread_spectral.h"
 #include "raytrace/voxel.h"
 
 using namespace physsim;
@@ -36,19 +37,18 @@ PHYSSIM_HD ThreadRay ray_of(const Job& job, const Rays& rays, int64_t view, int 
 
 struct Pixel { int32_t row, column; };
 
-// Columns: threadIdx = (row, column) of a patch of 32 rows; others: a warp is 8 columns x 4 rows of a patch of 16 x 16.
-PHYSSIM_HD Pixel column_pixel() {
-    return {static_cast<int32_t>(blockIdx.y * 32 + threadIdx.x), static_cast<int32_t>(blockIdx.x * blockDim.y + threadIdx.y)};
-}
-PHYSSIM_HD Pixel patch_pixel() {
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    return {static_cast<int32_t>(blockIdx.y * 16 + warp / 2 * 4 + lane / 8), static_cast<int32_t>(blockIdx.x * 16 + warp % 2 * 8 + lane % 8)};
+// threadIdx = (lane, warp). Columns: a warp is 32 rows of one detector column; others: 4 rows x 8 columns, warps below each other.
+template <bool COLUMNS>
+PHYSSIM_HD Pixel pixel_of_thread() {
+    const int lane = threadIdx.x, warp = threadIdx.y, warps = blockDim.y, y = blockIdx.y, x = blockIdx.x;
+    if (COLUMNS) return {y * 32 + lane, x * warps + warp};
+    return {(y * warps + warp) * 4 + lane / 8, x * 8 + lane % 8};
 }
 
 // Adds line integrals (mm x voxel value) to image (views, rows, columns).
 template <bool COLUMNS, typename T>
 PHYSSIM_HD void project(const T* voxels, const Job& job, const Rays& rays, const int32_t* views, float* image) {
-    const Pixel pixel = COLUMNS ? column_pixel() : patch_pixel();
+    const Pixel pixel = pixel_of_thread<COLUMNS>();
     if (pixel.row >= job.rows || pixel.column >= job.columns) return;
     const int64_t view = views[job.first_view + blockIdx.z];
     const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
@@ -62,7 +62,7 @@ PHYSSIM_HD void project(const T* voxels, const Job& job, const Rays& rays, const
 // The transpose: adds pixel x mm in the voxel x scale to `sums`, int64 with the box's strides.
 template <bool COLUMNS>
 PHYSSIM_HD void backproject(int64_t* sums, float scale, const Job& job, const Rays& rays, const int32_t* views, const float* image) {
-    const Pixel pixel = COLUMNS ? column_pixel() : patch_pixel();
+    const Pixel pixel = pixel_of_thread<COLUMNS>();
     if (pixel.row >= job.rows || pixel.column >= job.columns) return;
     const int64_t view = views[job.first_view + blockIdx.z];
     const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
@@ -70,6 +70,52 @@ PHYSSIM_HD void backproject(int64_t* sums, float scale, const Job& job, const Ra
     const auto visit = [&](int32_t voxel, float length) { add_fixed(sums + voxel, weight * length); };
     if (COLUMNS) walk_columns(ray, job.box, visit);
     else walk_voxels(ray, job.box, visit);
+}
+
+// Images of a spectral projection; null where not wanted.
+struct SpectralImages {
+    float* signal;           // (views, outputs, rows, columns)
+    float* areal;            // (views, materials of the table, rows, columns)
+    float* partial;          // (views, channels, rows, columns) sums so far, where the volume comes in slabs
+    const int32_t* table;    // (channels) their rows in `areal`
+    const float* scale;      // (channels) areal density of 1 mm (g/cm2)
+    const float* position;   // (views or 1, rows, columns) place between the nodes
+    const float* factor;     // (views or 1, rows, columns)
+    int32_t materials, position_views, factor_views;
+    int32_t begins, ends;    // is this the first slab, the last?
+};
+
+// Traces the channels of a ray in the block's shared memory, then makes its signal and areal densities of them.
+template <bool COLUMNS, typename L, typename D>
+PHYSSIM_HD void spectral(const L* labels, const D* density, const Job& job, const Rays& rays, const int32_t* views, const Channels& channels,
+                         const Detector& detector, const SpectralImages& images) {
+    const Pixel pixel = pixel_of_thread<COLUMNS>();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z], plane = static_cast<int64_t>(job.rows) * job.columns;
+    const int64_t at = static_cast<int64_t>(pixel.row) * job.columns + pixel.column;
+    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
+    const int32_t stride = blockDim.x * blockDim.y;
+    float* sums = block_memory() + threadIdx.y * blockDim.x + threadIdx.x;
+    ThreadRun run(channels, sums, stride);
+    const auto visit = [&](int32_t voxel, float length) {
+        run.add(static_cast<int32_t>(load_read_only(labels + voxel)), voxel_value(density + voxel) * length);
+    };
+    if (COLUMNS) walk_columns(ray, job.box, visit);
+    else walk_voxels(ray, job.box, visit);
+    run.fold();
+    for (int k = 0; k < channels.count; k++) {
+        float sum = sums[k * stride] * ray.mm;
+        float* partial = images.partial + (view * channels.count + k) * plane + at;
+        if (!images.begins) sum += *partial;
+        if (!images.ends) *partial = sum;
+        sums[k * stride] = sum;
+        if (images.ends && images.areal) images.areal[(view * images.materials + images.table[k]) * plane + at] = sum * images.scale[k];
+    }
+    if (!images.ends || !images.signal) return;
+    const float place = images.position ? images.position[(images.position_views > 1 ? view : 0) * plane + at] : 0.0f;
+    const float factor = images.factor ? images.factor[(images.factor_views > 1 ? view : 0) * plane + at] : 1.0f;
+    for (int o = 0; o < detector.outputs; o++)
+        images.signal[(view * detector.outputs + o) * plane + at] = detected(detector, sums, stride, channels.count, o, place) * factor;
 }
 
 // Tiles of 32 x 32 through shared memory. Lines of `in` run along axis 0, lines of `out` along axis 1.
@@ -101,6 +147,20 @@ PHYSSIM_PROJECT(float16, HalfVoxel)
 PHYSSIM_PROJECT(uint8, uint8_t)
 PHYSSIM_PROJECT(uint16, uint16_t)
 PHYSSIM_PROJECT(int16, int16_t)
+
+#define PHYSSIM_SPECTRAL(path, columns, label, L, density, D)                                                                     \
+    extern "C" __global__ void __launch_bounds__(256, 4)                                                                           \
+    spectral_##path##_##label##_##density(const L* labels, const D* densities, Job job, Rays rays, const int32_t* views,            \
+                                          Channels channels, Detector detector, SpectralImages images) {                           \
+        spectral<columns>(labels, densities, job, rays, views, channels, detector, images);                                        \
+    }
+#define PHYSSIM_SPECTRAL_PATHS(...) PHYSSIM_SPECTRAL(columns, true, __VA_ARGS__) PHYSSIM_SPECTRAL(rays, false, __VA_ARGS__)
+PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, none, NoDensity)
+PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float32, float)
+PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float16, HalfVoxel)
+PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, none, NoDensity)
+PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float32, float)
+PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float16, HalfVoxel)
 
 extern "C" __global__ void __launch_bounds__(256) transpose_1(const uint8_t* in, uint8_t* out, Transposition job) { transpose(in, out, job); }
 extern "C" __global__ void __launch_bounds__(256) transpose_2(const uint16_t* in, uint16_t* out, Transposition job) { transpose(in, out, job); }

@@ -19,7 +19,8 @@ class Kernels(Protocol):
     xp: Any
     """The array library: cupy."""
 
-    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any,
+               shared_bytes: int = 0) -> None:
         """Run kernel `name`. Arguments: arrays of `xp`, numpy scalars of the kernel's types, 0-d arrays for structs."""
 
     def current(self) -> AbstractContextManager[Any]:
@@ -53,10 +54,11 @@ class CudaKernels:
         with cupy.cuda.Device(device.ordinal):
             self._module = cupy.RawModule(code=source(), options=compile_options(), backend="nvrtc")
 
-    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any) -> None:
+    def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any,
+               shared_bytes: int = 0) -> None:
         """Run kernel `name` on the current stream of this GPU."""
         with self.current():
-            self._module.get_function(name)(blocks, threads, arguments)
+            self._module.get_function(name)(blocks, threads, arguments, shared_mem=shared_bytes)
 
     def current(self) -> AbstractContextManager[Any]:
         """Makes this GPU cupy's current one."""

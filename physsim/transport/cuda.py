@@ -35,7 +35,7 @@ _TRANSPOSITION = np.dtype([("shape", "i4", 3), ("in", "i8", 3), ("out", "i8", 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Group:
+class Group:
     """Views of one kind. `order`: the volume axes (x, y, z = 0, 1, 2) as the kernel counts them, the columns' last."""
 
     columns: bool
@@ -43,14 +43,15 @@ class _Group:
     views: NDArray[np.int32]
 
 
-def _groups(along: tuple[int, ...]) -> list[_Group]:
+def view_groups(along: tuple[int, ...]) -> list[Group]:
+    """The views by the axis that their detector columns are parallel to, if any."""
     axes, groups = np.array(along), []
     for axis in (-1, 0, 1, 2):
         views = np.flatnonzero(axes == axis).astype(np.int32)
         if len(views):
             w = axis if axis >= 0 else 2
             p, q = (a for a in range(3) if a != w)
-            groups.append(_Group(axis >= 0, (p, q, w), views))
+            groups.append(Group(axis >= 0, (p, q, w), views))
     return groups
 
 
@@ -65,17 +66,17 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
     if name not in VOXEL_TYPES:
         raise InvalidInput(message(
             f"volume of {name}", "the kernels read " + ", ".join(VOXEL_TYPES), "Convert it with astype."))
-    groups = _groups(rays.along)
+    groups = view_groups(rays.along)
     copies = int(isinstance(volume, np.ndarray)) + int(any(group.columns for group in groups))
     with kernels.current():
         image = xp.zeros((len(rays.along), rays.rows, rays.end.shape[1]), np.float32)
         for low, high in slabs(kernels, volume.shape, volume.dtype.itemsize * copies):
             slab = xp.asarray(volume[low:high])
             for group in groups:
-                view, strides = _with_axis_contiguous(kernels, slab, group)
-                box = _box(slab.shape, strides, spacing_mm, group.order)
+                view, strides = with_axis_contiguous(kernels, slab, group)
+                box = box_of(slab.shape, strides, spacing_mm, group.order)
                 kind = "columns" if group.columns else "rays"
-                _launch(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
+                launch_group(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
                 del view
             del slab
     return image
@@ -105,7 +106,7 @@ def _backproject(kernels: Kernels, image: Any, shape: tuple[int, int, int], spac
     if largest == 0.0:
         return volume
     exponent = min(126, 61 - math.ceil(math.log2(largest * image.size * math.hypot(*spacing_mm))))
-    groups = _groups(rays.along)
+    groups = view_groups(rays.along)
     order = max(groups, key=lambda group: len(group.views)).order  # sums lie as the largest group likes them
     for low, high in slabs(kernels, shape, 8 + 4 * int(on_host)):
         part = (high - low, *shape[1:])
@@ -113,11 +114,12 @@ def _backproject(kernels: Kernels, image: Any, shape: tuple[int, int, int], spac
         strides = _contiguous_strides(part, order)
         for group in groups:
             kind = "columns" if group.columns else "rays"
-            box = _box(part, strides, spacing_mm, group.order)
-            _launch(kernels, f"backproject_{kind}", (sums, np.float32(2.0**exponent)), box, rays, low, group, image)
+            box = box_of(part, strides, spacing_mm, group.order)
+            target = sums, np.float32(2.0**exponent)
+            launch_group(kernels, f"backproject_{kind}", target, box, rays, low, group, image)
         slab = xp.empty(part, np.float32)
         nz, ny, nx = part
-        box, unit = _box(part, strides, spacing_mm, (0, 1, 2)), np.float64(2.0**-exponent)
+        box, unit = box_of(part, strides, spacing_mm, (0, 1, 2)), np.float64(2.0**-exponent)
         kernels.launch("volume_from_sums", (-(-nx // 256), ny, nz), (256, 1, 1), sums, box, unit, slab)
         volume[low:high] = to_numpy(slab) if on_host else slab
     return volume
@@ -139,7 +141,7 @@ def slabs(kernels: Kernels, shape: tuple[int, ...], bytes_per_voxel: int) -> Ite
         yield shape[0] * i // count, shape[0] * (i + 1) // count
 
 
-def _strides(array: Any) -> tuple[int, int, int]:
+def strides_of(array: Any) -> tuple[int, int, int]:
     """Elements from one voxel to the next along x, y, z."""
     x, y, z = (int(stride) // int(array.dtype.itemsize) for stride in array.strides[::-1])
     return x, y, z
@@ -154,16 +156,16 @@ def _contiguous_strides(shape: tuple[int, ...], order: tuple[int, int, int]) -> 
     return strides[0], strides[1], strides[2]
 
 
-def _with_axis_contiguous(kernels: Kernels, slab: Any, group: _Group) -> tuple[Any, tuple[int, int, int]]:
+def with_axis_contiguous(kernels: Kernels, slab: Any, group: Group) -> tuple[Any, tuple[int, int, int]]:
     """The slab, or a copy whose columns' axis is contiguous; its strides along x, y, z."""
-    have, sizes = _strides(slab), slab.shape[::-1]
+    have, sizes = strides_of(slab), slab.shape[::-1]
     reach = sum(abs(stride) * (size - 1) for stride, size in zip(have, sizes, strict=True))
     w = group.order[2]
     if (not group.columns or have[w] == 1) and reach <= MAX_ELEMENTS:
         return slab, have
     if not group.columns or sizes[w] == 1:  # a view into a larger array than 32 bits can count
         copy = kernels.xp.ascontiguousarray(slab)
-        return copy, _strides(copy)
+        return copy, strides_of(copy)
     c = min((a for a in range(3) if a != w), key=lambda a: abs(have[a]))  # the axis that is contiguous now
     k = 3 - w - c
     want = _contiguous_strides(slab.shape, group.order)
@@ -175,8 +177,9 @@ def _with_axis_contiguous(kernels: Kernels, slab: Any, group: _Group) -> tuple[A
     return copy, want
 
 
-def _box(shape: tuple[int, ...], strides: tuple[int, int, int], spacing_mm: Spacing,
+def box_of(shape: tuple[int, ...], strides: tuple[int, int, int], spacing_mm: Spacing,
          order: tuple[int, int, int]) -> NDArray[Any]:
+    """The kernels' Box, its axes in `order`."""
     box, order_of = np.zeros((), _BOX), list(order)
     box["shape"] = np.array(shape[::-1])[order_of]
     box["stride"] = np.array(strides)[order_of]
@@ -184,9 +187,12 @@ def _box(shape: tuple[int, ...], strides: tuple[int, int, int], spacing_mm: Spac
     return box
 
 
-def _launch(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDArray[Any], rays: VoxelRays, first_layer: int,
-            group: _Group, image: Any) -> None:
-    """Runs a kernel of (target, job, rays, views, image) over all pixels of the group's views."""
+def launch_group(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDArray[Any], rays: VoxelRays,
+                 first_layer: int, group: Group, *results: Any, warps: int = 8, shared_floats: int = 0) -> None:
+    """Runs a kernel of (target, job, rays, views, results) over all pixels of the group's views.
+
+    warps: of a block; shared_floats: of shared memory a thread.
+    """
     order = list(group.order)
     shift = np.array([0.0, 0.0, float(first_layer)])
     places = [kernels.xp.asarray(np.ascontiguousarray(values[..., order])) for values in
@@ -197,10 +203,11 @@ def _launch(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDArray[A
     job = np.zeros((), _JOB)
     job["box"], job["rows"] = box, rays.rows
     job["columns"], job["start_columns"] = rays.end.shape[1], rays.start.shape[1]
-    high, wide = (32, 8) if group.columns else (16, 16)
-    threads: Dimensions = (32, 8, 1) if group.columns else (256, 1, 1)
+    high, wide = (32, warps) if group.columns else (4 * warps, 8)
+    threads: Dimensions = (32, warps, 1)
     views = kernels.xp.asarray(group.views)
     for first in range(0, len(group.views), MAX_BLOCKS):
         job["first_view"] = first
         blocks = -(-rays.end.shape[1] // wide), -(-rays.rows // high), min(MAX_BLOCKS, len(group.views) - first)
-        kernels.launch(name, blocks, threads, *target, job.copy(), pointers, views, image)
+        kernels.launch(name, blocks, threads, *target, job.copy(), pointers, views, *results,
+                       shared_bytes=4 * shared_floats * 32 * warps)

@@ -63,7 +63,7 @@ class FakeCupy(types.ModuleType):
 def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
     kernels = ShimKernels(tmp_path)
     kernels.xp, kernels.device = FakeCupy(), Device("cuda", 0)
-    small = (gpu.Job("small", 16, 3, 24, 1.6), gpu.Job("small oblique", 16, 3, 24, 1.6, oblique=True),
+    small = (gpu.Job("small", 16, 3, 24, 1.6, spectral=True), gpu.Job("small oblique", 16, 3, 24, 1.6, oblique=True),
              gpu.Job("small uint8", 16, 3, 24, 1.6, dtype="uint8"))
     monkeypatch.setattr(gpu, "JOBS", small)
     monkeypatch.setattr(gpu, "SECONDS", 0.05)
@@ -74,7 +74,8 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
     report = json.loads((tmp_path / "stand-in-1.json").read_text())
     assert report["machine"]["compute_capability"] == "9.0"
     assert [(row["job"], row["what"]) for row in report["rows"]] == [
-        ("small", "forward"), ("small", "adjoint"), ("small oblique", "forward"), ("small oblique", "adjoint"),
+        ("small", "forward"), ("small", "adjoint"), ("small", "spectral, 6 channels"),
+        ("small", "spectral, 20 channels"), ("small oblique", "forward"), ("small oblique", "adjoint"),
         ("small uint8", "forward")]
     for row in report["rows"]:
         assert row["seconds"] > 0
@@ -82,6 +83,8 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
         assert row["gsteps_per_s"] == pytest.approx(row["crossings"] / row["seconds"] / 1e9)
         if row["what"] == "forward":
             assert row["rms_vs_float64"] < 1e-6
+        elif "spectral" in row["what"]:
+            assert row["largest_relative_error"] < 1e-5
         else:
             assert row["dot_error"] < 1e-6
             assert row["same_bits_again"]

@@ -3,6 +3,7 @@
 #pragma once
 #include <ucontext.h>
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -15,6 +16,8 @@ struct Index3 { unsigned x, y, z; };
 static Index3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace shim {
+
+static std::vector<float> shared;  // of the block that runs
 
 struct Fiber {
     ucontext_t context;
@@ -57,7 +60,8 @@ static bool run_block(std::vector<Fiber>& fibers) {
 }
 
 // False when threads of a block disagree about a barrier.
-static bool launch(Index3 blocks, Index3 threads, const std::function<void()>& body) {
+static bool launch(Index3 blocks, Index3 threads, size_t shared_bytes, const std::function<void()>& body) {
+    shared.resize(shared_bytes / sizeof(float));
     kernel = &body, blockDim = threads, gridDim = blocks;
     std::vector<Fiber> fibers(size_t(threads.x) * threads.y * threads.z);
     size_t f = 0;
@@ -68,11 +72,16 @@ static bool launch(Index3 blocks, Index3 threads, const std::function<void()>& b
         for (unsigned y = 0; y < blocks.y; y++)
             for (unsigned x = 0; x < blocks.x; x++) {
                 blockIdx = {x, y, z};
+                for (float& value : shared) value = NAN;
                 if (!run_block(fibers)) return false;
             }
     return true;
 }
 
 }  // namespace shim
+
+namespace physsim {
+static float* block_memory() { return shim::shared.data(); }
+}  // namespace physsim
 
 static void __syncthreads() { swapcontext(&shim::running->context, &shim::scheduler); }

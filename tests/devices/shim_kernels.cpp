@@ -6,33 +6,36 @@
 #include <cstring>
 #include <utility>
 
-using Call = bool (*)(Index3, Index3, void**);
+using Call = bool (*)(Index3, Index3, size_t, void**);
 
 template <auto KERNEL, typename... A, size_t... I>
-static bool call_with(void (*)(A...), Index3 blocks, Index3 threads, void** arguments, std::index_sequence<I...>) {
-    return shim::launch(blocks, threads, [&] { KERNEL(*static_cast<A*>(arguments[I])...); });
+static bool call_with(void (*)(A...), Index3 blocks, Index3 threads, size_t shared, void** arguments, std::index_sequence<I...>) {
+    return shim::launch(blocks, threads, shared, [&] { KERNEL(*static_cast<A*>(arguments[I])...); });
 }
 template <auto KERNEL, typename... A>
-static bool call_as(void (*kernel)(A...), Index3 blocks, Index3 threads, void** arguments) {
-    return call_with<KERNEL>(kernel, blocks, threads, arguments, std::index_sequence_for<A...>());
+static bool call_as(void (*kernel)(A...), Index3 blocks, Index3 threads, size_t shared, void** arguments) {
+    return call_with<KERNEL>(kernel, blocks, threads, shared, arguments, std::index_sequence_for<A...>());
 }
 template <auto KERNEL>
-static bool call(Index3 blocks, Index3 threads, void** arguments) { return call_as<KERNEL>(KERNEL, blocks, threads, arguments); }
+static bool call(Index3 blocks, Index3 threads, size_t shared, void** arguments) { return call_as<KERNEL>(KERNEL, blocks, threads, shared, arguments); }
 
 struct Named { const char* name; Call call; };
 #define KERNEL(name) {#name, call<name>}
 #define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type)
+#define SPECTRAL_OF(label, density) KERNEL(spectral_columns_##label##_##density), KERNEL(spectral_rays_##label##_##density)
 static const Named kernels[] = {
     KERNELS_OF(float32), KERNELS_OF(float16), KERNELS_OF(uint8), KERNELS_OF(uint16), KERNELS_OF(int16),
+    SPECTRAL_OF(uint8, none), SPECTRAL_OF(uint8, float32), SPECTRAL_OF(uint8, float16),
+    SPECTRAL_OF(uint16, none), SPECTRAL_OF(uint16, float32), SPECTRAL_OF(uint16, float16),
     KERNEL(transpose_1), KERNEL(transpose_2), KERNEL(transpose_4),
     KERNEL(backproject_columns), KERNEL(backproject_rays), KERNEL(volume_from_sums),
 };
 
 // 0: done; 1: no such kernel; 2: threads of a block disagree about a barrier.
-extern "C" int shim_launch(const char* name, const unsigned* blocks, const unsigned* threads, void** arguments) {
+extern "C" int shim_launch(const char* name, const unsigned* blocks, const unsigned* threads, size_t shared, void** arguments) {
     for (const Named& kernel : kernels)
         if (!strcmp(kernel.name, name))
-            return kernel.call({blocks[0], blocks[1], blocks[2]}, {threads[0], threads[1], threads[2]}, arguments) ? 0 : 2;
+            return kernel.call({blocks[0], blocks[1], blocks[2]}, {threads[0], threads[1], threads[2]}, shared, arguments) ? 0 : 2;
     return 1;
 }
 
@@ -40,4 +43,4 @@ extern "C" const char* shim_kernel(int i) { return i < int(sizeof kernels / size
 
 // Some threads wait, others do not: must be reported.
 static void disagree() { if (threadIdx.x == 0) __syncthreads(); }
-extern "C" int shim_disagreement() { return shim::launch({1, 1, 1}, {2, 1, 1}, disagree) ? 0 : 2; }
+extern "C" int shim_disagreement() { return shim::launch({1, 1, 1}, {2, 1, 1}, 0, disagree) ? 0 : 2; }

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from siddon_reference import siddon_line_integrals
+from siddon_reference import siddon_label_integrals, siddon_line_integrals
 
 from physsim import _engine
 from physsim.device import arrays, resolve
@@ -12,6 +12,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
 from physsim.transport.rays import voxel_rays
+from physsim.transport.spectral_cuda import project_spectral_cuda
 
 try:
     DEVICE = resolve("cuda")
@@ -28,7 +29,7 @@ GEOMETRIES = {
     "oblique": CIRCLE.moved(TILT),
     "columns along x": CIRCLE.moved([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
     "curved helix": Geometry.circular(views=20, source_axis_mm=300, source_detector_mm=500, rows=9, columns=133,
-                                      pixel_mm=2.0, curved=True, pitch_mm=40),
+                                      pixel_mm=2.0, curved=True, pitch_mm=40, start_deg=5),
     "parallel": Geometry.parallel(views=5, rows=133, columns=70, pixel_mm=1.5),
 }
 
@@ -77,6 +78,25 @@ def test_transpose(kernels, name):
     assert abs(np.vdot(image.astype(float), values) / np.vdot(volume.astype(float), back) - 1) < 1e-6
     again = backproject_cuda(kernels, kernels.xp.asarray(values), GRID.shape, GRID.spacing_mm, rays)
     np.testing.assert_array_equal(arrays.to_numpy(again), back)
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_areal_densities(kernels, name):
+    geometry, rng = GEOMETRIES[name], np.random.default_rng(6)
+    labels = np.kron(rng.integers(0, 8, (33, 25, 30)), np.ones((4, 4, 4), int))[:129, :100, :117].astype(np.uint8)
+    density = rng.uniform(0.5, 1.5, GRID.shape).astype(np.float32)
+    every = np.arange(8, dtype=np.int32)
+    signal, areal = project_spectral_cuda(
+        kernels, labels, density, GRID.spacing_mm, voxel_rays(geometry, GRID), number=every, coefficients=None,
+        attenuation=np.full((1, 8), 0.01, np.float32), weights=np.ones((1, 1, 1), np.float32), materials=8, table=every,
+        scale_g_cm2=np.ones(8, np.float32))
+    starts, ends = (np.concatenate([np.broadcast_to(part, (geometry.rows, geometry.columns, 3)).reshape(-1, 3)
+                                    for part in parts]) for parts in zip(*map(geometry.rays_mm, range(len(geometry))),
+                                                                         strict=True))
+    truth = siddon_label_integrals(labels, 8, GRID.voxel_from_world, starts, ends, density)
+    truth = truth.reshape(len(geometry), -1, 8).swapaxes(1, 2).reshape(len(geometry), 8, *geometry.shape[1:])
+    assert rms(arrays.to_numpy(areal), truth) < 2e-6
+    np.testing.assert_allclose(arrays.to_numpy(signal)[:, 0], 2.0 ** (-0.01 * truth.sum(1)), rtol=1e-5)
 
 
 def test_same_bits_every_run(kernels):
