@@ -3,9 +3,9 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# -P and importlib: the tests see the installed package, not the source tree.
 PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib
-SOURCES := setup.py pyproject.toml $(shell find physsim kernels phantoms benchmarks -type f ! -name '*.py[co]' ! -name '*.so')
+# The install is editable: a change in Python needs no new one, a change of what follows does.
+BUILT_FROM := setup.py pyproject.toml physsim/_version.py $(shell find kernels -type f ! -name '*.py[co]')
 
 .PHONY: help demo test check clean
 help:
@@ -29,7 +29,7 @@ check: .venv/has-test
 clean:
 	rm -rf .venv build demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis physsim/_engine*.so
 
-# Stamps: what is there is not installed again until a source changes. build/lib* goes, or deleted files would live on.
+# Stamps: what is there is not installed again until a source changes.
 .venv/has-pip:
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and \
 		f"{sys.executable} is Python {v}: physsim needs 3.11 or newer. Give one: make PYTHON=python3.11")'
@@ -39,14 +39,12 @@ clean:
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/has-demo: .venv/has-pip $(SOURCES)
+.venv/has-demo: .venv/has-pip $(BUILT_FROM)
 	@echo "Building physsim and installing it with its dependencies into .venv"
-	@rm -rf build/lib*
-	@$(PIP) install --quiet '.[dicom]'
+	@$(PIP) install --quiet --editable '.[dicom]'
 	@touch $@
 
-.venv/has-test: .venv/has-pip $(SOURCES) constraints.txt
+.venv/has-test: .venv/has-pip $(BUILT_FROM) constraints.txt
 	@echo "Building physsim and installing it with all that the tests need into .venv"
-	@rm -rf build/lib*
-	@$(PIP) install --quiet --constraint constraints.txt '.[test]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch .venv/has-demo $@

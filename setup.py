@@ -1,5 +1,7 @@
 """Builds the extension and maps kernels/, phantoms/ and benchmarks/ into the package; the rest is in pyproject.toml."""
 
+import sys
+import sysconfig
 from pathlib import Path
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
@@ -28,11 +30,15 @@ engine = Pybind11Extension(
     extra_link_args=["-pthread", "-Wl,--strip-debug"],
 )
 
+# One place for the objects of every kind of install, editable ones too, so that each compiles only what changed.
+OBJECTS = f"build/temp.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+
 ParallelCompile("PHYSSIM_BUILD_JOBS", needs_recompile=older_than_its_sources).install()
 
 setup(
     ext_modules=[engine],
     cmdclass={"build_ext": build_ext},
+    options={"build_ext": {"build_temp": OBJECTS}},
     packages=[*find_packages(include=["physsim", "physsim.*"]), "physsim._kernels", "physsim._phantoms",
               "physsim._benchmarks", "physsim._benchmarks.runners"],
     package_dir={"physsim": "physsim", "physsim._kernels": "kernels", "physsim._phantoms": "phantoms",
