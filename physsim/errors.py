@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 
 
+_BEGINNING = 3  # letters from which on the beginning of a name stands for it
+
+
 class PhyssimError(Exception):
     """Base of every error that physsim raises on purpose."""
 
@@ -36,7 +39,7 @@ def message(what: str, why: str, mend: str) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str], listed: int = 8) -> str:
-    """The closest of `choices` as a question, or the first few of them when none is close.
+    """The closest of `choices`, or those that begin so, as a question; else the first few of them when none is close.
 
     >>> did_you_mean("watr", ["water", "air"])
     "Did you mean 'water'?"
@@ -44,6 +47,8 @@ def did_you_mean(word: str, choices: Iterable[str], listed: int = 8) -> str:
     known = sorted(choices)
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), folded, n=3, cutoff=0.6)
+    if not close and len(word) >= _BEGINNING:
+        close = [name for name in folded if name.startswith(word.lower())][:3]
     if close:
         return "Did you mean " + " or ".join(repr(folded[name]) for name in close) + "?"
     more = f" and {len(known) - listed} more" if len(known) > listed else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import pydantic
 
-from physsim.errors import did_you_mean, message
+from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.pieces import FAR_MM
 from physsim.phantom.shapes import (
     Box,
@@ -54,7 +54,7 @@ def shape_from(fields: Any) -> Shape:
         return fields
     if not isinstance(fields, dict) or fields.get("kind") not in KINDS:
         kind = fields.get("kind") if isinstance(fields, dict) else fields
-        raise ValueError(message(f"kind={kind!r}", "no such shape", did_you_mean(str(kind), KINDS)))
+        raise InvalidInput(message(f"kind={kind!r}", "no such shape", did_you_mean(str(kind), KINDS)))
     return KINDS[fields["kind"]](**fields)
 
 
@@ -69,7 +69,7 @@ class Scene(Spec):
     `spacing_mm`: voxels when none are asked for. Lengths in mm, LPS.
 
     >>> import physsim as ps
-    >>> ps.phantom("water_20cm").organs()
+    >>> ps.scene("water_20cm").organs()
     ('water',)
     """
 

@@ -40,7 +40,7 @@ class Tube(Shape):
     @pydantic.model_validator(mode="after")
     def _as_many_radii(self) -> Tube:
         if isinstance(self.radius_mm, tuple) and len(self.radius_mm) != len(self.points_mm):
-            raise ValueError(f"{len(self.radius_mm)} radii for {len(self.points_mm)} points. Give one, or one a point.")
+            raise ValueError(f"{len(self.radius_mm)} radii: there are {len(self.points_mm)} points. Give one, or one a point.")
         _distinct(self.points_mm)
         return self
 
@@ -94,8 +94,8 @@ class Ribbon(Shape):
     def _as_many(self) -> Ribbon:
         if not len(self.points_mm) == len(self.semi_axes_mm) == len(self.normals):
             raise ValueError(
-                f"{len(self.points_mm)} points, {len(self.semi_axes_mm)} semi-axes, {len(self.normals)} "
-                "normals. Give one of each at each point."
+                f"{len(self.points_mm)} points, {len(self.semi_axes_mm)} semi-axes, {len(self.normals)} normals: "
+                "they belong together. Give one of each at each point."
             )
         _distinct(self.points_mm)
         return self
@@ -173,4 +173,4 @@ def _distinct(points: tuple[Vector, ...]) -> None:
     gaps = np.linalg.norm(np.diff(np.array(points), axis=0), axis=1)
     if gaps.min() <= 0:
         n = int(gaps.argmin())
-        raise ValueError(f"points {n} and {n + 1} coincide at {points[n]}. Leave one of them out.")
+        raise ValueError(f"points {n} and {n + 1}: they coincide at {points[n]}. Leave one of them out.")

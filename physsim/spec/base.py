@@ -77,22 +77,34 @@ def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
     """A pydantic report in the grammar of errors.py, one line a field."""
     lines = []
     for entry in error.errors():
-        place = ".".join(str(part) for part in entry["loc"]) or spec.__name__
+        place = ".".join(str(part) for part in entry["loc"])
         if entry["type"] == "extra_forbidden":
             known = list(spec.model_fields)
             closest = did_you_mean(str(entry["loc"][-1]), known)
             lines.append(message(f"{spec.__name__}: {place}", "no such key", closest))
         elif entry["type"] == "missing":
             lines.append(message(f"{spec.__name__}: {place}", "is missing", f"Give {place}."))
-        else:
-            what = f"{spec.__name__}: {place}" + ("" if place == spec.__name__ else f"={_shown(entry['input'])}")
-            if entry["type"] in ("value_error", "assertion_error"):  # our validators write why and how to mend
-                why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-                lines.append(f"{what}: {why}")
-            else:  # pydantic's own checks: "Input should be greater than 0"
-                why = entry["msg"].replace("Input should", "it must", 1).rstrip(".")
-                lines.append(message(what, why, "Give a value of that kind."))
+        elif entry["type"] in ("value_error", "assertion_error"):  # our validators write why and how to mend
+            why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            lines.extend(f"{_place(spec, entry)}{line}" for line in why.splitlines())
+        else:  # pydantic's own checks: "Input should be greater than 0"
+            why = entry["msg"].replace("Input should", "it must", 1).rstrip(".")
+            what = f"{spec.__name__}: {place}={_shown(entry['input'])}"
+            lines.append(message(what, why, "Give a value of that kind."))
     return "\n".join(lines)
+
+
+def _place(spec: type[Spec], entry: Any) -> str:
+    """Where a validator of ours complained: the spec, then the field, then the value, as far as the message lacks them.
+
+    A whole spec's validator has no field. An InvalidInput, of a spec inside this one or of a look-up, names its value.
+    """
+    field = ".".join(str(part) for part in entry["loc"])
+    if not field:
+        return f"{spec.__name__}: "
+    if isinstance(entry.get("ctx", {}).get("error"), InvalidInput):
+        return f"{spec.__name__}: {field}: "
+    return f"{spec.__name__}: {field}={_shown(entry['input'])}: "
 
 
 def _shown(value: Any, longest: int = 120) -> str:

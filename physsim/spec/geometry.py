@@ -95,7 +95,7 @@ class Geometry:
         if distance.min() <= 1e-6:
             worst = int(distance.argmin())
             raise InvalidInput(message(
-                f"source {tuple(self.source_mm[worst])} lies in the detector plane of view {worst}",
+                f"source {tuple(self.source_mm[worst].tolist())} lies in the detector plane of view {worst}",
                 "no ray can reach the pixels from there", "Move the source away from the detector, along u x v."))
         if self.radius_mm is not None:
             if not (np.isfinite(self.radius_mm) and self.radius_mm > 0):
@@ -260,6 +260,12 @@ class Geometry:
             raise InvalidInput(message(
                 f"pivot_mm={pivot_mm}", f"the pivot lies between detector and source ({source_detector_mm} mm)",
                 "Give a smaller pivot_mm."))
+        if int(views) != views or views < 1:
+            raise InvalidInput(message(f"views={views}", "a scan has at least one view", "Give for example 15."))
+        if not 0 <= arc_deg < 180:
+            raise InvalidInput(message(
+                f"arc_deg={arc_deg}", "the source would reach the plane of the detector, or lie behind it",
+                "Give 0 <= arc_deg < 180, for example 25."))
         turn = np.deg2rad(np.linspace(-0.5 * arc_deg, 0.5 * arc_deg, views)) if views > 1 else np.zeros(1)
         arm = source_detector_mm - pivot_mm
         source = np.stack([np.zeros(views), arm * np.sin(turn), pivot_mm + arm * np.cos(turn)], 1)

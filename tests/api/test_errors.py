@@ -17,6 +17,9 @@ GRAMMAR = re.compile(r"(?P<what>[^\n]+?): (?P<why>[^\n]+?)[.?] (?P<mend>[A-Z][^\
 USER_ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 VALIDATED = {"spec", "phantom"}  # a ValueError of a validator there becomes the user's message (spec/base.py)
 RADIOGRAPH = {"source_detector_mm": 1800.0, "detector_object_mm": 200.0, "rows": 8, "columns": 8, "pixel_mm": 1.0}
+SWEEP = {"views": 5, "arc_deg": 25.0, "source_detector_mm": 650.0, "pivot_mm": 40.0, "rows": 8, "columns": 8,
+         "pixel_mm": 1.0}
+BALL = {"kind": "sphere", "name": "ball", "material": "water", "radius_mm": 5.0}
 CIRCLE = {"views": 4, "source_axis_mm": 500.0, "source_detector_mm": 800.0, "rows": 8, "columns": 8, "pixel_mm": 1.0}
 
 
@@ -52,6 +55,13 @@ def test_messages_in_the_source_end_with_the_mending():
     assert not wrong, "\n".join(wrong)
 
 
+def one_row(labels, density=None):
+    """A phantom of one row of voxels, all of its materials being water."""
+    density = None if density is None else np.array([[density]], np.float32)
+    return ps.Phantom(grid=ps.Grid(shape=(1, 1, len(labels))), labels=np.array([[labels]], np.uint8),
+                      materials=(ps.material("water"),), density=density)
+
+
 BAD = {
     "no spacing": (lambda: ps.Grid(shape=(4, 4, 4), spacing_mm=0.0), "0"),
     "negative spacing": (lambda: ps.Grid(shape=(4, 4, 4), spacing_mm=(1.0, -2.5, 1.0)), "-2.5"),
@@ -73,9 +83,29 @@ BAD = {
     "no views": (lambda: ps.Geometry.circular(**{**CIRCLE, "views": 0}), "views=0"),
     "source in the detector plane": (lambda: ps.Geometry(
         source_mm=(5, 0, 0), centre_mm=(0, 0, 0), u=(1, 0, 0), v=(0, 0, 1), rows=4, columns=4, pixel_mm=(1, 1)), "5"),
+    "tomosynthesis behind its detector": (lambda: ps.Geometry.tomosynthesis(**{**SWEEP, "arc_deg": 200.0}), "200"),
+    "tomosynthesis without views": (lambda: ps.Geometry.tomosynthesis(**{**SWEEP, "views": 0}), "views=0"),
     "NaN pose": (lambda: ps.Geometry(source_mm=(np.nan, 0, 0), centre_mm=(0, 0, 9), u=(1, 0, 0), v=(0, 1, 0), rows=4,
                                      columns=4, pixel_mm=(1, 1)), "source_mm"),
     "unknown material": (lambda: ps.material("watr"), "Did you mean 'water'"),
+    "unknown tissue of a shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "material": "lungg"},)), "'lung'"),
+    "unknown background": (lambda: ps.Scene(name="s", background="aire", shapes=(BALL,)), "Did you mean 'air'"),
+    "unknown shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "kind": "ball"},)), "kind='ball'"),
+    "unknown key of a shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "radius": 5.0},)), "Did you mean 'radius_mm'?"),
+    "radius below zero": (lambda: ps.Scene(name="s", shapes=({**BALL, "radius_mm": -2.0},)), "-2.0"),
+    "unknown scene": (lambda: ps.scene("water_20"), "Did you mean 'water_20cm'"),
+    "voxels of no size": (lambda: ps.voxelise(ps.scene("water_20cm"), 0.0), "0"),
+    "label without a material": (lambda: one_row([0, 3]), "label 3"),
+    "NaN density": (lambda: one_row([0, 0], [1.0, np.nan]), "density[0, 0, 1]=nan"),
+    "infinite density": (lambda: one_row([0, 0], [np.inf, 1.0]), "density[0, 0, 0]=inf"),
+    "infinite density of a material": (lambda: ps.Material(name="m", density_g_cm3=float("inf"),
+                                                           mass_fractions={"H": 1.0}), "inf"),
+    "unknown key of a filter": (lambda: ps.Spectrum(kvp=90, filters=[{"material": "Al", "thickness_mm": 1, "thick": 2}]),
+                                "thick"),
+    "unknown material of a filter": (lambda: ps.Spectrum(kvp=90, filters=[("Alu", 1.0)]), "'Al'"),
+    "no source of a spectrum": (lambda: ps.Spectrum(), "no source"),
+    "spectrum below the tables": (lambda: ps.Spectrum(energy_kev=0.5), "energy_kev=0.5"),
+    "table of a spectrum in eV": (lambda: ps.Spectrum(table={"energies_kev": (3e4,), "fluence": (1.0,)}), "30000"),
     "energy below the tables": (lambda: ps.mass_attenuation_cm2_g(ps.material("water"), 0.2), "0.2"),
     "energy above the tables": (lambda: ps.mass_attenuation_cm2_g(ps.material("water"), 9000.0), "9000"),
 }
@@ -89,6 +119,22 @@ def test_bad_input_is_answered_in_the_grammar_with_the_value(case):
     text = str(caught.value)
     assert all(GRAMMAR.fullmatch(line) for line in text.splitlines()), text
     assert value in text
+
+
+@pytest.mark.parametrize(("make", "text"), [
+    (lambda: ps.Spectrum(kvp=200), "Spectrum: kvp=200: the tables for W hold 20 to 150 kVp. Choose a potential in that "
+                                   "range, or give a table of your own."),
+    (lambda: ps.Spectrum(kvp=90, filters=[("Al", -1)]), "Spectrum: filters.0: Filter: thickness_mm=-1: it must be "
+                                                        "greater than or equal to 0. Give a value of that kind."),
+    (lambda: ps.Scene(name="s", shapes=({**BALL, "kind": "tube"},)),
+     "Scene: shapes.0: Tube: points_mm: is missing. Give points_mm."),
+    (lambda: ps.Grid(shape=(4, 4, 4), spacing_mm=0), "Grid: spacing_mm=0: spacing must be larger than 0 mm along x, y and "
+                                                     "z. Give it in mm, for example 1.0."),
+])
+def test_a_spec_names_itself_and_its_value_once(make, text):
+    with pytest.raises(errors.InvalidInput) as caught:
+        make()
+    assert str(caught.value) == text
 
 
 def test_a_long_value_is_cut():
@@ -107,6 +153,11 @@ def test_message_has_three_parts():
 ])
 def test_did_you_mean(word, answer):
     assert errors.did_you_mean(word, ["water", "air", "bone"]) == answer
+
+
+def test_did_you_mean_takes_the_beginning_of_a_name():
+    assert errors.did_you_mean("anode", ["anode_angle_deg", "kvp"]) == "Did you mean 'anode_angle_deg'?"
+    assert errors.did_you_mean("k", ["anode_angle_deg", "kvp"]) == "Known: anode_angle_deg, kvp."
 
 
 def test_did_you_mean_lists_no_more_than_asked_for():
