@@ -10,6 +10,7 @@ import typer
 
 from physsim.cli.app import app
 
+NODULE_MM = 18.0  # large enough to be found without being told where
 _FILES = ("chest.png", "chest.h5", "chest.dcm", "chest_for_processing.dcm", "chest_truth.nii.gz", "chest_truth.json")
 
 
@@ -36,11 +37,11 @@ def demo(
         check_output(out / name, overwrite)
     with Stages(quiet=as_json) as stages:
         from physsim.imaging.simulate import simulate
-        from physsim.phantom.thorax import thorax
+        from physsim.phantom.thorax import default_lesion, thorax
         from physsim.spec.protocol_library import protocols
 
         stages("phantom", 0.0)
-        body = thorax(spacing_mm=3.0 if fast else 1.0)
+        body = thorax(spacing_mm=3.0 if fast else 1.0, lesion=default_lesion(diameter_mm=NODULE_MM))
         shot = simulate(body, protocols.chest_pa(pixel_mm=0.8 if fast else 0.4), seed=seed, device=device,
                         threads=threads, progress=stages.scaled(0.4, 0.9))
         stages("files", 0.9)

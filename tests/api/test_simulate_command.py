@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import physsim as ps
 from physsim.cli import main
 from physsim.io.hdf5 import read_layers
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = """
 seed = 5
 [phantom]
@@ -162,6 +164,15 @@ def test_a_spec_that_cannot_be_says_why(physsim, tmp_path, text, says):
     status, _, err = physsim("simulate", tmp_path / "run.toml", "--out", tmp_path / "a.h5")
     assert status == 2
     assert says in err
+
+
+@pytest.mark.parametrize("words", [("docs/examples/chest.toml",),
+                                   ("--phantom", "water_20cm", "--protocol", "docs/examples/protocol.toml")])
+def test_the_examples_run(physsim, tmp_path, words):
+    words = [ROOT / word if word.startswith("docs") else word for word in words]
+    status, _, err = physsim("simulate", *words, "--pixel-mm", 4, "--out", tmp_path / "a.h5")
+    assert (status, err) == (0, "")
+    assert read_layers(tmp_path / "a.h5").layers["transmission"].array.min() < 0.5
 
 
 def test_missing_files_are_bad_input(physsim, tmp_path):
