@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 _BEGINNING = 3  # letters from which on the beginning of a name stands for it
 
 

@@ -40,7 +40,8 @@ class Tube(Shape):
     @pydantic.model_validator(mode="after")
     def _as_many_radii(self) -> Tube:
         if isinstance(self.radius_mm, tuple) and len(self.radius_mm) != len(self.points_mm):
-            raise ValueError(f"{len(self.radius_mm)} radii: there are {len(self.points_mm)} points. Give one, or one a point.")
+            raise ValueError(
+                f"{len(self.radius_mm)} radii: there are {len(self.points_mm)} points. Give one, or one a point.")
         _distinct(self.points_mm)
         return self
 

@@ -134,7 +134,8 @@ class Spectrum(Spec):
                                          f"Leave {idle[0]} out, or give kvp."))
             low, high = spectra.PHOTON_RANGE_KEV
             if self.energy_kev is not None and not low <= self.energy_kev <= high:
-                raise ValueError(f"energy_kev={self.energy_kev:g}: photons must lie within {low:g}-{high:g} keV. Give keV.")
+                raise ValueError(
+                    f"energy_kev={self.energy_kev:g}: photons must lie within {low:g}-{high:g} keV. Give keV.")
         else:
             self._check_tube(self.kvp)
         return self

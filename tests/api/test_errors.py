@@ -91,7 +91,8 @@ BAD = {
     "unknown tissue of a shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "material": "lungg"},)), "'lung'"),
     "unknown background": (lambda: ps.Scene(name="s", background="aire", shapes=(BALL,)), "Did you mean 'air'"),
     "unknown shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "kind": "ball"},)), "kind='ball'"),
-    "unknown key of a shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "radius": 5.0},)), "Did you mean 'radius_mm'?"),
+    "unknown key of a shape": (lambda: ps.Scene(name="s", shapes=({**BALL, "radius": 5.0},)),
+                               "Did you mean 'radius_mm'?"),
     "radius below zero": (lambda: ps.Scene(name="s", shapes=({**BALL, "radius_mm": -2.0},)), "-2.0"),
     "unknown scene": (lambda: ps.scene("water_20"), "Did you mean 'water_20cm'"),
     "voxels of no size": (lambda: ps.voxelise(ps.scene("water_20cm"), 0.0), "0"),
@@ -100,8 +101,8 @@ BAD = {
     "infinite density": (lambda: one_row([0, 0], [np.inf, 1.0]), "density[0, 0, 0]=inf"),
     "infinite density of a material": (lambda: ps.Material(name="m", density_g_cm3=float("inf"),
                                                            mass_fractions={"H": 1.0}), "inf"),
-    "unknown key of a filter": (lambda: ps.Spectrum(kvp=90, filters=[{"material": "Al", "thickness_mm": 1, "thick": 2}]),
-                                "thick"),
+    "unknown key of a filter": (
+        lambda: ps.Spectrum(kvp=90, filters=[{"material": "Al", "thickness_mm": 1, "thick": 2}]), "thick"),
     "unknown material of a filter": (lambda: ps.Spectrum(kvp=90, filters=[("Alu", 1.0)]), "'Al'"),
     "no source of a spectrum": (lambda: ps.Spectrum(), "no source"),
     "spectrum below the tables": (lambda: ps.Spectrum(energy_kev=0.5), "energy_kev=0.5"),
@@ -128,8 +129,8 @@ def test_bad_input_is_answered_in_the_grammar_with_the_value(case):
                                                         "greater than or equal to 0. Give a value of that kind."),
     (lambda: ps.Scene(name="s", shapes=({**BALL, "kind": "tube"},)),
      "Scene: shapes.0: Tube: points_mm: is missing. Give points_mm."),
-    (lambda: ps.Grid(shape=(4, 4, 4), spacing_mm=0), "Grid: spacing_mm=0: spacing must be larger than 0 mm along x, y and "
-                                                     "z. Give it in mm, for example 1.0."),
+    (lambda: ps.Grid(shape=(4, 4, 4), spacing_mm=0),
+     "Grid: spacing_mm=0: spacing must be larger than 0 mm along x, y and z. Give it in mm, for example 1.0."),
 ])
 def test_a_spec_names_itself_and_its_value_once(make, text):
     with pytest.raises(errors.InvalidInput) as caught:
