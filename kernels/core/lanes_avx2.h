@@ -73,8 +73,8 @@ PHYSSIM_HD I add_where(M m, I x, I y) {  // all-ones lanes keep y, zero lanes ad
             _mm256_add_epi32(x.b, _mm256_and_si256(_mm256_castps_si256(m.b), y.b))};
 }
 
-// Where x, y and z do not have the same bits under `mask`.
-PHYSSIM_HD M unlike(I x, I y, I z, I mask) { return ~(((x & mask) == (y & mask)) & ((y & mask) == (z & mask))); }
+// Where two words differ in a bit of `mask`.
+PHYSSIM_HD M unlike(I x, I y, I mask) { return ~((x & mask) == (y & mask)); }
 
 PHYSSIM_HD F to_float(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 PHYSSIM_HD I truncate(F x) { return {_mm256_cvttps_epi32(x.a), _mm256_cvttps_epi32(x.b)}; }

@@ -62,8 +62,8 @@ PHYSSIM_HD I select(M m, I yes, I no) { return _mm512_mask_blend_epi32(m.m, no.v
 PHYSSIM_HD F add_where(M m, F a, F b) { return _mm512_mask_add_ps(a.v, m.m, a.v, b.v); }
 PHYSSIM_HD I add_where(M m, I a, I b) { return _mm512_mask_add_epi32(a.v, m.m, a.v, b.v); }
 
-// Where a, b and c do not have the same bits under `mask`.
-PHYSSIM_HD M unlike(I a, I b, I c, I mask) { return {_mm512_test_epi32_mask(_mm512_ternarylogic_epi32(a.v, b.v, c.v, 0x7e), mask.v)}; }
+// Where two words differ in a bit of `mask`.
+PHYSSIM_HD M unlike(I a, I b, I mask) { return {_mm512_test_epi32_mask(_mm512_xor_si512(a.v, b.v), mask.v)}; }
 
 PHYSSIM_HD F to_float(I a) { return _mm512_cvtepi32_ps(a.v); }
 PHYSSIM_HD I truncate(F a) { return _mm512_cvttps_epi32(a.v); }

@@ -61,8 +61,8 @@ PHYSSIM_HD F select(M m, F yes, F no) { PHYSSIM_EACH no.v[l] = m.v[l] ? yes.v[l]
 PHYSSIM_HD I select(M m, I yes, I no) { PHYSSIM_EACH no.v[l] = m.v[l] ? yes.v[l] : no.v[l]; return no; }
 PHYSSIM_HD F add_where(M m, F x, F y) { PHYSSIM_EACH x.v[l] = m.v[l] ? x.v[l] + y.v[l] : x.v[l]; return x; }
 PHYSSIM_HD I add_where(M m, I x, I y) { PHYSSIM_EACH x.v[l] += m.v[l] & y.v[l]; return x; }
-// Where x, y and z do not have the same bits under `mask`.
-PHYSSIM_HD M unlike(I x, I y, I z, I mask) { M r; PHYSSIM_EACH r.v[l] = -((((x.v[l] ^ y.v[l]) | (y.v[l] ^ z.v[l])) & mask.v[l]) != 0); return r; }
+// Where two words differ in a bit of `mask`.
+PHYSSIM_HD M unlike(I x, I y, I mask) { M r; PHYSSIM_EACH r.v[l] = -(((x.v[l] ^ y.v[l]) & mask.v[l]) != 0); return r; }
 
 PHYSSIM_HD F to_float(I x) { F r; PHYSSIM_EACH r.v[l] = static_cast<float>(x.v[l]); return r; }
 PHYSSIM_HD I truncate(F x) {  // out of range gives INT_MIN, as cvttps does

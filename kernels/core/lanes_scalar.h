@@ -25,7 +25,7 @@ PHYSSIM_HD F select(M m, F yes, F no) { return m ? yes : no; }
 PHYSSIM_HD I select(M m, I yes, I no) { return m ? yes : no; }
 PHYSSIM_HD F add_where(M m, F a, F b) { return m ? a + b : a; }
 PHYSSIM_HD I add_where(M m, I a, I b) { return m ? a + b : a; }
-PHYSSIM_HD M unlike(I a, I b, I c, I mask) { return (((a ^ b) | (b ^ c)) & mask) != 0; }
+PHYSSIM_HD M unlike(I a, I b, I mask) { return ((a ^ b) & mask) != 0; }
 PHYSSIM_HD F to_float(I a) { return static_cast<float>(a); }
 PHYSSIM_HD I truncate(F a) { return static_cast<I>(a); }
 PHYSSIM_HD F load(const float* p) { return *p; }

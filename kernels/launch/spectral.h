@@ -1,6 +1,8 @@
 // Spectral projection on the CPU: views in batches whose sums fit SUMS_BYTES; for each batch every tile is packed once and
 // traced, then the rays are finished into images. Sums are added in the order of the tiles: same bits for any thread count.
 #pragma once
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <functional>
 #include <vector>
@@ -13,6 +15,19 @@ namespace physsim {
 
 // Bound on the sums of a batch; one group-column of one view may exceed it.
 constexpr size_t SUMS_BYTES = size_t{256} << 20;
+
+// Memory for the sums, in large pages where the system has them; touched first by the threads that clear it.
+struct SumsRoom {
+    std::unique_ptr<float[], void (*)(float*)> data;
+    explicit SumsRoom(size_t count) : data(nullptr, [](float* p) { std::free(p); }) {
+        const size_t page = size_t{2} << 20, bytes = (count * sizeof(float) + page - 1) / page * page;
+        data.reset(static_cast<float*>(std::aligned_alloc(page, bytes)));
+        if (!data) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+        madvise(data.get(), bytes, MADV_HUGEPAGE);
+#endif
+    }
+};
 
 // A view or some columns of it.
 struct SpectralView {
@@ -185,7 +200,7 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
         room_floats = std::max(room_floats, floats);
         first = last;
     }
-    AlignedFloats room(room_floats);
+    SumsRoom room(room_floats);
     for (size_t first = 0; first < parts.size();) {
         std::vector<SpectralView> batch;
         size_t floats = 0;
@@ -194,8 +209,15 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
             batch.back().groups.sums = room.data.get() + floats;
             floats += sums_of(parts[first++], channels);
         }
-        std::fill(room.data.get(), room.data.get() + floats, 0.0f);
         Team team(job.threads);
+        Queue clearing;
+        team.run([&](int) {
+            int item;
+            while (clearing.take(static_cast<int>(batch.size()), item)) {
+                float* sums = batch[static_cast<size_t>(item)].groups.sums;
+                std::fill(sums, sums + sums_of(batch[static_cast<size_t>(item)], channels), 0.0f);
+            }
+        });
         if (along >= 0) trace_along(job, along, batch, team);
         else trace_blocks(job, batch, team);
         int widest = 0;

@@ -29,8 +29,27 @@ struct WordMasks {
     PHYSSIM_HD explicit WordMasks(int label_bits) : density(~((1 << label_bits) - 1)), label((1 << label_bits) - 1) {}
     PHYSSIM_HD F density_of(I word) const { return as_float(word & density); }
     PHYSSIM_HD I label_of(I word) const { return word & label; }
-    PHYSSIM_HD M same(I a, I b) const { return label_of(a) == label_of(b); }
 };
+
+// Folds the queue into channels k .. k + N - 1.
+template <int N>
+PHYSSIM_HD void fold_channels(const Channels& channels, const WordMasks& masks, const Run& run, const Piece* end, int k) {
+    const float* row = channels.coefficient + static_cast<int64_t>(k) * channels.padded;
+    F sum[N];
+    for (int i = 0; i < N; i++) sum[i] = F(0.0f);
+    if (channels.materials <= LABELS_IN_WINDOW) {
+        for (const Piece* piece = run.first; piece != end; piece++) {
+            const I label = masks.label_of(piece->word);
+            for (int i = 0; i < N; i++) sum[i] = multiply_add(Window(row + i * LABELS_IN_WINDOW)[label], piece->path, sum[i]);
+        }
+    } else {
+        for (const Piece* piece = run.first; piece != end; piece++) {
+            const I label = masks.label_of(piece->word);
+            for (int i = 0; i < N; i++) sum[i] = multiply_add(gather(row + i * static_cast<int64_t>(channels.padded), label), piece->path, sum[i]);
+        }
+    }
+    for (int i = 0; i < N; i++) store(run.sums + 16 * (k + i), multiply_add(sum[i], run.scale, load(run.sums + 16 * (k + i))));
+}
 
 // Folds the queue into the channels and empties it.
 inline void fold(const Channels& channels, const WordMasks& masks, Run& run) {
@@ -53,17 +72,9 @@ inline void fold(const Channels& channels, const WordMasks& masks, Run& run) {
         }
         return;
     }
-    for (int k = 0; k < channels.count; k++) {
-        const float* row = channels.coefficient + static_cast<int64_t>(k) * channels.padded;
-        F sum(0.0f);
-        if (channels.materials <= LABELS_IN_WINDOW) {
-            const Window table(row);
-            for (const Piece* piece = run.first; piece != end; piece++) sum = multiply_add(table[masks.label_of(piece->word)], piece->path, sum);
-        } else {
-            for (const Piece* piece = run.first; piece != end; piece++) sum = multiply_add(gather(row, masks.label_of(piece->word)), piece->path, sum);
-        }
-        store(run.sums + 16 * k, multiply_add(sum, run.scale, load(run.sums + 16 * k)));
-    }
+    int k = 0;
+    for (; k + 4 <= channels.count; k += 4) fold_channels<4>(channels, masks, run, end, k);
+    for (; k < channels.count; k++) fold_channels<1>(channels, masks, run, end, k);
 }
 
 // The last material of the ray joins the queue; the queue is folded.
@@ -74,7 +85,7 @@ PHYSSIM_HD void finish_run(const Channels& channels, const WordMasks& masks, Run
 
 // One voxel: `length` of it in the active lanes.
 PHYSSIM_HD void add_voxel(const Channels& channels, const WordMasks& masks, M active, I word, F length, Run& run) {
-    const M other = active & unlike(run.word, word, word, masks.label);
+    const M other = active & unlike(run.word, word, masks.label);
     if (any(other)) {
         *run.end++ = {select(other, run.path, F(0.0f)), run.word};
         run.path = select(other, F(0.0f), run.path);

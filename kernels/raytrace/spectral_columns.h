@@ -28,18 +28,14 @@ PHYSSIM_HD void walk_shallow(const Cell* cells, int count, const float* const* w
             const I second = as_int(voxels[lane[g].voxel]);
             lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
             const F one = masks.density_of(first), two = masks.density_of(second);
-            const F before = path[g];
-            path[g] = multiply_add(two - one, rest, multiply_add(one, length, before));
-            if (any(unlike(word[g], first, second, masks.label))) {
-                const M enters = unlike(word[g], first, first, masks.label), changes = unlike(first, second, second, masks.label);
-                *end[g] = {select(enters, before, F(0.0f)), word[g]};
-                end[g] += any(enters);
-                const F stays = select(enters, F(0.0f), before);
-                path[g] = multiply_add(two - one, rest, multiply_add(one, length, stays));
-                if (__builtin_expect(any(changes), 0)) {
-                    *end[g]++ = {select(changes, multiply_add(one, length - rest, stays), F(0.0f)), first};
-                    path[g] = select(changes, two * rest, path[g]);
-                }
+            const M enters = unlike(word[g], first, masks.label), changes = unlike(first, second, masks.label);
+            *end[g] = {select(enters, path[g], F(0.0f)), word[g]};
+            end[g] += any(enters);
+            const F stays = select(enters, F(0.0f), path[g]);
+            path[g] = multiply_add(two - one, rest, multiply_add(one, length, stays));
+            if (__builtin_expect(any(changes), 0)) {
+                *end[g]++ = {select(changes, multiply_add(one, length - rest, stays), F(0.0f)), first};
+                path[g] = select(changes, two * rest, path[g]);
             }
             word[g] = second;
         }
@@ -90,7 +86,7 @@ inline void walk_rows(const ColumnTile& tile, const ColumnCells& path, int row, 
             lane[g] = lane_of(path, row + 16 * g, base[g], entry);
             if (run[g].end - run[g].first + 2 * (to - from) >= MAX_PIECES - 1) fold(channels, WordMasks(channels.label_bits), run[g]);
         }
-        constexpr int AT_ONCE = GROUPS < 2 ? 1 : INTERLEAVE < 2 ? 1 : 2;
+        constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;
         for (int g = 0; g < GROUPS; g += AT_ONCE) walk_shallow<AT_ONCE>(path.cell + from, to - from, window + g, lane + g, run + g, channels);
     } else if (!fits && to - from > 1) {
         const int middle = (from + to) / 2;

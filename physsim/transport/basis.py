@@ -41,7 +41,7 @@ class BasisFunctions:
 def basis_functions(
     mass_attenuation_cm2_g: ArrayLike,
     weights: ArrayLike,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
     *,
     limits_g_cm2: ArrayLike | None = None,
 ) -> BasisFunctions:
