@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from physsim.transport.operator import Projector as Projector
     from physsim.transport.project import backproject as backproject
     from physsim.transport.project import project as project
+    from physsim.transport.spectral import project_materials as project_materials
+    from physsim.transport.spectral import project_signal as project_signal
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
@@ -55,6 +57,8 @@ _PUBLIC = {
     "Projector": "physsim.transport.operator",
     "backproject": "physsim.transport.project",
     "project": "physsim.transport.project",
+    "project_signal": "physsim.transport.spectral",
+    "project_materials": "physsim.transport.spectral",
     "Overlay": "physsim.phantom.overlay",
     "Phantom": "physsim.phantom.phantom",
     "Scene": "physsim.phantom.scene",
