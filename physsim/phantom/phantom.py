@@ -36,8 +36,8 @@ class Phantom:
 
     >>> import physsim as ps
     >>> phantom = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
-    >>> round(phantom.mass_g() / 1000, 2)                # a litre of water is a kilogram
-    6.28
+    >>> round(phantom.mass_g())                          # 6.283 litres of water, and 4 litres of air around it
+    6288
     """
 
     grid: Grid

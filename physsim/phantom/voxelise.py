@@ -17,6 +17,7 @@ from physsim.spec.grid import Grid
 
 LATTICES = {1: 0, 5: 3, 13: 8, 21: 13, 55: 34, 89: 55, 233: 144}  # rays in a voxel row: Fibonacci generator
 _SLICES_A_JOB = 4
+_ASIDE = 1e-7  # of a voxel
 _CM3_PER_MM3 = 1e-3
 
 
@@ -135,10 +136,14 @@ def _truth(
 
 
 def _lattice(rays: int) -> npt.NDArray[np.float64]:
-    """(rays, 2) offsets in (-1/2, 1/2): each coordinate takes every step once; symmetric about the centre."""
+    """(rays, 2) offsets in (-1/2, 1/2): each coordinate takes every step once; symmetric about the centre but for _ASIDE.
+
+    A shape's face often lies in the middle of voxels, where the middle ray of a symmetric lattice runs in it and would
+    count inside at both ends of the shape: 1/rays of a voxel too much. Set aside, it is inside at one end only.
+    """
     n, generator = np.arange(rays), LATTICES[rays]
     shift = (generator - 1) * pow(2, -1, rays) if rays > 1 else 0
-    return np.stack([(n + 0.5) / rays - 0.5, ((generator * n + shift) % rays + 0.5) / rays - 0.5], axis=1)
+    return np.stack([(n + 0.5) / rays - 0.5, ((generator * n + shift) % rays + 0.5) / rays - 0.5], axis=1) + _ASIDE
 
 
 def _reach(compiled: CompiledScene, grid: Grid) -> npt.NDArray[np.float64]:

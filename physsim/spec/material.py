@@ -83,7 +83,7 @@ class Material(Spec):
     def from_hu(cls, hu: float) -> Self:
         """The tissue of a CT number after Schneider et al. (2000), with the uncertainty of its attenuation.
 
-        Raises InvalidInput outside -1000 to 1600 HU: metal needs its own material.
+        Raises InvalidInput outside -1024 to 2000 HU: metal needs its own material. Below -1000 HU it is air.
         """
         tissue = tissue_from_hu(hu)
         return cls(name=f"{tissue.segment}_{hu:g}hu", density_g_cm3=tissue.density_g_cm3,

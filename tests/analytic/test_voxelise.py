@@ -177,3 +177,13 @@ def test_equal_bits_on_one_thread_and_many(monkeypatch):
     assert many.density.tobytes() == one.density.tobytes()
     assert many.labels.tobytes() == one.labels.tobytes()
     assert many.truth.organs == one.truth.organs
+
+
+@pytest.mark.parametrize("spacing_mm", [2.0, 4.0])
+def test_faces_in_the_middle_of_voxels_keep_the_mass(spacing_mm):
+    """A box of odd voxels: its faces across y and z lie in the middle of voxels, where the middle ray runs."""
+    size = 5 * spacing_mm
+    slab = {"kind": "box", "name": "slab", "material": "water", "size_mm": (size, size, size)}
+    reach = 3 * spacing_mm
+    scene = ps.Scene(name="slab", shapes=(slab,), box_mm=((-reach,) * 3, (reach,) * 3))
+    assert ps.voxelise(scene, spacing_mm).mass_g() == pytest.approx(1e-3 * size**3, rel=1e-6)
