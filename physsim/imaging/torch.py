@@ -94,8 +94,8 @@ class ForwardModel(torch.nn.Module):
     Errors: InvalidInput for shapes that do not fit, for pose gradients with method="siddon", or on a GPU.
 
     >>> import torch, physsim as ps
-    >>> model = ps.ForwardModel(ps.Geometry.parallel(views=2, rows=1, columns=3, pixel_mm=1.0), ps.Grid(shape=(1, 4,
-    4)))
+    >>> geometry = ps.Geometry.parallel(views=2, rows=1, columns=3, pixel_mm=1.0)
+    >>> model = ps.ForwardModel(geometry, ps.Grid(shape=(1, 4, 4)))
     >>> volume = torch.ones(1, 4, 4, requires_grad=True)
     >>> model(volume).sum().backward()
     >>> volume.grad.shape
