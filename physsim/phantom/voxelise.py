@@ -136,7 +136,7 @@ def _truth(
 
 
 def _lattice(rays: int) -> npt.NDArray[np.float64]:
-    """(rays, 2) offsets in (-1/2, 1/2): each coordinate takes every step once; symmetric about the centre but for _ASIDE.
+    """(rays, 2) offsets in (-1/2, 1/2): each coordinate takes every step once; symmetric but for _ASIDE.
 
     A shape's face often lies in the middle of voxels, where the middle ray of a symmetric lattice runs in it and would
     count inside at both ends of the shape: 1/rays of a voxel too much. Set aside, it is inside at one end only.

@@ -1,13 +1,18 @@
-"""The tube model's own cross sections: its flat filters, and air for its kerma.
+"""The tube model's own cross sections: its flat filters, and the mu_en/rho of air behind every air kerma.
 
 SpekPy's model is validated against measured spectra with PENELOPE's cross sections. XCOM and NIST's mu_en/rho, which
-physsim uses everywhere else, lie higher: 1 % in Al and 2-4 % in Mo, Rh and Ag below 25 keV (4 % of the air kerma of a
-mammographic beam), and for the mu_en/rho of air 2.4 % at 10-30 keV, 1 % at 60 keV. (Buhr et al. measured that of air
-and found it about 2 % below the values that NIST gives.) So a tube's filters and air kerma go with the tube; what
-stands in the beam afterwards (patient, bowtie, the layers of an HVL) goes by XCOM.
+physsim uses everywhere else, lie higher: 1 % in Al below 25 keV, 2-4 % in Mo, Rh and Ag below their K edges (4-5 % of
+the air kerma of a mammographic beam), and for the mu_en/rho of air 2.5 % at 5-25 keV, 1.0 % at 60 keV, 0.4 % at
+100 keV. That is the standard uncertainty of mu_en/rho: 2.5 % for mammographic, 1.6 % for other beams up to 100 kV
+(Andreo et al.). Hence two rules:
 
-Reference: PENELOPE's tables as SpekPy 2.5.4 carries them; Buhr et al., Phys Med Biol 57 (2012) 8231. Built by
-spectra_build.py.
+1. A tube's flat filters belong to the tube: PENELOPE. Whatever stands in the beam afterwards (patient, bowtie, the
+   aluminium of a half-value layer, filters of a table or of a single energy) goes by XCOM.
+2. Air kerma has one meaning in physsim, for tubes, tables and single energies, and as the weight of a half-value layer:
+   fluence x energy x PENELOPE's mu_en/rho of air. Only `kerma_nist_ugy_per_mas` says that it takes NIST's.
+
+Reference: PENELOPE's tables as SpekPy 2.5.4 carries them (built by spectra_build.py); P. Andreo, D. T. Burns,
+F. Salvat, Phys. Med. Biol. 57 (2012) 2117, doi:10.1088/0031-9155/57/8/2117.
 """
 
 from __future__ import annotations

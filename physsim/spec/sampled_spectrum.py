@@ -80,15 +80,16 @@ class SampledSpectrum:
 
     @property
     def kerma_ugy_per_mas(self) -> float:
-        """Air kerma, uGy per mAs, free in air at `distance_mm`, by the mu_en/rho that belongs to the tube model.
+        """Air kerma, uGy per mAs, free in air at `distance_mm`: fluence x energy x PENELOPE's mu_en/rho of air.
 
-        Errors: InvalidInput for a relative spectrum. See `physics/spectra_cross_sections.py` for the choice.
+        The same for tubes, tables and single energies; why not NIST's: `physics/spectra_cross_sections.py`.
+        Errors: InvalidInput for a relative spectrum.
         """
         return self._kerma(air_absorption_cm2_g(self.energies_kev))
 
     @property
     def kerma_nist_ugy_per_mas(self) -> float:
-        """The same by NIST's mu_en/rho of air: up to 2.5 % more."""
+        """The same by NIST's mu_en/rho of air, for comparison with codes that use it: up to 2.6 % more."""
         return self._kerma(mass_energy_absorption_cm2_g("air", self.energies_kev))
 
     def hvl1_mm(self, layer: Material | str = "Al") -> float:

@@ -25,7 +25,8 @@ def test_examples_run(name):
 
 def test_examples_are_many():
     finder = doctest.DocTestFinder(exclude_empty=True)
-    found = [test for name in MODULES if name != "physsim.imaging.torch" for test in finder.find(importlib.import_module(name))]
+    modules = [importlib.import_module(name) for name in MODULES if name != "physsim.imaging.torch"]
+    found = [test for module in modules for test in finder.find(module)]
     assert sum(len(test.examples) for test in found) > 40
 
 

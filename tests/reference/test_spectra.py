@@ -93,6 +93,12 @@ def test_air_kerma_behind_aluminium_of_tg195(name, limit):
         assert score == pytest.approx(theirs, rel=limit)
 
 
+@pytest.mark.parametrize(("energy_kev", "percent"), [(5, 2.6), (10, 2.5), (25, 2.4), (60, 1.0), (100, 0.35), (150, 0)])
+def test_nist_gives_more_air_kerma_by_what_the_docs_say(energy_kev, percent):
+    beam = ps.Spectrum(energy_kev=energy_kev, output_factor=1e6).sample()
+    assert 100 * (beam.kerma_nist_ugy_per_mas / beam.kerma_ugy_per_mas - 1) == pytest.approx(percent, abs=0.1)
+
+
 def test_one_slice_of_the_tables_is_rebuilt():
     pytest.importorskip("spekpy")
     from physsim.physics import spectra_build
