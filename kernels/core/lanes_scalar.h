@@ -28,6 +28,14 @@ PHYSSIM_HD I add_where(M m, I a, I b) { return m ? a + b : a; }
 PHYSSIM_HD M unlike(I a, I b, I mask) { return ((a ^ b) & mask) != 0; }
 PHYSSIM_HD F to_float(I a) { return static_cast<float>(a); }
 PHYSSIM_HD I truncate(F a) { return static_cast<I>(a); }
+PHYSSIM_HD I as_int(F a) {
+    const union { F value; I bits; } same = {a};
+    return same.bits;
+}
+PHYSSIM_HD F as_float(I a) {
+    const union { I bits; F value; } same = {a};
+    return same.value;
+}
 PHYSSIM_HD F load(const float* p) { return *p; }
 PHYSSIM_HD void store(float* p, F a) { *p = a; }
 PHYSSIM_HD F gather(const float* p, I index) { return p[index]; }

@@ -1,6 +1,7 @@
 // One ray a thread through labels and densities: the path through one material at a time, folded into the ray's channels when
 // the material changes, and the detector's signal of all energies from the channels. See spectral projection in transport.
 #pragma once
+#include "core/exp2.h"
 #include "core/lanes.h"
 #include "raytrace/voxel.h"
 
@@ -23,22 +24,6 @@ struct Detector {
 
 struct NoDensity {};
 PHYSSIM_HD float voxel_value(const NoDensity*) { return 1.0f; }
-
-// 2^-t for t > -126, 0 above t = 125.5; within 1.1e-7 of the true value. The polynomial is the minimax fit of degree 6 of 2^r
-// on [-1/2, 1/2] with 2^0 = 1 (relative weights, iteratively reweighted least squares in float64).
-PHYSSIM_HD float power_of_minus(float t) {
-    const float x = maximum(-126.0f, 0.0f - t), magic = 12582912.0f;  // 1.5 * 2^23: rounds to the nearest integer
-    const float shifted = x + magic, r = x - (shifted - magic);
-    float p = 0x1.41fbbap-13f * r + 0x1.5f3e52p-10f;
-    p = p * r + 0x1.3b2d4cp-7f;
-    p = p * r + 0x1.c6aee8p-5f;
-    p = p * r + 0x1.ebfbdcp-3f;
-    p = p * r + 0x1.62e430p-1f;
-    p = p * r + 1.0f;
-    union { float value; int32_t bits; } power = {p}, whole = {shifted};
-    power.bits = static_cast<int32_t>(static_cast<uint32_t>(power.bits) + (static_cast<uint32_t>(whole.bits) << 23));
-    return -125.5f < x ? power.value : 0.0f;
-}
 
 // What a ray gathers; channel k lies at sums[k * stride].
 struct ThreadRun {
@@ -83,7 +68,7 @@ PHYSSIM_HD float detected(const Detector& detector, const float* sums, int32_t s
         float t = 0.0f;
         for (int k = 0; k < channels; k++) t += load_read_only(detector.attenuation + e * channels + k) * sums[k * stride];
         const float weight = load_read_only(weights + e), other = load_read_only(weights + e + next);
-        total += (weight + (other - weight) * between) * power_of_minus(t);
+        total += (weight + (other - weight) * between) * exp2_of_minus(t);
     }
     return total;
 }
