@@ -44,7 +44,7 @@ def prepare(job: Job) -> Callable[[], Any]:
         from physsim.transport.spectral import project_signal
 
         arrays = [job[name] for name in ("labels", "density", "nominal", "attenuation", "weights")]
-        return lambda: project_signal(*arrays, grid, geometry, **options)
+        return lambda: project_signal(*arrays, grid, geometry, device="cpu", **options)
     volume, method = job["volume"], "joseph" if job.code == "physsim Joseph" else "siddon"
     return lambda: ps.project(volume, geometry, grid=grid, method=method, device="cpu", **options)
 

@@ -30,7 +30,8 @@ def primary_signal(phantom: Phantom, energies_kev: Floats, weights: Floats, geom
     """
     table = np.stack([mass_attenuation_cm2_g(one, energies_kev) for one in phantom.materials])
     own = np.array([one.density_g_cm3 for one in phantom.materials])
-    common: dict[str, Any] = {"position": position, "overlays": phantom.overlays, "threads": threads}
+    common: dict[str, Any] = {"position": position, "overlays": phantom.overlays, "device": "cpu",
+                              "threads": threads}
     if areal_density:
         both = project_spectral(phantom.labels, phantom.density, own, table, weights, phantom.grid, geometry, **common)
         return both.signal, both.areal_density_g_cm2

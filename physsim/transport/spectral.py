@@ -7,7 +7,7 @@ sums
     signal = factor x sum over E of weights[E] exp(-sum over m of mu_m(E) L_m)
 
 in the same kernel: there is no volume and no image per energy. Float32 sums in a fixed order: the same bits for any
-number of threads and any instruction set.
+number of threads and any instruction set. A GPU agrees within 1e-5 RMS.
 
 Neglects: scatter, focal-spot and detector blur (one ray a pixel, through its centre), voxels smaller than the grid's.
 Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 252.
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physsim import _engine
-from physsim.device.choice import instruction_set, thread_count
+from physsim.device.choice import Device, instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
@@ -32,6 +32,7 @@ from physsim.transport.basis import BasisFunctions, basis_functions, checked_tab
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, Images, checked_body, checked_map
+from physsim.transport.spectral_device import SpectralTables, device_for_spectral, project_on_gpu
 
 __all__ = [
     "BasisFunctions",
@@ -64,20 +65,25 @@ def project_materials(
     geometry: Geometry,
     *,
     overlays: Sequence[Overlay] = (),
+    device: str | Device = "auto",
     threads: int | None = None,
 ) -> Images:
     """Areal density of each material along each ray: (views, materials, rows, columns) float32 in g/cm2.
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
-    to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). threads: None for all
-    CPUs of this process. overlays: finer patches that replace what they cover (phantom.Overlay). The memory beyond
-    the result is 256 MB and two tiles, whatever the size of the volume.
+    to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). overlays: finer patches
+    that replace what they cover (phantom.Overlay), on the CPU. device: "cpu", "cuda", "cuda:N" or "auto", a GPU where
+    one is present and can do it (no overlays, at most MAX_CHANNELS materials present), else the CPU. threads: of the
+    CPU, None for all of this process. The memory beyond the result is 256 MB and two tiles, whatever the size of the
+    volume; a GPU takes the volume in slabs that fit it.
 
-    Raises InvalidInput for labels without a material, NaN, infinite or negative density, and arrays that do not fit
-    the grid.
+    Raises InvalidInput for labels without a material, NaN, infinite or negative density, arrays that do not fit the
+    grid, and for overlays or too many materials on a GPU asked for by name; DeviceUnavailable for one that is absent.
     """
+    device_for_spectral(device, overlays)  # its errors before long work
     body = checked_body(labels, density, material_density_g_cm3, grid)
-    return _project(body, grid, geometry, overlays=overlays, threads=threads, areal=True).areal_density_g_cm2
+    images = _project(body, grid, geometry, overlays=overlays, device=device, threads=threads, areal=True)
+    return images.areal_density_g_cm2
 
 
 def project_signal(
@@ -93,10 +99,11 @@ def project_signal(
     factor: ArrayLike | None = None,
     tolerance: float | None = 1e-5,
     overlays: Sequence[Overlay] = (),
+    device: str | Device = "auto",
     threads: int | None = None,
 ) -> Images:
-    """Expected signal of each pixel, summed over energies in the kernel; for labels and density see
-    `project_materials`.
+    """Expected signal of each pixel, summed over energies in the kernel; for labels, density, overlays and
+    device see `project_materials`.
 
     mass_attenuation_cm2_g: (materials, energies) in cm2/g. weights: what a photon fluence of each energy adds to the
     signal of an open pixel: (energies), (nodes, energies) or (outputs, nodes, energies). With nodes > 1 the weights
@@ -105,8 +112,9 @@ def project_signal(
     tolerance: largest error of the log signal that basis functions may bring in; None takes every material by itself.
 
     Returns float32 (views, outputs, rows, columns), or (views, rows, columns) when weights have no axis of outputs.
-    Raises InvalidInput as `project_materials`, and for maps or tables of the wrong shape or with NaN.
+    Raises as `project_materials`, and InvalidInput for maps or tables of the wrong shape or with NaN.
     """
+    device_for_spectral(device, overlays)
     body = checked_body(labels, density, material_density_g_cm3, grid)
     signal = _project(
         body,
@@ -118,6 +126,7 @@ def project_signal(
         factor=factor,
         tolerance=tolerance,
         overlays=overlays,
+        device=device,
         threads=threads,
     ).signal
     return signal if np.ndim(weights) == 3 else signal[:, 0]
@@ -135,9 +144,11 @@ def project_spectral(
     position: ArrayLike | None = None,
     factor: ArrayLike | None = None,
     overlays: Sequence[Overlay] = (),
+    device: str | Device = "auto",
     threads: int | None = None,
 ) -> SpectralImages:
     """Signal and areal densities from one pass; arguments as `project_signal` and `project_materials`."""
+    device_for_spectral(device, overlays)
     body = checked_body(labels, density, material_density_g_cm3, grid)
     return _project(
         body,
@@ -149,6 +160,7 @@ def project_spectral(
         factor=factor,
         tolerance=None,
         overlays=overlays,
+        device=device,
         threads=threads,
         areal=True,
     )
@@ -165,6 +177,7 @@ def _project(
     factor: ArrayLike | None = None,
     tolerance: float | None = None,
     overlays: Sequence[Overlay] = (),
+    device: str | Device = "cpu",
     threads: int | None = None,
     areal: bool = False,
     isa: str | None = None,
@@ -176,7 +189,6 @@ def _project(
     spectrum = np.zeros((1, 1, 1))
     attenuation: NDArray[np.float64] = np.zeros((1, len(present)))
     coefficients = None
-    signal = None
     weightless = body.material_density_g_cm3[present] == 0
     if mass_attenuation_cm2_g is not None and weights is not None:
         table = checked_table(mass_attenuation_cm2_g)
@@ -202,8 +214,6 @@ def _project(
                 coefficients = np.zeros((basis.count, -(-len(present) // 32) * 32), np.float32)
                 coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
                 attenuation = basis.functions.T
-        signal = np.zeros((views, len(spectrum), rows, columns), np.float32)
-    areal_density = np.zeros((views, materials, rows, columns), np.float32) if areal else None
     position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
     if position is None and spectrum.shape[1] > 1:
         raise InvalidInput(
@@ -218,10 +228,21 @@ def _project(
             message("position", "there is one spectrum and nothing to interpolate", "Give weights (nodes, energies).")
         )
     rays = voxel_rays(geometry, grid)
+    tables = SpectralTables(
+        coefficients, np.ascontiguousarray(attenuation * LOG2_E, np.float32), np.ascontiguousarray(spectrum, np.float32)
+    )
+    chosen = device_for_spectral(device, overlays, attenuation.shape[1])
+    if chosen.kind == "cuda":
+        found = project_on_gpu(
+            chosen, body, grid, rays, tables, position, factor, signal=mass_attenuation_cm2_g is not None, areal=areal
+        )
+        return SpectralImages(*(np.zeros((0, 0, 0, 0), np.float32) if one is None else one for one in found))
     number = np.zeros(65536, np.int32)
     number[present] = np.arange(len(present))
     bits = label_bits(len(present))
     rounded = body.density is not None and (body.density.dtype == np.float32 or bits > MAX_LABEL_BITS)
+    signal = np.zeros((views, len(spectrum), rows, columns), np.float32) if mass_attenuation_cm2_g is not None else None
+    areal_density = np.zeros((views, materials, rows, columns), np.float32) if areal else None
     _engine.project_spectral(
         body.labels,
         body.density,
@@ -239,8 +260,8 @@ def _project(
         len(present),
         coefficients,
         weightless.astype(np.uint8).tolist(),
-        np.ascontiguousarray(attenuation * LOG2_E, np.float32),
-        np.ascontiguousarray(spectrum, np.float32),
+        tables.attenuation,
+        tables.weights,
         position,
         factor,
         signal,

@@ -1,0 +1,69 @@
+"""Where a spectral projection is computed, and the way of a checked body to the GPU's kernels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.device.arrays import to_numpy
+from physsim.device.choice import CPU, Device, resolve
+from physsim.errors import InvalidInput, message
+from physsim.phantom.overlay import Overlay
+from physsim.spec.grid import Grid
+from physsim.transport.rays import VoxelRays
+from physsim.transport.spectral_body import Body, Images
+from physsim.transport.spectral_cuda import MAX_CHANNELS, project_spectral_cuda
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpectralTables:
+    """What the kernels sum over energies with.
+
+    coefficients: (channels, materials present or more) float32 or None where channels are the materials present.
+    attenuation: (energies, channels) float32, log2 of the attenuation a unit of each channel.
+    weights: (outputs, nodes, energies) float32.
+    """
+
+    coefficients: NDArray[np.float32] | None
+    attenuation: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+def device_for_spectral(device: str | Device, overlays: Sequence[Overlay], channels: int = 1) -> Device:
+    """The device for a body with `overlays` and so many channels; "auto" is a GPU only where it can do the work.
+
+    Errors: InvalidInput for overlays on a GPU asked for by name, and for a name that means nothing;
+    DeviceUnavailable.
+    """
+    if str(device) == "auto" and (overlays or channels > MAX_CHANNELS):
+        return CPU
+    chosen = resolve(device)
+    if chosen.kind == "cuda" and overlays:
+        raise InvalidInput(message(
+            f"{len(overlays)} overlays on device={str(device)!r}", "the GPU traces the voxels of one grid only",
+            "Use device='cpu' or 'auto'."))
+    return chosen
+
+
+def project_on_gpu(
+    device: Device, body: Body, grid: Grid, rays: VoxelRays, tables: SpectralTables, position: Images | None,
+    factor: Images | None, *, signal: bool, areal: bool,
+) -> tuple[Images | None, Images | None]:
+    """Signal (views, outputs, rows, columns) and areal density (views, materials, rows, columns), None if not wanted.
+
+    position, factor: (1 or views, rows, columns). Errors: InvalidInput for more than MAX_CHANNELS channels.
+    """
+    from physsim.device.cuda import cuda_kernels
+
+    number = np.zeros(body.present[-1] + 1, np.int32)
+    number[body.present] = np.arange(len(body.present))
+    found = project_spectral_cuda(
+        cuda_kernels(device), body.labels, body.density, grid.spacing_mm, rays, number=number,
+        coefficients=tables.coefficients, attenuation=tables.attenuation, weights=tables.weights, position=position,
+        factor=factor, signal=signal, materials=len(body.material_density_g_cm3) if areal else 0,
+        table=body.present.astype(np.int32), scale_g_cm2=body.scale_g_cm2.astype(np.float32))
+    images, densities = (None if one is None else to_numpy(one) for one in found)
+    return images, densities

@@ -1,0 +1,121 @@
+"""`device=` of the spectral projections: the kernels of a GPU, run on the CPU, against the CPU's own."""
+
+import numpy as np
+import pytest
+from shim_kernels import ShimKernels
+from spectral_cases import SPECTRUM, ellipsoids, materials, rotation
+
+import physsim as ps
+from physsim.device import choice
+from physsim.device import cuda as device_cuda
+from physsim.errors import DeviceUnavailable, InvalidInput
+from physsim.phantom.overlay import Overlay
+from physsim.transport.spectral import project_materials, project_signal, project_spectral
+
+GRID = ps.Grid(shape=(23, 18, 21), spacing_mm=(1.2, 0.8, 1.5))
+CIRCLE = ps.Geometry.circular(
+    views=3, source_axis_mm=90, source_detector_mm=150, rows=35, columns=21, pixel_mm=(2.4, 1.9), start_deg=17)
+GEOMETRIES = {"columns": CIRCLE, "oblique": CIRCLE.moved(rotation(0.4, 0.3))}
+COUNT = 20
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    return ShimKernels(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def one_gpu(kernels, monkeypatch):
+    """A machine with one GPU, as far as physsim can tell; its kernels run on the CPU."""
+    monkeypatch.setattr(choice, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(choice, "_cuda_devices", lambda: 1)
+    monkeypatch.setattr(device_cuda, "cuda_kernels", lambda device: kernels)
+    kernels.launched.clear()
+    return kernels
+
+
+def body(label_type=np.uint8, density_type=np.float32):
+    """Labels with gaps: of 2 COUNT + 1 materials, the odd ones are absent."""
+    rho, table = materials(2 * COUNT + 1)
+    labels = (2 * ellipsoids(GRID.shape, COUNT)).astype(label_type)
+    rng = np.random.default_rng(3)
+    density = None if density_type is None else rng.uniform(0.6, 1.4, GRID.shape).astype(density_type)
+    return (labels, density, rho), table
+
+
+def rms(wrong, right):
+    return np.sqrt(((wrong.astype(float) - right) ** 2).mean() / (right.astype(float) ** 2).mean())
+
+
+@pytest.mark.parametrize("types", [(np.uint8, None), (np.uint8, np.float32), (np.uint16, np.float16)])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_areal_densities(one_gpu, name, types):
+    voxels, _ = body(*types)
+    images = [project_materials(*voxels, GRID, GEOMETRIES[name], device=device) for device in ("cuda", "cpu")]
+    assert any(kernel.startswith("spectral_") for kernel in one_gpu.launched)
+    assert images[0].shape == images[1].shape == (3, 2 * COUNT + 1, 35, 21)
+    assert images[0].dtype == np.float32
+    assert images[1].max() > 0
+    assert rms(*images) < 1e-5
+    assert not images[0][:, 1::2].any()
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, None])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_signals(one_gpu, name, tolerance):
+    voxels, table = body()
+    rng, geometry = np.random.default_rng(5), GEOMETRIES[name]
+    weights = SPECTRUM * rng.uniform(0.5, 1.0, (2, 3, len(SPECTRUM)))
+    options = {"position": rng.uniform(0, 2, geometry.shape[1:]), "factor": rng.uniform(0.5, 1, geometry.shape)}
+    images = [project_signal(*voxels, table, weights, GRID, geometry, tolerance=tolerance, device=device, **options)
+              for device in ("cuda:0", "cpu")]
+    assert any(kernel.startswith("spectral_") for kernel in one_gpu.launched)
+    assert images[0].shape == images[1].shape == (3, 2, 35, 21)
+    assert rms(*images) < 1e-5
+    assert np.percentile(np.abs(images[0] / images[1] - 1), 99) < 1e-5
+    assert images[1].min() < 0.5 * images[1].max()  # the body is seen
+
+
+def test_both_at_once(one_gpu):
+    voxels, table = body()
+    arguments = *voxels, table, SPECTRUM, GRID, CIRCLE
+    there, here = (project_spectral(*arguments, device=device) for device in ("cuda", "cpu"))
+    assert one_gpu.launched.count("spectral_columns_uint8_float32") == 1
+    assert rms(there.signal, here.signal) < 1e-5
+    assert rms(there.areal_density_g_cm2, here.areal_density_g_cm2) < 1e-5
+
+
+def test_auto_takes_the_gpu_where_it_can(one_gpu):
+    voxels, table = body()
+    signal = project_signal(*voxels, table, SPECTRUM, GRID, CIRCLE)
+    assert one_gpu.launched
+    np.testing.assert_array_equal(signal, project_signal(*voxels, table, SPECTRUM, GRID, CIRCLE, device="cuda"))
+    one_gpu.launched.clear()
+    fine = ps.Grid(shape=(4, 4, 4), spacing_mm=(0.5, 0.5, 0.5))
+    overlays = (Overlay(fine, np.full((4, 4, 4), 2, np.uint8), None, "patch"),)
+    patched = project_signal(*voxels, table, SPECTRUM, GRID, CIRCLE, overlays=overlays)
+    assert not one_gpu.launched
+    assert rms(patched, signal) > 1e-4
+    with pytest.raises(InvalidInput, match="1 overlays on device='cuda'"):
+        project_materials(*voxels, GRID, CIRCLE, overlays=overlays, device="cuda")
+
+
+def test_more_materials_than_a_block_holds(one_gpu):
+    labels = np.random.default_rng(1).permutation(np.arange(23 * 18 * 21) % 400).reshape(GRID.shape).astype(np.uint16)
+    rho = np.linspace(0.5, 2, 400)
+    project_materials(labels, None, rho, GRID, CIRCLE[:1])
+    assert not one_gpu.launched
+    with pytest.raises(InvalidInput, match="400 channels on a GPU"):
+        project_materials(labels, None, rho, GRID, CIRCLE[:1], device="cuda")
+
+
+def test_a_gpu_that_is_absent(monkeypatch):
+    monkeypatch.setattr(choice, "why_no_cuda", lambda: ("no CUDA device is visible", "Use device='cpu'."))
+    voxels, table = body()
+    nan = (voxels[0], np.full(GRID.shape, np.nan, np.float32), voxels[2])  # not looked at: the device is asked first
+    with pytest.raises(DeviceUnavailable, match="device='cuda': no CUDA device"):
+        project_signal(*nan, table, SPECTRUM, GRID, CIRCLE, device="cuda")
+    with pytest.raises(InvalidInput, match="device='gpu'"):
+        project_spectral(*voxels, table, SPECTRUM, GRID, CIRCLE, device="gpu")
+    np.testing.assert_array_equal(project_materials(*voxels, GRID, CIRCLE),
+                                  project_materials(*voxels, GRID, CIRCLE, device="cpu"))
