@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -29,7 +30,9 @@ from physsim.physics.tables import DATA, ENERGY_MAX_KEV, ENERGY_MIN_KEV, LAST_AT
 
 Floats = NDArray[np.float64]
 
-GRID_INTERVALS = 500  # common logarithmic grid; log-log interpolation within 2e-5 of xraylib's spline
+GRID_INTERVALS = 500  # common logarithmic grid
+INTERPOLATION_ERROR = 1e-4  # relative; where log-log interpolation is further from xraylib's spline, points are added
+FINEST = 2e-4  # relative width of the narrowest interval that is still halved
 SCAN_POINTS = 20001  # to find the steps; two edges are never closer than 4 of these points
 STEP_ABOVE_TREND = 2e-3  # a step rises this much above the trend of the neighbouring points
 SNAP = 2.2e-3  # relative distance within which a step is the edge of EdgeEnergy, up to SNAP_LAST_Z
@@ -88,10 +91,11 @@ def attenuation_arrays(xraylib: Any) -> dict[str, NDArray[Any]]:
         grid = np.geomspace(ENERGY_MIN_KEV, ENERGY_MAX_KEV, GRID_INTERVALS + 1)
         grid[-1] = ENERGY_MAX_KEV
         keep = np.ones(grid.size, dtype=bool)
-        for edge, step, *_ in edges:
-            keep &= (grid < min(edge, step) * (1.0 - MARGIN)) | (grid > max(edge, step) * (1.0 + MARGIN))
+        zones = [(min(edge, step) * (1.0 - MARGIN), max(edge, step) * (1.0 + MARGIN)) for edge, step, *_ in edges]
+        for low, high in zones:
+            keep &= (grid < low) | (grid > high)
         keep[[0, -1]] = True
-        grid = grid[keep]
+        grid = _refined(photo, grid[keep], zones)
         doubled = np.repeat([edge for edge, *_ in edges], 2)
         energy = np.concatenate([grid, doubled])
         order = np.argsort(energy, kind="stable")
@@ -147,6 +151,28 @@ def _profile(xraylib: Any, z: int, name: str, momentum: Floats) -> list[float]:
             continue
     raise PhyssimError(message(
         f"Z={z} {name}", "xraylib has no Compton profile for it", "Use the xraylib of extra `tables`."))
+
+
+def _refined(photo: Callable[[float], float], grid: Floats, zones: list[tuple[float, float]]) -> Floats:
+    """The grid with points added where the cross section bends, and at both ends of the zones around the edges.
+
+    xraylib's spline has kinks of its own: at joints of NIST's tables, and ramps of up to 1 % in energy in place of some
+    M edges (rhenium M5 at 1.883 keV).
+    """
+    inside = [end for zone in zones for end in zone if ENERGY_MIN_KEV < end < ENERGY_MAX_KEV
+              and not any(low < end < high for low, high in zones)]
+    points = np.unique(np.concatenate([grid, inside]))
+    added: list[float] = []
+    waiting = [(float(a), float(b)) for a, b in itertools.pairwise(points)
+               if not any(low < b and a < high for low, high in zones)]
+    while waiting:
+        low, high = waiting.pop()
+        middle = float(np.sqrt(low * high))
+        error = np.log(photo(middle)) - 0.5 * (np.log(photo(low)) + np.log(photo(high)))
+        if abs(error) > INTERPOLATION_ERROR and high / low > 1.0 + FINEST:
+            added.append(middle)
+            waiting += [(low, middle), (middle, high)]
+    return np.unique(np.concatenate([points, added]))
 
 
 def _photoelectric(xraylib: Any, z: int) -> tuple[Callable[[float], float], list[tuple[float, float, float, float]]]:
