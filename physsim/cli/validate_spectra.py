@@ -33,7 +33,7 @@ def spectra(as_json: bool = typer.Option(False, "--json", help="All rows as a JS
 
 def compare_with_spekpy() -> list[dict[str, Any]]:
     """One row a case and quantity: `case, quantity, value, reference, difference_percent`."""
-    from physsim.physics.spectra import reference_cases
+    from physsim.physics.spectra.tube import reference_cases
     from physsim.spec.spectrum import Spectrum
 
     rows = []

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.response import absorbed_kev_per_photon, depends_on_slant
 from physsim.physics.attenuation import mass_attenuation_cm2_g
-from physsim.physics.spectra import takeoff_sine
-from physsim.physics.spectra_cross_sections import air_absorption_cm2_g
-from physsim.physics.spectra_quantities import transmission
+from physsim.physics.spectra.cross_sections import air_absorption_cm2_g
+from physsim.physics.spectra.quantities import transmission
+from physsim.physics.spectra.tube import takeoff_sine
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.transport.windows import window_of

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.physics.attenuation import linear_attenuation_per_mm
-from physsim.physics.spectra_quantities import transmission
+from physsim.physics.spectra.quantities import transmission
 from physsim.spec.detector import Detector, IdealAbsorber
 
 Floats = NDArray[np.float64]

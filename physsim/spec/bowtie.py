@@ -11,7 +11,7 @@ import pydantic
 from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import FileFormatError, InvalidInput, message
-from physsim.physics.spectra import obliquity
+from physsim.physics.spectra.tube import obliquity
 from physsim.spec.base import Spec
 from physsim.spec.material import Material, material
 

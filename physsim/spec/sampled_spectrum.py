@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
-from physsim.physics import spectra_quantities as quantities
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.physics.energy_absorption import mass_energy_absorption_cm2_g
-from physsim.physics.spectra_cross_sections import air_absorption_cm2_g
+from physsim.physics.spectra import quantities
+from physsim.physics.spectra.cross_sections import air_absorption_cm2_g
 from physsim.spec.material import Material, material
 from physsim.units import MM_PER_M
 
@@ -82,7 +82,7 @@ class SampledSpectrum:
     def kerma_ugy_per_mas(self) -> float:
         """Air kerma, uGy per mAs, free in air at `distance_mm`: fluence x energy x PENELOPE's mu_en/rho of air.
 
-        The same for tubes, tables and single energies; why not NIST's: `physics/spectra_cross_sections.py`.
+        The same for tubes, tables and single energies; why not NIST's: `physics/spectra/cross_sections.py`.
         Errors: InvalidInput for a relative spectrum.
         """
         return self._kerma(air_absorption_cm2_g(self.energies_kev))

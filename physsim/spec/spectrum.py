@@ -11,12 +11,12 @@ import pydantic
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.physics import spectra
 from physsim.physics.attenuation import linear_attenuation_per_mm
-from physsim.physics.spectra_cross_sections import filter_optical_depth
-from physsim.physics.spectra_files import midpoint_edges_kev, read_spectrum
-from physsim.physics.spectra_heel import HeelTable, heel_table
-from physsim.physics.spectra_quantities import transmission
+from physsim.physics.spectra import tube
+from physsim.physics.spectra.cross_sections import filter_optical_depth
+from physsim.physics.spectra.files import midpoint_edges_kev, read_spectrum
+from physsim.physics.spectra.heel import HeelTable, heel_table
+from physsim.physics.spectra.quantities import transmission
 from physsim.spec.base import Spec
 from physsim.spec.bowtie import Bowtie
 from physsim.spec.material import Material, material
@@ -32,7 +32,7 @@ _TUBE_FIELDS = ("target", "anode_angle_deg", "bin_kev")
 class Filter(Spec):
     """A flat filter in the beam: any material by name or as a Material, and its thickness in mm.
 
-    A tube's filters are taken with the tube model's own cross sections (see `physics/spectra_cross_sections.py`), those
+    A tube's filters are taken with the tube model's own cross sections (see `physics/spectra/cross_sections.py`), those
     of a table or a single energy with physsim's.
     """
 
@@ -65,7 +65,7 @@ class SpectrumTable(Spec):
     @pydantic.model_validator(mode="after")
     def _sound(self) -> SpectrumTable:
         energies, fluence = np.array(self.energies_kev), np.array(self.fluence)
-        low, high = spectra.PHOTON_RANGE_KEV
+        low, high = tube.PHOTON_RANGE_KEV
         if energies.size != fluence.size or energies.size == 0:
             raise ValueError(f"{energies.size} energies and {fluence.size} fluences: one a bin. Complete the table.")
         if energies.min() < low or energies.max() > high:
@@ -99,7 +99,7 @@ class Spectrum(Spec):
     >>> round(beam.at(anode_cathode_deg=-8).total_fluence / bins.total_fluence, 2)        # the heel effect
     0.74
 
-    Neglects: what `physics/spectra.py` names (extrafocal radiation, worn targets, ripple); scatter from filters.
+    Neglects: what `physics/spectra/tube.py` names (extrafocal radiation, worn targets, ripple); scatter from filters.
     Errors: InvalidInput with the value, at construction.
     """
 
@@ -132,7 +132,7 @@ class Spectrum(Spec):
             if idle:
                 raise ValueError(message(f"{idle[0]}={getattr(self, idle[0])!r}", f"it has no effect beside {given[0]}",
                                          f"Leave {idle[0]} out, or give kvp."))
-            low, high = spectra.PHOTON_RANGE_KEV
+            low, high = tube.PHOTON_RANGE_KEV
             if self.energy_kev is not None and not low <= self.energy_kev <= high:
                 raise ValueError(
                     f"energy_kev={self.energy_kev:g}: photons must lie within {low:g}-{high:g} keV. Give keV.")
@@ -142,10 +142,10 @@ class Spectrum(Spec):
 
     def _check_tube(self, kvp: float) -> None:
         target = "W" if self.target is None else self.target
-        if target not in spectra.TARGETS:
-            mend = did_you_mean(target, spectra.TARGETS)
+        if target not in tube.TARGETS:
+            mend = did_you_mean(target, tube.TARGETS)
             raise ValueError(message(f"target={target!r}", "no tube table for it", mend))
-        low, high = spectra.tube_table(target).kvp_range
+        low, high = tube.tube_table(target).kvp_range
         if not low <= kvp <= high:
             raise ValueError(message(f"kvp={kvp:g}", f"the tables for {target} hold {low:g} to {high:g} kVp",
                                      "Choose a potential in that range, or give a table of your own."))
@@ -160,7 +160,7 @@ class Spectrum(Spec):
 
     @classmethod
     def from_file(cls, path: str | Path, **fields: Any) -> Spectrum:
-        """A spectrum from a .csv or .spc file (formats: physics/spectra_files.py), with filters and so on."""
+        """A spectrum from a .csv or .spc file (formats: physics/spectra/files.py), with filters and so on."""
         read = read_spectrum(Path(path))
         table = SpectrumTable(energies_kev=tuple(read.energies_kev.tolist()), fluence=tuple(read.fluence.tolist()),
                               absolute=read.absolute)
@@ -193,8 +193,8 @@ class Spectrum(Spec):
         tube's axis, which is the fan angle of a CT scanner and of the bowtie. Filters are passed obliquely. Behind the
         anode: no photons.
         """
-        bins = self._bare(float(spectra.takeoff_sine(self.anode_angle_deg or 0.0, anode_cathode_deg, transverse_deg)))
-        slant = float(spectra.obliquity(anode_cathode_deg, transverse_deg))
+        bins = self._bare(float(tube.takeoff_sine(self.anode_angle_deg or 0.0, anode_cathode_deg, transverse_deg)))
+        slant = float(tube.obliquity(anode_cathode_deg, transverse_deg))
         if self.filters:
             bins = replace(bins, fluence=bins.fluence * transmission(self.filter_optical_depth(bins.edges_kev, slant)))
         if self.bowtie is not None:
@@ -213,7 +213,7 @@ class Spectrum(Spec):
                                        "the field needs an anode side below its cathode side",
                                        "Give for example (-8, 8)."))
         ends, across = np.array([[first], [last]]), np.array([0.0, transverse_deg])
-        corners = spectra.takeoff_sine(self.anode_angle_deg or 0.0, ends, across)
+        corners = tube.takeoff_sine(self.anode_angle_deg or 0.0, ends, across)
         return self.heel_between(float(corners.min()), float(corners.max()), nodes)
 
     def heel_between(self, low: float, high: float, nodes: int = 33) -> HeelTable:
@@ -224,7 +224,7 @@ class Spectrum(Spec):
         if not low < high or nodes < 2:
             raise InvalidInput(message(f"sines {low:g} to {high:g}, nodes={nodes}", "nodes lie between two sines",
                                        "Give a field of some size, and two nodes at least."))
-        edges = spectra.bin_edges_kev(self.kvp, self.bin_kev)
+        edges = tube.bin_edges_kev(self.kvp, self.bin_kev)
         return heel_table(self.target, self.kvp, self.anode_angle_deg, edges, self.filter_optical_depth(edges),
                           (low, high), nodes, self.output_factor or 1.0)
 
@@ -251,8 +251,8 @@ class Spectrum(Spec):
 
     def _bare(self, sine: float) -> SampledSpectrum:
         if self.kvp is not None and self.target is not None and self.bin_kev is not None:
-            edges = spectra.bin_edges_kev(self.kvp, self.bin_kev)
-            fluence = spectra.tube_fluence(self.target, self.kvp, sine, edges)
+            edges = tube.bin_edges_kev(self.kvp, self.bin_kev)
+            fluence = tube.tube_fluence(self.target, self.kvp, sine, edges)
             bins = SampledSpectrum(0.5 * (edges[1:] + edges[:-1]), edges, fluence)
         elif self.table is not None:
             energies, photons = np.array(self.table.energies_kev), np.array(self.table.fluence)

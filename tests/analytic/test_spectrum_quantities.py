@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.physics import spectra
 from physsim.physics.energy_absorption import mass_energy_absorption_cm2_g
+from physsim.physics.spectra import tube
 
 KEV_PER_G_IN_UGY = 1.602176634e-16 * 1e3 * 1e6  # J/keV (SI 2019), g/kg, uGy/Gy
 
@@ -56,8 +56,8 @@ def test_take_off_is_the_angle_to_the_target_surface():
     along, across = np.meshgrid([-15.0, -3.0, 0.0, 8.0], [-20.0, 0.0, 5.0])
     rays = np.stack([np.tan(np.deg2rad(along)), np.tan(np.deg2rad(across)), np.ones_like(along)], axis=-1)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-    np.testing.assert_allclose(spectra.takeoff_sine(11.0, along, across), rays @ normal, atol=1e-15)
-    np.testing.assert_allclose(spectra.obliquity(along, across), 1 / rays[..., 2], rtol=1e-14)
+    np.testing.assert_allclose(tube.takeoff_sine(11.0, along, across), rays @ normal, atol=1e-15)
+    np.testing.assert_allclose(tube.obliquity(along, across), 1 / rays[..., 2], rtol=1e-14)
 
 
 def test_heel_falls_towards_the_anode_and_ends_at_its_surface():
@@ -99,24 +99,24 @@ def test_rebinning_conserves_photons_and_energy(fields, bins, limit):
 
 
 def test_spectrum_is_smooth_in_kvp_and_ends_at_it():
-    edges = spectra.bin_edges_kev(97.3)
+    edges = tube.bin_edges_kev(97.3)
     assert edges[-1] == 97.3
     assert edges[0] >= 1.0
-    sine = float(spectra.takeoff_sine(12.0))
+    sine = float(tube.takeoff_sine(12.0))
     kvps = np.arange(60.0, 149.9, 0.7)
     for energy in (25.0, 45.0):
         bin_edges = np.array([energy - 0.25, energy + 0.25])
-        values = np.array([spectra.tube_continuum("W", kvp, sine, bin_edges)[0] for kvp in kvps])
+        values = np.array([tube.tube_continuum("W", kvp, sine, bin_edges)[0] for kvp in kvps])
         bend = np.abs(np.diff(values, 2)) / values[1:-1]
         assert bend.max() < 1e-3
-    assert spectra.tube_continuum("W", 97.3, sine, np.array([97.2, 97.4]))[0] == 0.0
+    assert tube.tube_continuum("W", 97.3, sine, np.array([97.2, 97.4]))[0] == 0.0
 
 
 def test_lines_appear_above_their_edges_only():
-    sine = float(spectra.takeoff_sine(12.0))
-    assert all(energy < 15 for energy, _ in spectra.line_fluences("W", 69.0, sine))
+    sine = float(tube.takeoff_sine(12.0))
+    assert all(energy < 15 for energy, _ in tube.line_fluences("W", 69.0, sine))
     potentials = (69.6, 70.5, 75, 90, 140)
-    k_lines = [sum(n for energy, n in spectra.line_fluences("W", kvp, sine) if energy > 55) for kvp in potentials]
+    k_lines = [sum(n for energy, n in tube.line_fluences("W", kvp, sine) if energy > 55) for kvp in potentials]
     assert np.all(np.diff([0.0, *k_lines]) > 0)
 
 

@@ -1,6 +1,5 @@
 """Spectrum and Bowtie specs: round trips, the user's own files, bad input, the command line."""
 
-import doctest
 import json
 import subprocess
 import sys
@@ -175,13 +174,3 @@ def test_command_line_refuses_with_status_2(options):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("physsim: ")
-
-
-def test_examples_in_the_docstrings():
-    from physsim.physics import spectra
-    from physsim.spec import bowtie, spectrum
-
-    for module in (spectrum, bowtie, spectra):
-        result = doctest.testmod(module)
-        assert result.attempted > 0
-        assert result.failed == 0

@@ -9,13 +9,14 @@ import pytest
 
 import physsim as ps
 from physsim.errors import FileFormatError
-from physsim.physics import spectra, spectra_cross_sections
 from physsim.physics.energy_absorption import mass_energy_absorption_cm2_g
+from physsim.physics.spectra import cross_sections, tube
+from physsim.physics.tables import DATA as TABLES
 
 DATA = Path(__file__).parent / "data"
 OFFGRID = json.loads((DATA / "spekpy_offgrid.json").read_text())["cases"]
 TG195 = json.loads((DATA / "tg195_spectra.json").read_text())
-CASES = spectra.reference_cases()
+CASES = tube.reference_cases()
 
 
 def _maker():
@@ -101,30 +102,30 @@ def test_nist_gives_more_air_kerma_by_what_the_docs_say(energy_kev, percent):
 
 def test_one_slice_of_the_tables_is_rebuilt():
     pytest.importorskip("spekpy")
-    from physsim.physics import spectra_build
+    from physsim.physics.spectra import build
 
-    table = spectra.tube_table("W")
-    model = spectra_build._model("W", 100.0, 12.0)
+    table = tube.tube_table("W")
+    model = build._model("W", 100.0, 12.0)
     node = int(np.flatnonzero(table.kvp == 100.0)[0])
     angle = int(np.flatnonzero(table.takeoff_deg == 12.0)[0])
-    rebuilt = spectra_build._rounded(spectra_build._emission(model, 100.0))
+    rebuilt = build._rounded(build._emission(model, 100.0))
     np.testing.assert_allclose(table.emission[node, angle], rebuilt, rtol=2e-4)
-    stored = dict(np.load(Path(spectra.__file__).parent / "data" / "spectra_cross_sections.npz"))
-    for name, values in spectra_build.build_cross_sections().items():
+    stored = dict(np.load(TABLES / "spectra_cross_sections.npz"))
+    for name, values in build.build_cross_sections().items():
         np.testing.assert_allclose(stored[name], values, rtol=1e-9)
 
 
 def test_a_damaged_table_is_refused(monkeypatch, tmp_path):
-    data = Path(spectra.__file__).parent / "data"
+    data = TABLES
     for name in ("spectra_cross_sections.npz", "spectra_tables.json"):
         (tmp_path / name).write_bytes((data / name).read_bytes())
-    monkeypatch.setattr(spectra_cross_sections, "_DATA", tmp_path)
-    assert spectra_cross_sections.table_bytes("spectra_cross_sections.npz")
+    monkeypatch.setattr(cross_sections, "DATA", tmp_path)
+    assert cross_sections.table_bytes("spectra_cross_sections.npz")
     (tmp_path / "spectra_cross_sections.npz").write_bytes(b"other")
     with pytest.raises(FileFormatError, match="SHA-256"):
-        spectra_cross_sections.table_bytes("spectra_cross_sections.npz")
+        cross_sections.table_bytes("spectra_cross_sections.npz")
 
 
 def test_tables_are_small():
-    files = list((Path(spectra.__file__).parent / "data").glob("spectra*"))
+    files = list(TABLES.glob("spectra*"))
     assert sum(file.stat().st_size for file in files) < 4_000_000

@@ -11,7 +11,7 @@ the air kerma of a mammographic beam), and for the mu_en/rho of air 2.5 % at 5-2
 2. Air kerma has one meaning in physsim, for tubes, tables and single energies, and as the weight of a half-value layer:
    fluence x energy x PENELOPE's mu_en/rho of air. Only `kerma_nist_ugy_per_mas` says that it takes NIST's.
 
-Reference: PENELOPE's tables as SpekPy 2.5.4 carries them (built by spectra_build.py); P. Andreo, D. T. Burns,
+Reference: PENELOPE's tables as SpekPy 2.5.4 carries them (built by build.py); P. Andreo, D. T. Burns,
 F. Salvat, Phys. Med. Biol. 57 (2012) 2117, doi:10.1088/0031-9155/57/8/2117.
 """
 
@@ -21,7 +21,6 @@ import functools
 import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,25 +29,24 @@ from numpy.typing import NDArray
 from physsim.physics import portable
 from physsim.physics.attenuation import HasDensity, mass_fractions_of
 from physsim.physics.elements import element
-from physsim.physics.spectra_quantities import transmission
-from physsim.physics.tables import checked_bytes
+from physsim.physics.spectra.quantities import transmission
+from physsim.physics.tables import DATA, checked_bytes
 from physsim.units import CM_PER_MM
 
 Array = NDArray[np.float64]
 
-_DATA = Path(__file__).parent / "data"
 _PARTS = 11  # points in a bin over which transmission is averaged: absorption edges fall inside bins
 
 
 def provenance() -> dict[str, Any]:
     """Where the tables of the spectra come from, and the SHA-256 of each file."""
-    known: dict[str, Any] = json.loads((_DATA / "spectra_tables.json").read_text(encoding="utf-8"))
+    known: dict[str, Any] = json.loads((DATA / "spectra_tables.json").read_text(encoding="utf-8"))
     return known
 
 
 def table_bytes(name: str) -> bytes:
     """A shipped file, checked against its SHA-256. Errors: FileFormatError."""
-    return checked_bytes(_DATA / name, provenance()["sha256"][name])
+    return checked_bytes(DATA / name, provenance()["sha256"][name])
 
 
 def filter_attenuation_per_mm(material: HasDensity, energies_kev: Array) -> Array:

@@ -9,7 +9,7 @@ Range: W 20-150 kVp, Mo and Rh 20-50 kVp, take-off up to 45 degrees, photons of 
 Neglects: extrafocal radiation, a rough or worn target, ripple of the high voltage, rhenium in the tungsten. Line yields
 are linear between the model's own potentials (W 70, 75, 80, 90, 100, 125, 150 kVp), as in SpekPy: up to 1 % of the
 photons too many half-way, against the smooth (overvoltage - 1)^1.67 through them.
-Reference: the model "casim" of SpekPy 2.5.4 (Poludniowski et al., Med Phys 48 (2021) 3630); tables by spectra_build.py.
+Reference: the model "casim" of SpekPy 2.5.4 (Poludniowski et al., Med Phys 48 (2021) 3630); tables by build.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import functools
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.physics import portable
-from physsim.physics.spectra_cross_sections import table_bytes
-from physsim.physics.spectra_quantities import transmission
+from physsim.physics.spectra.cross_sections import table_bytes
+from physsim.physics.spectra.quantities import transmission
+from physsim.physics.tables import DATA
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,6 @@ ELECTRONS_PER_MAS = 1e-3 / 1.602176634e-19  # exact: SI 2019
 CM2_PER_SR_AT_1M = 1e4
 TARGETS = ("Mo", "Rh", "W")
 PHOTON_RANGE_KEV = (1.0, 150.0)
-_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def tube_table(target: str) -> TubeTable:
 
 def reference_cases() -> dict[str, dict[str, Any]]:
     """SpekPy's spectra to compare with, by name: kvp, target, angle, filters, its own figures and some bins."""
-    text = (_DATA / "spectra_reference.json").read_text(encoding="utf-8")
+    text = (DATA / "spectra_reference.json").read_text(encoding="utf-8")
     cases: dict[str, dict[str, Any]] = json.loads(text)["cases"]
     return cases
 

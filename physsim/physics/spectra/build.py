@@ -1,4 +1,4 @@
-"""Builds the shipped tube tables from SpekPy: `python -m physsim.physics.spectra_build` (needs the extra `tables`).
+"""Builds the shipped tube tables from SpekPy: `python -m physsim.physics.spectra.build` (needs the extra `tables`).
 
 What is stored is not spectra but what precedes self-absorption: photons emitted per depth in the target. The take-off
 angle and the target's absorption edges then enter at run time, exactly, and the tables are smooth in every variable.
@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.physics.tables import DATA
+
 Array = NDArray[np.float64]
 
 SPEKPY_VERSION = "2.5.4"  # the version that the shipped tables were built from; its internals are read below
-DEFAULT_FOLDER = Path(__file__).parent / "data"
 TAKEOFF_DEG = np.array([1.0, 12.0, 25.0, 45.0])  # the cubic through them meets SpekPy within 5e-4 from 1 to 45 degrees
 ENERGY_FRACTION = np.concatenate([np.arange(1, 90) * 0.01, 0.9 + np.arange(20) * 0.005, [1.0]])
 LINE_DEPTH = np.concatenate([np.arange(51) * 0.02, np.geomspace(1.05, 20.0, 30)])
@@ -158,7 +159,7 @@ def _thinned(x: Array, y: Array, tolerance: float) -> list[int]:
     return kept
 
 
-def build(folder: Path = DEFAULT_FOLDER) -> list[Path]:
+def build(folder: Path = DATA) -> list[Path]:
     """Write the tables of all targets and the cross sections into `folder`; returns the files."""
     import spekpy
 
@@ -171,7 +172,7 @@ def build(folder: Path = DEFAULT_FOLDER) -> list[Path]:
     np.savez_compressed(written[0], **arrays)
     np.savez_compressed(written[1], **build_cross_sections())
     provenance = {
-        "made_by": "python -m physsim.physics.spectra_build",
+        "made_by": "python -m physsim.physics.spectra.build",
         "source": f"SpekPy {SPEKPY_VERSION} (MIT), model casim, with PENELOPE's cross sections",
         "units": {"emission": "k dN/(dk dOmega dtau) per electron", "K_emission ...": "photons per electron, into 4 pi",
                   "depth, line_depth": "CSDA ranges", "energy_kev, kvp": "keV, kV", "mass_attenuation": "cm2/g"},
@@ -183,5 +184,5 @@ def build(folder: Path = DEFAULT_FOLDER) -> list[Path]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
+    parser.add_argument("--folder", type=Path, default=DATA)
     build(parser.parse_args().folder)

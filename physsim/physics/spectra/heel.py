@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from physsim.physics import spectra, spectra_quantities
+from physsim.physics.spectra import quantities, tube
 
 Array = NDArray[np.float64]
 
@@ -36,8 +36,8 @@ class HeelTable:
     interpolation_error: float
 
     def position(self, anode_cathode_deg: ArrayLike, transverse_deg: ArrayLike = 0.0) -> Array:
-        """Node coordinate of rays by their angles from the central ray (see `spectra.takeoff_sine`)."""
-        sine = spectra.takeoff_sine(self.anode_angle_deg, anode_cathode_deg, transverse_deg)
+        """Node coordinate of rays by their angles from the central ray (see `tube.takeoff_sine`)."""
+        sine = tube.takeoff_sine(self.anode_angle_deg, anode_cathode_deg, transverse_deg)
         return (sine - self.sine_start) / self.sine_step
 
     def fluence_at(self, anode_cathode_deg: float, transverse_deg: float = 0.0) -> Array:
@@ -46,17 +46,17 @@ class HeelTable:
         lower = min(int(place), self.fluence.shape[0] - 2)
         share = place - lower
         straight = (1.0 - share) * self.fluence[lower] + share * self.fluence[lower + 1]
-        extra = spectra.obliquity(anode_cathode_deg, transverse_deg) - 1.0
-        return np.asarray(straight * spectra_quantities.transmission(self.filter_optical_depth * float(extra)))
+        extra = tube.obliquity(anode_cathode_deg, transverse_deg) - 1.0
+        return np.asarray(straight * quantities.transmission(self.filter_optical_depth * float(extra)))
 
 
 def heel_table(target: str, kvp: float, anode_angle_deg: float, edges_kev: Array, filter_optical_depth: Array,
                sines: tuple[float, float], nodes: int, output_factor: float = 1.0) -> HeelTable:
     """Node spectra from `sines[0]` to `sines[1]` (lower: anode side); rays behind the target have none."""
     grid, step = np.linspace(sines[0], sines[1], nodes, retstep=True)
-    through = output_factor * spectra_quantities.transmission(filter_optical_depth)
+    through = output_factor * quantities.transmission(filter_optical_depth)
     between = grid[:-1] + 0.5 * step
-    fluence, middles = (np.array([spectra.tube_fluence(target, kvp, float(sine), edges_kev) * through
+    fluence, middles = (np.array([tube.tube_fluence(target, kvp, float(sine), edges_kev) * through
                                   for sine in rays]) for rays in (grid, between))
     energies = 0.5 * (edges_kev[1:] + edges_kev[:-1])
     energy_fluence, found = fluence * energies, 0.5 * (fluence[1:] + fluence[:-1]) * energies
