@@ -6,6 +6,7 @@
 // if w is strided. Views of other poses read the volume as it is, in patches of 8 x 4 pixels a warp.
 #include "core/fixed_point.h"
 #include "core/lanes.h"
+#include "raytrace/thread_joseph.h"
 #include "raytrace/thread_ray.h"
 #include "raytrace/thread_spectral.h"
 #include "raytrace/voxel.h"
@@ -57,6 +58,16 @@ PHYSSIM_HD void project(const T* voxels, const Job& job, const Rays& rays, const
     if (COLUMNS) walk_columns(ray, job.box, visit);
     else walk_voxels(ray, job.box, visit);
     image[(view * job.rows + pixel.row) * job.columns + pixel.column] += sum * ray.mm;
+}
+
+// As project, linear between voxel centres.
+template <typename T>
+PHYSSIM_HD void project_by_joseph(const T* voxels, const Job& job, const Rays& rays, const int32_t* views, float* image) {
+    const Pixel pixel = pixel_of_thread<false>();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
+    image[(view * job.rows + pixel.row) * job.columns + pixel.column] += joseph(voxels, ray, job.box) * ray.mm;
 }
 
 // The transpose: adds pixel x mm in the voxel x scale to `sums`, int64 with the box's strides.
@@ -141,6 +152,9 @@ PHYSSIM_HD void transpose(const T* in, T* out, const Transposition& job) {
     }                                                                                                                                       \
     extern "C" __global__ void __launch_bounds__(256) project_rays_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
         project<false>(voxels, job, rays, views, image);                                                                                    \
+    }                                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(256) project_joseph_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
+        project_by_joseph(voxels, job, rays, views, image);                                                                                 \
     }
 PHYSSIM_PROJECT(float32, float)
 PHYSSIM_PROJECT(float16, HalfVoxel)

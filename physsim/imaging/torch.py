@@ -14,6 +14,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.operator import Projector
 from physsim.transport.pose_gradient import pose_gradient
+from physsim.transport.project import device_for
 from physsim.units import per_mm_from_per_cm
 
 POSE = ("source_mm", "centre_mm", "u", "v")
@@ -91,7 +92,8 @@ class ForwardModel(torch.nn.Module):
     directions u and
     v are taken as they are and must stay orthonormal: make them from a rotation, as `rotated` does.
     Differentiable: volume (any order), source_mm, centre_mm, u, v (once). Not: grid, pixel_mm.
-    Errors: InvalidInput for shapes that do not fit, for pose gradients with method="siddon", or on a GPU.
+    Errors: InvalidInput for shapes that do not fit, for pose gradients with method="siddon" or on a GPU, and
+        for gradients with method="joseph" on a GPU.
 
     >>> import torch, physsim as ps
     >>> geometry = ps.Geometry.parallel(views=2, rows=1, columns=3, pixel_mm=1.0)
@@ -125,6 +127,8 @@ class ForwardModel(torch.nn.Module):
             )
         if volume.ndim > 3:
             return torch.stack([self.forward(one, **pose) for one in volume])
+        if volume.requires_grad:  # told now, not by backward()
+            device_for(volume, self.projector.device, self.projector.method, transpose=True)
         if not pose:
             image: torch.Tensor = _Project.apply(volume, self.projector)
             return image

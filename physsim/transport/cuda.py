@@ -55,10 +55,11 @@ def view_groups(along: tuple[int, ...]) -> list[Group]:
     return groups
 
 
-def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays) -> Any:
+def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays, method: str = "siddon") -> Any:
     """Line integrals (mm x voxel value), (views, rows, columns) float32, an array of `kernels.xp`.
 
     volume: (nz, ny, nx), numpy or `kernels.xp`, of a type in VOXEL_TYPES and any strides. spacing_mm: along x, y, z.
+    method: "siddon" or "joseph".
     Errors: InvalidInput for another type, or a layer of voxels that does not fit the GPU.
     """
     xp = kernels.xp
@@ -66,7 +67,8 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
     if name not in VOXEL_TYPES:
         raise InvalidInput(message(
             f"volume of {name}", "the kernels read " + ", ".join(VOXEL_TYPES), "Convert it with astype."))
-    groups = view_groups(rays.along)
+    # Joseph's rays sample planes of any axis: all views read the volume as it is.
+    groups = view_groups(rays.along if method == "siddon" else (-1,) * len(rays.along))
     copies = int(isinstance(volume, np.ndarray)) + int(any(group.columns for group in groups))
     with kernels.current():
         image = xp.zeros((len(rays.along), rays.rows, rays.end.shape[1]), np.float32)
@@ -75,7 +77,7 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
             for group in groups:
                 view, strides = with_axis_contiguous(kernels, slab, group)
                 box = box_of(slab.shape, strides, spacing_mm, group.order)
-                kind = "columns" if group.columns else "rays"
+                kind = "joseph" if method == "joseph" else "columns" if group.columns else "rays"
                 launch_group(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
                 del view
             del slab

@@ -38,7 +38,8 @@ def project(
         world's
         origin with its axes along x, y, z. One of the two is needed unless the voxels are 1 mm.
     method: "siddon", exact for constant voxels; "joseph", linear between voxel centres, with smooth gradients.
-    device: "auto" (where the volume is; numpy: the CPU unless a GPU can be used), "cpu", "cuda", "cuda:N".
+    device: "auto" (where the volume is; numpy: the CPU unless a GPU can be used, by "joseph" always), "cpu", "cuda",
+        "cuda:N".
     threads: of the CPU; default PHYSSIM_THREADS or all that the process may use.
 
     Returns (views, rows, columns) float32 in mm x the volume's unit, of the library (numpy, cupy, torch) and on the
@@ -72,7 +73,7 @@ def project(
 
         # A volume in host memory goes up in slabs, as large as the GPU's memory allows.
         given = to_cupy(volume, chosen) if device_of(volume).kind == "cuda" else _native(to_numpy(volume))
-        image = project_cuda(cuda_kernels(chosen), given, grid.spacing_mm, rays)
+        image = project_cuda(cuda_kernels(chosen), given, grid.spacing_mm, rays, method)
         return like(image, volume)
     from physsim import _engine
 
@@ -144,7 +145,7 @@ def backproject(
                 "Convert it, for example image.astype('float32').",
             )
         )
-    rays, chosen = voxel_rays(geometry, grid), device_for(image, device, method)
+    rays, chosen = voxel_rays(geometry, grid), device_for(image, device, method, transpose=True)
     if chosen.kind == "cuda":
         from physsim.device.cuda import cuda_kernels
         from physsim.transport.cuda import backproject_cuda
@@ -200,19 +201,23 @@ def grid_of(shape: tuple[int, ...], grid: Grid | None, spacing_mm: float | Seque
     return grid
 
 
-def device_for(array: Any, device: str | Device, method: str = "siddon") -> Device:
-    """The device that `device` names for work on `array`: "auto" stays where a cupy array or a tensor is."""
+def device_for(array: Any, device: str | Device, method: str = "siddon", *, transpose: bool = False) -> Device:
+    """The device that `device` names for work on `array`: "auto" stays where a cupy array or a tensor is.
+
+    A numpy array by Joseph's method stays on the CPU under "auto", where its transpose and gradients are.
+    Errors: InvalidInput for Joseph's transpose on a GPU; DeviceUnavailable.
+    """
     auto = device == "auto"
     if auto and namespace_of(array) != "numpy":
         chosen = device_of(array)
     else:
         chosen = CPU if auto and method != "siddon" else resolve(device)
-    if chosen.kind == "cuda" and method != "siddon":
+    if chosen.kind == "cuda" and method != "siddon" and transpose:
         raise InvalidInput(
             message(
                 f"method={method!r} on {chosen}",
-                "the GPU has the exact projector only",
-                "Use device='cpu' and an array there.",
+                "the GPU projects by it, but has the transpose and gradients of the exact projector only",
+                "Use device='cpu' and an array there, or method='siddon'.",
             )
         )
     return chosen

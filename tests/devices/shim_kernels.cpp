@@ -21,7 +21,7 @@ static bool call(Index3 blocks, Index3 threads, size_t shared, void** arguments)
 
 struct Named { const char* name; Call call; };
 #define KERNEL(name) {#name, call<name>}
-#define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type)
+#define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type), KERNEL(project_joseph_##type)
 #define SPECTRAL_OF(label, density) KERNEL(spectral_columns_##label##_##density), KERNEL(spectral_rays_##label##_##density)
 static const Named kernels[] = {
     KERNELS_OF(float32), KERNELS_OF(float16), KERNELS_OF(uint8), KERNELS_OF(uint16), KERNELS_OF(int16),
