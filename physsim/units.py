@@ -9,6 +9,7 @@ from __future__ import annotations
 MM_PER_CM = 10.0
 CM_PER_MM = 0.1
 CM2_PER_MM2 = 0.01
+CM3_PER_MM3 = 0.001
 G_PER_KG = 1000.0
 EV_PER_KEV = 1000.0
 J_PER_KEV = 1.602176634e-16  # exact: SI 2019, e = 1.602176634e-19 C

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from physsim import portable
 from physsim.errors import InvalidInput, message
-
-_LN2 = 0.6931471805599453  # ln 2 rounded to float64
-_TERMS = 13  # (0.1716^2)^13 / 27 < 1e-21
 
 
 @dataclass(frozen=True)
@@ -31,20 +29,6 @@ class Window:
                                        "Give for example Window(0.0, 4.0)."))
 
 
-def natural_log(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """ln of positive numbers, float64, within 4e-16 relative (or absolute near 1), the same bits on any CPU."""
-    mantissa, exponent = np.frexp(np.asarray(values, np.float64))
-    small = mantissa < 0.7071067811865476  # sqrt(1/2): centres the mantissa on 1
-    mantissa = np.where(small, 2.0 * mantissa, mantissa)
-    exponent = np.where(small, exponent - 1, exponent)
-    s = (mantissa - 1.0) / (mantissa + 1.0)  # ln m = 2 artanh s, |s| < 0.1716
-    square, series = s * s, np.zeros_like(s)
-    for k in range(_TERMS, 0, -1):
-        series = (series + 1.0 / (2 * k + 1)) * square
-    result: npt.NDArray[np.float64] = exponent * _LN2 + 2.0 * (s + s * series)
-    return result
-
-
 def log_attenuation(signal: npt.NDArray[Any], open_field: float | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """ln(open field / signal), thick parts high; `open_field` is the signal without a patient, scalar or per pixel.
 
@@ -56,7 +40,7 @@ def log_attenuation(signal: npt.NDArray[Any], open_field: float | npt.NDArray[An
         raise InvalidInput(message("logarithm of the signal", "needs a signal and an open field above 0",
                                    "Show it without logarithm (log=False)."))
     floor = signal[positive].min()
-    return natural_log(open_field / np.maximum(signal, floor))
+    return portable.log(open_field / np.maximum(signal, floor))
 
 
 def percentile_window(values: npt.NDArray[Any], low: float = 0.5, high: float = 99.5) -> Window:

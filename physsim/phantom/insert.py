@@ -12,12 +12,12 @@ from physsim.phantom.overlay import Overlay, box_corners, boxes_overlap
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
+from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
     from physsim.phantom.shapes import Shape
 
-_CM3_PER_MM3 = 1e-3
 Block = tuple[slice, slice, slice]
 
 
@@ -68,7 +68,7 @@ def inserted(phantom: Phantom, shape: Shape, overlay_spacing_mm: float | None) -
     ]
     centre = grid.world_from_voxel @ np.array([*index, 1.0])
     volume = total * cell_mm3
-    mass = volume * _CM3_PER_MM3 * shape.density * made.density_g_cm3
+    mass = volume * CM3_PER_MM3 * shape.density * made.density_g_cm3
     row = LesionTruth(shape.counted_as, made.name, (float(centre[0]), float(centre[1]), float(centre[2])), volume, mass)
     return changed.replace(truth=_with_lesion(phantom, row, coverage, overlay_spacing_mm, block))
 
@@ -108,7 +108,7 @@ def cropped(phantom: Phantom, low_mm: tuple[float, float, float], high_mm: tuple
         volumes = np.bincount(organ_labels.ravel(), minlength=len(truth.organs)) * cell
         masses = np.bincount(organ_labels.ravel(), phantom.density_g_cm3(block).ravel(), len(truth.organs)) * cell
         rows = tuple(
-            OrganTruth(row.name, float(volume), float(mass) * _CM3_PER_MM3)
+            OrganTruth(row.name, float(volume), float(mass) * CM3_PER_MM3)
             for row, volume, mass in zip(truth.organs, volumes, masses, strict=True)
         )
         truth = Truth(organ_labels, rows, truth.lesions)
@@ -254,7 +254,7 @@ def _with_lesion(
     own[coverage > 0.5] = number
     rows = [
         OrganTruth(
-            organ.name, max(organ.volume_mm3 - float(volume), 0.0), max(organ.mass_g - float(mass) * _CM3_PER_MM3, 0.0)
+            organ.name, max(organ.volume_mm3 - float(volume), 0.0), max(organ.mass_g - float(mass) * CM3_PER_MM3, 0.0)
         )
         for organ, volume, mass in zip(organs, lost, lost_mass, strict=True)
     ]

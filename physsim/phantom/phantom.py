@@ -14,11 +14,11 @@ from physsim.phantom.overlay import Overlay, check_overlays, covered_fraction
 from physsim.phantom.truth import Truth
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material
+from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
     from physsim.phantom.shapes import Shape
 
-_CM3_PER_MM3 = 1e-3
 _LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
 
 
@@ -77,11 +77,11 @@ class Phantom:
             total += float(self._mass_by_label(overlay.labels, overlay.density).sum()) * overlay.grid.voxel_volume_mm3
             where, fraction = covered_fraction(self.grid, overlay.grid)
             total -= float((self.density_g_cm3(where) * fraction).sum()) * self.grid.voxel_volume_mm3
-        return total * _CM3_PER_MM3
+        return total * CM3_PER_MM3
 
     def material_masses_g(self) -> dict[str, float]:
         """Mass by label of the voxels themselves, without overlays (g), by the material's name."""
-        masses = self._mass_by_label(self.labels, self.density) * self.grid.voxel_volume_mm3 * _CM3_PER_MM3
+        masses = self._mass_by_label(self.labels, self.density) * self.grid.voxel_volume_mm3 * CM3_PER_MM3
         table: dict[str, float] = {}
         for one, mass in zip(self.materials, masses, strict=True):
             table[one.name] = table.get(one.name, 0.0) + float(mass)

@@ -14,9 +14,9 @@ from physsim.phantom.truth import OrganTruth, Truth
 from physsim.resources import phantoms_path
 from physsim.spec.grid import Grid
 from physsim.spec.material import material
+from physsim.units import CM3_PER_MM3
 
 PATH_VARIABLE = "PHYSSIM_TG195_CASE5"  # tests and benchmarks find the file through this environment variable
-_CM3_PER_MM3 = 1e-3
 
 
 def tg195_case5(path: str | Path) -> Phantom:
@@ -46,7 +46,7 @@ def tg195_case5(path: str | Path) -> Phantom:
         OrganTruth(
             organ["name"],
             float(n) * grid.voxel_volume_mm3,
-            float(n) * grid.voxel_volume_mm3 * own.density_g_cm3 * _CM3_PER_MM3,
+            float(n) * grid.voxel_volume_mm3 * own.density_g_cm3 * CM3_PER_MM3,
         )
         for organ, own, n in zip(organs, materials, counts, strict=True)
     )

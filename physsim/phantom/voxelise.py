@@ -14,11 +14,11 @@ from physsim.phantom.phantom import Phantom
 from physsim.phantom.scene import Scene
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
+from physsim.units import CM3_PER_MM3
 
 LATTICES = {1: 0, 5: 3, 13: 8, 21: 13, 55: 34, 89: 55, 233: 144}  # rays in a voxel row: Fibonacci generator
 _SLICES_A_JOB = 4
 _ASIDE = 1e-7  # of a voxel
-_CM3_PER_MM3 = 1e-3
 
 
 def scene_grid(scene: Scene, spacing_mm: float | tuple[float, float, float] | None = None) -> Grid:
@@ -116,7 +116,7 @@ def _truth(
     rows, lesions = [], []
     for number, name in enumerate(compiled.organs):
         own = (compiled.organ_of == number) & (np.arange(len(volume_mm3)) > 0)
-        mass = float((volume_mm3 * compiled.density_of)[own].sum()) * _CM3_PER_MM3
+        mass = float((volume_mm3 * compiled.density_of)[own].sum()) * CM3_PER_MM3
         rows.append(OrganTruth(name, float(volume_mm3[own].sum()), mass))
         painted = [shape for shape in compiled.shapes if shape.counted_as == name and shape.lesion]
         if painted and organs is not None and rows[-1].volume_mm3 > 0:

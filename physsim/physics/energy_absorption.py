@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from physsim.physics import portable
+from physsim import portable
 from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g
 from physsim.physics.interpolation import Side, brackets, checked_energy_kev
 from physsim.physics.library import library_entry

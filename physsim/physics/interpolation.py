@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physsim import portable
 from physsim.errors import InvalidInput, message
-from physsim.physics import portable
 from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 
 Floats = NDArray[np.float64]

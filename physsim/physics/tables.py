@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import portable
 from physsim.errors import FileFormatError, message
-from physsim.physics import portable
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physsim import _engine
 from physsim.errors import InvalidInput, message
-from physsim.physics.portable import exp, log
+from physsim.portable import exp, log
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from physsim import portable
 from physsim.errors import FileFormatError, InvalidInput
-from physsim.physics import portable
 from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g
 from physsim.physics.elements import elements
 from physsim.physics.tables import DATA, PROCESSES, checked_bytes, element_table, provenance, scattering_tables

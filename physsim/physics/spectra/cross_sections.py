@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.physics import portable
+from physsim import portable
 from physsim.physics.attenuation import HasDensity, mass_fractions_of
 from physsim.physics.elements import element
 from physsim.physics.spectra.quantities import transmission

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import portable
 from physsim.errors import InvalidInput, message
-from physsim.physics import portable
 from physsim.units import UGY_PER_KEV_PER_G
 
 Array = NDArray[np.float64]

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physsim import portable
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.physics import portable
 from physsim.physics.spectra.cross_sections import table_bytes
 from physsim.physics.spectra.quantities import transmission
 from physsim.physics.tables import DATA
