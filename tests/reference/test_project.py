@@ -72,16 +72,17 @@ def test_ordinary_rays_within_2e_6_rms_of_float64(geometry, grid):
     assert np.sqrt(np.mean((image - truth) ** 2) / np.mean(truth**2)) <= 2e-6
 
 
-@pytest.mark.parametrize("size", [(1, 1, 1), (2, 3, 5), (16, 16, 16), (64, 64, 64), (65, 1, 129)])
+SIZES = [(1, 1, 1), (1, 2, 1), (2, 2, 2), (2, 3, 5), (5, 1, 4), (16, 16, 16), (64, 64, 64), (65, 1, 129)]
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_small_and_block_sized_volumes_within_float64(size):
     volume = np.random.default_rng(2).random(size, dtype=np.float32) + 0.5
     geometry = circular(pixel_mm=max(size) / 20)
     for pose in (geometry, geometry.moved(TURN)):
         truth = siddon_truth(volume, ps.Grid(shape=size), pose)
         image = ps.project(volume, pose, device="cpu")
-        # Rays nearly parallel to a face cross it at a place that float32 knows to 1e-7 / slope voxels: few, but a small
-        # volume feels each.
-        assert np.sqrt(np.mean((image - truth) ** 2) / np.mean(truth**2)) <= 5e-6
+        assert np.sqrt(np.mean((image - truth) ** 2) / np.mean(truth**2)) <= 2e-6
 
 
 def axis_aligned(axis, offset, rows=12):
