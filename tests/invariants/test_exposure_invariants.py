@@ -32,10 +32,15 @@ def test_linear_in_mas():
     np.testing.assert_allclose(three.transmission, one.transmission, rtol=5e-7)
 
 
-def test_turning_the_world_leaves_the_image():
+@pytest.mark.parametrize("seed", [8, 9, 10])
+def test_turning_the_world_leaves_the_image(seed):
+    """Poses and voxels go through float64, so a turn moves a ray by some 1e-13 voxels: what changes is how the float32
+    of the tracer falls, less than the 2e-6 RMS that it keeps of any line integral. The open field has no tracing in
+    it: float64 rounded once to float32, at most one step of 2^-23 apart.
+    """
     phantom = body()
     geometry = PROTOCOL.geometry(((-50.0, -60.0, -70.0), (60.0, 45.0, 50.0)))
-    turn, _ = np.linalg.qr(np.random.default_rng(8).normal(size=(3, 3)))
+    turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
     turn *= np.sign(np.linalg.det(turn))
     shift = np.array([130.0, -40.0, 75.0])
     moved = geometry.moved(turn, shift)
@@ -46,8 +51,14 @@ def test_turning_the_world_leaves_the_image():
     for where, place in ((geometry, grid), (moved, turned_grid)):
         pose = ps.Pose(**{name: tuple(getattr(where, name)[0].tolist()) for name in ps.Pose.model_fields})
         shots.append(ps.simulate(phantom.replace(grid=place), PROTOCOL.replace(positioning=None, poses=(pose,))))
-    for name in ("primary", "open_field", "photons", "air_kerma"):
-        np.testing.assert_allclose(shots[1][name], shots[0][name], rtol=3e-5)
+    for name in ("open_field", "open_photons"):
+        np.testing.assert_allclose(shots[1][name], shots[0][name], rtol=2.0**-23)
+    depth, turned = (-np.log(shot.transmission.astype(float)) for shot in shots)
+    assert depth.max() > 4.0
+    assert np.sqrt(np.mean((turned - depth) ** 2)) <= 2e-6 * np.sqrt(np.mean(depth**2))
+    for name in ("primary", "photons", "air_kerma"):
+        change = np.log(shots[1][name].astype(float) / shots[0][name])
+        assert np.sqrt(np.mean(change**2)) <= 2e-6 * np.sqrt(np.mean(depth**2)), name
 
 
 def test_the_seed_moves_no_photon():
