@@ -63,6 +63,23 @@ CASES: dict[str, tuple[Geometry, Grid]] = {
     "beside the detector": (circle(offset_mm=(60.0, 30.0)), GRID),
 }
 # Rays in faces of the voxels: where they go is a convention, which the adjoint must share with the forward projector.
+# Rays that move equally fast, as far as float32 tells, along two axes while they climb, or along all three: Joseph's
+# integral may take either.
+DIAGONAL: dict[str, tuple[Geometry, Grid]] = {
+    "climbing at 45 degrees": (
+        Geometry(
+            source_mm=(-64, -64 - 1e-7, -25), centre_mm=(64, 64, 25), u=(0.5**0.5, -(0.5**0.5), 0),
+            v=(-25 / 17634**0.5, -25 / 17634**0.5, 128 / 17634**0.5), rows=50, columns=60, pixel_mm=(1.1, 0.9),
+            beam="parallel"),
+        GRID,
+    ),
+    "along the diagonal": (
+        Geometry(
+            source_mm=(-64, -64, -64), centre_mm=(64, 64, 64), u=(0.5**0.5, -(0.5**0.5), 0),
+            v=(1 / 6**0.5, 1 / 6**0.5, -2 / 6**0.5), rows=50, columns=50, pixel_mm=(1.1, 1.1), beam="parallel"),
+        GRID,
+    ),
+}
 FACES: dict[str, tuple[Geometry, Grid]] = {
     "rows in faces": (Geometry.parallel(views=5, rows=64, columns=64, pixel_mm=1.0), Grid(shape=(41, 51, 61))),
     "rows and columns in faces": (
