@@ -1,9 +1,8 @@
-// Line integrals by linear interpolation between voxel centres in the two axes across the ray's dominant one: smooth in the pose.
-// One sample a plane of voxel centres; a plane counts by how much of its slab [i, i + 1) lies between the ray's ends; zero outside
-// the volume. A sample near a block's border is shared: each block adds the part of its own voxels.
-// Reference: Joseph, IEEE Trans. Med. Imaging 1, 192 (1982).
+// Joseph's line integrals of 16 rays in lockstep through a block of the volume, and their transpose. A sample near a block's border is
+// shared: each block adds the part of its own voxels.
 #pragma once
 #include "core/scatter.h"
+#include "raytrace/joseph_line.h"
 #include "raytrace/packets.h"
 #include "raytrace/packets_adjoint.h"
 
@@ -12,35 +11,22 @@ namespace PHYSSIM_ISA {
 
 // Where 16 rays sample one plane each.
 struct JosephSample {
-    F plane, weight;  // index of the plane in the block; share of its slab between the ray's ends, 0 beside the block
-    F a, b;           // fractions towards the next voxel along the two axes across
-    I index;          // first of the four voxels
+    F weight;  // share of the plane's slab between the ray's ends, 0 beside the block
+    F a, b;    // fractions towards the next voxel along the two axes across
+    I index;   // first of the four voxels
     M inside;
 };
 
-// The axis along which a ray moves fastest, and the two across; each lane has its own.
-struct JosephRays {
+// The axis along which a ray moves fastest, and the two across: each lane has its own. In voxels of the block.
+struct JosephRays : JosephLine {
     M along_x, along_y;         // the dominant axis, else z
-    F at_d, at_a, at_b;         // position at parameter 0, voxels of the block
-    F rate_a, rate_b;           // voxels across a voxel along
     F per_plane;                // parameter a voxel along, with sign
-    F start, end;               // of the ray, along the dominant axis
     F size_a, size_b;           // voxels of the block
     I stride_d, stride_a, stride_b;
-    F from, to;                 // planes that may lie in the block
     F mm;                       // mm a plane
 
     PHYSSIM_HD F choose(F x, F y, F z) const { return select(along_x, x, select(along_y, y, z)); }
     PHYSSIM_HD I choose(I x, I y, I z) const { return select(along_x, x, select(along_y, y, z)); }
-
-    // Narrows [from, to] to planes at which the ray is between -1 and size voxels across, and one more each way.
-    PHYSSIM_HD void narrow(F at, F rate, F size) {
-        const M level = (rate < F(1e-6f)) & (F(-1e-6f) < rate);
-        const F inverse = F(1.0f) / select(level, F(1.0f), rate);
-        const F p = at_d - F(0.5f) + (F(-0.5f) - at) * inverse, q = at_d - F(0.5f) + (size + F(0.5f) - at) * inverse;
-        from = maximum(from, select(level, F(0.0f), floor(minimum(p, q)) - F(1.0f)));
-        to = minimum(to, select(level, F(1e9f), floor(maximum(p, q)) + F(2.0f)));
-    }
 
     PHYSSIM_HD JosephRays(const BlockTile& block, const PacketRays& rays) {
         F size[3], speed[3], at[3];
@@ -63,41 +49,27 @@ struct JosephRays {
         size_a = choose(size[1], size[0], size[0]), size_b = choose(size[2], size[2], size[1]);
         stride_d = choose(stride[0], stride[1], stride[2]), stride_a = choose(stride[1], stride[0], stride[0]);
         stride_b = choose(stride[2], stride[2], stride[1]);
-        const F last = choose(size[0], size[1], size[2]) - F(1.0f);
-        from = maximum(F(0.0f), floor(minimum(start, end)));
-        to = minimum(last, floor(maximum(start, end)));
-        narrow(at_a, rate_a, size_a);
-        narrow(at_b, rate_b, size_b);
-        to = select(rays.real, minimum(to, last), F(-1.0f));
+        limit(F(0.0f), choose(size[0], size[1], size[2]) - F(1.0f));
+        narrow(at_a, rate_a, F(0.0f), size_a);
+        narrow(at_b, rate_b, F(0.0f), size_b);
+        to = select(rays.real, to, F(-1.0f));
         mm = rays.mm * maximum(per_plane, F(0.0f) - per_plane);
     }
 
     PHYSSIM_HD JosephSample sample(F plane) const {
+        const Between a = across(plane, at_a, rate_a), b = across(plane, at_b, rate_b);
         JosephSample s;
-        s.plane = plane;
-        const F along = plane + F(0.5f) - at_d;
-        const F a = multiply_add(rate_a, along, at_a - F(0.5f)), b = multiply_add(rate_b, along, at_b - F(0.5f));
-        const F voxel_a = floor(a), voxel_b = floor(b);
-        s.inside = (plane <= to) & (F(-1.0f) <= voxel_a) & (voxel_a < size_a) & (F(-1.0f) <= voxel_b) & (voxel_b < size_b);
-        s.a = a - voxel_a, s.b = b - voxel_b;
-        const I index = truncate(plane) * stride_d + truncate(voxel_a) * stride_a + truncate(voxel_b) * stride_b;
+        s.inside = (plane <= to) & (F(-1.0f) <= a.voxel) & (a.voxel < size_a) & (F(-1.0f) <= b.voxel) & (b.voxel < size_b);
+        s.a = a.fraction, s.b = b.fraction;
+        const I index = truncate(plane) * stride_d + truncate(a.voxel) * stride_a + truncate(b.voxel) * stride_b;
         s.index = select(s.inside, index, I(0));
-        const F covered = minimum(plane + F(1.0f), maximum(start, end)) - maximum(plane, minimum(start, end));
-        s.weight = select(s.inside, maximum(covered, F(0.0f)), F(0.0f));
+        s.weight = select(s.inside, share(plane), F(0.0f));
         return s;
     }
-};
 
-// The four voxels of a sample: two steps along a and b.
-struct JosephVoxels {
-    F v00, v10, v01, v11;
-    PHYSSIM_HD JosephVoxels(const float* voxels, const JosephRays& rays, const JosephSample& s) {
-        v00 = gather(voxels, s.index), v10 = gather(voxels, s.index + rays.stride_a);
-        v01 = gather(voxels, s.index + rays.stride_b), v11 = gather(voxels, s.index + rays.stride_a + rays.stride_b);
-    }
-    PHYSSIM_HD F value(const JosephSample& s) const {
-        const F low = multiply_add(s.a, v10 - v00, v00), high = multiply_add(s.a, v11 - v01, v01);
-        return multiply_add(s.b, high - low, low);
+    PHYSSIM_HD JosephVoxels around(const float* voxels, const JosephSample& s) const {
+        return {gather(voxels, s.index), gather(voxels, s.index + stride_a), gather(voxels, s.index + stride_b),
+                gather(voxels, s.index + stride_a + stride_b)};
     }
 };
 
@@ -140,7 +112,7 @@ inline void project_joseph(const BlockTile& block, const double (&spacing)[3], c
         for (F plane = line.from; any(plane <= line.to); plane = plane + F(1.0f)) {
             const JosephSample s = line.sample(plane);
             if (!any(s.inside)) continue;
-            sum = multiply_add(JosephVoxels(voxels, line, s).value(s), s.weight, sum);
+            sum = multiply_add(line.around(voxels, s).value(s.a, s.b), s.weight, sum);
         }
         add_packet(rays, shape, row, column, sum * line.mm, image);
     });

@@ -21,8 +21,8 @@ struct JosephSums {
         for (F plane = line.from; any(plane <= line.to); plane = plane + F(1.0f)) {
             const JosephSample s = line.sample(plane);
             if (!any(s.inside)) continue;
-            const JosephVoxels v(voxels, line, s);
-            const F here = v.value(s);
+            const JosephVoxels v = line.around(voxels, s);
+            const F here = v.value(s.a, s.b);
             const F by_a = multiply_add(s.b, (v.v11 - v.v01) - (v.v10 - v.v00), v.v10 - v.v00) * s.weight;
             const F by_b = multiply_add(s.a, (v.v11 - v.v10) - (v.v01 - v.v00), v.v01 - v.v00) * s.weight;
             const F tau = ((plane + F(0.5f) - line.at_d) * line.per_plane - packet.first) * inverse;
