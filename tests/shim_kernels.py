@@ -23,7 +23,8 @@ class ShimKernels:
     def __init__(self, folder: Path) -> None:
         library = folder / "libshim.so"
         source = str(HERE / "shim_kernels.cpp")
-        subprocess.run(["g++", *FLAGS, f"-I{HERE}", f"-I{kernels_path()}", source, "-o", str(library)], check=True)
+        if not library.exists():
+            subprocess.run(["g++", *FLAGS, f"-I{HERE}", f"-I{kernels_path()}", source, "-o", str(library)], check=True)
         self._library = ctypes.CDLL(str(library))
         self._library.shim_kernel.restype = ctypes.c_char_p
         self.free = 1 << 40

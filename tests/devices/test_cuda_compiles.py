@@ -1,7 +1,6 @@
 """The CUDA kernels become machine code within limits on registers, stack and spills. No GPU needed."""
 
 import pytest
-from shim_kernels import ShimKernels
 
 from physsim.device.compile_gate import ARCHITECTURES, compile_kernels, read_log, violations
 
@@ -15,8 +14,8 @@ def test_kernels_fit(architecture):
     assert violations(compile_kernels(architecture)) == []
 
 
-def test_the_stand_in_runs_all_kernels(tmp_path):
-    assert ShimKernels(tmp_path).names() == [kernel.kernel for kernel in compile_kernels("sm_90")]
+def test_the_stand_in_runs_all_kernels(kernels):
+    assert kernels.names() == [kernel.kernel for kernel in compile_kernels("sm_90")]
 
 
 # Values that are all alive at once, against 32 registers, and against none of the bounds: spills, and many registers.

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from shim_kernels import ShimKernels
 from siddon_reference import siddon_crossings, siddon_line_integrals
 
 from physsim.errors import InvalidInput
@@ -14,11 +13,6 @@ from physsim.transport.cuda import backproject_cuda, project_cuda, slabs
 from physsim.transport.rays import voxel_rays
 
 GRID = Grid(shape=(37, 22, 29), spacing_mm=(1.1, 0.7, 1.3))
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return ShimKernels(tmp_path_factory.mktemp("shim"))
 
 
 def rotation(a, b):

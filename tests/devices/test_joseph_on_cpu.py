@@ -4,21 +4,13 @@ import numpy as np
 import pytest
 from adjoint_cases import CASES, DIAGONAL, FACES
 from joseph_reference import joseph_error, joseph_line_integrals
-from shim_kernels import ShimKernels
 
 import physsim as ps
-from physsim.device import choice
-from physsim.device import cuda as device_cuda
 from physsim.errors import InvalidInput
 from physsim.transport.cuda import project_cuda, slabs
 from physsim.transport.rays import voxel_rays
 
 ALL = CASES | FACES | DIAGONAL
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return ShimKernels(tmp_path_factory.mktemp("shim"))
 
 
 def volume_of(grid, dtype=np.float32):
@@ -48,16 +40,6 @@ def test_line_integrals(kernels, name):
     assert truth.any()
     assert np.isfinite(image).all()
     assert np.sqrt(np.mean(error**2)) <= 2e-6 * np.sqrt(np.mean(truth**2))
-
-
-@pytest.fixture
-def one_gpu(kernels, monkeypatch):
-    """A machine with one GPU, as far as physsim can tell; its kernels run on the CPU."""
-    monkeypatch.setattr(choice, "why_no_cuda", lambda: None)
-    monkeypatch.setattr(choice, "_cuda_devices", lambda: 1)
-    monkeypatch.setattr(device_cuda, "cuda_kernels", lambda device: kernels)
-    kernels.launched.clear()
-    return kernels
 
 
 @pytest.mark.parametrize("dtype", ["float16", "uint8", "uint16", "int16"])

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from shim_kernels import ShimKernels
 from siddon_reference import siddon_label_integrals
 
 from physsim.errors import InvalidInput
@@ -18,11 +17,6 @@ GEOMETRIES = {"columns": CIRCLE, "oblique": CIRCLE.moved(TILT), "fan": Geometry.
     views=3, source_axis_mm=90, source_detector_mm=150, rows=1, columns=50, pixel_mm=1.0)}
 PRESENT = np.array([0, 1, 2, 5, 9])  # labels that occur
 LABELS = 12
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return ShimKernels(tmp_path_factory.mktemp("shim"))
 
 
 def body(label_type, density_type, seed=4):

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from shim_kernels import ShimKernels
 from spectral_cases import SPECTRUM, ellipsoids, materials, rotation
 
 import physsim as ps
 from physsim.device import choice
-from physsim.device import cuda as device_cuda
 from physsim.errors import DeviceUnavailable, InvalidInput
 from physsim.phantom.overlay import Overlay
 from physsim.transport.spectral import project_materials, project_signal, project_spectral
@@ -17,21 +15,6 @@ CIRCLE = ps.Geometry.circular(
     views=3, source_axis_mm=90, source_detector_mm=150, rows=35, columns=21, pixel_mm=(2.4, 1.9), start_deg=17)
 GEOMETRIES = {"columns": CIRCLE, "oblique": CIRCLE.moved(rotation(0.4, 0.3))}
 COUNT = 20
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return ShimKernels(tmp_path_factory.mktemp("shim"))
-
-
-@pytest.fixture
-def one_gpu(kernels, monkeypatch):
-    """A machine with one GPU, as far as physsim can tell; its kernels run on the CPU."""
-    monkeypatch.setattr(choice, "why_no_cuda", lambda: None)
-    monkeypatch.setattr(choice, "_cuda_devices", lambda: 1)
-    monkeypatch.setattr(device_cuda, "cuda_kernels", lambda device: kernels)
-    kernels.launched.clear()
-    return kernels
 
 
 def body(label_type=np.uint8, density_type=np.float32):

@@ -1,0 +1,27 @@
+"""The CUDA kernels on the CPU, compiled once for all tests of this folder."""
+
+import pytest
+from shim_kernels import ShimKernels
+
+from physsim.device import choice
+from physsim.device import cuda as device_cuda
+
+
+@pytest.fixture(scope="session")
+def shim_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("shim")
+
+
+@pytest.fixture(scope="module")
+def kernels(shim_folder):
+    return ShimKernels(shim_folder)
+
+
+@pytest.fixture
+def one_gpu(kernels, monkeypatch):
+    """A machine with one GPU, as far as physsim can tell; its kernels run on the CPU."""
+    monkeypatch.setattr(choice, "why_no_cuda", lambda: None)
+    monkeypatch.setattr(choice, "_cuda_devices", lambda: 1)
+    monkeypatch.setattr(device_cuda, "cuda_kernels", lambda device: kernels)
+    kernels.launched.clear()
+    return kernels
