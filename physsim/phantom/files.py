@@ -20,7 +20,7 @@ from physsim.phantom.overlay import Overlay
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
-from physsim.spec.material import Material, material
+from physsim.spec.material import Material, resolved_material
 
 _FORMAT = "physsim phantom"
 _VERSION = 1
@@ -219,18 +219,14 @@ def _labels_and_materials(
 ) -> tuple[npt.NDArray[Any], tuple[Material, ...]]:
     labels = _whole(array, path)
     if not isinstance(materials, Mapping):
-        return labels, tuple(_material(one) for one in materials)
+        return labels, tuple(resolved_material(one) for one in materials)
     present = np.unique(labels)
     missing = [int(n) for n in present if int(n) not in materials]
     if missing:
         raise InvalidInput(message(f"{path}: label {missing[0]}", f"no material for labels {missing[:8]}", "Add them."))
     table = np.zeros(int(present[-1]) + 1, labels.dtype)
     table[present] = np.arange(len(present))
-    return table[labels], tuple(_material(materials[int(n)]) for n in present)
-
-
-def _material(one: str | Material) -> Material:
-    return material(one) if isinstance(one, str) else one
+    return table[labels], tuple(resolved_material(materials[int(n)]) for n in present)
 
 
 def _whole(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

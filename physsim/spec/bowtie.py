@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from physsim.errors import FileFormatError, InvalidInput, message
 from physsim.physics.spectra.tube import obliquity
 from physsim.spec.base import Spec
-from physsim.spec.material import Material, material
+from physsim.spec.material import KnownMaterial, Material, resolved_material
 
 Array = NDArray[np.float64]
 
@@ -32,19 +32,12 @@ class Bowtie(Spec):
     [9.0, 1.0, 2.5]
     """
 
-    material: str | Material
+    material: KnownMaterial
     fan_angles_deg: tuple[float, ...] | None = None
     thickness_mm: tuple[float, ...] | None = None
     coefficients_mm: tuple[float, ...] | None = None
     max_angle_deg: float | None = None
     symmetric: bool = True
-
-    @pydantic.field_validator("material")
-    @classmethod
-    def _known(cls, value: str | Material) -> str | Material:
-        if isinstance(value, str):
-            material(value)
-        return value
 
     @pydantic.model_validator(mode="after")
     def _one_shape(self) -> Bowtie:
@@ -97,7 +90,7 @@ class Bowtie(Spec):
     @property
     def substance(self) -> Material:
         """The bowtie's material."""
-        return material(self.material) if isinstance(self.material, str) else self.material
+        return resolved_material(self.material)
 
     @property
     def fan_range_deg(self) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from physsim.spec.base import Spec
-from physsim.spec.material import Material, material
+from physsim.spec.material import KnownMaterial, Material, resolved_material
 
 
 class Scintillator(Spec):
@@ -20,21 +20,14 @@ class Scintillator(Spec):
     """
 
     kind: Literal["scintillator"] = "scintillator"
-    material: str | Material = "csi"
+    material: KnownMaterial = "csi"
     thickness_mm: float = pydantic.Field(default=0.6, gt=0.0, le=100.0)
     packing: float = pydantic.Field(default=1.0, gt=0.0, le=1.0)
-
-    @pydantic.field_validator("material")
-    @classmethod
-    def _known(cls, value: str | Material) -> str | Material:
-        if isinstance(value, str):
-            material(value)
-        return value
 
     @property
     def substance(self) -> Material:
         """The layer's material at full density."""
-        return material(self.material) if isinstance(self.material, str) else self.material
+        return resolved_material(self.material)
 
 
 class IdealAbsorber(Spec):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import pydantic
 
@@ -104,6 +104,20 @@ def material(name: str) -> Material:
                     source=entry.source + (f" (unverified: {entry.unverified})" if entry.unverified else ""))
 
 
+def resolved_material(of: str | Material) -> Material:
+    """The material of that name in the library, or the one given."""
+    return material(of) if isinstance(of, str) else of
+
+
+def _known(of: str | Material) -> str | Material:
+    resolved_material(of)
+    return of
+
+
+# The field of a spec that names what something is made of: a name of the library stays one in the file.
+KnownMaterial = Annotated[str | Material, pydantic.AfterValidator(_known)]
+
+
 def materials() -> list[str]:
     """Names of all materials of the library, element symbols last."""
     return list(library_names())
@@ -116,7 +130,7 @@ def _shares(listed: list[tuple[Material, float]]) -> str:
 
 def _resolved(parts: Parts) -> list[tuple[Material, float]]:
     pairs = parts.items() if isinstance(parts, Mapping) else parts
-    listed = [(part if isinstance(part, Material) else material(part), float(amount)) for part, amount in pairs]
+    listed = [(resolved_material(part), float(amount)) for part, amount in pairs]
     for part, amount in listed:
         if not (math.isfinite(amount) and amount >= 0.0):
             raise InvalidInput(message(

@@ -19,7 +19,7 @@ from physsim.physics.spectra.heel import HeelTable, heel_table
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.base import Spec
 from physsim.spec.bowtie import Bowtie
-from physsim.spec.material import Material, material
+from physsim.spec.material import KnownMaterial, Material, resolved_material
 from physsim.spec.sampled_spectrum import SampledSpectrum
 
 Array = NDArray[np.float64]
@@ -36,20 +36,13 @@ class Filter(Spec):
     of a table or a single energy with physsim's.
     """
 
-    material: str | Material
+    material: KnownMaterial
     thickness_mm: float = pydantic.Field(ge=0.0)
-
-    @pydantic.field_validator("material")
-    @classmethod
-    def _known(cls, value: str | Material) -> str | Material:
-        if isinstance(value, str):
-            material(value)
-        return value
 
     @property
     def substance(self) -> Material:
         """The filter's material."""
-        return material(self.material) if isinstance(self.material, str) else self.material
+        return resolved_material(self.material)
 
 
 class SpectrumTable(Spec):
