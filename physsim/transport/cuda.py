@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from physsim.device.arrays import to_numpy
 from physsim.device.cuda import Dimensions, Kernels
 from physsim.errors import InvalidInput, message
+from physsim.transport.arguments import check_voxel_type, native, type_name
 from physsim.transport.rays import VoxelRays
 
 Spacing = tuple[float, float, float]  # mm along x, y, z
-VOXEL_TYPES = ("float32", "float16", "uint8", "uint16", "int16")
 MEMORY_SHARE = 0.8  # of what is free, for a slab and its copies
 MAX_ELEMENTS = 2**31 - 1  # the kernels count elements in 32 bits
 MAX_BLOCKS = 65535  # along the second and third axis of a launch
@@ -58,15 +58,15 @@ def view_groups(along: tuple[int, ...]) -> list[Group]:
 def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays, method: str = "siddon") -> Any:
     """Line integrals (mm x voxel value), (views, rows, columns) float32, an array of `kernels.xp`.
 
-    volume: (nz, ny, nx), numpy or `kernels.xp`, of a type in VOXEL_TYPES and any strides. spacing_mm: along x, y, z.
+    volume: (nz, ny, nx), numpy or `kernels.xp`, of a type they read, any strides. spacing_mm: along x, y, z.
     method: "siddon" or "joseph".
-    Errors: InvalidInput for another type, or a layer of voxels that does not fit the GPU.
+    Errors: InvalidInput for a type that the kernels do not read, or a layer of voxels that does not fit the GPU.
     """
     xp = kernels.xp
-    name = str(volume.dtype)
-    if name not in VOXEL_TYPES:
-        raise InvalidInput(message(
-            f"volume of {name}", "the kernels read " + ", ".join(VOXEL_TYPES), "Convert it with astype."))
+    check_voxel_type(volume)
+    name = type_name(volume)
+    if isinstance(volume, np.ndarray):
+        volume = native(volume)
     # Joseph's rays sample planes of any axis: all views read the volume as it is.
     groups = view_groups(rays.along if method == "siddon" else (-1,) * len(rays.along))
     copies = int(isinstance(volume, np.ndarray)) + int(any(group.columns for group in groups))

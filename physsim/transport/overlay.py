@@ -21,7 +21,8 @@ from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay, check_overlays
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
-from physsim.transport.project import VOXEL_TYPES, project
+from physsim.transport.arguments import check_voxel_type, native
+from physsim.transport.project import project
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, checked_body
 
@@ -44,14 +45,8 @@ class VolumePatch:
     name: str = "patch"
 
     def __post_init__(self) -> None:
-        if str(self.values.dtype) not in VOXEL_TYPES or not self.values.dtype.isnative:
-            raise InvalidInput(
-                message(
-                    f"{self.name} of {self.values.dtype}",
-                    "the kernels read " + ", ".join(VOXEL_TYPES),
-                    "Convert it, for example values.astype('float32').",
-                )
-            )
+        check_voxel_type(self.values, self.name)
+        object.__setattr__(self, "values", native(self.values))
         if self.values.shape != self.grid.shape:
             raise InvalidInput(
                 message(
@@ -77,7 +72,7 @@ def project_with_patches(
     for one in patches:
         inside = voxel_rays(geometry, one.grid)
         _engine.replace_patch(
-            volume,
+            native(volume),
             grid.spacing_mm,
             body.start,
             body.end,

@@ -12,7 +12,7 @@ from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
-from physsim.transport.project import VOXEL_TYPES
+from physsim.transport.arguments import check_pixels, check_voxel_type, grid_of, native
 from physsim.transport.rays import voxel_rays
 
 Vectors = NDArray[np.float64]
@@ -55,34 +55,15 @@ def pose_gradient(
     >>> (gradient.source_mm + gradient.centre_mm).round(6).tolist()  # 8 mm of ray, each 1 a mm
     [[8.0, 0.0, 0.0]]
     """
-    if tuple(volume.shape) != tuple(grid.shape):
-        raise InvalidInput(
-            message(
-                f"volume of shape {tuple(volume.shape)}", f"its grid has {grid.shape}", "Give the volume's own grid."
-            )
-        )
-    if str(volume.dtype) not in VOXEL_TYPES:
-        raise InvalidInput(
-            message(
-                f"volume of {volume.dtype}",
-                "the kernels read " + ", ".join(VOXEL_TYPES),
-                "Convert it, for example volume.astype('float32').",
-            )
-        )
-    if tuple(cotangent.shape) != geometry.shape:
-        raise InvalidInput(
-            message(
-                f"cotangent of shape {tuple(cotangent.shape)}",
-                f"the geometry has (views, rows, columns) = {geometry.shape}",
-                "Give one number a pixel.",
-            )
-        )
+    grid_of(tuple(volume.shape), grid, None)
+    check_voxel_type(volume)
+    check_pixels("cotangent", cotangent, geometry)
     from physsim import _engine
 
     rays = voxel_rays(geometry, grid)
     pixels = np.ascontiguousarray(cotangent, np.float32)
     columns = _engine.joseph_gradient(
-        volume,
+        native(volume),
         list(grid.spacing_mm),
         rays.start,
         rays.end,

@@ -136,5 +136,7 @@ def test_bad_input_is_refused():
         pose_gradient(volume, np.ones((1, 2, 3), np.float32), geometry, grid=GRID)
     with pytest.raises(InvalidInput, match="volume of shape"):
         pose_gradient(volume[1:], np.ones(geometry.shape, np.float32), geometry, grid=GRID)
+    with pytest.raises(InvalidInput, match="volume of float64: the kernels read float32"):
+        pose_gradient(volume.astype(np.float64), np.ones(geometry.shape, np.float32), geometry, grid=GRID)
     with pytest.raises(InvalidInput, match="NaN"):
         pose_gradient(np.full_like(volume, np.nan), np.ones(geometry.shape, np.float32), geometry, grid=GRID)
