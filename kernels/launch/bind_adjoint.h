@@ -7,9 +7,8 @@ namespace {
 
 // Adds the transpose of `project` applied to image (views, rows, columns) to volume (z, y, x), float32.
 void backproject(Floats image, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-                 bool flat, const std::vector<int>& along, Floats volume, int threads, const std::string& isa) {
-    const Volume grid = volume_of(volume, spacing);
-    static_cast<void>(volume.mutable_data());
+                 bool flat, const std::vector<int>& along, InPlace<float> volume, int threads, const std::string& isa) {
+    const Volume grid = volume_of(volume.array, spacing);
     const Rays rays = {start, end, start_row, end_row, flat};
     std::vector<Image> views[4];
     for (py::ssize_t v = 0; v < image.shape(0); v++)
@@ -30,20 +29,18 @@ std::vector<Image> all_views(const Rays& rays, const Floats& image) {
 
 // As project, with linear interpolation.
 void project_joseph_arrays(const py::array& volume, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-                    bool flat, Floats image, int threads, const std::string& isa) {
+                    bool flat, InPlace<float> image, int threads, const std::string& isa) {
     const Volume grid = volume_of(volume, spacing);
     const Rays rays = {start, end, start_row, end_row, flat};
-    static_cast<void>(image.mutable_data());
-    const std::vector<Image> views = all_views(rays, image);
+    const std::vector<Image> views = all_views(rays, image.array);
     const KernelTable& kernels = kernels_named(isa);
     py::gil_scoped_release release;
     physsim::project_joseph(kernels, grid, views, threads);
 }
 
 void backproject_joseph_arrays(Floats image, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-                        bool flat, Floats volume, int threads, const std::string& isa) {
-    const Volume grid = volume_of(volume, spacing);
-    static_cast<void>(volume.mutable_data());
+                        bool flat, InPlace<float> volume, int threads, const std::string& isa) {
+    const Volume grid = volume_of(volume.array, spacing);
     const Rays rays = {start, end, start_row, end_row, flat};
     const std::vector<Image> views = all_views(rays, image);
     const KernelTable& kernels = kernels_named(isa);

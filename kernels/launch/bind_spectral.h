@@ -45,7 +45,8 @@ using PatchArrays = std::tuple<py::array, py::object, Doubles, Doubles, Doubles,
 
 // Adds to image (views, rows, columns) what a patch of voxels changes where it replaces the volume under its box.
 void replace_patch(const py::array& volume, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-                   const py::array& patch, Doubles patch_start, Doubles patch_end, Doubles patch_start_row, Doubles patch_end_row, Floats image, int threads) {
+                   const py::array& patch, Doubles patch_start, Doubles patch_end, Doubles patch_start_row, Doubles patch_end_row, InPlace<float> pixels_out, int threads) {
+    Floats& image = pixels_out.array;
     const Volume body = volume_of(volume, spacing), finer = volume_of(patch, spacing);
     const Rays rays = {start, end, start_row, end_row, true}, inside = {patch_start, patch_end, patch_start_row, patch_end_row, true};
     const int views = static_cast<int>(image.shape(0)), rows = static_cast<int>(image.shape(1)), columns = static_cast<int>(image.shape(2));
@@ -74,7 +75,7 @@ Maps maps_of(const py::object& map) { return {map.is_none() ? Floats() : map.cas
 void project_spectral_arrays(const py::array& labels, const py::object& density, const std::array<double, 3>& spacing, Doubles start, Doubles end,
                              Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
                              bool rounded, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
-                             const py::object& position, const py::object& factor, const py::object& signal, const py::object& areal, Ints table,
+                             const py::object& position, const py::object& factor, std::optional<InPlace<float>> signal, std::optional<InPlace<float>> areal, Ints table,
                              Floats areal_scale, const std::vector<PatchArrays>& overlays, int threads, const std::string& isa) {
     const Rays rays = {start, end, start_row, end_row, flat};
     SpectralJob job = {};
@@ -89,12 +90,11 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
                   attenuation.data(), weights.data()};
     job.weightless = weightless;
     job.threads = threads;
-    Floats signals = signal.is_none() ? Floats() : signal.cast<Floats>(), areals = areal.is_none() ? Floats() : areal.cast<Floats>();
     const Maps positions = maps_of(position), factors = maps_of(factor);
     std::vector<SpectralView> parts[4];
     for (py::ssize_t v = 0; v < static_cast<py::ssize_t>(along.size()); v++) {
         const int w = along[static_cast<size_t>(v)];
-        const ViewImages images = {signal.is_none() ? nullptr : signals.mutable_data(v, 0, 0, 0), areal.is_none() ? nullptr : areals.mutable_data(v, 0, 0, 0),
+        const ViewImages images = {signal ? signal->array.mutable_data(v, 0, 0, 0) : nullptr, areal ? areal->array.mutable_data(v, 0, 0, 0) : nullptr,
                                    table.data(), areal_scale.data(), positions.of(v), factors.of(v), end.shape(1)};
         add_parts(parts[w + 1], rays.view(v, rows), flat, w, job.labels.spacing, images, static_cast<int>(v), job.channels.count);
     }

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -11,6 +12,22 @@
 
 namespace py = pybind11;
 using namespace physsim;
+
+// An array that a kernel writes into: C-contiguous, writeable, of this type exactly. Another is refused: a converted copy would
+// take the result and be thrown away.
+template <typename Real>
+struct InPlace { py::array_t<Real, py::array::c_style> array; };
+
+template <typename Real>
+struct py::detail::type_caster<InPlace<Real>> {
+    using Array = py::array_t<Real, py::array::c_style>;
+    PYBIND11_TYPE_CASTER(InPlace<Real>, py::detail::make_caster<Array>::name);
+    bool load(py::handle source, bool) {
+        if (!py::isinstance<Array>(source)) return false;
+        value.array = py::reinterpret_borrow<Array>(source);
+        return value.array.writeable();
+    }
+};
 
 namespace {
 
@@ -75,7 +92,8 @@ struct Rays {
 // Adds line integrals (mm x voxel value) to image (views, rows, columns). along[view] is the volume axis that the view's
 // detector columns are parallel to, or -1.
 void project(const py::array& volume, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-             bool flat, const std::vector<int>& along, Floats image, int threads, const std::string& isa) {
+             bool flat, const std::vector<int>& along, InPlace<float> pixels, int threads, const std::string& isa) {
+    Floats& image = pixels.array;
     const Volume grid = volume_of(volume, spacing);
     const Rays rays = {start, end, start_row, end_row, flat};
     std::vector<Image> views[4];
@@ -119,8 +137,8 @@ void project_plain_as(const Volume& grid, const Rays& rays, py::array_t<Real, py
 // The plain tracer, in the precision of `image`: float64 is the reference, float32 the floor of the benchmarks. Volume: float32.
 template <typename Real>
 void project_plain(const py::array_t<float>& volume, const std::array<double, 3>& spacing, Doubles start, Doubles end, Doubles start_row, Doubles end_row,
-                   py::array_t<Real, py::array::c_style> image, int threads) {
-    project_plain_as<Real, float>(volume_of(volume, spacing), {start, end, start_row, end_row, true}, image, threads);
+                   InPlace<Real> image, int threads) {
+    project_plain_as<Real, float>(volume_of(volume, spacing), {start, end, start_row, end_row, true}, image.array, threads);
 }
 
 }  // namespace
