@@ -47,8 +47,8 @@ VIEWS = {"PA": ("272479007", "postero-anterior"), "AP": ("399348003", "antero-po
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exposure:
-    """How the radiograph was taken, in the words of DICOM; lengths mm, kVp, mAs.
+class Technique:
+    """Technique factors: how the radiograph was taken, in the words of DICOM; lengths mm, kVp, mAs.
 
     `patient_orientation`: DICOM letters of the directions of rows and of columns (orientation_letters of u and v).
     `pixel_mm`: (along a row, along a column) at the detector. `filters`: (DICOM material, thickness) from the tube on.
@@ -89,7 +89,7 @@ class Exposure:
                                        "Give for example ('L', 'F')."))
 
 
-def save_for_processing(path: str | Path, signal: npt.NDArray[Any], unit: str, exposure: Exposure, subject: Subject,
+def save_for_processing(path: str | Path, signal: npt.NDArray[Any], unit: str, technique: Technique, subject: Subject,
                         identity: Identity, *, signal_per_level: float | None = None, series: int = 1, number: int = 1,
                         overwrite: bool = False) -> float:
     """Write the linear detector signal, (rows, columns), in `unit` (UCUM, such as "keV/mm2"); returns signal per level.
@@ -111,14 +111,14 @@ def save_for_processing(path: str | Path, signal: npt.NDArray[Any], unit: str, e
                                    f"Give at least {highest / TOP:.6g}."))
     pixels = np.rint(values / signal_per_level).astype(np.uint16)
     mapping = real_world_value_module(signal_per_level, 0.0, TOP, unit, "SIGNAL", "detector signal")
-    attributes = radiograph_attributes("FOR PROCESSING", exposure, subject, identity, series, number) | mapping
+    attributes = radiograph_attributes("FOR PROCESSING", technique, subject, identity, series, number) | mapping
     attributes = with_sop_common_module(attributes, identity, SOP_CLASS["FOR PROCESSING"], pixels)
     write_dicom(path, attributes, pixels, overwrite)
     return signal_per_level
 
 
 def save_for_presentation(path: str | Path, signal: npt.NDArray[Any], open_field: float | npt.NDArray[Any],
-                          exposure: Exposure, subject: Subject, identity: Identity, *, window: Window | None = None,
+                          technique: Technique, subject: Subject, identity: Identity, *, window: Window | None = None,
                           series: int = 2, number: int = 1, overwrite: bool = False) -> Window:
     """Write ln(open field / signal) on 16 bits, dense parts white; returns the window.
 
@@ -131,7 +131,7 @@ def save_for_presentation(path: str | Path, signal: npt.NDArray[Any], open_field
     pixels = display_levels(values, span, 16)
     slope = (span.high - span.low) / TOP
     center, width = (window.low + window.high) / 2, window.high - window.low
-    attributes = radiograph_attributes("FOR PRESENTATION", exposure, subject, identity, series, number)
+    attributes = radiograph_attributes("FOR PRESENTATION", technique, subject, identity, series, number)
     attributes |= real_world_value_module(slope, span.low, TOP, "1", "LOG", "ln(open field / signal)")
     # PS3.3 C.11.2.1.2.1: LINEAR runs from center - 0.5 - (width - 1) / 2 to center - 0.5 + (width - 1) / 2
     attributes |= {"WindowCenter": (center - span.low) / slope + 0.5, "WindowWidth": max(width / slope + 1, 1.0),
@@ -141,82 +141,82 @@ def save_for_presentation(path: str | Path, signal: npt.NDArray[Any], open_field
     return window
 
 
-def radiograph_attributes(intent: Intent, exposure: Exposure, subject: Subject, identity: Identity, series: int,
+def radiograph_attributes(intent: Intent, technique: Technique, subject: Subject, identity: Identity, series: int,
                           number: int) -> Module:
     """All attributes of a DX image but its pixels, window, real world mapping and SOP common."""
     presentation = intent == "FOR PRESENTATION"
     image_type = ["DERIVED" if presentation else "ORIGINAL", "PRIMARY", ""]
     return {
         **patient_module(subject), **patient_study_module(subject),
-        **general_study_module(identity, exposure.description),
-        **general_series_module(identity, "DX", series, f"{intent.lower()}: {exposure.description}",
-                                exposure.body_part),
+        **general_study_module(identity, technique.description),
+        **general_series_module(identity, "DX", series, f"{intent.lower()}: {technique.description}",
+                                technique.body_part),
         "PresentationIntentType": intent,
-        **general_equipment_module(), **general_image_module(identity, number, image_type, exposure.scatter),
-        **dx_anatomy_module(exposure), **dx_image_module(intent, exposure), **dx_detector_module(exposure),
-        **dx_positioning_module(exposure), **x_ray_generation_module(exposure), **x_ray_filtration_module(exposure),
-        **x_ray_dose_module(exposure), "Grid": exposure.grid, **acquisition_context_module(),
+        **general_equipment_module(), **general_image_module(identity, number, image_type, technique.scatter),
+        **dx_anatomy_module(technique), **dx_image_module(intent, technique), **dx_detector_module(technique),
+        **dx_positioning_module(technique), **x_ray_generation_module(technique), **x_ray_filtration_module(technique),
+        **x_ray_dose_module(technique), "Grid": technique.grid, **acquisition_context_module(),
     }
 
 
-def dx_anatomy_module(exposure: Exposure) -> Module:
+def dx_anatomy_module(technique: Technique) -> Module:
     """DX anatomy imaged (C.8.11.2)."""
-    return {"ImageLaterality": exposure.laterality, "AnatomicRegionSequence": anatomic_region(exposure.body_part)}
+    return {"ImageLaterality": technique.laterality, "AnatomicRegionSequence": anatomic_region(technique.body_part)}
 
 
-def dx_image_module(intent: Intent, exposure: Exposure) -> Module:
+def dx_image_module(intent: Intent, technique: Technique) -> Module:
     """DX image (C.8.11.3): dense parts white for presentation, more X-rays higher for processing."""
     presentation = intent == "FOR PRESENTATION"
     return {"PhotometricInterpretation": "MONOCHROME2", "PixelIntensityRelationship": "LOG" if presentation else "LIN",
             "PixelIntensityRelationshipSign": -1 if presentation else 1, "RescaleIntercept": 0, "RescaleSlope": 1,
             "RescaleType": "US", "PresentationLUTShape": "IDENTITY",
-            "PatientOrientation": list(exposure.patient_orientation)}
+            "PatientOrientation": list(technique.patient_orientation)}
 
 
-def dx_detector_module(exposure: Exposure) -> Module:
+def dx_detector_module(technique: Technique) -> Module:
     """DX detector (C.8.11.4); DICOM lists the spacing between rows first."""
-    return {"DetectorType": exposure.detector_type, "DetectorConfiguration": "AREA",
+    return {"DetectorType": technique.detector_type, "DetectorConfiguration": "AREA",
             "DetectorDescription": "physsim virtual detector",
-            "ImagerPixelSpacing": [exposure.pixel_mm[1], exposure.pixel_mm[0]]}
+            "ImagerPixelSpacing": [technique.pixel_mm[1], technique.pixel_mm[0]]}
 
 
-def dx_positioning_module(exposure: Exposure) -> Module:
+def dx_positioning_module(technique: Technique) -> Module:
     """DX positioning (C.8.11.5)."""
-    value, meaning = VIEWS[exposure.view_position]
-    module: Module = {"ViewPosition": exposure.view_position, "PositionerType": "NONE",
+    value, meaning = VIEWS[technique.view_position]
+    module: Module = {"ViewPosition": technique.view_position, "PositionerType": "NONE",
                       "ViewCodeSequence": [{**code(value, meaning), "ViewModifierCodeSequence": []}],
-                      "DistanceSourceToDetector": exposure.source_to_detector_mm}
-    if exposure.source_to_patient_mm is not None:
-        module["DistanceSourceToPatient"] = exposure.source_to_patient_mm
+                      "DistanceSourceToDetector": technique.source_to_detector_mm}
+    if technique.source_to_patient_mm is not None:
+        module["DistanceSourceToPatient"] = technique.source_to_patient_mm
         module["EstimatedRadiographicMagnificationFactor"] = (
-            exposure.source_to_detector_mm / exposure.source_to_patient_mm)
+            technique.source_to_detector_mm / technique.source_to_patient_mm)
     return module
 
 
-def x_ray_generation_module(exposure: Exposure) -> Module:
+def x_ray_generation_module(technique: Technique) -> Module:
     """X-ray generation (C.8.11.9): uAs, and mAs where they are whole, as DICOM wants them."""
-    module: Module = {"KVP": exposure.kvp, "ExposureInuAs": round(exposure.mas * UAS_PER_MAS),
-                      "AnodeTargetMaterial": exposure.anode}
-    if exposure.mas == round(exposure.mas):
-        module["Exposure"] = round(exposure.mas)
-    if exposure.exposure_time_ms is not None:
-        module["ExposureTime"] = round(exposure.exposure_time_ms)
-    if exposure.focal_spot_mm is not None:
-        module["FocalSpots"] = exposure.focal_spot_mm
+    module: Module = {"KVP": technique.kvp, "ExposureInuAs": round(technique.mas * UAS_PER_MAS),
+                      "AnodeTargetMaterial": technique.anode}
+    if technique.mas == round(technique.mas):
+        module["Exposure"] = round(technique.mas)
+    if technique.exposure_time_ms is not None:
+        module["ExposureTime"] = round(technique.exposure_time_ms)
+    if technique.focal_spot_mm is not None:
+        module["FocalSpots"] = technique.focal_spot_mm
     return module
 
 
-def x_ray_filtration_module(exposure: Exposure) -> Module:
+def x_ray_filtration_module(technique: Technique) -> Module:
     """X-ray filtration (C.8.7.10)."""
-    if not exposure.filters:
+    if not technique.filters:
         return {"FilterType": "NONE"}
-    thickness = [t for _, t in exposure.filters]
-    return {"FilterType": "STRIP" if len(exposure.filters) == 1 else "MULTIPLE", "FilterMaterial":
-            [material for material, _ in exposure.filters], "FilterThicknessMinimum": thickness,
+    thickness = [t for _, t in technique.filters]
+    return {"FilterType": "STRIP" if len(technique.filters) == 1 else "MULTIPLE", "FilterMaterial":
+            [material for material, _ in technique.filters], "FilterThicknessMinimum": thickness,
             "FilterThicknessMaximum": thickness}
 
 
-def x_ray_dose_module(exposure: Exposure) -> Module:
+def x_ray_dose_module(technique: Technique) -> Module:
     """X-ray acquisition dose (C.8.7.8): entrance air kerma where it was computed."""
-    kerma = exposure.entrance_air_kerma_mgy
+    kerma = technique.entrance_air_kerma_mgy
     return {} if kerma is None else {"EntranceDoseInmGy": kerma}

@@ -9,7 +9,7 @@ import numpy as np
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.dicom_attributes import Subject, orientation_letters
-from physsim.imaging.dicom_radiograph import Exposure as Technique
+from physsim.imaging.dicom_radiograph import Technique
 from physsim.io.dicom_identity import Identity
 from physsim.spec.protocol import BEAMS
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from physsim.errors import FileFormatError, InvalidInput, OutputError, PhyssimError
 from physsim.imaging.dicom_attributes import Subject, age_string, orientation_letters
 from physsim.imaging.dicom_ct import save_ct_series
-from physsim.imaging.dicom_radiograph import SOP_CLASS, VIEWS, Exposure, save_for_presentation, save_for_processing
+from physsim.imaging.dicom_radiograph import SOP_CLASS, VIEWS, Technique, save_for_presentation, save_for_processing
 from physsim.io.dicom import read_dicom, read_dicom_series, write_dicom
 from physsim.io.dicom_identity import Identity, uid_from
 from physsim.io.image import Image
@@ -35,7 +35,7 @@ def signal():
 
 
 def save(path, intent, exposure=None, **options):
-    exposure = Exposure(**PLAIN) if exposure is None else exposure
+    exposure = Technique(**PLAIN) if exposure is None else exposure
     if intent == "FOR PROCESSING":
         return save_for_processing(path, signal(), "keV/mm2", exposure, SUBJECT, IDENTITY, **options)
     return save_for_presentation(path, signal(), 1.2345e5, exposure, SUBJECT, IDENTITY, **options)
@@ -52,13 +52,13 @@ def complaints(path):
 @pytest.mark.parametrize("exposure", [PLAIN, FULL, PLAIN | {"body_part": "PHANTOM"}])
 @pytest.mark.parametrize("intent", SOP_CLASS)
 def test_dciodvfy_finds_no_error(tmp_path, intent, exposure):
-    save(tmp_path / "a.dcm", intent, Exposure(**exposure))
+    save(tmp_path / "a.dcm", intent, Technique(**exposure))
     assert complaints(tmp_path / "a.dcm") == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_dciodvfy_accepts_every_view(tmp_path, view):
-    save(tmp_path / "a.dcm", "FOR PROCESSING", Exposure(**PLAIN | {"view_position": view}))
+    save(tmp_path / "a.dcm", "FOR PROCESSING", Technique(**PLAIN | {"view_position": view}))
     assert complaints(tmp_path / "a.dcm") == []
 
 
@@ -95,7 +95,7 @@ def test_logarithm_comes_back(tmp_path):
 
 
 def test_attributes(tmp_path):
-    save(tmp_path / "a.dcm", "FOR PROCESSING", Exposure(**FULL))
+    save(tmp_path / "a.dcm", "FOR PROCESSING", Technique(**FULL))
     data = read_dicom(tmp_path / "a.dcm").dataset
     assert str(data.PatientName) == "PHYSSIM^patient-0007"
     assert "not for clinical use" in data.PatientComments
@@ -125,7 +125,7 @@ def test_equal_input_equal_bytes(tmp_path):
 def test_identifiers(tmp_path):
     save(tmp_path / "raw.dcm", "FOR PROCESSING")
     save(tmp_path / "shown.dcm", "FOR PRESENTATION")
-    save_for_processing(tmp_path / "other.dcm", signal() / 2, "keV/mm2", Exposure(**PLAIN), SUBJECT, IDENTITY)
+    save_for_processing(tmp_path / "other.dcm", signal() / 2, "keV/mm2", Technique(**PLAIN), SUBJECT, IDENTITY)
     raw, shown, other = (read_dicom(tmp_path / f"{name}.dcm").dataset for name in ("raw", "shown", "other"))
     assert raw.StudyInstanceUID == shown.StudyInstanceUID
     assert raw.SeriesInstanceUID != shown.SeriesInstanceUID
@@ -211,17 +211,17 @@ def test_letters_of_directions():
 
 
 @pytest.mark.parametrize(("call", "why"), [
-    (lambda: Exposure(**PLAIN | {"kvp": 0.0}), "kvp=0"), (lambda: Exposure(**PLAIN | {"mas": -1.0}), "mas=-1"),
-    (lambda: Exposure(**PLAIN | {"pixel_mm": (0.0, 0.2)}), "larger than 0 mm"),
-    (lambda: Exposure(**PLAIN | {"view_position": "PAA"}), r"Did you mean 'PA'"),
-    (lambda: Exposure(**PLAIN | {"patient_orientation": ("L", "")}), "two directions"),
+    (lambda: Technique(**PLAIN | {"kvp": 0.0}), "kvp=0"), (lambda: Technique(**PLAIN | {"mas": -1.0}), "mas=-1"),
+    (lambda: Technique(**PLAIN | {"pixel_mm": (0.0, 0.2)}), "larger than 0 mm"),
+    (lambda: Technique(**PLAIN | {"view_position": "PAA"}), r"Did you mean 'PA'"),
+    (lambda: Technique(**PLAIN | {"patient_orientation": ("L", "")}), "two directions"),
     (lambda: Subject(identifier="a^b"), "ASCII"), (lambda: Subject(identifier=""), "ASCII"),
     (lambda: Subject(identifier="a", sex="X"), "sex='X'"),
     (lambda: Subject(identifier="a", age_years=-1.0), "age_years"),
-    (lambda: save("x.dcm", "FOR PROCESSING", Exposure(**PLAIN | {"body_part": "CHST"})), r"Did you mean 'CHEST'"),
+    (lambda: save("x.dcm", "FOR PROCESSING", Technique(**PLAIN | {"body_part": "CHST"})), r"Did you mean 'CHEST'"),
     (lambda: write_dicom("x.dcm", {"NoSuchKeyword": 1}, np.zeros((2, 2), np.uint16)), "no such keyword"),
     (lambda: write_dicom("x.dcm", {"KVP": 1}, np.zeros((2, 2))), "uint8, uint16 or int16"),
-    (lambda: save_for_processing("x.dcm", -signal(), "1", Exposure(**PLAIN), SUBJECT, IDENTITY), "not negative")])
+    (lambda: save_for_processing("x.dcm", -signal(), "1", Technique(**PLAIN), SUBJECT, IDENTITY), "not negative")])
 def test_bad_input(tmp_path, monkeypatch, call, why):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidInput, match=why):
