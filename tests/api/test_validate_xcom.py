@@ -26,6 +26,7 @@ def test_table_names_the_worst_and_what_is_left_out():
     assert done.exit_code == 0
     assert "cesium_iodide" in done.stdout
     assert "left out: z74 11.82 keV" in done.stdout
+    assert "left out: lead_glass 15.53 keV, -0.30 % (misprint in the source: lead's own" in done.stdout
     assert "330 rows, 0 beyond 0.1 %" in done.stdout
 
 
