@@ -1,5 +1,6 @@
 """Builds the extension and maps kernels/, phantoms/ and benchmarks/ into the package; the rest is in pyproject.toml."""
 
+import platform
 import sys
 import sysconfig
 from pathlib import Path
@@ -18,6 +19,10 @@ def older_than_its_sources(built: str, source: str) -> bool:
     return any(path.stat().st_mtime > age for path in (Path(source), Path(__file__), *HEADERS))
 
 
+# The engine and its baseline kernels run on every x86-64. This stands behind the CFLAGS: with a -march=native of a
+# cluster's newest node, an older one would die of an illegal instruction.
+ANY_CPU = ["-march=x86-64"] if platform.machine() in ("x86_64", "AMD64") else []
+
 engine = Pybind11Extension(
     "physsim._engine",
     # One body (launch/cpu_body.h), one translation unit an instruction set; only cpu.cpp knows pybind11.
@@ -26,7 +31,8 @@ engine = Pybind11Extension(
     include_dirs=[str(KERNELS)],
     cxx_std=17,
     # No contraction: AVX2 and AVX-512 must give equal bits (docs/design/bits.md).
-    extra_compile_args=["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-pthread", "-Wall", "-Wextra"],
+    extra_compile_args=[
+        *ANY_CPU, "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-pthread", "-Wall", "-Wextra"],
     extra_link_args=["-pthread", "-Wl,--strip-debug"],
 )
 

@@ -6,6 +6,7 @@ The kernels are compiled once, for the wheel; the other two installs take those 
 import dataclasses
 import json
 import os
+import platform
 import re
 import shutil
 import site
@@ -21,6 +22,9 @@ import pytest
 import physsim
 
 ROOT = Path(__file__).resolve().parents[2]
+X86_64 = platform.machine() in ("x86_64", "AMD64")
+# What a user's shell may ask of every compilation; the kernels must still run on any x86-64.
+NEWER = {"CFLAGS": "-march=x86-64-v3", "CXXFLAGS": "-march=x86-64-v3"} if X86_64 else {}
 NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "demo", "__pycache__", "*.so", "*.egg-info", "*.py[co]")
 PROBE = """
 import json, sys
@@ -46,10 +50,10 @@ class Built:
     log: str
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """The command's output, both streams; its text is the message when it fails."""
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    """The command's output, both streams; its text is the message when it fails. `variables`: of its environment."""
     keep = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "CFLAGS", "CXXFLAGS"))}
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env=keep, text=True,
+    done = subprocess.run([str(word) for word in command], cwd=cwd, env=keep | variables, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -64,7 +68,7 @@ def built(tmp_path_factory) -> Built:
     run("tar", "-xzf", sdist, cwd=place)
     unpacked = place / sdist.name.removesuffix(".tar.gz")
     log = run(sys.executable, "-P", "-m", "pip", "wheel", "-v", "--no-index", "--no-deps", "--no-build-isolation",
-              "--wheel-dir", place, unpacked, cwd=place)
+              "--wheel-dir", place, unpacked, cwd=place, **NEWER)
     (wheel,) = place.glob("*.whl")
     (objects,) = (unpacked / "build").glob("temp*")
     shutil.copytree(objects, source / "build" / objects.name)
@@ -140,6 +144,19 @@ def test_kernels_compile_without_a_warning(built):
     warnings = [line for line in built.log.splitlines() if "warning:" in line and "kernels/" in line]
     assert not warnings, "\n".join(warnings)
     assert "-Wall -Wextra" in built.log
+
+
+@pytest.mark.gate
+@pytest.mark.skipif(not X86_64, reason="instruction sets of x86-64")
+def test_no_x86_64_is_too_old_for_the_build(built):
+    """Built with CFLAGS of a newer CPU, what runs on all still holds no AVX: PHYSSIM_ISA alone can ask too much."""
+    assert "-march=x86-64-v3" in built.log
+    newer = re.compile(r"%[yz]mm|\tv[a-z]+ ")
+    for name, expected in (("cpu", False), ("cpu_baseline", False), ("cpu_avx2", True)):
+        (unit,) = (built.unpacked / "build").glob(f"temp*/kernels/launch/{name}.o")
+        code = run("objdump", "--disassemble", "--no-show-raw-insn", unit, cwd=unit.parent)
+        assert code.count("\n") > 10_000
+        assert bool(newer.search(code)) == expected, name
 
 
 @pytest.mark.gate
