@@ -37,8 +37,11 @@ PHYSSIM_HD F as_float(I a) {
     return same.value;
 }
 PHYSSIM_HD F load(const float* p) { return *p; }
+PHYSSIM_HD I load(const int32_t* p) { return *p; }
 PHYSSIM_HD void store(float* p, F a) { *p = a; }
+PHYSSIM_HD void store(int32_t* p, I a) { *p = a; }
 PHYSSIM_HD F gather(const float* p, I index) { return p[index]; }
+PHYSSIM_HD I gather(const int32_t* p, I index) { return p[index]; }
 PHYSSIM_HD I lane_index() { return 0; }
 
 // Consecutive floats from which the lane picks one by its index.

@@ -1,0 +1,34 @@
+// Mass attenuation and the shares of the processes at an energy, from PhotonTables.
+//
+// Law: mu = sum over elements of mass fraction x (photoelectric + Rayleigh + Compton), NIST XCOM (physsim/physics/attenuation.py).
+// Within 3e-5 of that law away from edges (linear in a cell of 1/256 octave). Neglects: pair production, chemical binding.
+#pragma once
+#include "core/lanes.h"
+#include "physics/photon_tables.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// A uniform number below `absorbed` means photoelectric absorption that deposits all; below `photoelectric` one that emits a line
+// (sample_emission); below `rayleigh` Rayleigh scattering; else Compton scattering.
+struct Interaction {
+    F mass_attenuation_cm2_g, absorbed, photoelectric, rayleigh;
+    I row;  // energy row, the same for all materials
+};
+
+PHYSSIM_HD F table_energy(F energy_kev) { return minimum(maximum(energy_kev, F(PHOTON_ENERGY_MIN_KEV)), F(PHOTON_ENERGY_MAX_KEV)); }
+
+// `material` 0 ..< tables.materials; energies outside 1-150 keV are taken as the nearest end.
+PHYSSIM_HD Interaction lookup(const PhotonTables& tables, I material, F energy_kev) {
+    const F energy = table_energy(energy_kev);
+    const I bits = as_int(energy) - I(ENERGY_CELL_FIRST), cell = bits >> ENERGY_CELL_SHIFT;
+    const F along = to_float(bits & I((1 << ENERGY_CELL_SHIFT) - 1)) * F(1.0f / (1 << ENERGY_CELL_SHIFT));
+    const I row = add_where(gather(tables.cell_edge, cell) <= energy, gather(tables.cell_row, cell), I(1));
+    const I at = (material * I(tables.rows) + row) * I(ROW_VALUES);
+    const float* p = tables.row;
+    return {multiply_add(along, gather(p + 4, at), gather(p, at)), multiply_add(along, gather(p + 5, at), gather(p + 1, at)),
+            multiply_add(along, gather(p + 6, at), gather(p + 2, at)), multiply_add(along, gather(p + 7, at), gather(p + 3, at)), row};
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim
