@@ -51,7 +51,8 @@ class Technique:
     """Technique factors: how the radiograph was taken, in the words of DICOM; lengths mm, kVp, mAs.
 
     `patient_orientation`: DICOM letters of the directions of rows and of columns (orientation_letters of u and v).
-    `pixel_mm`: (along a row, along a column) at the detector. `filters`: (DICOM material, thickness) from the tube on.
+    `pixel_mm`: (along a row, along a column) at the detector. `filters`: (DICOM material, thickness) from the tube on;
+    `bowtie`: a shaped filter besides (DICOM's BUTTERFLY).
     `scatter`: what the pixels hold, for example "Primary only (no scatter)."
     """
 
@@ -69,6 +70,7 @@ class Technique:
     focal_spot_mm: float | None = None
     anode: str = "TUNGSTEN"
     filters: tuple[tuple[str, float], ...] = ()
+    bowtie: bool = False
     grid: str = "NONE"
     detector_type: Literal["DIRECT", "SCINTILLATOR", "STORAGE", "FILM"] = "SCINTILLATOR"
     entrance_air_kerma_mgy: float | None = None
@@ -209,9 +211,10 @@ def x_ray_generation_module(technique: Technique) -> Module:
 def x_ray_filtration_module(technique: Technique) -> Module:
     """X-ray filtration (C.8.7.10)."""
     if not technique.filters:
-        return {"FilterType": "NONE"}
+        return {"FilterType": "BUTTERFLY" if technique.bowtie else "NONE"}
     thickness = [t for _, t in technique.filters]
-    return {"FilterType": "STRIP" if len(technique.filters) == 1 else "MULTIPLE", "FilterMaterial":
+    count = len(technique.filters) + technique.bowtie
+    return {"FilterType": "STRIP" if count == 1 else "MULTIPLE", "FilterMaterial":
             [material for material, _ in technique.filters], "FilterThicknessMinimum": thickness,
             "FilterThicknessMaximum": thickness}
 

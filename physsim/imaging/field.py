@@ -1,23 +1,24 @@
 """The beam at the pixels without an object: where each ray goes, and by how much and with which spectrum it is filled.
 
-A pixel's spectrum depends on three numbers of its ray: the sine of the take-off angle (heel effect), the slant through
-the filters and the slant through the detector. `BeamField` holds spectra at a few nodes of these; every pixel lies
-between them. The heel is interpolated linearly between many nodes by the kernel that sums over energies, the slants by
-polynomials between few nodes after it.
+A pixel's spectrum depends on four numbers of its ray: the sine of the take-off angle (heel effect), the slant through
+the filters, the slant through the detector and the path through the bowtie. `BeamField` holds spectra at a few nodes of
+these; every pixel lies between them. The heel is interpolated linearly between many nodes by the kernel that sums over
+energies, the slants by polynomials between few nodes after it, the bowtie by the exponential of one.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, message
+from physsim import portable
+from physsim.imaging.nodes import Depth, exponential, fewest_nodes, in_order, lagrange, polynomial, refined
 from physsim.imaging.response import absorbed_kev_per_photon, depends_on_slant
-from physsim.physics.attenuation import mass_attenuation_cm2_g
+from physsim.physics.attenuation import linear_attenuation_per_mm, mass_attenuation_cm2_g
 from physsim.physics.spectra.cross_sections import air_absorption_cm2_g
 from physsim.physics.spectra.quantities import transmission
 from physsim.physics.spectra.tube import takeoff_sine
@@ -28,10 +29,8 @@ from physsim.units import CM2_PER_MM2, MM_PER_M, UGY_PER_KEV_PER_G
 
 Floats = NDArray[np.float64]
 
-SLANT_TOLERANCE = 1e-7  # largest relative error of a signal by the polynomial in the slant
 HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
 HEEL_REFINED = 8
-_MOST_SLANT_NODES = 9
 _STRIP_PIXELS = 1 << 15
 _PROBE_WATER_G_CM2 = 20.0  # the slant's error is looked at behind so much water too
 
@@ -42,13 +41,14 @@ class Rays:
 
     `distance_mm`: source to pixel. `cosine`: of the angle to the detector's normal. `filter_slant`: 1 / cos of the
     angle to the central ray (through the detector's centre). `takeoff_sine`: of the angle to the target's surface, or
-    None without a tube.
+    None without a tube. `bowtie_mm`: path through the bowtie, 0 without one.
     """
 
     distance_mm: Floats
     cosine: Floats
     filter_slant: Floats
     takeoff_sine: Floats | None
+    bowtie_mm: Floats
 
 
 def rays_of_rows(protocol: Protocol, geometry: Geometry, view: int, rows: slice) -> Rays:
@@ -70,7 +70,17 @@ def rays_of_rows(protocol: Protocol, geometry: Geometry, view: int, rows: slice)
         cathode = _cathode_direction(protocol.cathode, pose, central)
         normal = float(takeoff_sine(angle, 0.0)) * central + float(takeoff_sine(90.0 - angle, 0.0)) * cathode
         sine = along(normal) / distance
-    return Rays(distance, along(pose.normal[0]) / distance, distance / along(central), sine)
+    bowtie, path = protocol.spectrum.bowtie, np.zeros(distance.shape)
+    if bowtie is not None and protocol.cathode is not None:
+        # The fan opens across the tube's axis; its angles grow along u, or along v with the cathode at u.
+        cathode = _cathode_direction(protocol.cathode, pose, central)
+        across = np.cross(central, cathode)
+        if float((across * (pose.v if protocol.cathode[0] == "u" else pose.u)[0]).sum()) < 0.0:
+            across = -across
+        ahead, aside = along(central), along(across)
+        fan_deg = portable.arctan(aside / ahead) * (180.0 / np.pi)
+        path = bowtie.path_mm(fan_deg) * (distance / np.sqrt(ahead * ahead + aside * aside))
+    return Rays(distance, along(pose.normal[0]) / distance, distance / along(central), sine, path)
 
 
 def strips(geometry: Geometry) -> Iterator[slice]:
@@ -91,8 +101,8 @@ class BeamField:
     """Spectra at nodes, and the way from nodes to pixels.
 
     `energies_kev`: (E,). `weights`: (outputs, heel nodes, E) float64, per mAs and at 1 m: what each energy adds to
-    `quantities` photons/mm2, keV/mm2 absorbed and uGy, each at every pair of slant nodes. `heel`: (first sine, step) of
-    the heel nodes, None for one node.
+    `quantities` photons/mm2, keV/mm2 absorbed and uGy, each at every pair of slant nodes, all of these at every node of
+    the bowtie. `heel`: (first sine, step) of the heel nodes, None for one node.
     """
 
     protocol: Protocol
@@ -102,6 +112,8 @@ class BeamField:
     heel: tuple[float, float] | None
     filter_nodes: Floats
     detector_nodes: Floats
+    bowtie: Depth
+    bowtie_nodes: Floats
     joint: bool
 
     def position(self) -> NDArray[np.float32] | None:
@@ -119,7 +131,7 @@ class BeamField:
     def layers(self, outputs: NDArray[np.float32], position: NDArray[np.float32] | None) -> Layers:
         """What the outputs, (views, outputs, rows, columns), and those without an object come to in each pixel."""
         made = Layers(self.geometry.shape)
-        sums = _in_order(np.moveaxis(self.weights, 2, 0))
+        sums = in_order(np.moveaxis(self.weights, 2, 0))
         for view in range(len(self.geometry)):
             for rows in strips(self.geometry):
                 rays = rays_of_rows(self.protocol, self.geometry, view, rows)
@@ -133,7 +145,12 @@ class BeamField:
         return made
 
     def _mixed(self, rays: Rays, sets: Sequence[Sequence[NDArray[np.floating]]]) -> list[list[Floats]]:
-        """Photons/mm2, keV/mm2 and uGy, per mAs and at 1 m, of each set of outputs: polynomials in the slants."""
+        """Photons/mm2, keV/mm2 and uGy, per mAs and at 1 m, of each set of outputs: between the bowtie's nodes, then
+        polynomials in the slants.
+        """
+        count, depth = len(self.bowtie_nodes), self.bowtie.place(rays.bowtie_mm)
+        sets = [[exponential(self.bowtie_nodes, outputs[first::len(outputs) // count], depth)
+                 for first in range(len(outputs) // count)] if count > 1 else outputs for outputs in sets]
         by_filter = lagrange(self.filter_nodes, rays.filter_slant)
         by_detector = [np.ones(1)] if self.joint else lagrange(self.detector_nodes, 1.0 / rays.cosine)
         mixed = [[np.zeros(rays.distance_mm.shape) for _ in QUANTITIES] for _ in sets]
@@ -174,53 +191,62 @@ def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
 
     Raises InvalidInput where rays graze the detector so much that no polynomial describes its absorption.
     """
-    filter_range, detector_range, sines, joint = _ranges(protocol, geometry)
+    filter_range, detector_range, bowtie_range, sines, joint = _ranges(protocol, geometry)
     energies, filter_depth, heel, fluence = _node_spectra(protocol, sines)
     joint = joint or not depends_on_slant(protocol.detector)
     absorption = energies * air_absorption_cm2_g(energies) * UGY_PER_KEV_PER_G
 
-    def spectra(filter_slant: float, detector_slant: float) -> Floats:  # (3, heel nodes, E)
-        here = fluence * transmission(filter_depth * (filter_slant - 1.0))
+    bowtie = protocol.spectrum.bowtie
+    per_mm = np.zeros(energies.size) if bowtie is None else linear_attenuation_per_mm(bowtie.substance, energies)
+
+    def spectra(filter_slant: float, detector_slant: float, bowtie_mm: float) -> Floats:  # (3, heel nodes, E)
+        here = fluence * transmission(filter_depth * (filter_slant - 1.0) + per_mm * bowtie_mm)
         absorbed = absorbed_kev_per_photon(protocol.detector, energies, detector_slant)
         return np.stack([here * CM2_PER_MM2, here * CM2_PER_MM2 * absorbed, here * absorption])
 
     behind = transmission(mass_attenuation_cm2_g("water", energies) * _PROBE_WATER_G_CM2)
-    first = detector_range[0]
-    filter_nodes = _slant_nodes(filter_range, lambda slant: spectra(slant, slant if joint else first), behind)
-    detector_nodes = np.array([first]) if joint else \
-        _slant_nodes(detector_range, lambda slant: spectra(filter_range[0], slant), behind)
-    grid = [[spectra(slant, slant if joint else other) for other in detector_nodes] for slant in filter_nodes.tolist()]
-    weights = np.stack([*(row[0][0] for row in grid), *(one[1] for row in grid for one in row),
-                        *(row[0][2] for row in grid)])
-    return BeamField(protocol, geometry, energies, weights, heel, filter_nodes, detector_nodes, joint)
+    least = (filter_range[0], detector_range[0], bowtie_range[0])
+    filter_nodes = fewest_nodes(filter_range, lambda slant: spectra(slant, slant if joint else least[1], least[2]),
+                                behind, polynomial, "the slant through the filters")
+    detector_nodes = np.array([least[1]]) if joint else fewest_nodes(
+        detector_range, lambda slant: spectra(least[0], slant, least[2]), behind, polynomial,
+        "the slant through the detector")
+    depth = Depth(*bowtie_range)
+    bowtie_nodes = fewest_nodes(
+        depth.limits, lambda place: spectra(least[0], least[0] if joint else least[1], depth.mm(place)), behind,
+        exponential, "the path (log mm) through the bowtie")
+    weights = []
+    for path in map(depth.mm, bowtie_nodes.tolist()):
+        grid = [[spectra(slant, slant if joint else other, path) for other in detector_nodes.tolist()]
+                for slant in filter_nodes.tolist()]
+        weights += [*(row[0][0] for row in grid), *(one[1] for row in grid for one in row),
+                    *(row[0][2] for row in grid)]
+    return BeamField(protocol, geometry, energies, np.stack(weights), heel, filter_nodes, detector_nodes, depth,
+                     bowtie_nodes, joint)
 
 
-def lagrange(nodes: Floats, values: Floats) -> list[Floats]:
-    """Weights of the polynomial through `nodes` at `values`, one array of their shape a node."""
-    shares = []
-    for i, node in enumerate(nodes):
-        share = np.ones_like(values)
-        for j, other in enumerate(nodes):
-            if i != j:
-                share = share * ((values - other) / (node - other))
-        shares.append(share)
-    return shares
+Range = tuple[float, float]
 
 
-def _ranges(protocol: Protocol, geometry: Geometry) -> tuple[tuple[float, float], tuple[float, float],
-                                                             tuple[float, float] | None, bool]:
-    """Least and greatest filter slant, detector slant and sine of the take-off; whether both slants are the same."""
-    filters, detectors, sines, joint = [], [], [], True
+def _ranges(protocol: Protocol, geometry: Geometry) -> tuple[Range, Range, Range, Range | None, bool]:
+    """Least and greatest filter slant, detector slant, bowtie path (mm) and sine of the take-off; whether both slants
+    are the same.
+    """
+    filters, detectors, paths, sines, joint = [], [], [], [], True
     for view, rows in itertools.product(range(len(geometry)), strips(geometry)):
         rays = rays_of_rows(protocol, geometry, view, rows)
         slant = 1.0 / rays.cosine
         filters += [rays.filter_slant.min(), rays.filter_slant.max()]
         detectors += [slant.min(), slant.max()]
+        paths += [rays.bowtie_mm.min(), rays.bowtie_mm.max()]
         joint = joint and bool(np.abs(slant / rays.filter_slant - 1.0).max() < 1e-12)
         if rays.takeoff_sine is not None:
             sines += [rays.takeoff_sine.min(), rays.takeoff_sine.max()]
-    return ((float(min(filters)), float(max(filters))), (float(min(detectors)), float(max(detectors))),
-            (float(min(sines)), float(max(sines))) if sines else None, joint)
+
+    def ends(found: list[np.floating]) -> Range:
+        return float(min(found)), float(max(found))
+
+    return ends(filters), ends(detectors), ends(paths), ends(sines) if sines else None, joint
 
 
 def _node_spectra(protocol: Protocol, sines: tuple[float, float] | None) -> tuple[Floats, Floats,
@@ -228,46 +254,8 @@ def _node_spectra(protocol: Protocol, sines: tuple[float, float] | None) -> tupl
     """Energies, the filters' optical depth, heel nodes (first sine, step) or None, fluence (nodes, E) per cm2, mAs."""
     beam = protocol.spectrum
     if sines is None:
-        bins = beam.sample()
+        bins = beam.replace(bowtie=None).sample()
         return bins.energies_kev, beam.filter_optical_depth(bins.edges_kev), None, bins.fluence[None]
     table = beam.heel_between(*sines, nodes=HEEL_NODES)
-    fine, step = _refined(table.fluence), table.sine_step / HEEL_REFINED
+    fine, step = refined(table.fluence, HEEL_REFINED), table.sine_step / HEEL_REFINED
     return table.energies_kev, table.filter_optical_depth, (table.sine_start, step), fine
-
-
-def _refined(fluence: Floats) -> Floats:
-    """HEEL_REFINED times as many nodes, by cubics through four neighbours; never below 0."""
-    nodes = len(fluence)
-    place = np.arange((nodes - 1) * HEEL_REFINED + 1) / HEEL_REFINED
-    first = np.clip(place.astype(np.int64) - 1, 0, nodes - 4)
-    shares = lagrange(np.arange(4.0), place - first)
-    return np.maximum(sum((share[:, None] * fluence[first + k] for k, share in enumerate(shares)),
-                          np.zeros((len(place), fluence.shape[1]))), 0.0)
-
-
-def _slant_nodes(limits: tuple[float, float], spectra: Callable[[float], Floats], behind: Floats) -> Floats:
-    """The fewest equidistant slants between which a polynomial meets SLANT_TOLERANCE, open and behind water."""
-    low, high = limits
-
-    def sums(slants: Floats) -> Floats:  # (slants, quantities, heel ends, beams)
-        ends = np.stack([spectra(slant)[:, [0, -1]] for slant in slants.tolist()])
-        return _in_order(np.moveaxis(np.stack([ends, ends * behind], -1), 3, 0))
-
-    probes = low + (high - low) * (np.arange(24) + 0.5) / 24
-    wanted = sums(probes)
-    for count in range(1, _MOST_SLANT_NODES + 1):
-        nodes = low + (high - low) * np.arange(count) / max(count - 1, 1)
-        shares = np.stack(lagrange(nodes, probes))[..., None, None, None]
-        if (np.abs(_in_order(shares * sums(nodes)[:, None]) - wanted) <= SLANT_TOLERANCE * wanted).all():
-            return nodes
-    raise InvalidInput(message(f"rays at up to {high:.3g} thicknesses of path",
-                               "they graze the detector or leave the beam's axis too far to be described",
-                               "Turn the detector towards the source, or make the field smaller."))
-
-
-def _in_order(values: Floats) -> Floats:
-    """Sum over the first axis, one after the other: numpy's own order depends on the CPU."""
-    total = np.zeros(values.shape[1:])
-    for value in values:
-        total = total + value
-    return total

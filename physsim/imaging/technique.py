@@ -37,7 +37,8 @@ def technique(shot: Exposure, view: int) -> Technique:
         view_position=_view_position(shot, view), source_to_patient_mm=entrance,
         anode=_ANODES.get(spectrum.target or "", "TUNGSTEN"),
         filters=tuple((_FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
-        detector_type="SCINTILLATOR", entrance_air_kerma_mgy=shot.entrance_air_kerma_mgy(),
+        bowtie=spectrum.bowtie is not None, detector_type="SCINTILLATOR",
+        entrance_air_kerma_mgy=shot.entrance_air_kerma_mgy(),
         description=protocol.title or protocol.name)
 
 

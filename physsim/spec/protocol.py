@@ -82,8 +82,9 @@ class Protocol(Spec):
 
     Either `positioning` (a preset that finds the pose for any patient) or explicit `poses`, one a view. `mas`: tube
     current times time of each view. `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards
-    the last row), where the heel effect leaves the beam strongest; tubes only, "v+" when left out. `body_part`: DICOM's
-    name, "PHANTOM" for a test object.
+    the last row), where the heel effect leaves the beam strongest; "v+" when left out. The fan of a bowtie
+    (`spectrum.bowtie`) opens across that axis, its angles growing along u, or along v with the cathode at "u+" or "u-";
+    without tube or bowtie there is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object.
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
@@ -109,17 +110,15 @@ class Protocol(Spec):
             raise ValueError(message(
                 "protocol with " + ("positioning and poses" if self.poses else "neither positioning nor poses"),
                 "one of them says where source and detector are", "Give positioning (a preset) or poses."))
-        if self.cathode is not None and not self.spectrum.has_heel:
+        has_axis = self.spectrum.has_heel or self.spectrum.bowtie is not None
+        if self.cathode is not None and not has_axis:
             raise ValueError(message(f"cathode={self.cathode!r}",
                                      "it has no effect: this beam comes from no tube, so it has no heel",
                                      "Leave cathode out, or give the spectrum by kvp."))
-        if self.spectrum.bowtie is not None:
-            raise ValueError(message("spectrum.bowtie", "projection protocols take flat filters only",
-                                     "Leave the bowtie out."))
         if not self.spectrum.absolute:
             raise ValueError(message("spectrum", "it is relative, and an exposure in mAs needs photons per mAs",
                                      "Give output_factor, or scale it with Spectrum.scaled_to_kerma."))
-        if self.cathode is None and self.spectrum.has_heel:
+        if self.cathode is None and has_axis:
             object.__setattr__(self, "cathode", "v+")
         if self.poses:
             self._posed()

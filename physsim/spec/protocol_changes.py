@@ -44,7 +44,7 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
             _beam(current, inner) if part == "spectrum" else current.replace(**inner)
     if "poses" in fields and fields["poses"] and "positioning" not in fields:
         fields["positioning"] = None  # poses take its place
-    if "spectrum" in fields and "cathode" not in fields and not _has_heel(fields["spectrum"]):
+    if "spectrum" in fields and "cathode" not in fields and not _has_axis(fields["spectrum"]):
         fields["cathode"] = None
     return protocol.replace(**fields)
 
@@ -78,5 +78,5 @@ def _absorber(protocol: Protocol, wanted: dict[str, Any], inner: dict[str, Any])
     return {"absorber": layer.replace(**wanted)}
 
 
-def _has_heel(spectrum: Any) -> bool:
-    return isinstance(spectrum, Spectrum) and spectrum.has_heel
+def _has_axis(spectrum: Any) -> bool:
+    return isinstance(spectrum, Spectrum) and (spectrum.has_heel or spectrum.bowtie is not None)

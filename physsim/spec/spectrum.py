@@ -191,7 +191,8 @@ class Spectrum(Spec):
         if self.filters:
             bins = replace(bins, fluence=bins.fluence * transmission(self.filter_optical_depth(bins.edges_kev, slant)))
         if self.bowtie is not None:
-            bins = bins.filtered(self.bowtie.substance, float(self.bowtie.path_mm(transverse_deg, anode_cathode_deg)))
+            leaning = slant / float(tube.obliquity(0.0, transverse_deg))  # 1 / cos of the ray to the fan's plane
+            bins = bins.filtered(self.bowtie.substance, float(self.bowtie.path_mm(transverse_deg)) * leaning)
         return bins
 
     def heel(self, anode_cathode_deg: tuple[float, float], transverse_deg: float = 0.0, nodes: int = 33) -> HeelTable:

@@ -92,6 +92,22 @@ def test_a_spec_makes_an_exposure(physsim, spec, tmp_path):
     np.testing.assert_array_equal(made.layers["primary"].array, direct.primary)
 
 
+def test_a_bowtie_in_the_spec(physsim, tmp_path):
+    """Table and shape in TOML; the sides of the fan get less; DICOM and provenance say so."""
+    import pydicom
+
+    path = tmp_path / "run.toml"
+    path.write_text(SPEC + "rows = 5\ncolumns = 43\n[protocol.bowtie]\nmaterial = \"Al\"\nfan_angles_deg = [0, 3, 14]\n"
+                    "thickness_mm = [1.0, 4.0, 30.0]\n")
+    for out in ("a.h5", "a.dcm"):
+        assert physsim("simulate", path, "--out", tmp_path / out)[0] == 0
+    made = read_layers(tmp_path / "a.h5")
+    row = made.layers["open_air_kerma"].array[0, 2]
+    assert row[0] < 0.5 * row[row.size // 2]
+    assert made.provenance["exposure"]["protocol"]["spectrum"]["bowtie"]["thickness_mm"] == [1.0, 4.0, 30.0]
+    assert pydicom.dcmread(tmp_path / "a.dcm").FilterType == "MULTIPLE"
+
+
 def test_options_make_the_same_exposure(physsim, spec, tmp_path):
     physsim("simulate", spec, "--out", tmp_path / "a.h5")
     words = ("--phantom", "water_20cm", "--spacing-mm", 10, "--protocol", "chest_pa", "--kvp", 110, "--pixel-mm", 10)
@@ -166,7 +182,7 @@ def test_a_spec_that_cannot_be_says_why(physsim, tmp_path, text, says):
     assert says in err
 
 
-@pytest.mark.parametrize("words", [("docs/examples/chest.toml",),
+@pytest.mark.parametrize("words", [("docs/examples/chest.toml",), ("docs/examples/bowtie.toml",),
                                    ("--phantom", "water_20cm", "--protocol", "docs/examples/protocol.toml")])
 def test_the_examples_run(physsim, tmp_path, words):
     words = [ROOT / word if word.startswith("docs") else word for word in words]
