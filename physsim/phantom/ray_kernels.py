@@ -39,6 +39,17 @@ def box_interval(o, d, low, high, first, last):
 
 
 @numba.njit(**_COMPILE)
+def quadratic_form(q0, q1, q2, q3, q4, q5, q6, q7, q8, q9, x, y, z):
+    """The quadric q at a point from the piece's centre: not above 0 inside."""
+    return (
+        (q0 * x + q3 * y + q4 * z + 2 * q6) * x
+        + (q3 * x + q1 * y + q5 * z + 2 * q7) * y
+        + (q4 * x + q5 * y + q2 * z + 2 * q8) * z
+        + q9
+    )
+
+
+@numba.njit(**_COMPILE)
 def piece_interval(o, d, piece, centre, quadric, curved, plane_first, planes, first, last):
     """The part of [first, last] inside a piece; first >= last when there is none.
 
@@ -69,12 +80,7 @@ def piece_interval(o, d, piece, centre, quadric, curved, plane_first, planes, fi
         az = q[4] * d[0] + q[5] * d[1] + q[2] * d[2]
         a = ax * d[0] + ay * d[1] + az * d[2]
         b = ax * x + ay * y + az * z + q[6] * d[0] + q[7] * d[1] + q[8] * d[2]
-        c = (
-            (q[0] * x + q[3] * y + q[4] * z + 2 * q[6]) * x
-            + (q[3] * x + q[1] * y + q[5] * z + 2 * q[7]) * y
-            + (q[4] * x + q[5] * y + q[2] * z + 2 * q[8]) * z
-            + q[9]
-        )
+        c = quadratic_form(q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7], q[8], q[9], x, y, z)
         t0, t1 = _quadric_interval(a, b, c, 1e-14 * (abs(q[0]) + abs(q[1]) + abs(q[2])), t0, t1)
     return t0 + near, t1 + near
 
@@ -242,9 +248,7 @@ def _inside(x, y, z, piece, quadric, curved, plane_first, planes):
     if not curved[piece]:
         return True
     q = quadric[piece]
-    return (q[0] * x + q[3] * y + q[4] * z + 2 * q[6]) * x + (q[3] * x + q[1] * y + q[5] * z + 2 * q[7]) * y + (
-        q[4] * x + q[5] * y + q[2] * z + 2 * q[8]
-    ) * z + q[9] <= 0.0
+    return quadratic_form(q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7], q[8], q[9], x, y, z) <= 0.0
 
 
 @numba.njit(**_COMPILE)
@@ -290,12 +294,7 @@ def row_intervals(rays, d, piece, centre, quadric, curved, plane_first, planes, 
         if a > tiny:
             for r in range(rays):
                 b = ax * x[r] + ay * y[r] + az * z[r] + q6 * dx + q7 * dy + q8 * dz
-                c = (
-                    (q0 * x[r] + q3 * y[r] + q4 * z[r] + 2 * q6) * x[r]
-                    + (q3 * x[r] + q1 * y[r] + q5 * z[r] + 2 * q7) * y[r]
-                    + (q4 * x[r] + q5 * y[r] + q2 * z[r] + 2 * q8) * z[r]
-                    + q9
-                )
+                c = quadratic_form(q0, q1, q2, q3, q4, q5, q6, q7, q8, q9, x[r], y[r], z[r])
                 disc = b * b - a * c
                 root = math.sqrt(disc if disc > 0.0 else 0.0)
                 big = -(b + root) if b >= 0.0 else root - b
@@ -309,12 +308,7 @@ def row_intervals(rays, d, piece, centre, quadric, curved, plane_first, planes, 
         else:
             for r in range(rays):
                 b = ax * x[r] + ay * y[r] + az * z[r] + q6 * dx + q7 * dy + q8 * dz
-                c = (
-                    (q0 * x[r] + q3 * y[r] + q4 * z[r] + 2 * q6) * x[r]
-                    + (q3 * x[r] + q1 * y[r] + q5 * z[r] + 2 * q7) * y[r]
-                    + (q4 * x[r] + q5 * y[r] + q2 * z[r] + 2 * q8) * z[r]
-                    + q9
-                )
+                c = quadratic_form(q0, q1, q2, q3, q4, q5, q6, q7, q8, q9, x[r], y[r], z[r])
                 if t0[r] < t1[r]:
                     t0[r], t1[r] = _quadric_interval(a, b, c, tiny, t0[r], t1[r])
     for r in range(rays):

@@ -6,13 +6,11 @@ test_volume_files, test_output_files, test_device, test_damaged_files); here the
 
 import resource
 import signal
-import sys
 
 import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.cli import main
 from physsim.errors import InvalidInput
 
 SPEC = """
@@ -27,23 +25,24 @@ BEAM = 'kvp = 110\npixel_mm = 20.0'
 
 
 @pytest.fixture
-def simulate(monkeypatch, capfd, tmp_path):
-    """`physsim simulate` of a spec text with more words; returns exit status and stderr as one line."""
+def command(physsim):
+    """Run a command line; returns exit status and stderr as one line."""
+
+    def run(*words):
+        status, _, err = physsim(*words)
+        return status, " ".join(err.split())
+
+    return run
+
+
+@pytest.fixture
+def simulate(command, tmp_path):
+    """`physsim simulate` of a spec text with more words; returns as `command` does."""
 
     def run(*words, scene="water_20cm", spacing=20.0, protocol=BEAM):
         (tmp_path / "run.toml").write_text(SPEC.format(scene=scene, spacing=spacing, protocol=protocol))
         return command("simulate", tmp_path / "run.toml", *words)
 
-    def command(*words):
-        monkeypatch.setattr(sys, "argv", ["physsim", *map(str, words)])
-        status = 0
-        try:
-            main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        return status, " ".join(capfd.readouterr().err.split())
-
-    run.command = command
     return run
 
 
@@ -92,10 +91,10 @@ def another_size(path):
 @pytest.mark.parametrize(("name", "damage", "says"), [
     ("p.h5", cut, "truncated"), ("p.mhd", lengthened, "bytes"), ("p.mhd", another_size, "bytes"),
     ("p.nii.gz", cut, "p.nii.gz")])
-def test_a_damaged_phantom(simulate, tmp_path, name, damage, says):
+def test_a_damaged_phantom(command, tmp_path, name, damage, says):
     path = phantom_file(tmp_path / name)
     damage(path)
-    status, err = simulate.command("phantom", "info", path)
+    status, err = command("phantom", "info", path)
     assert status == 2
     assert says in err
     assert "Traceback" not in err
@@ -105,17 +104,17 @@ def test_a_damaged_phantom(simulate, tmp_path, name, damage, says):
     ("phantom", "build", "water_20cm", "--spacing-mm", "20", "-o", "out.h5"),
     ("phantom", "view", "water_20cm", "--spacing-mm", "20", "-o", "out.png"),
     ("simulate", "--phantom", "water_20cm", "--protocol", "chest_pa", "--out", "out.h5")])
-def test_every_command_keeps_an_existing_file(simulate, tmp_path, monkeypatch, words):
+def test_every_command_keeps_an_existing_file(command, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / words[-1]).write_text("mine")
-    status, err = simulate.command(*words)
+    status, err = command(*words)
     assert status == 1
     assert "exists already" in err
     assert "--overwrite" in err
     assert (tmp_path / words[-1]).read_text() == "mine"
 
 
-def test_a_full_disk_leaves_no_file(simulate, tmp_path):
+def test_a_full_disk_leaves_no_file(command, tmp_path):
     """No file may grow beyond 10 kB: what a full disk does, without filling one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -123,7 +122,7 @@ def test_a_full_disk_leaves_no_file(simulate, tmp_path):
     words = ("phantom", "build", "water_20cm", "--spacing-mm", "5", "-o", tmp_path / "out" / "a.mha")
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-        status, err = simulate.command(*words)
+        status, err = command(*words)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)

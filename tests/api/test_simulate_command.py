@@ -1,14 +1,12 @@
 """`physsim demo`, `simulate` and `protocols` from the command line: files, figures, exit statuses."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.cli import main
 from physsim.io.hdf5 import read_layers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,23 +20,6 @@ preset = "chest_pa"
 kvp = 110
 pixel_mm = 10.0
 """
-
-
-@pytest.fixture
-def physsim(monkeypatch, capsys):
-    """Run a command line; returns exit status, stdout, stderr."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["physsim", *map(str, words)])
-        status = 0
-        try:
-            main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        text = capsys.readouterr()
-        return status, text.out, text.err
-
-    return run
 
 
 @pytest.fixture
