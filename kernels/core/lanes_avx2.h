@@ -132,6 +132,16 @@ struct Window {
     PHYSSIM_HD F operator[](I index) const { return {pick(index.a), pick(index.b)}; }
 };
 
+// floor (UP) or ceil of |x| < 2^22 as an integer in the low bits of a word, for Window; what is left of x above it (or below).
+template <bool UP>
+PHYSSIM_HD I window_index(F x) {
+    return UP ? as_int(floor(x) + F(12582912.0f)) : as_int(F(12582911.0f) - floor(F(0.0f) - x));
+}
+template <bool UP>
+PHYSSIM_HD F past_plane(F x) {
+    return UP ? x - floor(x) : x + floor(F(0.0f) - x);
+}
+
 // The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].
 template <bool ADD>
 PHYSSIM_HD void transpose(float* out, int64_t out_stride, const float* in, int64_t in_stride) {

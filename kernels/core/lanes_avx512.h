@@ -107,6 +107,17 @@ struct Window {
     PHYSSIM_HD F operator[](I index) const { return _mm512_permutex2var_ps(low, index.v, high); }
 };
 
+// floor (UP) or ceil of |x| < 2^22 as an integer in the low bits of a word, for Window; what is left of x above it (or below).
+template <bool UP>
+PHYSSIM_HD I window_index(F x) {
+    constexpr int DOWN_OR_UP = (UP ? _MM_FROUND_TO_NEG_INF : _MM_FROUND_TO_POS_INF) | _MM_FROUND_NO_EXC;
+    return _mm512_castps_si512(_mm512_add_round_ps(x.v, _mm512_set1_ps(UP ? 12582912.0f : 12582911.0f), DOWN_OR_UP));
+}
+template <bool UP>
+PHYSSIM_HD F past_plane(F x) {
+    return _mm512_sub_ps(x.v, _mm512_roundscale_ps(x.v, (UP ? _MM_FROUND_TO_NEG_INF : _MM_FROUND_TO_POS_INF) | _MM_FROUND_NO_EXC));
+}
+
 // The transpose of 16 x 16 floats, added or stored: out[r * out_stride + c] (+)= in[c * in_stride + r].
 template <bool ADD>
 PHYSSIM_HD void transpose(float* out, int64_t out_stride, const float* in, int64_t in_stride) {

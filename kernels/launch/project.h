@@ -1,29 +1,20 @@
 // Forward projection on the CPU: tiles one after the other, each packed once and then traced by all views.
 #pragma once
 #include <algorithm>
-#include <memory>
 #include <vector>
 
+#include "launch/aligned.h"
 #include "launch/table.h"
 #include "launch/team.h"
 
 namespace physsim {
 
-// Edge of a tile of columns: about 1.2 MB of them (measured: the second-level cache holds what a block of 16 detector
-// columns needs of it), a multiple of 16 voxels so that packing turns whole blocks.
+// Edge of a tile of columns: about 2.5 MB of them (measured: what a block of 16 detector columns needs of it comes in
+// time when asked for early), a multiple of 16 voxels so that packing turns whole blocks.
 inline int column_tile_edge(int nw) {
-    const double edge = __builtin_sqrt(1.6e6 / (4.0 * (nw + COLUMN_PAD)));
+    const double edge = __builtin_sqrt(3.0e6 / (4.0 * (nw + COLUMN_PAD)));
     return std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge + 8.0) / 16 * 16));
 }
-
-struct AlignedFloats {
-    std::unique_ptr<float[], void (*)(float*)> data;
-    explicit AlignedFloats(size_t count)
-        : data(static_cast<float*>(std::aligned_alloc(64, (count * sizeof(float) + 4095) / 4096 * 4096)), [](float* p) { std::free(p); }) {
-        if (!data) throw std::bad_alloc();
-        std::fill(data.get(), data.get() + count, 0.0f);
-    }
-};
 
 struct Image { ViewRays rays; bool flat; float* pixels; };
 

@@ -85,34 +85,45 @@ struct AxisWalkOf {
 };
 typedef AxisWalkOf<double> AxisWalk;
 
-// Visits the cells from entry to exit: visit(p cell, q cell, parameter at the cell's exit). Returns false when the tile is missed.
-template <typename Begin, typename Visit>
-PHYSSIM_HD bool walk_cells(const ColumnPath& path, const ColumnTile& tile, Begin&& begin, Visit&& visit) {
+// Parameters inside a tile as integers: a comparison, a selection and a sum take a cycle each, a third of what doubles take.
+// A path is at most MAX_TILE_EDGE long in a tile; what lies beyond FAR is never reached.
+constexpr double FIXED = 1125899906842624.0, FAR = 1024.0;  // 2^50 a unit
+PHYSSIM_HD int64_t fixed(double parameter) { return static_cast<int64_t>((parameter < FAR ? parameter : FAR) * FIXED); }
+PHYSSIM_HD float from_fixed(int64_t parameter) { return static_cast<float>(parameter) * static_cast<float>(1.0 / FIXED); }
+
+// Where a path passes a tile: the middle, from which its cells count the parameter, and the entry.
+struct Passage {
+    int32_t cells;
+    double origin;
+    float entry;
+};
+
+// Lists the cells that a path crosses in a tile, their columns counted from `base`; none when the path misses it.
+PHYSSIM_HD Passage list_cells(const ColumnPath& path, const ColumnTile& tile, int32_t base, Cell* cell) {
     const double slope_p = path.dp / path.length, slope_q = path.dq / path.length;
     double entry = 0.0, exit = path.length;
     AxisWalk p, q;
-    if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return false;
-    if (!(exit > entry)) return false;
+    if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return {0, 0.0, 0.0f};
+    if (!(exit > entry)) return {0, 0.0, 0.0f};
     p.begin(slope_p, entry);
     q.begin(slope_q, entry);
-    begin(entry, exit);
-    // Both axes advance by selection: which one is next is a coin toss that no branch predictor wins.
-    const double per_p = p.per_cell(), per_q = q.per_cell();
-    int32_t cell_p = p.cell, cell_q = q.cell;
-    double next_p = p.next, next_q = q.next;
+    const int64_t end = fixed(exit - entry), middle = end / 2, per_p = fixed(p.per_cell()), per_q = fixed(q.per_cell());
+    int64_t next_p = fixed(p.next - entry), next_q = fixed(q.next - entry), before = 0;
+    int64_t left_p = p.step > 0 ? p.high - 1 - p.cell : p.cell - p.low, left_q = q.step > 0 ? q.high - 1 - q.cell : q.cell - q.low;
+    int32_t column = base + (q.cell * tile.np + p.cell) * tile.stride, count = 0;
+    const int32_t step_p = p.step * tile.stride, step_q = q.step * tile.np * tile.stride;
     while (true) {
-        const bool across_p = next_p < next_q;
-        const double leave = across_p ? next_p : next_q;
-        if (leave >= exit) {
-            visit(cell_p, cell_q, exit);
-            return true;
-        }
-        visit(cell_p, cell_q, leave);
-        cell_p += across_p ? p.step : 0;
-        cell_q += across_p ? 0 : q.step;
-        next_p += across_p ? per_p : 0.0;
-        next_q += across_p ? 0.0 : per_q;
-        if (cell_p < p.low || cell_p >= p.high || cell_q < q.low || cell_q >= q.high) return true;
+        const int64_t across_p = (next_p - next_q) >> 63;  // all ones or none: which is next is a coin toss that no branch predictor wins
+        const int64_t plane = next_p < next_q ? next_p : next_q, leave = plane < end ? plane : end;
+        cell[count].column = column;
+        cell[count].exit = from_fixed(leave - middle);
+        cell[count].length = from_fixed(leave - before);
+        count += leave > before;
+        before = leave > before ? leave : before;
+        column += step_q + (static_cast<int32_t>(across_p) & (step_p - step_q));
+        left_p += across_p, left_q -= 1 + across_p;
+        next_p += per_p & across_p, next_q += per_q & ~across_p;
+        if (plane >= end || (left_p | left_q) < 0) return {count, entry + static_cast<double>(middle) * (1.0 / FIXED), from_fixed(-middle)};
     }
 }
 

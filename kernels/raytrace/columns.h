@@ -29,9 +29,43 @@ struct Lane16 {
     }
 };
 
-// One crossing of w a cell at most: value over the cell, corrected where a ray changes voxel inside it.
+// 16 rays whose voxels along w all ascend or all descend: w at parameter s is height + slope * s, in voxels from a group's window.
+struct Climb16 { F height, slope; };
+
+// One crossing of w a cell at most, no masks and no chain from cell to cell: value over the cell, corrected by what lies beyond the
+// plane that a ray has crossed when it leaves (nothing where it crossed none: both voxels are then the same).
+template <bool UP, int GROUPS>
+PHYSSIM_HD void trace_climbing(const Cell* cells, int count, float entry, const float* const* window, const Climb16* rays, F* sum) {
+    constexpr int CELLS_AHEAD = 4;  // asked for early: the hardware cannot guess where a path turns
+    Climb16 ray[GROUPS];
+    I voxel[GROUPS];
+    F within[GROUPS], beyond[GROUPS];
+    for (int g = 0; g < GROUPS; g++) {
+        ray[g] = rays[g];
+        voxel[g] = window_index<UP>(multiply_add(ray[g].slope, F(entry), ray[g].height));
+        within[g] = beyond[g] = F(0.0f);
+    }
+    for (const Cell* cell = cells; cell < cells + count; cell++) {
+        const F exit(cell->exit), length(cell->length);
+        const int64_t column = cell->column, ahead = cell[CELLS_AHEAD].column;
+        for (int g = 0; g < GROUPS; g++) {
+            __builtin_prefetch(window[g] + ahead);
+            const Window voxels(window[g] + column);
+            const F here = multiply_add(ray[g].slope, exit, ray[g].height), first = voxels[voxel[g]];
+            voxel[g] = window_index<UP>(here);
+            within[g] = multiply_add(first, length, within[g]);
+            beyond[g] = multiply_add(voxels[voxel[g]] - first, past_plane<UP>(here), beyond[g]);
+        }
+    }
+    for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + (within[g] + beyond[g] / ray[g].slope);
+}
+
+// The same for rays of any direction, along the layers too: each lane keeps where it leaves its voxel.
 template <int GROUPS>
-PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const (&window)[GROUPS], Lane16 (&lane)[GROUPS], F (&sum)[GROUPS]) {
+PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const* window, const Lane16* lanes, F* sum) {
+    Lane16 lane[GROUPS];
+    F part[GROUPS];
+    for (int g = 0; g < GROUPS; g++) lane[g] = lanes[g], part[g] = F(0.0f);
     for (int c = 0; c < count; c++) {
         const F exit(cells[c].exit), length(cells[c].length);
         const int64_t column = cells[c].column;
@@ -42,28 +76,11 @@ PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const (
             const F rest = exit - lane[g].next;
             lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
             const F second = voxels[lane[g].voxel];
-            sum[g] = multiply_add(second - first, rest, multiply_add(first, length, sum[g]));
+            part[g] = multiply_add(second - first, rest, multiply_add(first, length, part[g]));
             lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
         }
     }
-}
-
-// As many groups at once as the registers hold. The results of a group do not depend on it.
-template <int GROUPS>
-PHYSSIM_HD void trace_in_flight(const Cell* cells, int count, const float* const (&window)[GROUPS], Lane16 (&lane)[GROUPS], F (&sum)[GROUPS]) {
-    constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;
-    if constexpr (AT_ONCE == GROUPS) {
-        trace_shallow<GROUPS>(cells, count, window, lane, sum);
-    } else {
-        for (int g = 0; g < GROUPS; g += AT_ONCE) {
-            const float* some[AT_ONCE];
-            Lane16 lanes[AT_ONCE];
-            F part[AT_ONCE];
-            for (int i = 0; i < AT_ONCE; i++) some[i] = window[g + i], lanes[i] = lane[g + i], part[i] = F(0.0f);
-            trace_shallow<AT_ONCE>(cells, count, some, lanes, part);
-            for (int i = 0; i < AT_ONCE; i++) sum[g + i] = part[i];
-        }
-    }
+    for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + part[g];
 }
 
 // Any number of crossings a cell; Fetch gives a lane's voxel in a column.
@@ -86,7 +103,7 @@ PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& f
 
 // A detector column in a tile: its cells, and where row r is along w at parameter s (from the path's middle in the tile).
 struct ColumnCells {
-    Cell cell[2 * MAX_TILE_EDGE + 4];
+    Cell cell[2 * MAX_TILE_EDGE + 8];   // trace_climbing looks ahead
     int32_t count;
     float entry;                        // parameter where the first cell begins
     double height, height_row;          // w at s = 0 for row 0, and what a row adds
@@ -97,25 +114,11 @@ struct ColumnCells {
     inline void build(const ViewRays& rays, const ColumnTile& tile, int column) {
         const ColumnPath path(rays, tile.axis, column);
         count = 0;
-        double origin = 0.0, before = 0.0;
-        const int32_t base = COLUMN_PAD - (tile.q0 * tile.np + tile.p0) * tile.stride;
-        const bool hit = path.length > 0 && walk_cells(path, tile,
-            [&](double from, double to) {
-                origin = 0.5 * (from + to);
-                before = from;
-                entry = static_cast<float>(from - origin);
-            },
-            [&](int32_t p, int32_t q, double leave) {
-                if (leave > before) {
-                    cell[count].column = base + (q * tile.np + p) * tile.stride;
-                    cell[count].exit = static_cast<float>(leave - origin);
-                    cell[count].length = static_cast<float>(leave - before);
-                    count++;
-                    before = leave;
-                }
-            });
-        if (!hit || count == 0) return;
-        const double along = origin / path.length;
+        if (!(path.length > 0)) return;
+        const Passage passage = list_cells(path, tile, COLUMN_PAD - (tile.q0 * tile.np + tile.p0) * tile.stride, cell);
+        count = passage.cells, entry = passage.entry;
+        if (count == 0) return;
+        const double along = passage.origin / path.length;
         height = path.w + along * path.dw, height_row = rays.start_row[tile.axis[2]] + along * path.dw_row;
         slope = path.dw / path.length, slope_row = path.dw_row / path.length;
         rows_touching(tile.nw, rays.rows);
@@ -184,16 +187,17 @@ inline Lane16 level_lanes(const ColumnCells& path, int row, int base, float entr
     return lane;
 }
 
+constexpr double LEVEL_SLOPE = 1e-4;  // voxels of w a voxel across: a ray below runs along the layers
+
 // Lanes of rows row .. row + 15, with w counted from voxel `base`.
 PHYSSIM_HD Lane16 lane_of(const ColumnCells& path, int row, int base, float entry) {
     const double first = path.slope + row * path.slope_row, last = path.slope + (row + 15) * path.slope_row;
     const double low = first < last ? first : last, high = first < last ? last : first;
-    constexpr double LEVEL = 1e-4;  // voxels of w a voxel across
-    if (low < LEVEL && high > -LEVEL) {
+    if (low < LEVEL_SLOPE && high > -LEVEL_SLOPE) {
         const double nearest = path.slope_row == 0.0 ? 0.0 : -path.slope / path.slope_row - row;  // the row that is level
         const double away = nearest - static_cast<int>(nearest + 0.5);
         const double slope = (away < 0 ? -away : away) * path.slope_row;
-        if (path.slope_row == 0.0 || (slope < LEVEL && slope > -LEVEL)) return level_lanes(path, row, base, entry);
+        if (path.slope_row == 0.0 || (slope < LEVEL_SLOPE && slope > -LEVEL_SLOPE)) return level_lanes(path, row, base, entry);
     }
     const F l = to_float(lane_index());
     const F height = F(static_cast<float>(path.height + row * path.height_row - base)) + l * F(static_cast<float>(path.height_row));
@@ -204,6 +208,7 @@ PHYSSIM_HD Lane16 lane_of(const ColumnCells& path, int row, int base, float entr
 // Sums of value x parameter over cells [from, to) for GROUPS x 16 rows; splits the path where a window cannot hold it.
 template <int GROUPS>
 inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row, int from, int to, F (&sum)[GROUPS]) {
+    constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;  // as many groups as the registers hold; the sums do not depend on it
     const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
     const float* window[GROUPS];
     int base[GROUPS];
@@ -217,15 +222,27 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         window[g] = tile.data + base[g];
     }
     if (!touches) return;
-    const double last = path.slope + (row + 16 * GROUPS) * path.slope_row, first = path.slope + row * path.slope_row;
+    const double first = path.slope + row * path.slope_row, last = path.slope + (row + 16 * GROUPS - 1) * path.slope_row;
     const bool shallow = first <= 1.0 && first >= -1.0 && last <= 1.0 && last >= -1.0;
+    const bool up = first > LEVEL_SLOPE && last > LEVEL_SLOPE, down = first < -LEVEL_SLOPE && last < -LEVEL_SLOPE;
+    if (fits && shallow && (up || down)) {
+        Climb16 ray[GROUPS];
+        const F l = to_float(lane_index());
+        for (int g = 0; g < GROUPS; g++) {
+            const int r = row + 16 * g;
+            ray[g].height = F(static_cast<float>(path.height + r * path.height_row - base[g])) + l * F(static_cast<float>(path.height_row));
+            ray[g].slope = F(static_cast<float>(path.slope + r * path.slope_row)) + l * F(static_cast<float>(path.slope_row));
+        }
+        for (int g = 0; g < GROUPS; g += AT_ONCE) {
+            if (up) trace_climbing<true, AT_ONCE>(path.cell + from, to - from, entry, window + g, ray + g, sum + g);
+            else trace_climbing<false, AT_ONCE>(path.cell + from, to - from, entry, window + g, ray + g, sum + g);
+        }
+        return;
+    }
     if (fits && shallow) {
         Lane16 lane[GROUPS];
         for (int g = 0; g < GROUPS; g++) lane[g] = lane_of(path, row + 16 * g, base[g], entry);
-        F part[GROUPS];
-        for (int g = 0; g < GROUPS; g++) part[g] = F(0.0f);
-        trace_in_flight<GROUPS>(path.cell + from, to - from, window, lane, part);
-        for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + part[g];
+        for (int g = 0; g < GROUPS; g += AT_ONCE) trace_shallow<AT_ONCE>(path.cell + from, to - from, window + g, lane + g, sum + g);
         return;
     }
     if (!fits && to - from > 1) {

@@ -31,32 +31,26 @@ inline void pack_line(const T* in, int64_t stride, int n, float* out) {
     for (; k < n; k++) out[k] = convert(in + k * stride);
 }
 
-// Up to 16 columns of nw voxels from lines that are contiguous across the columns and `stride` apart along them.
+// 16 voxels along w of up to 16 columns, from lines that are contiguous across the columns and `stride` apart along them.
 template <typename T>
-inline void pack_transposed(const T* in, int64_t stride, int columns, int nw, float* out, int64_t next) {
+inline void pack_square(const T* in, int64_t stride, int columns, int deep, float* out, int64_t next) {
     alignas(64) float lines[16 * 16], turned[16 * 16];
-    if (columns > 16) columns = 16;
-    for (int k = 0; k < nw; k += 16) {
-        const int deep = nw - k < 16 ? nw - k : 16;
-        for (int line = 0; line < 16; line++)  // too far apart for the hardware to guess
-            if (k + 48 + line < nw) __builtin_prefetch(in + (k + 48 + line) * stride);
-        for (int line = 0; line < deep; line++) {
-            const T* from = in + (k + line) * stride;
-            if (columns == 16) {
-                convert16(from, lines + 16 * line);
-            } else {
-                T some[16] = {};
-                for (int c = 0; c < columns; c++) some[c] = from[c];
-                convert16(some, lines + 16 * line);
-            }
-        }
-        if (columns == 16 && deep == 16) {
-            transpose<false>(out + k, next, lines, 16);
+    for (int line = 0; line < deep; line++) {
+        const T* from = in + line * stride;
+        if (columns == 16) {
+            convert16(from, lines + 16 * line);
         } else {
-            transpose<false>(turned, 16, lines, 16);
-            for (int c = 0; c < columns; c++)
-                for (int d = 0; d < deep; d++) out[c * next + k + d] = turned[16 * c + d];
+            T some[16] = {};
+            for (int c = 0; c < columns; c++) some[c] = from[c];
+            convert16(some, lines + 16 * line);
         }
+    }
+    if (columns == 16 && deep == 16) {
+        transpose<false>(out, next, lines, 16);
+    } else {
+        transpose<false>(turned, 16, lines, 16);
+        for (int c = 0; c < columns; c++)
+            for (int d = 0; d < deep; d++) out[c * next + d] = turned[16 * c + d];
     }
 }
 
@@ -68,7 +62,12 @@ inline void pack_columns(const Volume& volume, const ColumnTile& tile, int j) {
     const int64_t next = tile.stride;
     float* out = tile.data + COLUMN_PAD + static_cast<int64_t>(j) * tile.np * next;
     if (sp == 1) {  // lines along p are contiguous: transpose 16 x 16
-        for (int i = 0; i < tile.np; i += 16) pack_transposed(in + i, sw, tile.np - i, tile.nw, out + i * next, next);
+        for (int k = 0; k < tile.nw; k += 16) {  // one layer's lines together: they share a page
+            for (int line = k + 32; line < k + 48 && line < tile.nw; line++)  // too far apart for the hardware to guess
+                for (int i = 0; i < tile.np; i += 16) __builtin_prefetch(in + i + line * sw);
+            for (int i = 0; i < tile.np; i += 16)
+                pack_square(in + i + k * sw, sw, tile.np - i < 16 ? tile.np - i : 16, tile.nw - k < 16 ? tile.nw - k : 16, out + i * next + k, next);
+        }
         return;
     }
     for (int i = 0; i < tile.np; i++) pack_line(in + i * sp, sw, tile.nw, out + i * next);

@@ -45,7 +45,7 @@ def transposed(v, add):
 
 
 # C++ expression of 16 lanes -> the same in numpy. a, b, c: float32; i, j: any int32; m, n: small int32; k: 0..31;
-# h: half words.
+# h: half words; w: places in a window, some on planes.
 LANES = {
     "a + b": lambda v: v.a + v.b,
     "a - b": lambda v: v.a - v.b,
@@ -84,6 +84,10 @@ LANES = {
     "load(h)": lambda v: v.h.view(np.float16).astype(np.float32),
     "gather(table, k)": lambda v: np.take_along_axis(v.table, v.k, 1),
     "Window(table)[k]": lambda v: np.take_along_axis(v.table, v.k, 1),
+    "Window(table)[window_index<true>(w)]": lambda v: np.take_along_axis(v.table, np.floor(v.w).astype(I32) & 31, 1),
+    "Window(table)[window_index<false>(w)]": lambda v: np.take_along_axis(v.table, np.ceil(v.w).astype(I32) - 1 & 31, 1),
+    "past_plane<true>(w)": lambda v: v.w - np.floor(v.w),
+    "past_plane<false>(w)": lambda v: v.w - np.ceil(v.w),
     "gather(as_words(table), k)": lambda v: np.take_along_axis(v.table.view(I32), v.k, 1),
     "lane_index()": lambda v: np.broadcast_to(np.arange(16, dtype=I32), v.i.shape),
     "I(any(a < b) + 2 * all(a <= a))":
@@ -101,6 +105,7 @@ struct Inputs {{
     int32_t i[16], j[16], m[16], n[16], k[16];
     float table[32];
     uint16_t h[16];
+    float w[16];
 }};
 static void put(F x) {{ float out[16]; store(out, x); fwrite(out, 4, 16, stdout); }}
 static void put(I x) {{ int32_t out[16]; store(out, x); fwrite(out, 4, 16, stdout); }}
@@ -119,7 +124,7 @@ int main() {{
     transpose<false>(sum, 16, square, 16);
     fwrite(sum, 4, 256, stdout);
     while (fread(&in, sizeof in, 1, stdin) == 1) {{
-        const F a = load(in.a), b = load(in.b), c = load(in.c);
+        const F a = load(in.a), b = load(in.b), c = load(in.c), w = load(in.w);
         const I i = load(in.i), j = load(in.j), m = load(in.m), n = load(in.n), k = load(in.k);
         const float* table = in.table;
         const uint16_t* h = in.h;
@@ -145,7 +150,8 @@ def inputs():
     whole = {name: rng.integers(-2**31, 2**31, (groups, 16), np.int64).astype(I32) for name in "ij"}
     small = {name: rng.integers(-2**14, 2**14, (groups, 16)).astype(I32) for name in "mn"}
     small["n"][1::2] = small["m"][1::2]
-    return SimpleNamespace(**draw, **whole, **small, k=rng.integers(0, 32, (groups, 16)).astype(I32),
+    places = np.where(rng.random((groups, 16)) < 0.3, rng.integers(-40, 40, (groups, 16)), rng.uniform(-40, 40, (groups, 16)))
+    return SimpleNamespace(**draw, **whole, **small, w=places.astype(np.float32), k=rng.integers(0, 32, (groups, 16)).astype(I32),
                            table=rng.random((groups, 32), np.float32),
                            h=rng.integers(0, 2**16, (groups, 16)).astype(np.uint16),
                            square=rng.random((1, 256), np.float32), base=rng.random((1, 256), np.float32))
@@ -175,7 +181,7 @@ def test_lanes_give_the_bits_of_numpy(isa, tmp_path):
                     "lanes.cpp", "-o", "lanes"], cwd=tmp_path, check=True)
     v = inputs()
     packed = np.concatenate([getattr(v, name).view(np.uint8).reshape(len(v.a), -1)
-                             for name in ("a", "b", "c", "i", "j", "m", "n", "k", "table", "h")], axis=1)
+                             for name in ("a", "b", "c", "i", "j", "m", "n", "k", "table", "h", "w")], axis=1)
     done = subprocess.run([tmp_path / "lanes"], input=v.square.tobytes() + v.base.tobytes() + packed.tobytes(),
                           capture_output=True, check=True)
     got = np.frombuffer(done.stdout, np.uint32)
