@@ -47,8 +47,8 @@ def survey(
 def project_spectral(
     labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
     spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles, flat: bool,
-    along: Sequence[int], rows: int, material: NDArray[np.int32], label_bits: int, rounded: bool, present: int,
-    coefficient: NDArray[np.float32] | None, weightless: Sequence[int], attenuation: NDArray[np.float32],
+    along: Sequence[int], rows: int, material: NDArray[np.int32], label_bits: int, dithered: bool, units: float,
+    present: int, coefficient: NDArray[np.float32] | None, weightless: Sequence[int], attenuation: NDArray[np.float32],
     weights: NDArray[np.float32], position: NDArray[np.float32] | None, factor: NDArray[np.float32] | None,
     signal: NDArray[np.float32] | None, areal: NDArray[np.float32] | None, table: NDArray[np.int32],
     areal_scale: NDArray[np.float32],

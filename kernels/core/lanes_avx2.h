@@ -9,6 +9,8 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 1;  // two registers a value: more groups in flight would spill
+constexpr int RUNS_AT_ONCE = 1;
+constexpr int CHANNELS_AT_ONCE = 2;
 constexpr int PACKETS_AT_ONCE = 1;  // the same for the packets of the general path
 
 struct M { __m256 a, b; };
@@ -34,6 +36,8 @@ PHYSSIM_HD F minimum(F x, F y) { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(
 PHYSSIM_HD F maximum(F x, F y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
 PHYSSIM_HD F square_root(F x) { return {_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
 PHYSSIM_HD F floor(F x) { return {_mm256_floor_ps(x.a), _mm256_floor_ps(x.b)}; }
+// floor(x) + whole for |x| < 2^22 and whole numbers near 1.5 * 2^23: the low bits of the sum, as a word, are the whole number's.
+PHYSSIM_HD F floor_onto(F x, F whole) { return floor(x) + whole; }
 PHYSSIM_HD I operator+(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
 PHYSSIM_HD I operator-(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
 PHYSSIM_HD I operator*(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
@@ -75,6 +79,9 @@ PHYSSIM_HD I add_where(M m, I x, I y) {  // all-ones lanes keep y, zero lanes ad
 
 // Where two words differ in a bit of `mask`.
 PHYSSIM_HD M unlike(I x, I y, I mask) { return ~((x & mask) == (y & mask)); }
+
+// Where a word has a bit of `mask`.
+PHYSSIM_HD M any_bit(I x, I mask) { return ~((x & mask) == I(0)); }
 
 PHYSSIM_HD F to_float(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 PHYSSIM_HD I truncate(F x) { return {_mm256_cvttps_epi32(x.a), _mm256_cvttps_epi32(x.b)}; }

@@ -10,6 +10,8 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 4;  // groups of lanes in flight in the column kernel: hides the mask latency
+constexpr int RUNS_AT_ONCE = 2;   // the same for rays that follow materials
+constexpr int CHANNELS_AT_ONCE = 8;  // sums in flight when runs are folded into channels
 constexpr int PACKETS_AT_ONCE = 2;  // the same for the packets of the general path
 
 struct M { __mmask16 m; };
@@ -35,6 +37,8 @@ PHYSSIM_HD F minimum(F a, F b) { return _mm512_min_ps(a.v, b.v); }
 PHYSSIM_HD F maximum(F a, F b) { return _mm512_max_ps(a.v, b.v); }
 PHYSSIM_HD F square_root(F a) { return _mm512_sqrt_ps(a.v); }
 PHYSSIM_HD F floor(F a) { return _mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+// floor(x) + whole for |x| < 2^22 and whole numbers near 1.5 * 2^23: the low bits of the sum, as a word, are the whole number's.
+PHYSSIM_HD F floor_onto(F x, F whole) { return _mm512_add_round_ps(x.v, whole.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 PHYSSIM_HD I operator+(I a, I b) { return _mm512_add_epi32(a.v, b.v); }
 PHYSSIM_HD I operator-(I a, I b) { return _mm512_sub_epi32(a.v, b.v); }
 PHYSSIM_HD I operator*(I a, I b) { return _mm512_mullo_epi32(a.v, b.v); }
@@ -64,6 +68,9 @@ PHYSSIM_HD I add_where(M m, I a, I b) { return _mm512_mask_add_epi32(a.v, m.m, a
 
 // Where two words differ in a bit of `mask`.
 PHYSSIM_HD M unlike(I a, I b, I mask) { return {_mm512_test_epi32_mask(_mm512_xor_si512(a.v, b.v), mask.v)}; }
+
+// Where a word has a bit of `mask`.
+PHYSSIM_HD M any_bit(I a, I mask) { return {_mm512_test_epi32_mask(a.v, mask.v)}; }
 
 PHYSSIM_HD F to_float(I a) { return _mm512_cvtepi32_ps(a.v); }
 PHYSSIM_HD I truncate(F a) { return _mm512_cvttps_epi32(a.v); }

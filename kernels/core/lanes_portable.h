@@ -9,6 +9,8 @@ namespace PHYSSIM_ISA {
 
 constexpr int LANES = 16;
 constexpr int INTERLEAVE = 1;
+constexpr int RUNS_AT_ONCE = 1;
+constexpr int CHANNELS_AT_ONCE = 2;
 constexpr int PACKETS_AT_ONCE = 1;  // the same for the packets of the general path
 
 #define PHYSSIM_EACH for (int l = 0; l < 16; l++)
@@ -53,6 +55,8 @@ PHYSSIM_HD I operator<<(I x, int n) { PHYSSIM_EACH x.v[l] = static_cast<int32_t>
 PHYSSIM_HD I operator>>(I x, int n) { PHYSSIM_EACH x.v[l] >>= n; return x; }
 PHYSSIM_HD F square_root(F x) { PHYSSIM_EACH x.v[l] = __builtin_sqrtf(x.v[l]); return x; }
 PHYSSIM_HD F floor(F x) { PHYSSIM_EACH x.v[l] = __builtin_floorf(x.v[l]); return x; }
+// floor(x) + whole for |x| < 2^22 and whole numbers near 1.5 * 2^23: the low bits of the sum, as a word, are the whole number's.
+PHYSSIM_HD F floor_onto(F x, F whole) { return floor(x) + whole; }
 PHYSSIM_HD M operator~(M x) { PHYSSIM_EACH x.v[l] = ~x.v[l]; return x; }
 PHYSSIM_HD unsigned bits(M x) { unsigned b = 0; PHYSSIM_EACH b |= static_cast<unsigned>(x.v[l] & 1) << l; return b; }
 PHYSSIM_HD bool any(M x) { return bits(x) != 0; }
@@ -63,6 +67,8 @@ PHYSSIM_HD F add_where(M m, F x, F y) { PHYSSIM_EACH x.v[l] = m.v[l] ? x.v[l] + 
 PHYSSIM_HD I add_where(M m, I x, I y) { PHYSSIM_EACH x.v[l] += m.v[l] & y.v[l]; return x; }
 // Where two words differ in a bit of `mask`.
 PHYSSIM_HD M unlike(I x, I y, I mask) { M r; PHYSSIM_EACH r.v[l] = -(((x.v[l] ^ y.v[l]) & mask.v[l]) != 0); return r; }
+// Where a word has a bit of `mask`.
+PHYSSIM_HD M any_bit(I x, I mask) { M r; PHYSSIM_EACH r.v[l] = -((x.v[l] & mask.v[l]) != 0); return r; }
 
 PHYSSIM_HD F to_float(I x) { F r; PHYSSIM_EACH r.v[l] = static_cast<float>(x.v[l]); return r; }
 PHYSSIM_HD I truncate(F x) {  // out of range gives INT_MIN, as cvttps does

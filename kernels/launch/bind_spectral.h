@@ -74,17 +74,17 @@ Maps maps_of(const py::object& map) { return {map.is_none() ? Floats() : map.cas
 // table and areal_scale (present).
 void project_spectral_arrays(const py::array& labels, const py::object& density, const std::array<double, 3>& spacing, Doubles start, Doubles end,
                              Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
-                             bool rounded, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
+                             bool dithered, float units, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
                              const py::object& position, const py::object& factor, std::optional<InPlace<float>> signal, std::optional<InPlace<float>> areal, Ints table,
                              Floats areal_scale, const std::vector<PatchArrays>& overlays, int threads, const std::string& isa) {
     const Rays rays = {start, end, start_row, end_row, flat};
     SpectralJob job = {};
     job.kernels = &kernels_named(isa);
     job.labels = volume_of(labels, spacing), job.density = optional_volume(density, spacing);
-    job.format = {material.data(), label_bits, rounded};
+    job.format = {material.data(), label_bits, dithered, units};
     const Floats coefficients = coefficient.is_none() ? Floats() : coefficient.cast<Floats>();
     const bool basis = !coefficient.is_none();
-    job.channels = {basis ? static_cast<int32_t>(coefficients.shape(0)) : present, present, label_bits,
+    job.channels = {basis ? static_cast<int32_t>(coefficients.shape(0)) : present, present, label_bits, 1.0f / units,
                     basis ? static_cast<int32_t>(coefficients.shape(1)) : 0, basis ? coefficients.data() : nullptr};
     job.signal = {static_cast<int32_t>(weights.shape(0)), static_cast<int32_t>(weights.shape(1)), static_cast<int32_t>(weights.shape(2)),
                   attenuation.data(), weights.data()};

@@ -121,12 +121,19 @@ inline void for_tiles(Team& team, const SpectralJob& job, const std::vector<Tile
     });
 }
 
+// Columns of w along each side of a tile: larger than project.h's, which fit the second-level cache, since each tile also reads
+// and writes the sums of all its rays.
+inline int spectral_tile_edge(int nw) {
+    const double edge = __builtin_sqrt(2.7e6 / (4.0 * (nw + COLUMN_PAD)));
+    return std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge + 8.0) / 16 * 16));
+}
+
 inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, Team& team) {
     ColumnTile whole;
     whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
     const int np = job.labels.shape[whole.axis[0]], nq = job.labels.shape[whole.axis[1]];
     whole.nw = job.labels.shape[w], whole.stride = whole.nw + COLUMN_PAD;
-    const int edge = column_tile_edge(whole.nw);
+    const int edge = spectral_tile_edge(whole.nw);
     const size_t floats = static_cast<size_t>(edge) * static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
     AlignedFloats room(2 * floats);
     std::vector<ColumnTile> tiles;

@@ -1,6 +1,6 @@
 // What the spectral tracers are given: how a packed voxel is read, what a ray accumulates, where its sums lie, how a signal
-// is made of them. A packed voxel is one 32-bit word: the bits of the relative density (float32) whose low `label_bits` hold
-// the number of its material among those present.
+// is made of them. A packed voxel is one 32-bit whole number: the multiple of a quantum nearest to its relative density among
+// those whose low `label_bits` hold the number of its material among those present.
 #pragma once
 #include "core/platform.h"
 #include "raytrace/rays.h"
@@ -9,15 +9,19 @@ namespace physsim {
 
 struct WordFormat {
     const int32_t* material;  // (labels) number of a label's material among those present
-    int32_t label_bits;
-    bool rounded;             // a density does not fit the upper bits: it is rounded up or down by the voxel's own hash
+    int32_t label_bits;       // at least 5: a window's index
+    bool dithered;            // many labels leave few bits: densities are rounded up or down by the voxel's own hash
+    float units;              // of density 1: a power of two; the greatest density has at most 2^30
 };
 
 // Channels of a ray: line integrals of basis functions, or the paths through each material when `coefficient` is null.
 struct Channels {
     int32_t count, materials, label_bits;
+    float quantum;             // density of the word 1
     int32_t padded;            // materials rounded up to 32: length of a row of `coefficient`
     const float* coefficient;  // (count, padded) channel's unit a mm of relative density 1
+
+    PHYSSIM_HD int32_t labels() const { return (1 << label_bits) - 1; }  // mask of the bits that number materials
 };
 constexpr int LABELS_IN_WINDOW = 32;
 

@@ -1,52 +1,56 @@
 // Channels of views whose detector columns are parallel to a volume axis: the walk of columns.h with a run of one material
 // in place of a sum.
 #pragma once
-#include "raytrace/columns.h"
+#include "raytrace/climb.h"
 #include "raytrace/runs.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// One crossing of w a cell at most, GROUPS groups in flight. The queues take two pieces a cell.
+// One crossing of w a cell at most, GROUPS groups in flight, from cell `from` to the one before `to`. The queues take two pieces a cell.
 template <int GROUPS>
-PHYSSIM_HD void walk_shallow(const Cell* cells, int count, const float* const* window, const Lane16* start, Run* run, const Channels& channels) {
-    const WordMasks masks(channels.label_bits);
-    Lane16 lane[GROUPS];
-    F path[GROUPS];
-    I word[GROUPS];
+PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, int row, const int* base, const float* const* window, Run* run,
+                              const Channels& channels) {
+    const I labels(channels.labels());
+    const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
+    Climb climb[GROUPS];
+    F path[GROUPS], beyond[GROUPS];
+    I voxel[GROUPS], word[GROUPS];
     Piece* end[GROUPS];
-    for (int g = 0; g < GROUPS; g++) lane[g] = start[g], path[g] = run[g].path, word[g] = run[g].word, end[g] = run[g].end;
-    for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit), length(cells[c].length);
-        const int64_t column = cells[c].column;
+    for (int g = 0; g < GROUPS; g++) {
+        climb[g] = Climb(cells, row + 16 * g, base[g]);
+        path[g] = run[g].path, beyond[g] = F(0.0f), end[g] = run[g].end;
+        voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
+        word[g] = from == 0 ? as_int(Window(window[g] + cells.cell[0].column)[voxel[g]]) : run[g].word;
+    }
+    for (int c = from; c < to; c++) {
+        const F exit(cells.cell[c].exit), length(cells.cell[c].length);
+        const int64_t column = cells.cell[c].column;
+        PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             const Window voxels(window[g] + column);
-            const I first = as_int(voxels[lane[g].voxel]);
-            const M crosses = lane[g].next < exit;
-            const F rest = exit - lane[g].next;
-            lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
-            const I second = as_int(voxels[lane[g].voxel]);
-            lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
-            const F one = masks.density_of(first), two = masks.density_of(second);
-            const M enters = unlike(word[g], first, masks.label), changes = unlike(first, second, masks.label);
-            *end[g] = {select(enters, path[g], F(0.0f)), word[g]};
-            end[g] += any(enters);
-            const F stays = select(enters, F(0.0f), path[g]);
-            path[g] = multiply_add(two - one, rest, multiply_add(one, length, stays));
-            if (__builtin_expect(any(changes), 0)) {
-                *end[g]++ = {select(changes, multiply_add(one, length - rest, stays), F(0.0f)), first};
-                path[g] = select(changes, two * rest, path[g]);
-            }
+            const F place = climb[g].at(exit), above = climb[g].voxel_at(place);
+            const F past = place - (above - climb[g].face);
+            const I first = as_int(voxels[voxel[g]]);
+            voxel[g] = as_int(above);
+            const I second = as_int(voxels[voxel[g]]), change = second - first;
+            const F before = multiply_add(beyond[g], climb[g].inverse, path[g]);
+            *end[g] = {before, word[g]};
+            end[g] += any(unlike(word[g], first, labels));
+            const M changes = any_bit(change, labels);
+            if (__builtin_expect(any(changes), 0))
+                *end[g]++ = {select(changes, multiply_add(to_float(first), length - past * climb[g].inverse, before), before), first};
             word[g] = second;
+            path[g] = multiply_add(to_float(first), length, path[g]);
+            beyond[g] = multiply_add(to_float(change), past, beyond[g]);
         }
     }
-    for (int g = 0; g < GROUPS; g++) run[g].path = path[g], run[g].word = word[g], run[g].end = end[g];
+    for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]), run[g].word = word[g], run[g].end = end[g];
 }
 
 // Any number of crossings a cell.
 template <typename Fetch>
 PHYSSIM_HD void walk_steep(const Cell* cells, int count, float entry, Fetch&& fetch, Lane16& lane, Run& run, const Channels& channels) {
-    const WordMasks masks(channels.label_bits);
     const M all_lanes = F(0.0f) == F(0.0f);
     F here(entry);
     for (int c = 0; c < count; c++) {
@@ -54,7 +58,7 @@ PHYSSIM_HD void walk_steep(const Cell* cells, int count, float entry, Fetch&& fe
         while (true) {
             const M crosses = lane.next < exit;
             const F leave = select(crosses, lane.next, exit);
-            add_voxel(channels, masks, all_lanes, as_int(fetch(cells[c].column, lane.voxel)), leave - here, run);
+            add_voxel(channels, all_lanes, as_int(fetch(cells[c].column, lane.voxel)), leave - here, run);
             here = leave;
             if (!any(crosses)) break;
             lane.voxel = add_where(crosses, lane.voxel, lane.step);
@@ -80,14 +84,12 @@ inline void walk_rows(const ColumnTile& tile, const ColumnCells& path, int row, 
     }
     if (!touches) return;
     const double last = path.slope + (row + 16 * GROUPS) * path.slope_row, first = path.slope + row * path.slope_row;
-    if (fits && first <= 1.0 && first >= -1.0 && last <= 1.0 && last >= -1.0) {
-        Lane16 lane[GROUPS];
-        for (int g = 0; g < GROUPS; g++) {
-            lane[g] = lane_of(path, row + 16 * g, base[g], entry);
-            if (run[g].end - run[g].first + 2 * (to - from) >= MAX_PIECES - 1) fold(channels, WordMasks(channels.label_bits), run[g]);
-        }
-        constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;
-        for (int g = 0; g < GROUPS; g += AT_ONCE) walk_shallow<AT_ONCE>(path.cell + from, to - from, window + g, lane + g, run + g, channels);
+    if (fits && first <= MOST_SLOPE && first >= -MOST_SLOPE && last <= MOST_SLOPE && last >= -MOST_SLOPE) {
+        for (Run& r : run)
+            if (r.end - r.first + 2 * (to - from) >= MAX_PIECES - 1) fold(channels, r);
+        constexpr int AT_ONCE = GROUPS < RUNS_AT_ONCE ? GROUPS : RUNS_AT_ONCE;
+        for (int g = 0; g < GROUPS; g += AT_ONCE)
+            walk_climbing<AT_ONCE>(path, from, to, row + 16 * g, base + g, window + g, run + g, channels);
     } else if (!fits && to - from > 1) {
         const int middle = (from + to) / 2;
         walk_rows<GROUPS>(tile, path, row, from, middle, run, channels);
@@ -126,7 +128,6 @@ inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, in
     const ViewRays& rays = groups.rays;
     const int count = rays.columns - first < 16 ? rays.columns - first : 16;
     if (columns_miss(rays, tile, first, first + count - 1)) return;
-    const WordMasks masks(channels.label_bits);
     ColumnCells path[16];
     Piece queue[GROUPS_AT_ONCE * MAX_PIECES];
     int low = rays.rows, high = -1;
@@ -138,9 +139,9 @@ inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, in
     }
     const auto walk = [&](const ColumnCells& cells, float* sums, int row, auto& run) {
         Piece* pieces = queue;
-        for (Run& r : run) r = {F(0.0f), I(0), F(1.0f), sums, pieces, pieces}, sums += groups.row_step, pieces += MAX_PIECES;
+        for (Run& r : run) r = Run(sums, F(channels.quantum), pieces), sums += groups.row_step, pieces += MAX_PIECES;
         walk_rows(tile, cells, row, 0, cells.count, run, channels);
-        for (Run& r : run) finish_run(channels, masks, r);
+        for (Run& r : run) finish_run(channels, r);
     };
     // Groups of rows outside, columns inside: neighbouring columns cross the same cells, which are then in the first-level cache.
     for (int row = low / 16 * 16; row <= high; row += ROWS_AT_ONCE) {
@@ -157,8 +158,9 @@ inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, in
             }
             for (int g = 0; g < in_reach && g < GROUPS_AT_ONCE; g++, sums += groups.row_step) {
                 if (whole && !level(path[c], row + 16 * g)) {
-                    one[0] = {masks.density_of(I(static_cast<int32_t>(*whole))) * chord(tile, path[c], row + 16 * g), I(static_cast<int32_t>(*whole)), F(1.0f), sums, queue, queue};
-                    finish_run(channels, masks, one[0]);
+                    one[0] = Run(sums, F(channels.quantum), queue);
+                    add_voxel(channels, F(0.0f) == F(0.0f), I(static_cast<int32_t>(*whole)), chord(tile, path[c], row + 16 * g), one[0]);
+                    finish_run(channels, one[0]);
                 } else {
                     walk(path[c], sums, row + 16 * g, one);
                 }

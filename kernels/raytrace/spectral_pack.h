@@ -10,23 +10,25 @@ namespace PHYSSIM_ISA {
 
 // Words of one line of voxels, in place of their densities. `place` and `step`: the voxels' hash input. Returns which bits
 // differ from those of `first` in any voxel.
-template <bool ROUNDED>
+template <bool DITHERED>
 inline uint32_t pack_words(float* line, const float* label, int n, uint32_t place, uint32_t step, const WordFormat& format, uint32_t first) {
-    const uint32_t low = (1u << format.label_bits) - 1u;
+    const int32_t low = (1 << format.label_bits) - 1;
     const int32_t* material = format.material;
+    const float units = format.units;
     uint32_t differs = 0;
 #pragma GCC ivdep
     for (int i = 0; i < n; i++) {
-        uint32_t word;
-        memcpy(&word, line + i, 4);
-        if (ROUNDED) {  // up or down with the odds of the remainder, so that the mean of many voxels is right
+        const int32_t number = material[static_cast<int32_t>(label[i])];
+        int32_t up = low / 2 + 1;  // to the nearest
+        if (DITHERED) {  // up or down with the odds of the remainder, so that the mean of many voxels is right
             uint32_t hash = place + static_cast<uint32_t>(i) * step;  // C. Wellons, "hash-prospector": lowbias32
             hash = (hash ^ (hash >> 16)) * 0x7feb352du;
             hash = (hash ^ (hash >> 15)) * 0x846ca68bu;
-            word += (hash ^ (hash >> 16)) & low;
+            up = static_cast<int32_t>(hash ^ (hash >> 16)) & low;
         }
-        word = (word & ~low) | static_cast<uint32_t>(material[static_cast<int32_t>(label[i])]);
-        differs |= word ^ first;
+        const int32_t above = static_cast<int32_t>(line[i] * units) + up - number;
+        const int32_t word = ((above < 0 ? 0 : above) & ~low) | number;
+        differs |= static_cast<uint32_t>(word) ^ first;
         memcpy(line + i, &word, 4);
     }
     return differs;
@@ -38,11 +40,11 @@ inline uint32_t pack_line_words(float* line, const float* label, int n, uint32_t
     if (begin) {
         uint32_t none = 0;
         float one = line[0];
-        (format.rounded ? pack_words<true> : pack_words<false>)(&one, label, 1, place, step, format, none);
+        (format.dithered ? pack_words<true> : pack_words<false>)(&one, label, 1, place, step, format, none);
         memcpy(&part.first, &one, 4);
         part.differs = 0;
     }
-    return (format.rounded ? pack_words<true> : pack_words<false>)(line, label, n, place, step, format, part.first);
+    return (format.dithered ? pack_words<true> : pack_words<false>)(line, label, n, place, step, format, part.first);
 }
 
 // Row j of a column tile; scratch: (np stride + 2 COLUMN_PAD) floats.

@@ -9,7 +9,6 @@ namespace PHYSSIM_ISA {
 // PACKETS x 16 rays through a block; `whole` is the block's word where it has but one.
 template <int PACKETS>
 PHYSSIM_HD void walk_packets(const BlockTile& block, const PacketRays (&rays)[PACKETS], const Channels& channels, const uint32_t* whole, Run (&run)[PACKETS]) {
-    const WordMasks masks(channels.label_bits);
     const int line = block.shape[0] + 2;
     const float* voxels = block.data + line * (block.shape[1] + 2) + line + 1;
     PacketWalk walk[PACKETS];
@@ -17,7 +16,7 @@ PHYSSIM_HD void walk_packets(const BlockTile& block, const PacketRays (&rays)[PA
         walk[i].enter(block, rays[i]);
         if (whole) {
             run[i].word = I(static_cast<int32_t>(*whole));
-            run[i].path = masks.density_of(run[i].word) * select(walk[i].active, walk[i].exit - walk[i].here, F(0.0f));
+            run[i].path = to_float(run[i].word) * select(walk[i].active, walk[i].exit - walk[i].here, F(0.0f));
             walk[i].active = F(0.0f) < F(0.0f);
         } else {
             run[i].word = as_int(gather(voxels, walk[i].index));
@@ -31,7 +30,7 @@ PHYSSIM_HD void walk_packets(const BlockTile& block, const PacketRays (&rays)[PA
         for (int i = 0; i < PACKETS; i++) {
             PacketWalk& w = walk[i];
             const F leave = minimum(minimum(w.next[0], w.next[1]), minimum(w.next[2], w.exit));
-            add_voxel(channels, masks, w.active, as_int(gather(voxels, w.index)), maximum(leave - w.here, F(0.0f)), run[i]);
+            add_voxel(channels, w.active, as_int(gather(voxels, w.index)), maximum(leave - w.here, F(0.0f)), run[i]);
             w.here = leave;
             PHYSSIM_UNROLL
             for (int a = 0; a < 3; a++) {
@@ -51,7 +50,6 @@ inline void spectral_packets(const BlockTile& block, const double (&spacing)[3],
     const PacketShape shape = {groups.high, groups.wide};
     const int wide = (rays.columns + shape.wide - 1) / shape.wide;
     Piece queue[PACKETS_AT_ONCE * MAX_PIECES];
-    const WordMasks masks(channels.label_bits);
     int first = wide, last = -1;  // packet columns that can hit the block
     for (int c = 0; c < wide; c++) {
         const int right = c * shape.wide + shape.wide - 1;
@@ -75,11 +73,10 @@ inline void spectral_packets(const BlockTile& block, const double (&spacing)[3],
             Run run[PACKETS_AT_ONCE];
             for (int i = 0; i < PACKETS_AT_ONCE; i++) {
                 packets[i] = PacketRays(rays, spacing, block, offsets, (r + i) * shape.high, c * shape.wide);
-                Piece* pieces = queue + i * MAX_PIECES;
-                run[i] = {F(0.0f), I(0), packets[i].mm, groups.sums + (r + i) * groups.row_step + c * groups.column_step, pieces, pieces};
+                run[i] = Run(groups.sums + (r + i) * groups.row_step + c * groups.column_step, packets[i].mm * F(channels.quantum), queue + i * MAX_PIECES);
             }
             walk_packets<PACKETS_AT_ONCE>(block, packets, channels, whole, run);
-            for (int i = 0; i < PACKETS_AT_ONCE && r + i < to; i++) finish_run(channels, masks, run[i]);
+            for (int i = 0; i < PACKETS_AT_ONCE && r + i < to; i++) finish_run(channels, run[i]);
         }
     }
 }

@@ -16,6 +16,7 @@ Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,12 @@ __all__ = [
 Array = NDArray[Any]
 
 LOG2_E = 1.4426950408889634
-MAX_LABEL_BITS = 13
+# A packed voxel: its density, at most 2^WORD_BITS units, and in the low bits its material, which the kernels look up
+# in windows of 2^LEAST_LABEL_BITS. Up to MOST_EVEN_BITS a density is rounded to the nearest (1e-7 of the greatest);
+# beyond, up or down by chance, so that the mean of many voxels is right.
+WORD_BITS = 30
+LEAST_LABEL_BITS = 5
+MOST_EVEN_BITS = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -240,7 +246,6 @@ def _project(
     number = np.zeros(65536, np.int32)
     number[present] = np.arange(len(present))
     bits = label_bits(len(present))
-    rounded = body.density is not None and (body.density.dtype == np.float32 or bits > MAX_LABEL_BITS)
     signal = np.zeros((views, len(spectrum), rows, columns), np.float32) if mass_attenuation_cm2_g is not None else None
     areal_density = np.zeros((views, materials, rows, columns), np.float32) if areal else None
     _engine.project_spectral(
@@ -256,7 +261,8 @@ def _project(
         rows,
         number,
         bits,
-        rounded,
+        bits > MOST_EVEN_BITS,
+        2.0 ** (WORD_BITS - math.frexp(body.greatest)[1]),
         len(present),
         coefficients,
         weightless.astype(np.uint8).tolist(),
@@ -278,4 +284,4 @@ def _project(
 
 def label_bits(materials: int) -> int:
     """Bits that number the materials present."""
-    return max(0, materials - 1).bit_length()
+    return max(LEAST_LABEL_BITS, (materials - 1).bit_length())

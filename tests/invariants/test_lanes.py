@@ -56,6 +56,9 @@ LANES = {
     "maximum(a, b)": lambda v: np.where(v.a > v.b, v.a, v.b),
     "square_root(a)": lambda v: np.sqrt(v.a),
     "floor(a)": lambda v: np.floor(v.a),
+    "floor_onto(maximum(minimum(a, F(4e6f)), F(-4e6f)), to_float(m) + F(12582912.0f))":
+        lambda v: np.floor(np.clip(np.where(np.isnan(v.a), np.float32(4e6), v.a), np.float32(-4e6), np.float32(4e6)))
+        + (v.m.astype(np.float32) + np.float32(12582912)),
     "a < b": lambda v: v.a < v.b,
     "a <= b": lambda v: v.a <= v.b,
     "a == b": lambda v: v.a == v.b,
@@ -77,6 +80,8 @@ LANES = {
     "select(a < b, i, j)": lambda v: np.where(v.a < v.b, v.i, v.j),
     "add_where(i < j, a, b)": lambda v: np.where(v.i < v.j, v.a + v.b, v.a),
     "add_where(a < b, m, n)": lambda v: np.where(v.a < v.b, v.m + v.n, v.m),
+    "unlike(i, m, n)": lambda v: (v.i ^ v.m) & v.n != 0,
+    "any_bit(i, m)": lambda v: v.i & v.m != 0,
     "to_float(i)": lambda v: v.i.astype(np.float32),
     "truncate(a)": lambda v: truncated(v.a),
     "as_float(m)": lambda v: v.m.view(np.float32),

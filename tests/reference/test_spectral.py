@@ -101,3 +101,17 @@ def test_nodes_outputs_and_factors():
     exact = exact.transpose(3, 2, 0, 1) * factor[:, None]
     assert signal.shape == (2, 3, *position.shape)
     assert np.abs(signal / exact - 1).max() < 2e-5
+
+
+def test_rays_along_the_layers_meet_each_material_where_they_should():
+    """Rays at 0.01-0.5 degrees to the layers of checkered materials: an error of height is multiplied by 1 / slope."""
+    rho, table = materials(20, seed=4)
+    shape = (24, 64, 64)
+    labels = np.random.default_rng(5).integers(0, 20, shape).astype(np.uint8)
+    grid = ps.Grid(shape=shape)
+    geometry = ps.Geometry.circular(
+        views=4, source_axis_mm=600.0, source_detector_mm=900.0, rows=12, columns=50, pixel_mm=1.1, start_deg=9
+    )
+    areal = areal_densities(labels, None, rho, grid, geometry)
+    signal = project_signal(labels, None, rho, table, SPECTRUM, grid, geometry)
+    assert np.abs(signal / signals(areal, table, SPECTRUM) - 1).max() <= 1e-5
