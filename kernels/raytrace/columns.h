@@ -223,7 +223,8 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
     }
     if (!touches) return;
     const double first = path.slope + row * path.slope_row, last = path.slope + (row + 16 * GROUPS - 1) * path.slope_row;
-    const bool shallow = first <= 1.0 && first >= -1.0 && last <= 1.0 && last >= -1.0;
+    constexpr double SHALLOW = 0.999;  // nearer to 1 a rounded place could pass two planes in a cell
+    const bool shallow = first <= SHALLOW && first >= -SHALLOW && last <= SHALLOW && last >= -SHALLOW;
     const bool up = first > LEVEL_SLOPE && last > LEVEL_SLOPE, down = first < -LEVEL_SLOPE && last < -LEVEL_SLOPE;
     if (fits && shallow && (up || down)) {
         Climb16 ray[GROUPS];

@@ -63,7 +63,7 @@ inline void pack_columns(const Volume& volume, const ColumnTile& tile, int j) {
     float* out = tile.data + COLUMN_PAD + static_cast<int64_t>(j) * tile.np * next;
     if (sp == 1) {  // lines along p are contiguous: transpose 16 x 16
         for (int k = 0; k < tile.nw; k += 16) {  // one layer's lines together: they share a page
-            for (int line = k + 32; line < k + 48 && line < tile.nw; line++)  // too far apart for the hardware to guess
+            for (int line = k + 16; line < k + 32 && line < tile.nw; line++)  // too far apart for the hardware to guess
                 for (int i = 0; i < tile.np; i += 16) __builtin_prefetch(in + i + line * sw);
             for (int i = 0; i < tile.np; i += 16)
                 pack_square(in + i + k * sw, sw, tile.np - i < 16 ? tile.np - i : 16, tile.nw - k < 16 ? tile.nw - k : 16, out + i * next + k, next);
