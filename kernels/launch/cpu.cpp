@@ -144,6 +144,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 }  // namespace
 
 #include "launch/bind_adjoint.h"
+#include "launch/bind_physics.h"
 #include "launch/bind_spectral.h"
 
 PYBIND11_MODULE(_engine, m) {
@@ -158,5 +159,6 @@ PYBIND11_MODULE(_engine, m) {
     m.def("project_plain", &project_plain<float>);
     m.def("project_plain", &project_plain<double>);
     bind_adjoint(m);
+    bind_physics(m);
     bind_spectral(m);
 }

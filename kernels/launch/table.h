@@ -1,5 +1,6 @@
 // The kernels of one instruction set, as plain function pointers: what cpu.cpp calls without knowing the instruction set.
 #pragma once
+#include "launch/physics_table.h"
 #include "launch/spectral_table.h"
 #include "raytrace/rays.h"
 
@@ -23,6 +24,7 @@ struct KernelTable {
     void (*backproject_joseph)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_row, int to_row, const float* image);
     void (*joseph_gradient)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_column, int to_column, const float* image, double* gradient);
     SpectralKernels spectral;
+    void (*ask_photons)(const PhotonTables&, const PhotonJob&);
 };
 
 const KernelTable& kernels_portable();

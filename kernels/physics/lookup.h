@@ -18,10 +18,12 @@ struct Interaction {
 
 PHYSSIM_HD F table_energy(F energy_kev) { return minimum(maximum(energy_kev, F(PHOTON_ENERGY_MIN_KEV)), F(PHOTON_ENERGY_MAX_KEV)); }
 
+PHYSSIM_HD I energy_bits(F table_energy_kev) { return as_int(table_energy_kev) - I(ENERGY_FIRST_BITS); }
+
 // `material` 0 ..< tables.materials; energies outside 1-150 keV are taken as the nearest end.
 PHYSSIM_HD Interaction lookup(const PhotonTables& tables, I material, F energy_kev) {
     const F energy = table_energy(energy_kev);
-    const I bits = as_int(energy) - I(ENERGY_CELL_FIRST), cell = bits >> ENERGY_CELL_SHIFT;
+    const I bits = energy_bits(energy), cell = bits >> ENERGY_CELL_SHIFT;
     const F along = to_float(bits & I((1 << ENERGY_CELL_SHIFT) - 1)) * F(1.0f / (1 << ENERGY_CELL_SHIFT));
     const I row = add_where(gather(tables.cell_edge, cell) <= energy, gather(tables.cell_row, cell), I(1));
     const I at = (material * I(tables.rows) + row) * I(ROW_VALUES);

@@ -43,12 +43,12 @@ MOMENTUM_TRANSFER_MAX = 12.5  # 1/angstrom; 150 keV backwards is 12.1
 SHELLS = ("K", *(f"L{i}" for i in (1, 2, 3)), *(f"M{i}" for i in range(1, 6)), *(f"N{i}" for i in range(1, 8)),
           *(f"O{i}" for i in range(1, 8)), *(f"P{i}" for i in range(1, 6)), "Q1")
 SAME_ORBITAL = {f"{n}{i}": f"{n}{i ^ 1}" for n in "LMNOP" for i in range(2, 8)}  # L2-L3, M4-M5, N6-N7: j = l -+ 1/2
-
+RAREST_LINE = 2e-3  # of its shell
 MISPRINTED_PROFILES = {(63, "L2")}  # xraylib 4.3.0: 1000 times too high at 30 a.u.; its L3, the same orbital, is smooth
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write attenuation.npz, scattering.npz and tables.json into FOLDER (default: the package's data)."""
+    """Write the three .npz files and tables.json into FOLDER (default: the package's data)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     folder = Path(arguments[0]) if arguments else DATA
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,9 +59,10 @@ def main(arguments: list[str] | None = None) -> None:
 def build(folder: Path) -> list[Path]:
     """Build all tables into a folder that exists; returns the files, provenance last."""
     xraylib = _xraylib()
-    files = [folder / "attenuation.npz", folder / "scattering.npz"]
+    files = [folder / "attenuation.npz", folder / "scattering.npz", folder / "fluorescence.npz"]
     _save(files[0], attenuation_arrays(xraylib))
     _save(files[1], scattering_arrays(xraylib))
+    _save(files[2], fluorescence_arrays(xraylib))
     about = {
         "made_by": "python -m physsim.physics.build_tables",
         "source": f"xraylib {xraylib.__version__} (BSD-3-Clause), doi:10.1016/j.sab.2011.09.011",
@@ -69,12 +70,15 @@ def build(folder: Path) -> list[Path]:
             "attenuation.npz": "CS_Photo, CS_Rayl, CS_Compt (NIST XCOM); EdgeEnergy",
             "scattering.npz": "FF_Rayl, SF_Compt (Hubbell 1975); ComptonProfile_Partial, ElectronConfig (Biggs 1975); "
                               "EdgeEnergy",
+            "fluorescence.npz": "FluorYield, CosKronTransProb (Krause 1979), RadRate (Scofield 1974), LineEnergy "
+                                "(Bearden 1967); EdgeEnergy",
         },
         "units": {
             "energy_kev": "keV", "photoelectric, rayleigh, compton": "cm2/g",
             "momentum_transfer_per_angstrom": "1/angstrom, sin(theta/2)/wavelength",
             "form_factor, incoherent_function": "electrons", "momentum_au": "atomic units",
             "profile": "1/a.u. per electron", "profile_binding_kev": "keV",
+            "shell_edge_kev, line_kev": "keV", "shell_yield, coster_kronig, line_rate": "probabilities",
         },
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     }
@@ -135,6 +139,50 @@ def scattering_arrays(xraylib: Any) -> dict[str, NDArray[Any]]:
         "profile_electrons": np.array([n for *_, n, _ in shells]),
         "profile_binding_kev": np.array([e for *_, e in shells]),
     }
+
+
+def fluorescence_arrays(xraylib: Any) -> dict[str, NDArray[Any]]:
+    """K and L shells with a fluorescence yield, and their lines; rates of a shell's lines sum to 1.
+
+    Lines of less than RAREST_LINE of a shell count to the nearest line kept.
+    """
+    shells: list[tuple[int, int, float, float]] = []
+    transfers = np.zeros((LAST_ATOMIC_NUMBER, 3))
+    lines: list[tuple[int, int, float, float]] = []
+    for z in range(1, LAST_ATOMIC_NUMBER + 1):
+        for number, shell in enumerate(("K", "L1", "L2", "L3")):
+            known = [(energy, rate) for upper in SHELLS
+                     if (line := getattr(xraylib, f"{shell}{upper}_LINE", None)) is not None
+                     and (rate := _or_zero(xraylib.RadRate, z, line)) > 0.0
+                     and (energy := _or_zero(xraylib.LineEnergy, z, line)) > 0.0]
+            fluorescence = _or_zero(xraylib.FluorYield, z, getattr(xraylib, f"{shell}_SHELL"))
+            if not known or fluorescence == 0.0:
+                continue
+            edge = float(xraylib.EdgeEnergy(z, getattr(xraylib, f"{shell}_SHELL")))
+            shells.append((z, number, edge, fluorescence))
+            lines += [(z, number, energy, rate) for energy, rate in _merged(known)]
+        for column, transfer in enumerate(("FL12", "FL13", "FL23")):
+            transfers[z - 1, column] = _or_zero(xraylib.CosKronTransProb, z, getattr(xraylib, f"{transfer}_TRANS"))
+    return {
+        "shell_atomic_number": np.array([z for z, *_ in shells], dtype=np.int32),
+        "shell_number": np.array([number for _, number, *_ in shells], dtype=np.int32),
+        "shell_edge_kev": np.array([edge for *_, edge, _ in shells]),
+        "shell_yield": np.array([value for *_, value in shells]),
+        "coster_kronig": transfers,
+        "line_atomic_number": np.array([z for z, *_ in lines], dtype=np.int32),
+        "line_shell": np.array([number for _, number, *_ in lines], dtype=np.int32),
+        "line_kev": np.array([energy for *_, energy, _ in lines]),
+        "line_rate": np.array([rate for *_, rate in lines]),
+    }
+
+
+def _merged(lines: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """(energy, rate) of a shell's lines, rare ones added to the nearest, rates scaled to sum to 1; by energy."""
+    total = sum(rate for _, rate in lines)
+    rates = {energy: 0.0 for energy, rate in lines if rate / total >= RAREST_LINE}
+    for energy, rate in lines:  # lines of one energy become one
+        rates[min(rates, key=lambda kept: abs(kept - energy))] += rate / total
+    return sorted(rates.items())
 
 
 def _profile(xraylib: Any, z: int, name: str, momentum: Floats) -> list[float]:

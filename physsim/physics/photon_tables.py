@@ -10,22 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
-from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g, mass_fractions_of
+from physsim.physics.alias import alias_tables
+from physsim.physics.attenuation import mass_attenuation_cm2_g, mass_fractions_of
 from physsim.physics.composition import HasComposition
+from physsim.physics.doppler import doppler_bins
+from physsim.physics.emission_tables import emission_tables
+from physsim.physics.energy_rows import EnergyRows, energy_rows
+from physsim.physics.fluorescence import material_fluorescence
+from physsim.physics.form_factors import FormFactor, molecular_form_factor
 from physsim.physics.interpolation import Side
+from physsim.physics.scattering_tables import ScatteringLaw
 from physsim.physics.tables import ENERGY_MAX_KEV
 
 Floats = NDArray[np.float64]
 Composition = HasComposition | Mapping[str, float] | str
-
-CELLS_PER_OCTAVE = 256  # ENERGY_CELL_SHIFT of kernels/physics/photon_tables.h
-CELLS = 1837  # the last begins at 150 keV
-NO_EDGE_KEV = 1e30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,11 +39,26 @@ class PhotonTables:
     cell_row: (cells,) int32, energy row of each cell. cell_edge: (cells,) float32, keV, the edge in the cell or 1e30.
     row: (materials, rows, 8) float32: mu/rho in cm2/g and three cumulative shares (photoelectric without emission,
     + with emission, + Rayleigh) at the lower end of the cell, then their slopes along the cell.
+    coherent: (materials, 1100, 4) float32, moments of F^2 in x^2. compton: (materials, 116, 128), doppler:
+    (materials, 44, 128) int32 alias tables; doppler_density: that of doppler, float32; both (materials, 0, 128) without
+    Doppler broadening. scattering: (materials, 1100, 2) float32, F^2 and S in mol/g.
+    normalisation: (materials, 116, 2) float32. emission_row: (rows,) int32; emission: (materials, emission rows, lines)
+    int32 alias tables, emission_probability the same in float32; line_kev: (materials, lines) float32.
     """
 
     cell_row: NDArray[np.int32]
     cell_edge: NDArray[np.float32]
     row: NDArray[np.float32]
+    coherent: NDArray[np.float32]
+    compton: NDArray[np.int32]
+    doppler: NDArray[np.int32]
+    doppler_density: NDArray[np.float32]
+    scattering: NDArray[np.float32]
+    normalisation: NDArray[np.float32]
+    emission_row: NDArray[np.int32]
+    emission: NDArray[np.int32]
+    emission_probability: NDArray[np.float32]
+    line_kev: NDArray[np.float32]
 
     @property
     def materials(self) -> int:
@@ -51,76 +70,75 @@ class PhotonTables:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnergyRows:
-    """Energy rows of a scene: their ends in keV, and the ends' places along the cell (0 to 1)."""
-
-    cell_row: NDArray[np.int32]
-    cell_edge: NDArray[np.float32]
-    low_kev: Floats
-    high_kev: Floats
-    low_along: Floats
-    high_along: Floats
-
-
-def build(materials: Sequence[Composition]) -> PhotonTables:
+def build(materials: Sequence[Composition], *, fluorescence: bool = True, doppler: bool = True, binding: bool = True,
+          form_factors: Sequence[FormFactor | str | None] | None = None) -> PhotonTables:
     """Tables for materials given as Material, library name or mass fractions.
 
-    Raises InvalidInput for an empty list and for unknown materials or elements.
+    `fluorescence`: K and L lines are emitted (else all is deposited); `doppler`: Compton scattering from moving
+    electrons; `binding`: Klein-Nishina x S (else S = Z, while the total stays); `form_factors`: one a material, None
+    for free atoms, a name of `molecular_form_factor` ("water", "fat", ...) or a FormFactor. A form factor changes the
+    Rayleigh cross section too, by the ratio of the integrals of F^2 (1 + cos^2 theta).
 
-    >>> build(["water", "bone_cortical"]).materials
+    Raises InvalidInput for an empty list, unknown materials, elements or form factors, and another number of these.
+
+    >>> build(["water", "bone_cortical"], form_factors=["water", None]).materials
     2
     """
     if not materials:
         raise InvalidInput(message("materials=[]", "photons need one at least", "Give for example ['air', 'water']."))
-    compositions = [mass_fractions_of(material) for material in materials]
-    rows = energy_rows(compositions)
-    lines = [_lines(rows, _shares(fractions, rows.low_kev, "above"), _shares(fractions, rows.high_kev, "below"))
-             for fractions in compositions]
-    tables = PhotonTables(cell_row=rows.cell_row, cell_edge=rows.cell_edge, row=np.array(lines, dtype=np.float32))
+    if form_factors is not None and len(form_factors) != len(materials):
+        raise InvalidInput(message(
+            f"{len(form_factors)} form factors", f"there are {len(materials)} materials",
+            "Give one a material, None for free atoms."))
+    measured = [molecular_form_factor(given) if isinstance(given, str) else given
+                for given in form_factors or [None] * len(materials)]
+    compositions = tuple(tuple(mass_fractions_of(material).items()) for material in materials)
+    return _built(compositions, tuple(measured), fluorescence, doppler, binding)
+
+
+@lru_cache(maxsize=8)
+def _built(compositions: tuple[tuple[tuple[str, float], ...], ...], measured: tuple[FormFactor | None, ...],
+           fluorescence: bool, doppler: bool, binding: bool) -> PhotonTables:
+    mixtures = [dict(items) for items in compositions]
+    rows = energy_rows(mixtures)
+    laws = [ScatteringLaw(fractions, factor, binding=binding)
+            for fractions, factor in zip(mixtures, measured, strict=True)]
+    moving = np.array([doppler_bins(fractions) if doppler else np.zeros((0, 128)) for fractions in mixtures])
+    lines = [_lines(rows, _shares(law, rows.low_kev, "above", fluorescence=fluorescence),
+                    _shares(law, rows.high_kev, "below", fluorescence=fluorescence)) for law in laws]
+    tables = PhotonTables(
+        cell_row=rows.cell_row, cell_edge=rows.cell_edge, row=np.array(lines, dtype=np.float32),
+        coherent=np.array([law.coherent() for law in laws], dtype=np.float32),
+        compton=_alias(np.array([law.compton_bins() for law in laws])),
+        doppler=_alias(moving), doppler_density=(moving * moving.shape[2]).astype(np.float32),
+        scattering=np.array([law.nodes() for law in laws], dtype=np.float32),
+        normalisation=np.array([law.normalisation() for law in laws], dtype=np.float32),
+        **emission_tables(mixtures, rows))
     for array in tables.arrays().values():
         array.flags.writeable = False
     return tables
 
 
-def cell_energies_kev() -> Floats:
-    """Lower ends of the cells, and the upper end of the last; (cells + 1,)."""
-    octave, part = np.divmod(np.arange(CELLS + 1), CELLS_PER_OCTAVE)
-    return np.asarray(np.ldexp(1.0 + part / CELLS_PER_OCTAVE, octave))
+def _alias(probability: Floats) -> NDArray[np.int32]:
+    """Alias tables of the last axis."""
+    bins = probability.shape[-1]
+    return alias_tables(probability.reshape(-1, bins)).reshape(probability.shape)
 
 
-def energy_rows(compositions: Sequence[Mapping[str, float]]) -> EnergyRows:
-    """The rows for all edges of these mass fractions; of several edges in one cell the highest step is kept."""
-    ends = cell_energies_kev()
-    kept: dict[int, tuple[float, float]] = {}
-    for fractions in compositions:
-        for edge in absorption_edges_kev(fractions):
-            inside = int(np.searchsorted(ends, edge, side="right")) - 1
-            if ends[inside] < np.float32(edge) < ends[inside + 1]:
-                step = float(mass_attenuation_cm2_g(fractions, edge)
-                             / mass_attenuation_cm2_g(fractions, edge, side="below"))
-                kept[inside] = max(kept.get(inside, (0.0, 0.0)), (step, float(edge)))
-    edges = np.full(CELLS, NO_EDGE_KEV)
-    for inside, (_, edge) in kept.items():
-        edges[inside] = edge
-    split = edges < NO_EDGE_KEV
-    cell_row = np.arange(CELLS) + np.cumsum(split) - split
-    cell = np.repeat(np.arange(CELLS), 1 + split)
-    above = np.concatenate([[False], cell[1:] == cell[:-1]])
-    low, high = np.where(above, edges[cell], ends[cell]), np.where(split[cell] & ~above, edges[cell], ends[cell + 1])
-    width = ends[cell + 1] - ends[cell]
-    return EnergyRows(
-        cell_row=cell_row.astype(np.int32), cell_edge=edges.astype(np.float32), low_kev=low, high_kev=high,
-        low_along=(low - ends[cell]) / width, high_along=(high - ends[cell]) / width)
-
-
-def _shares(fractions: Mapping[str, float], energy_kev: Floats, side: Side) -> Floats:
+def _shares(law: ScatteringLaw, energy_kev: Floats, side: Side, *, fluorescence: bool) -> Floats:
     """(rows, 4): mu/rho and the cumulative shares of the processes."""
     energy = np.minimum(energy_kev, ENERGY_MAX_KEV)
-    photo, rayleigh, compton = (mass_attenuation_cm2_g(fractions, energy, process, side=side)
+    photo, rayleigh, compton = (mass_attenuation_cm2_g(law.fractions, energy, process, side=side)
                                 for process in ("photoelectric", "rayleigh", "compton"))
+    if law.measured is not None:
+        rayleigh = rayleigh * law.interference(energy)
+    emitted = np.zeros(energy.size)
+    if fluorescence:
+        lines = material_fluorescence(law.fractions).line_probability(energy, side)
+        for line in range(lines.shape[1]):
+            emitted += lines[:, line]
     total = photo + rayleigh + compton
-    return np.stack([total, photo / total, photo / total, (photo + rayleigh) / total], axis=1)
+    return np.stack([total, photo * (1.0 - emitted) / total, photo / total, (photo + rayleigh) / total], axis=1)
 
 
 def _lines(rows: EnergyRows, low: Floats, high: Floats) -> Floats:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,11 @@ def scattering_tables() -> ScatteringTables:
     return ScatteringTables(
         **fields, profile_atomic_number=arrays["profile_atomic_number"].astype(np.int32),
         profile_shell=tuple(str(name) for name in arrays["profile_shell"]))
+
+
+def fluorescence_arrays() -> dict[str, NDArray[Any]]:
+    """Shells, Coster-Kronig probabilities and lines as build_tables.fluorescence_arrays describes them."""
+    return _arrays("fluorescence.npz")
 
 
 def provenance() -> dict[str, object]:

@@ -5,7 +5,8 @@ import pytest
 
 from physsim.errors import InvalidInput
 from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g
-from physsim.physics.photon_tables import CELLS, build, cell_energies_kev
+from physsim.physics.energy_rows import CELLS, cell_energies_kev
+from physsim.physics.photon_tables import build
 
 MATERIALS = ["water", "bone_cortical", "I", "lead_glass", "air", "W"]
 

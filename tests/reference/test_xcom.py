@@ -100,7 +100,7 @@ def test_shipped_tables_are_what_the_builder_makes(tmp_path):
     from physsim.physics.build_tables import build
 
     build(tmp_path)
-    for name in ("attenuation.npz", "scattering.npz"):
+    for name in ("attenuation.npz", "scattering.npz", "fluorescence.npz"):
         with np.load(DATA / name) as shipped, np.load(tmp_path / name) as rebuilt:
             assert shipped.files == rebuilt.files
             for key in shipped.files:
