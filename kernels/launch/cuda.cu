@@ -129,6 +129,15 @@ PHYSSIM_HD void spectral(const L* labels, const D* density, const Job& job, cons
         images.signal[(view * detector.outputs + o) * plane + at] = detected(detector, sums, stride, channels.count, o, place) * factor;
 }
 
+// Sets flags[label] of every label that occurs in the box.
+template <typename L>
+PHYSSIM_HD void labels_present(const L* labels, const Box& box, uint8_t* flags) {
+    const int64_t i = blockIdx.x * 256 + threadIdx.x, j = blockIdx.y, k = blockIdx.z;
+    if (i >= box.shape[0]) return;
+    uint8_t* flag = flags + load_read_only(labels + i * box.stride[0] + j * box.stride[1] + k * box.stride[2]);
+    if (!*flag) *flag = 1;  // whoever comes first, it is 1
+}
+
 // Tiles of 32 x 32 through shared memory. Lines of `in` run along axis 0, lines of `out` along axis 1.
 struct Transposition { int32_t shape[3]; int64_t in[3], out[3]; };
 template <typename T>
@@ -175,6 +184,9 @@ PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float16, HalfVoxel)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, none, NoDensity)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float32, float)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float16, HalfVoxel)
+
+extern "C" __global__ void __launch_bounds__(256) labels_present_uint8(const uint8_t* labels, Box box, uint8_t* flags) { labels_present(labels, box, flags); }
+extern "C" __global__ void __launch_bounds__(256) labels_present_uint16(const uint16_t* labels, Box box, uint8_t* flags) { labels_present(labels, box, flags); }
 
 extern "C" __global__ void __launch_bounds__(256) transpose_1(const uint8_t* in, uint8_t* out, Transposition job) { transpose(in, out, job); }
 extern "C" __global__ void __launch_bounds__(256) transpose_2(const uint16_t* in, uint16_t* out, Transposition job) { transpose(in, out, job); }

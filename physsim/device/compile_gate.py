@@ -22,7 +22,8 @@ from physsim.errors import DeviceUnavailable, message
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 # Registers a thread, by the beginning of the kernel's name. Beyond 64, less than half of the threads fit.
 REGISTER_LIMITS = {
-    "project_": 56, "backproject_": 56, "spectral_": 64, "transpose_": 32, "volume_from_sums": 32}
+    "project_": 56, "backproject_": 56, "spectral_": 64, "labels_present_": 32, "transpose_": 32,
+    "volume_from_sums": 32}
 
 
 @dataclasses.dataclass(frozen=True)

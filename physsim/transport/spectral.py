@@ -7,7 +7,8 @@ sums
     signal = factor x sum over E of weights[E] exp(-sum over m of mu_m(E) L_m)
 
 in the same kernel: there is no volume and no image per energy. Float32 sums in a fixed order: the same bits for any
-number of threads and any instruction set. A GPU agrees within 1e-5 RMS.
+number of threads and any instruction set. A GPU agrees within 1e-5 RMS. Labels and density as numpy, cupy or torch; the
+images are of the library and on the device of the labels.
 
 Neglects: scatter, focal-spot and detector blur (one ray a pixel, through its centre), voxels smaller than the grid's.
 Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 252.
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physsim import _engine
+from physsim.device.arrays import like
 from physsim.device.choice import Device, instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay
@@ -32,7 +34,7 @@ from physsim.spec.grid import Grid
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
-from physsim.transport.spectral_body import Body, Images, checked_body, checked_map
+from physsim.transport.spectral_body import Body, checked_body, checked_map
 from physsim.transport.spectral_device import SpectralTables, device_for_spectral, project_on_gpu
 
 __all__ = [
@@ -43,8 +45,6 @@ __all__ = [
     "project_signal",
     "project_spectral",
 ]
-
-Array = NDArray[Any]
 
 LOG2_E = 1.4426950408889634
 # A packed voxel: its density, at most 2^WORD_BITS units, and in the low bits its material, which the kernels look up
@@ -57,15 +57,18 @@ MOST_EVEN_BITS = 8
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SpectralImages:
-    """signal: (views, outputs, rows, columns), areal_density_g_cm2: (views, materials, rows, columns); float32."""
+    """signal: (views, outputs, rows, columns), areal_density_g_cm2: (views, materials, rows, columns); float32.
 
-    signal: Images
-    areal_density_g_cm2: Images
+    Of the library and on the device of the labels.
+    """
+
+    signal: Any
+    areal_density_g_cm2: Any
 
 
 def project_materials(
-    labels: Array,
-    density: Array | None,
+    labels: Any,
+    density: Any | None,
     material_density_g_cm3: ArrayLike,
     grid: Grid,
     geometry: Geometry,
@@ -73,41 +76,46 @@ def project_materials(
     overlays: Sequence[Overlay] = (),
     device: str | Device = "auto",
     threads: int | None = None,
-) -> Images:
+) -> Any:
     """Areal density of each material along each ray: (views, materials, rows, columns) float32 in g/cm2.
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
     to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). overlays: finer patches
-    that replace what they cover (phantom.Overlay), on the CPU. device: "cpu", "cuda", "cuda:N" or "auto", a GPU where
-    one is present and can do it (no overlays, at most MAX_CHANNELS materials present), else the CPU. threads: of the
-    CPU, None for all of this process. The memory beyond the result is 256 MB and two tiles, whatever the size of the
-    volume; a GPU takes the volume in slabs that fit it.
+    that replace what they cover (phantom.Overlay), on the CPU. labels and density are numpy, cupy or torch, both in one
+    place; the result is of the library and on the device of `labels`. device: "cpu", "cuda", "cuda:N" or "auto": where
+    cupy arrays and tensors are; for numpy a GPU where one is present and can do it (no overlays, at most MAX_CHANNELS
+    materials present), else the CPU. threads: of the CPU, None for all of this process. The memory beyond the result is
+    256 MB and two tiles, whatever the size of the volume; a GPU takes the volume in slabs that fit it. Gradients of
+    tensors are not followed.
 
     Raises InvalidInput for labels without a material, NaN, infinite or negative density, arrays that do not fit the
-    grid, and for overlays or too many materials on a GPU asked for by name; DeviceUnavailable for one that is absent.
+    grid, and for overlays or too many materials on a GPU that is asked for by name or holds the arrays;
+    DeviceUnavailable for one that is absent.
     """
-    device_for_spectral(device, overlays)  # its errors before long work
-    body = checked_body(labels, density, material_density_g_cm3, grid)
-    images = _project(body, grid, geometry, overlays=overlays, device=device, threads=threads, areal=True)
+    chosen = device_for_spectral(labels, device, overlays)  # its errors before long work
+    body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
+    images = _project(
+        body, grid, geometry, given=labels, overlays=overlays, device=device, threads=threads, areal=True
+    )
     return images.areal_density_g_cm2
 
 
 def project_signal(
-    labels: Array,
-    density: Array | None,
+    labels: Any,
+    density: Any | None,
     material_density_g_cm3: ArrayLike,
     mass_attenuation_cm2_g: ArrayLike,
     weights: ArrayLike,
     grid: Grid,
     geometry: Geometry,
     *,
-    position: ArrayLike | None = None,
-    factor: ArrayLike | None = None,
+    position: Any | None = None,
+    factor: Any | None = None,
     tolerance: float | None = 1e-5,
     overlays: Sequence[Overlay] = (),
     device: str | Device = "auto",
     threads: int | None = None,
-) -> Images:
+) -> Any:
     """Expected signal of each pixel, summed over energies in the kernel; for labels, density, overlays and
     device see `project_materials`.
 
@@ -120,14 +128,15 @@ def project_signal(
     Returns float32 (views, outputs, rows, columns), or (views, rows, columns) when weights have no axis of outputs.
     Raises as `project_materials`, and InvalidInput for maps or tables of the wrong shape or with NaN.
     """
-    device_for_spectral(device, overlays)
-    body = checked_body(labels, density, material_density_g_cm3, grid)
+    chosen = device_for_spectral(labels, device, overlays)
+    body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     signal = _project(
         body,
         grid,
         geometry,
         mass_attenuation_cm2_g,
         weights,
+        given=labels,
         position=position,
         factor=factor,
         tolerance=tolerance,
@@ -139,29 +148,30 @@ def project_signal(
 
 
 def project_spectral(
-    labels: Array,
-    density: Array | None,
+    labels: Any,
+    density: Any | None,
     material_density_g_cm3: ArrayLike,
     mass_attenuation_cm2_g: ArrayLike,
     weights: ArrayLike,
     grid: Grid,
     geometry: Geometry,
     *,
-    position: ArrayLike | None = None,
-    factor: ArrayLike | None = None,
+    position: Any | None = None,
+    factor: Any | None = None,
     overlays: Sequence[Overlay] = (),
     device: str | Device = "auto",
     threads: int | None = None,
 ) -> SpectralImages:
     """Signal and areal densities from one pass; arguments as `project_signal` and `project_materials`."""
-    device_for_spectral(device, overlays)
-    body = checked_body(labels, density, material_density_g_cm3, grid)
+    chosen = device_for_spectral(labels, device, overlays)
+    body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     return _project(
         body,
         grid,
         geometry,
         mass_attenuation_cm2_g,
         weights,
+        given=labels,
         position=position,
         factor=factor,
         tolerance=None,
@@ -179,8 +189,9 @@ def _project(
     mass_attenuation_cm2_g: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     *,
-    position: ArrayLike | None = None,
-    factor: ArrayLike | None = None,
+    given: Any = None,
+    position: Any | None = None,
+    factor: Any | None = None,
     tolerance: float | None = None,
     overlays: Sequence[Overlay] = (),
     device: str | Device = "cpu",
@@ -188,7 +199,11 @@ def _project(
     areal: bool = False,
     isa: str | None = None,
 ) -> SpectralImages:
-    """The one way to the kernel. Channels are the materials present, or basis functions where they are fewer."""
+    """The one way to the kernel. Channels are the materials present, or basis functions where they are fewer.
+
+    given: the labels as the user gave them, which say the library and device of the images; default those of `body`.
+    """
+    given = body.labels if given is None else given
     views, rows, columns = geometry.shape
     body, patches = with_overlays(body, grid, geometry, overlays)
     materials, present = len(body.material_density_g_cm3), body.present
@@ -237,12 +252,12 @@ def _project(
     tables = SpectralTables(
         coefficients, np.ascontiguousarray(attenuation * LOG2_E, np.float32), np.ascontiguousarray(spectrum, np.float32)
     )
-    chosen = device_for_spectral(device, overlays, attenuation.shape[1])
+    chosen = device_for_spectral(given, device, overlays, attenuation.shape[1])
     if chosen.kind == "cuda":
         found = project_on_gpu(
             chosen, body, grid, rays, tables, position, factor, signal=mass_attenuation_cm2_g is not None, areal=areal
         )
-        return SpectralImages(*(np.zeros((0, 0, 0, 0), np.float32) if one is None else one for one in found))
+        return _images_like(given, *found)
     number = np.zeros(65536, np.int32)
     number[present] = np.arange(len(present))
     bits = label_bits(len(present))
@@ -278,8 +293,12 @@ def _project(
         thread_count(threads),
         instruction_set() if isa is None else isa,
     )
-    empty = np.zeros((0, 0, 0, 0), np.float32)
-    return SpectralImages(empty if signal is None else signal, empty if areal_density is None else areal_density)
+    return _images_like(given, signal, areal_density)
+
+
+def _images_like(given: Any, *images: Any | None) -> SpectralImages:
+    """Signal and areal density in the library and on the device of `given`; empty where not made."""
+    return SpectralImages(*(like(np.zeros((0, 0, 0, 0), np.float32) if one is None else one, given) for one in images))
 
 
 def label_bits(materials: int) -> int:

@@ -1,4 +1,7 @@
-"""Labels, densities and pixel maps that have passed the checks: every voxel is looked at once, before any work."""
+"""Labels, densities and pixel maps that have passed the checks: every voxel is looked at once, before any work.
+
+What lies on a GPU is looked at there.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physsim import _engine
-from physsim.device.choice import thread_count
+from physsim.device.arrays import device_of, namespace_of, to_cupy, to_numpy
+from physsim.device.choice import CPU, Device, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
+from physsim.transport.arguments import type_name
 from physsim.units import g_per_cm2_from_mm_g_per_cm3
 
-Array = NDArray[Any]
 Images = NDArray[np.float32]
 
 
@@ -24,12 +28,12 @@ class Body:
     """Voxels that have passed the checks.
 
     labels: (nz, ny, nx) uint8 or uint16; density: the same shape, relative, float16 or float32, or None for 1
-    everywhere. material_density_g_cm3: (materials,) float64. present: labels that occur, ascending. greatest: the
-    largest relative density.
+    everywhere; numpy, or cupy for work on the GPU that they lie on. material_density_g_cm3: (materials,) float64.
+    present: labels that occur, ascending. greatest: the largest relative density.
     """
 
-    labels: Array
-    density: Array | None
+    labels: Any
+    density: Any | None
     material_density_g_cm3: NDArray[np.float64]
     present: NDArray[np.int64]
     greatest: float
@@ -41,9 +45,46 @@ class Body:
         return np.asarray(g_per_cm2_from_mm_g_per_cm3(values))  # type: ignore[no-untyped-call]
 
 
-def checked_body(labels: Array, density: Array | None, material_density_g_cm3: ArrayLike, grid: Grid) -> Body:
-    """Look at every voxel once; see `project_materials` for the arguments and errors."""
-    labels = np.asarray(labels)
+def checked_body(
+    labels: Any, density: Any | None, material_density_g_cm3: ArrayLike, grid: Grid, device: Device = CPU
+) -> Body:
+    """Look at every voxel once, for work on `device`; see `project_materials` for the arguments and errors."""
+    densities = _checked_material_densities(material_density_g_cm3)
+    labels = _checked_voxels("labels", labels, ("uint8", "uint16"), grid)
+    if density is not None:
+        density = _checked_voxels("density", density, ("float16", "float32"), grid)
+        places = device_of(labels), device_of(density)
+        if places[0] != places[1]:
+            raise InvalidInput(
+                message(
+                    f"labels on {places[0]}, density on {places[1]}",
+                    "the voxels of a body lie in one place",
+                    "Move one of them.",
+                )
+            )
+    labels, density = (None if one is None else _handed_over(one, device) for one in (labels, density))
+    if device_of(labels).kind == "cuda":
+        from physsim.device.cuda import cuda_kernels
+        from physsim.transport.spectral_cuda import survey_cuda
+
+        present, low, high, finite = survey_cuda(cuda_kernels(device), labels, density)
+    else:
+        flags, low, high, finite = _engine.survey(labels, density, thread_count(None))
+        present = np.flatnonzero(flags)
+    if present[-1] >= len(densities):
+        raise InvalidInput(
+            message(f"label {present[-1]}", f"there are {len(densities)} materials", "Give a material for each label.")
+        )
+    if density is not None and not finite:
+        raise InvalidInput(
+            message("density", "holds NaN or infinity", "Set those voxels, for example to 0 for vacuum.")
+        )
+    if density is not None and low < 0:
+        raise InvalidInput(message(f"density={low:.6g}", "relative densities are not negative", "Clip them at 0."))
+    return Body(labels, density, densities, present, 1.0 if density is None else float(high))
+
+
+def _checked_material_densities(material_density_g_cm3: ArrayLike) -> NDArray[np.float64]:
     densities = np.array(material_density_g_cm3, np.float64)
     if densities.ndim != 1 or not len(densities):
         raise InvalidInput(
@@ -62,53 +103,43 @@ def checked_body(labels: Array, density: Array | None, material_density_g_cm3: A
                 "Give it in g/cm3, for example 1.0.",
             )
         )
-    if labels.dtype not in (np.uint8, np.uint16) or not labels.dtype.isnative:
+    return densities
+
+
+def _checked_voxels(name: str, voxels: Any, types: tuple[str, str], grid: Grid) -> Any:
+    """`voxels` of any library, of one of the types and the grid's shape."""
+    if namespace_of(voxels) == "numpy":
+        voxels = np.asarray(voxels)
+    if type_name(voxels) not in types or not getattr(voxels.dtype, "isnative", True):
         raise InvalidInput(
             message(
-                f"labels of dtype {labels.dtype}",
-                "labels are uint8 or uint16 in the machine's byte order",
-                "Convert with labels.astype(np.uint8).",
+                f"{name} of dtype {voxels.dtype}",
+                f"{name} is {types[0]} or {types[1]} in the machine's byte order".replace("labels is", "labels are"),
+                f"Convert with {name}.astype(np.{types[0] if name == 'labels' else types[1]}).",
             )
         )
-    if density is not None:
-        density = np.asarray(density)
-        if density.dtype not in (np.float16, np.float32) or not density.dtype.isnative:
-            raise InvalidInput(
-                message(
-                    f"density of dtype {density.dtype}",
-                    "density is float16 or float32 in the machine's byte order",
-                    "Convert with density.astype(np.float32).",
-                )
-            )
-    for name, array in (("labels", labels), ("density", density)):
-        if array is not None and array.shape != grid.shape:
-            raise InvalidInput(
-                message(
-                    f"{name} of shape {array.shape}",
-                    f"the grid is {grid.shape} (z, y, x)",
-                    "Give the grid of this array.",
-                )
-            )
-    flags, low, high, finite = _engine.survey(labels, density, thread_count(None))
-    present = np.flatnonzero(flags)
-    if present[-1] >= len(densities):
+    if tuple(voxels.shape) != grid.shape:
         raise InvalidInput(
-            message(f"label {present[-1]}", f"there are {len(densities)} materials", "Give a material for each label.")
+            message(
+                f"{name} of shape {tuple(voxels.shape)}",
+                f"the grid is {grid.shape} (z, y, x)",
+                "Give the grid of this array.",
+            )
         )
-    if density is not None and not finite:
-        raise InvalidInput(
-            message("density", "holds NaN or infinity", "Set those voxels, for example to 0 for vacuum.")
-        )
-    if density is not None and low < 0:
-        raise InvalidInput(message(f"density={low:.6g}", "relative densities are not negative", "Clip them at 0."))
-    return Body(labels, density, densities, present, 1.0 if density is None else float(high))
+    return voxels
 
 
-def checked_map(name: str, values: ArrayLike | None, geometry: Geometry) -> Images | None:
-    """(1 or views, rows, columns) float32 map of the pixels."""
+def _handed_over(voxels: Any, device: Device) -> Any:
+    """cupy where they are on a GPU and shall be used there; numpy else: a GPU takes it in slabs that fit."""
+    there = device.kind == "cuda" and device_of(voxels).kind == "cuda"
+    return to_cupy(voxels, device) if there else to_numpy(voxels)
+
+
+def checked_map(name: str, values: Any | None, geometry: Geometry) -> Images | None:
+    """(1 or views, rows, columns) float32 map of the pixels, of any library, brought to the CPU."""
     if values is None:
         return None
-    pixels = np.array(values, np.float32, order="C")
+    pixels = np.array(to_numpy(values), np.float32, order="C")
     if pixels.shape not in (geometry.shape, geometry.shape[1:]):
         raise InvalidInput(
             message(

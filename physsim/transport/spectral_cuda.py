@@ -7,11 +7,13 @@ images. Labels and densities are read as they are, without rounding. Results: fl
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.device.arrays import to_numpy
 from physsim.device.cuda import Kernels
 from physsim.errors import InvalidInput, message
 from physsim.transport.cuda import (
@@ -115,6 +117,26 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
                          box_of(slab.shape, strides, spacing_mm, group.order), rays, low, group, channels, detector,
                          images.copy(), warps=warps, shared_floats=count)
     return signals, areal
+
+
+def survey_cuda(kernels: Kernels, labels: Any, density: Any | None) -> tuple[NDArray[np.int64], float, float, bool]:
+    """Labels that occur, ascending, least and greatest density, and are all finite: of arrays on the GPU, read once.
+
+    labels, density: as project_spectral_cuda, of `kernels.xp`. Without density: 1, 1, True.
+    """
+    xp, every = kernels.xp, Group(False, (0, 1, 2), np.zeros(0, np.int32))
+    with kernels.current():
+        flags = xp.zeros(65536, np.uint8)
+        for low, high in slabs(kernels, labels.shape, 0):
+            slab, strides = with_axis_contiguous(kernels, labels[low:high], every)
+            nz, ny, nx = slab.shape
+            box = box_of(slab.shape, strides, (1.0, 1.0, 1.0), every.order)
+            kernels.launch(f"labels_present_{labels.dtype}", (-(-nx // 256), ny, nz), (256, 1, 1), slab, box, flags)
+        present = np.flatnonzero(to_numpy(flags))
+        if density is None:
+            return present, 1.0, 1.0, True
+        least, greatest = float(density.min()), float(density.max())  # NaN where one is
+    return present, least, greatest, math.isfinite(least) and math.isfinite(greatest)
 
 
 def _alike(kernels: Kernels, labels: Any, density: Any | None, group: Group) -> tuple[Any, Any, tuple[int, int, int]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.device.arrays import to_numpy
+from physsim.device.arrays import device_of, namespace_of
 from physsim.device.choice import CPU, Device, resolve
 from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay
@@ -32,38 +33,39 @@ class SpectralTables:
     weights: NDArray[np.float32]
 
 
-def device_for_spectral(device: str | Device, overlays: Sequence[Overlay], channels: int = 1) -> Device:
-    """The device for a body with `overlays` and so many channels; "auto" is a GPU only where it can do the work.
+def device_for_spectral(labels: Any, device: str | Device, overlays: Sequence[Overlay], channels: int = 1) -> Device:
+    """The device for a body with `overlays` and so many channels.
 
-    Errors: InvalidInput for overlays on a GPU asked for by name, and for a name that means nothing;
-    DeviceUnavailable.
+    "auto" stays where a cupy array or a tensor is; for numpy it is a GPU where one is present and can do the work.
+    Errors: InvalidInput for overlays on a GPU that is asked for by name or holds the labels, and for a name that means
+    nothing; DeviceUnavailable.
     """
-    if str(device) == "auto" and (overlays or channels > MAX_CHANNELS):
+    auto, numpy = str(device) == "auto", namespace_of(labels) == "numpy"
+    if auto and numpy and (overlays or channels > MAX_CHANNELS):
         return CPU
-    chosen = resolve(device)
+    chosen = device_of(labels) if auto and not numpy else resolve(device)
     if chosen.kind == "cuda" and overlays:
         raise InvalidInput(message(
-            f"{len(overlays)} overlays on device={str(device)!r}", "the GPU traces the voxels of one grid only",
-            "Use device='cpu' or 'auto'."))
+            f"{len(overlays)} overlays on device={str(chosen)!r}", "the GPU traces the voxels of one grid only",
+            "Use device='cpu'" + (" or 'auto'." if numpy else ".")))
     return chosen
 
 
 def project_on_gpu(
     device: Device, body: Body, grid: Grid, rays: VoxelRays, tables: SpectralTables, position: Images | None,
     factor: Images | None, *, signal: bool, areal: bool,
-) -> tuple[Images | None, Images | None]:
+) -> tuple[Any | None, Any | None]:
     """Signal (views, outputs, rows, columns) and areal density (views, materials, rows, columns), None if not wanted.
 
-    position, factor: (1 or views, rows, columns). Errors: InvalidInput for more than MAX_CHANNELS channels.
+    position, factor: (1 or views, rows, columns). Returns arrays on the GPU.
+    Errors: InvalidInput for more than MAX_CHANNELS channels.
     """
     from physsim.device.cuda import cuda_kernels
 
     number = np.zeros(body.present[-1] + 1, np.int32)
     number[body.present] = np.arange(len(body.present))
-    found = project_spectral_cuda(
+    return project_spectral_cuda(
         cuda_kernels(device), body.labels, body.density, grid.spacing_mm, rays, number=number,
         coefficients=tables.coefficients, attenuation=tables.attenuation, weights=tables.weights, position=position,
         factor=factor, signal=signal, materials=len(body.material_density_g_cm3) if areal else 0,
         table=body.present.astype(np.int32), scale_g_cm2=body.scale_g_cm2.astype(np.float32))
-    images, densities = (None if one is None else to_numpy(one) for one in found)
-    return images, densities

@@ -1,6 +1,9 @@
 """The CUDA kernels on the CPU, compiled once for all tests of this folder."""
 
+import sys
+
 import pytest
+from cupy_stand_in import CupyStandIn, GpuArray
 from shim_kernels import ShimKernels
 
 from physsim.device import choice
@@ -25,3 +28,13 @@ def one_gpu(kernels, monkeypatch):
     monkeypatch.setattr(device_cuda, "cuda_kernels", lambda device: kernels)
     kernels.launched.clear()
     return kernels
+
+
+@pytest.fixture
+def cupy(one_gpu, monkeypatch):
+    """Arrays on that GPU, as far as physsim can tell."""
+    module = CupyStandIn("cupy")
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr(one_gpu, "xp", module)
+    monkeypatch.setattr(GpuArray, "fetched", [])
+    return module

@@ -27,6 +27,7 @@ static const Named kernels[] = {
     KERNELS_OF(float32), KERNELS_OF(float16), KERNELS_OF(uint8), KERNELS_OF(uint16), KERNELS_OF(int16),
     SPECTRAL_OF(uint8, none), SPECTRAL_OF(uint8, float32), SPECTRAL_OF(uint8, float16),
     SPECTRAL_OF(uint16, none), SPECTRAL_OF(uint16, float32), SPECTRAL_OF(uint16, float16),
+    KERNEL(labels_present_uint8), KERNEL(labels_present_uint16),
     KERNEL(transpose_1), KERNEL(transpose_2), KERNEL(transpose_4),
     KERNEL(backproject_columns), KERNEL(backproject_rays), KERNEL(volume_from_sums),
 };

@@ -9,7 +9,7 @@ import physsim as ps
 from physsim import _engine
 from physsim.device import arrays, resolve
 from physsim.device.cuda import cuda_kernels
-from physsim.errors import DeviceUnavailable
+from physsim.errors import DeviceUnavailable, InvalidInput
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
@@ -108,6 +108,28 @@ def test_areal_densities(kernels, name):
     truth = truth.reshape(len(geometry), -1, 8).swapaxes(1, 2).reshape(len(geometry), 8, *geometry.shape[1:])
     assert rms(arrays.to_numpy(areal), truth) < 2e-6
     np.testing.assert_allclose(arrays.to_numpy(signal)[:, 0], 2.0 ** (-0.01 * truth.sum(1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("library", ["cupy", "torch"])
+def test_spectral_arrays_stay_on_the_gpu(kernels, library):
+    rng = np.random.default_rng(7)
+    labels = rng.integers(0, 8, GRID.shape).astype(np.uint8)
+    density, rho = rng.uniform(0.5, 1.5, GRID.shape).astype(np.float32), np.linspace(0.5, 2.0, 8)
+    if library == "cupy":
+        kind, given = kernels.xp.ndarray, (kernels.xp.asarray(labels), kernels.xp.asarray(density))
+    else:
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("torch here has no CUDA")
+        kind, given = torch.Tensor, (torch.from_numpy(labels).cuda(), torch.from_numpy(density).cuda())
+    images = ps.project_materials(*given, rho, GRID, CIRCLE)
+    assert isinstance(images, kind)
+    assert arrays.device_of(images) == DEVICE
+    here = ps.project_materials(labels, density, rho, GRID, CIRCLE, device="cpu")
+    assert rms(arrays.to_numpy(images), here) < 1e-5
+    density[3, 4, 5] = np.nan
+    with pytest.raises(InvalidInput, match="density: holds NaN"):
+        ps.project_materials(given[0], arrays.like(density, given[0]), rho, GRID, CIRCLE)
 
 
 def test_same_bits_every_run(kernels):

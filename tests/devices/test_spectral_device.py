@@ -79,8 +79,76 @@ def test_auto_takes_the_gpu_where_it_can(one_gpu):
     patched = project_signal(*voxels, table, SPECTRUM, GRID, CIRCLE, overlays=overlays)
     assert not one_gpu.launched
     assert rms(patched, signal) > 1e-4
-    with pytest.raises(InvalidInput, match="1 overlays on device='cuda'"):
+    with pytest.raises(InvalidInput, match="1 overlays on device='cuda:0'"):
         project_materials(*voxels, GRID, CIRCLE, overlays=overlays, device="cuda")
+
+
+@pytest.mark.parametrize("types", [(np.uint8, None), (np.uint16, np.float32), (np.uint8, np.float16)])
+@pytest.mark.parametrize("strided", [False, True])
+def test_arrays_on_the_gpu_stay_there(cupy, types, strided):
+    (labels, density, rho), table = body(*types)
+    options = {"position": cupy.asarray(np.linspace(0, 1, 35 * 21).reshape(35, 21)), "tolerance": None}
+    weights = np.stack([SPECTRUM, SPECTRUM[::-1]])[None]
+
+    def there(values):
+        if strided and values is not None:
+            room = np.full([n + 2 for n in values.shape[::-1]], 77, values.dtype)
+            room[1:-1, 1:-1, 1:-1] = values.T
+            return cupy.asarray(room)[1:-1, 1:-1, 1:-1].T
+        return None if values is None else cupy.asarray(values)
+
+    voxels = there(labels), there(density), rho
+    areal, signal = project_materials(*voxels, GRID, CIRCLE), project_signal(*voxels, table, weights, GRID, CIRCLE,
+                                                                             **options)
+    assert isinstance(areal, cupy.ndarray)
+    assert isinstance(signal, cupy.ndarray)
+    assert areal.dtype == signal.dtype == np.float32
+    assert all(np.prod(shape) <= 65536 for shape in cupy.ndarray.fetched)  # which labels occur, the map of pixels
+    both = project_spectral(*voxels, table, SPECTRUM, GRID, CIRCLE)
+    assert isinstance(both.signal, cupy.ndarray)
+    assert isinstance(both.areal_density_g_cm2, cupy.ndarray)
+    host = labels, density, rho
+    np.testing.assert_array_equal(areal, project_materials(*host, GRID, CIRCLE, device="cuda"))
+    assert rms(areal, project_materials(*host, GRID, CIRCLE, device="cpu")) < 1e-5
+    assert rms(signal, project_signal(*host, table, weights, GRID, CIRCLE, device="cpu", **options)) < 1e-5
+    on_cpu = project_materials(*voxels, GRID, CIRCLE, device="cpu")  # and handed back
+    assert isinstance(on_cpu, cupy.ndarray)
+    np.testing.assert_array_equal(on_cpu, project_materials(*host, GRID, CIRCLE, device="cpu"))
+
+
+def test_voxels_on_the_gpu_are_checked_there(cupy):
+    (labels, density, rho), _ = body()
+    there = cupy.asarray(labels)
+    for value, text in ((np.nan, "density: holds NaN"), (np.inf, "density: holds NaN"), (-0.5, "density=-0.5")):
+        wrong = density.copy()
+        wrong[2, 3, 4] = value
+        with pytest.raises(InvalidInput, match=text):
+            project_materials(there, cupy.asarray(wrong), rho, GRID, CIRCLE)
+    with pytest.raises(InvalidInput, match="label 38: there are 38 materials"):
+        project_materials(there, None, rho[:38], GRID, CIRCLE)
+    with pytest.raises(InvalidInput, match="labels of dtype int64"):
+        project_materials(cupy.asarray(labels.astype(np.int64)), None, rho, GRID, CIRCLE)
+    with pytest.raises(InvalidInput, match="labels on cuda:0, density on cpu"):
+        project_materials(there, density, rho, GRID, CIRCLE)
+    assert not cupy.ndarray.fetched or max(map(np.prod, cupy.ndarray.fetched)) <= 65536
+    many = cupy.asarray((np.arange(labels.size) % 400).reshape(labels.shape).astype(np.uint16))
+    with pytest.raises(InvalidInput, match="400 channels on a GPU"):  # "auto" does not leave the GPU of its arrays
+        project_materials(many, None, np.ones(400), GRID, CIRCLE)
+
+
+def test_tensors_in_and_out(one_gpu):
+    torch = pytest.importorskip("torch")
+    (labels, density, rho), _ = body()
+    given = torch.from_numpy(labels), torch.from_numpy(density), rho
+    images = project_materials(*given, GRID, CIRCLE)
+    assert not one_gpu.launched  # the tensors are on the CPU
+    assert isinstance(images, torch.Tensor)
+    assert images.dtype == torch.float32
+    np.testing.assert_array_equal(images.numpy(), project_materials(labels, density, rho, GRID, CIRCLE, device="cpu"))
+    there = project_materials(*given, GRID, CIRCLE, device="cuda")
+    assert one_gpu.launched
+    assert isinstance(there, torch.Tensor)
+    assert rms(there.numpy(), images.numpy()) < 1e-5
 
 
 def test_more_materials_than_a_block_holds(one_gpu):
