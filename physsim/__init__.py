@@ -37,8 +37,15 @@ if TYPE_CHECKING:
     from physsim.spec.protocol import Protocol as Protocol
     from physsim.spec.protocol_library import protocols as protocols
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
+    from physsim.spec.scatter import MonteCarlo as MonteCarlo
+    from physsim.spec.source import ConeField as ConeField
+    from physsim.spec.source import PhotonSource as PhotonSource
+    from physsim.spec.source import RectangularField as RectangularField
+    from physsim.spec.source import Sweep as Sweep
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
+    from physsim.transport.montecarlo import transport_photons as transport_photons
+    from physsim.transport.montecarlo_result import MonteCarloResult as MonteCarloResult
     from physsim.transport.operator import Projector as Projector
     from physsim.transport.project import backproject as backproject
     from physsim.transport.project import project as project
@@ -83,6 +90,13 @@ _PUBLIC = {
     "protocols": "physsim.spec.protocol_library",
     "simulate": "physsim.imaging.simulate",
     "Exposure": "physsim.imaging.exposure",
+    "ConeField": "physsim.spec.source",
+    "MonteCarlo": "physsim.spec.scatter",
+    "MonteCarloResult": "physsim.transport.montecarlo_result",
+    "PhotonSource": "physsim.spec.source",
+    "RectangularField": "physsim.spec.source",
+    "Sweep": "physsim.spec.source",
+    "transport_photons": "physsim.transport.montecarlo",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -1,7 +1,7 @@
 """The CPU kernels (kernels/launch/cpu.cpp). Arrays are checked by the callers in physsim.transport."""
 
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +67,14 @@ def ask_photons(
     value: NDArray[np.float32], words: NDArray[np.int32], isa: str, /,
 ) -> NDArray[np.float32]: ...
 def singular_vectors(matrix: _Doubles, /) -> tuple[_Doubles, _Doubles]: ...
+def survey_cells(fields: dict[str, Any], materials: int, threads: int, /) -> NDArray[np.float32]: ...
+
+class MonteCarlo:
+    def __init__(
+        self, scene: dict[str, Any], tables: dict[str, Any], source: dict[str, Any], detector: dict[str, Any],
+        seed: int, stream: int, cutoff_kev: float, /,
+    ) -> None: ...
+    def run(
+        self, first: int, count: int, regions: NDArray[np.int64], image: NDArray[np.int64],
+        voxels: NDArray[np.int64] | None, balance: NDArray[np.int64], threads: int, isa: str, /,
+    ) -> None: ...

@@ -146,6 +146,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_adjoint.h"
 #include "launch/bind_physics.h"
 #include "launch/bind_spectral.h"
+#include "launch/bind_montecarlo.h"
 
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
@@ -160,5 +161,6 @@ PYBIND11_MODULE(_engine, m) {
     m.def("project_plain", &project_plain<double>);
     bind_adjoint(m);
     bind_physics(m);
+    bind_montecarlo(m);
     bind_spectral(m);
 }

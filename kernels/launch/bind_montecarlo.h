@@ -1,0 +1,149 @@
+// Monte Carlo for Python: a job made of tables of arrays, and histories added to sums. Checked by physsim.transport.montecarlo.
+#pragma once
+#include <map>
+
+#include "launch/bind_physics.h"
+#include "launch/montecarlo.h"
+
+namespace {
+
+// Arrays and numbers by name; keeps the arrays alive.
+class Fields {
+  public:
+    explicit Fields(py::dict fields) : fields_(std::move(fields)) {}
+    template <typename T>
+    const T* array(const char* name) const {
+        const py::object value = fields_[name];
+        if (value.is_none()) return nullptr;
+        if (!py::isinstance<py::array_t<T, py::array::c_style>>(value))
+            throw std::invalid_argument(std::string("array ") + name + " has the wrong type or order");
+        return static_cast<const T*>(py::reinterpret_borrow<py::array>(value).data());
+    }
+    template <typename T>
+    T number(const char* name) const { return fields_[name].cast<T>(); }
+    template <typename T, size_t N>
+    void fill(const char* name, T (&out)[N]) const {
+        const auto values = fields_[name].cast<std::array<T, N>>();
+        std::copy(values.begin(), values.end(), out);
+    }
+    py::array voxels(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).cast<py::array>(); }
+    bool none(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).is_none(); }
+
+  private:
+    py::dict fields_;
+};
+
+MonteCarloScene scene_of(const Fields& fields) {
+    MonteCarloScene scene = {};
+    const py::array labels = fields.voxels("labels");
+    for (int a = 0; a < 3; a++) scene.shape[a] = static_cast<int32_t>(labels.shape(2 - a));
+    scene.labels = labels.data(), scene.label_bytes = static_cast<int32_t>(labels.itemsize());
+    if (!fields.none("density")) {
+        const py::array density = fields.voxels("density");
+        scene.density = density.data(), scene.density_bytes = static_cast<int32_t>(density.itemsize());
+    }
+    fields.fill("voxel_cm", scene.voxel_cm);
+    fields.fill("cell_voxels", scene.cell_voxels);
+    fields.fill("world_low", scene.world_low);
+    fields.fill("world_high", scene.world_high);
+    for (int a = 0; a < 3; a++) {
+        scene.voxels_per_cm[a] = 1.0f / scene.voxel_cm[a];
+        scene.size_cm[a] = scene.voxel_cm[a] * static_cast<float>(scene.shape[a]);
+        scene.cells[a] = (scene.shape[a] + scene.cell_voxels[a] - 1) / scene.cell_voxels[a];
+        scene.cell_cm[a] = scene.voxel_cm[a] * static_cast<float>(scene.cell_voxels[a]);
+        scene.cells_per_cm[a] = 1.0f / scene.cell_cm[a];
+    }
+    static_assert(sizeof(Medium) == 12, "media are rows of three 32-bit values");
+    scene.media = reinterpret_cast<const Medium*>(fields.array<int32_t>("media"));
+    scene.ambient = fields.number<int32_t>("ambient");
+    scene.cell_class = fields.array<uint16_t>("cell_class");
+    scene.majorant = fields.array<float>("majorant");
+    scene.energy_bins = fields.number<int32_t>("energy_bins");
+    return scene;
+}
+
+MonteCarloSource source_of(const Fields& fields) {
+    MonteCarloSource source = {};
+    fields.fill("position", source.position);
+    fields.fill("across", source.across);
+    fields.fill("along", source.along);
+    fields.fill("forward", source.forward);
+    source.cone = fields.number<bool>("cone");
+    source.cone_height = fields.number<float>("cone_height");
+    source.x_quantile = fields.array<float>("x_quantile");
+    source.x_nodes = fields.number<int32_t>("x_nodes");
+    source.x_low = fields.number<float>("x_low");
+    source.rows_per_x = fields.number<float>("rows_per_x");
+    source.y_low = fields.number<float>("y_low"), source.y_high = fields.number<float>("y_high");
+    source.plane_cm = fields.number<float>("plane_cm");
+    fields.fill("spot", source.spot);
+    source.turn_first = fields.number<float>("turn_first"), source.turn_range = fields.number<float>("turn_range");
+    fields.fill("axis_point", source.axis_point);
+    fields.fill("axis", source.axis);
+    static_assert(sizeof(EnergyBin) == 16, "energy bins are rows of four 32-bit values");
+    source.energy = reinterpret_cast<const EnergyBin*>(fields.array<int32_t>("energy"));
+    source.energy_rows = fields.number<int32_t>("energy_rows");
+    source.energy_bins = fields.number<int32_t>("energy_bins");
+    return source;
+}
+
+MonteCarloDetector detector_of(const Fields& fields) {
+    MonteCarloDetector detector = {};
+    detector.rows = fields.number<int32_t>("rows"), detector.columns = fields.number<int32_t>("columns");
+    fields.fill("centre", detector.centre);
+    fields.fill("u", detector.u);
+    fields.fill("v", detector.v);
+    fields.fill("normal", detector.normal);
+    fields.fill("pixels_per_cm", detector.pixels_per_cm);
+    detector.radius_squared = fields.number<float>("radius_squared");
+    detector.energy_low = fields.number<float>("energy_low");
+    detector.bins_per_kev = fields.number<float>("bins_per_kev");
+    detector.energy_bins = fields.number<int32_t>("energy_bins");
+    return detector;
+}
+
+class MonteCarlo {
+  public:
+    MonteCarlo(const py::dict& scene, const py::dict& tables, const py::dict& source, const py::dict& detector, uint64_t seed, uint32_t stream,
+               float cutoff_kev)
+        : fields_{Fields(scene), Fields(source), Fields(detector)}, tables_(tables) {
+        job_ = {scene_of(fields_[0]), photon_tables_of(tables), source_of(fields_[1]), detector_of(fields_[2]), {seed, stream}, cutoff_kev};
+    }
+
+    // Adds histories to regions (n), image (orders, energy bins, rows, columns), voxels (z, y, x) or None, and balance (6): energies born,
+    // deposited, detected and escaped (2^-20 keV), photons lost and photons that met more than a majorant.
+    void run(uint64_t first, int64_t count, InPlace<int64_t> regions, InPlace<int64_t> image, std::optional<InPlace<int64_t>> voxels,
+             InPlace<int64_t> balance, int threads, const std::string& isa) const {
+        static_assert(sizeof(Balance) == 48, "a balance is six 64-bit values");
+        MonteCarloTally tally = {regions.array.mutable_data(), reinterpret_cast<Balance*>(balance.array.mutable_data()), image.array.mutable_data(),
+                                 static_cast<int64_t>(job_.detector.rows) * job_.detector.columns, voxels ? voxels->array.mutable_data() : nullptr};
+        const int count_of_regions = static_cast<int>(regions.array.size());
+        const MonteCarloTable& kernels = kernels_named(isa).name == std::string("portable") ? montecarlo_baseline() : montecarlo_avx2();
+        py::gil_scoped_release release;
+        run_histories(kernels, job_, tally, count_of_regions, first, count, threads);
+    }
+
+  private:
+    std::array<Fields, 3> fields_;
+    py::dict tables_;  // kept alive
+    MonteCarloJob job_;
+};
+
+// Greatest density of each of `materials` in each cell, (z, y, x, materials).
+py::array_t<float> survey_scene(const py::dict& fields, int materials, int threads) {
+    const MonteCarloScene scene = scene_of(Fields(fields));
+    py::array_t<float> greatest({scene.cells[2], scene.cells[1], scene.cells[0], materials});
+    float* out = greatest.mutable_data();
+    py::gil_scoped_release release;
+    survey_cells(scene, materials, out, threads);
+    return greatest;
+}
+
+void bind_montecarlo(py::module_& m) {
+    py::class_<MonteCarlo>(m, "MonteCarlo")
+        .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
+        .def("run", &MonteCarlo::run);
+    m.def("survey_cells", &survey_scene);
+}
+
+}  // namespace

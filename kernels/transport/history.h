@@ -1,0 +1,52 @@
+// One photon, from its birth to its end.
+#pragma once
+#include "transport/interact.h"
+#include "transport/source.h"
+#include "transport/tally.h"
+
+namespace physsim {
+
+// All that a history reads.
+struct MonteCarloJob {
+    MonteCarloScene scene;
+    PhotonTables tables;
+    MonteCarloSource source;
+    MonteCarloDetector detector;
+    Stream stream;
+    float cutoff_kev;  // below it a photon's energy is deposited where it is
+};
+
+namespace PHYSSIM_ISA {
+
+PHYSSIM_HD void count_detected(const MonteCarloJob& job, const MonteCarloTally& tally, const Photon& photon, float ahead) {
+    const int pixel = pixel_ahead(job.detector, photon, ahead), fixed = fixed_energy(photon.energy);
+    if (pixel < 0) tally.balance->escaped += fixed;  // a photon that rounding carried over the detector's edge
+    else detect(tally, photon.order * job.detector.energy_bins + energy_bin(job.detector, photon.energy), pixel, fixed);
+}
+
+PHYSSIM_HD void history(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number) {
+    Photon photon = born(job.source, job.stream, number);
+    tally.balance->born += fixed_energy(photon.energy);
+    Course course;
+    course.tau = exponential(block_of(job.stream, number, 1).a);
+    course.to_detector = distance_to_detector(job.detector, photon);
+    course.above_majorant = false;
+    Flight end = enter(job.scene, photon, course) ? Flight::COLLISION : course.to_detector < FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;
+    while (end == Flight::COLLISION) {
+        end = fly(job.scene, job.tables, job.stream, number, photon, course);
+        if (end != Flight::COLLISION) break;
+        const Medium& medium = job.scene.media[course.label];
+        const int32_t before = fixed_energy(photon.energy);
+        const bool lives = interact(job.tables, job.stream, number, photon, course, medium.material) && photon.energy > job.cutoff_kev;
+        deposit(tally, medium.region, course.voxel, lives ? before - fixed_energy(photon.energy) : before);
+        if (!lives) break;
+        course.to_detector = distance_to_detector(job.detector, photon);
+    }
+    if (end == Flight::DETECTED) count_detected(job, tally, photon, course.to_detector);
+    else if (end == Flight::ESCAPED) tally.balance->escaped += fixed_energy(photon.energy);
+    else if (end == Flight::LOST) tally.balance->lost++;
+    tally.balance->above_majorant += course.above_majorant;
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim

@@ -1,0 +1,1 @@
+"""How good an image, a dose or a code is: comparisons with published data."""

@@ -1,0 +1,148 @@
+"""Runs the report's cases and sets each figure beside its reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.evaluate.tg195 import radiography
+from physsim.evaluate.tg195.problem import AIR, Figure, Problem
+from physsim.evaluate.tg195.published import Reference, references
+from physsim.randomness import Stream
+from physsim.spec.scatter import MonteCarlo
+from physsim.transport.montecarlo import transport_photons
+from physsim.transport.montecarlo_result import MonteCarloResult
+
+CASES: dict[str, Callable[[], list[Problem]]] = {
+    "1": radiography.half_value_layers,
+    "2": radiography.soft_tissue_box,
+    "3": radiography.breast,
+}
+LARGE_EV = 20.0  # figures above it are to be known better
+LARGE_ERROR, SMALL_ERROR = 0.003, 0.01  # standard errors that the comparison asks for, relative
+_PILOT = 2**18
+_MARGIN = 1.15  # of photons over the pilot's forecast
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure beside its reference (None where the source has none)."""
+
+    case: str
+    spectrum: str
+    mode: str
+    region: str
+    value: float
+    error: float
+    unit: str
+    reference: float | None
+    difference_percent: float | None
+    difference_sigma: float | None
+    reference_low: float | None
+    reference_high: float | None
+    histories: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def compare(
+    cases: Iterable[str] | None = None,
+    error_percent: float | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    chosen: Callable[[Problem], bool] = lambda problem: True,
+) -> Iterator[Row]:
+    """Rows of the cases (all by default), problem by problem as they are finished.
+
+    `error_percent`: largest relative standard error of a figure; by default 0.1 for totals, 0.3 above 20 eV, 1 below.
+    A pilot run forecasts how many photons that takes; the run itself has other photons, and their number is fixed
+    before it begins, so that its error is not chosen by its result.
+    """
+    names = list(CASES) if cases is None else list(cases)
+    for name in names:
+        if name not in CASES:
+            raise InvalidInput(message(f"case {name!r}", "no such case", did_you_mean(name, CASES)))
+    if error_percent is not None and not error_percent > 0.0:
+        raise InvalidInput(
+            message(f"error_percent={error_percent:g}", "a standard error is larger than 0", "Give percent: 0.3.")
+        )
+    seeds = Stream(seed, "tg195")
+    problems = [problem for name in names for problem in CASES[name]() if chosen(problem)]
+    for n, problem in enumerate(problems):
+
+        def told(_: str, fraction: float, n: int = n, problem: Problem = problem) -> None:
+            if progress is not None:
+                progress(f"case {problem.case}, {problem.spectrum}, {problem.mode}", (n + fraction) / len(problems))
+
+        result = solve(problem, error_percent, seeds.seed_for(n), threads, told)
+        for figure in problem.figures:
+            yield row(problem, figure, result)
+
+
+def solve(
+    problem: Problem, error_percent: float | None, seed: int, threads: int | None, progress: Progress | None = None
+) -> MonteCarloResult:
+    """A pilot run, then one of as many photons as the figures need."""
+
+    def run(histories: int, number: int, told: Progress | None) -> MonteCarloResult:
+        return transport_photons(
+            problem.phantom(),
+            problem.source,
+            MonteCarlo(histories=histories),
+            ambient=AIR,
+            geometry=problem.geometry,
+            seed=number,
+            threads=threads,
+            progress=told,
+            **problem.options,
+        )
+
+    pilot = run(_PILOT, Stream(seed, "pilot").seed_for(0), None)
+    needed = 0.0
+    for figure in problem.figures:
+        found = figure.of(pilot)
+        aim = (
+            0.01 * error_percent
+            if error_percent is not None
+            else figure.aim or (LARGE_ERROR if found.value > LARGE_EV else SMALL_ERROR)
+        )
+        needed = max(needed, (found.relative_error / aim) ** 2)
+    if not math.isfinite(needed):
+        raise InvalidInput(
+            message(
+                f"case {problem.case}, {problem.mode}",
+                f"{_PILOT} photons of the pilot left a region without energy",
+                "This is an error of physsim: report it.",
+            )
+        )
+    return run(max(int(needed * _PILOT * _MARGIN), 1 << 14), seed, progress)
+
+
+def row(problem: Problem, figure: Figure, result: MonteCarloResult) -> Row:
+    """The figure beside its reference."""
+    found = figure.of(result)
+    known: Reference | None = references().get((problem.case, problem.spectrum, problem.mode, figure.region))
+    apart = None if known is None else found.value - known.mean
+    return Row(
+        problem.case,
+        problem.spectrum,
+        problem.mode,
+        figure.region,
+        found.value,
+        found.error,
+        figure.unit,
+        None if known is None else known.mean,
+        None if known is None or apart is None else 100.0 * apart / known.mean,
+        None if apart is None else apart / found.error,
+        None if known is None else known.low,
+        None if known is None else known.high,
+        result.histories,
+    )

@@ -1,0 +1,65 @@
+"""How scatter and dose are computed: so far by Monte Carlo."""
+
+from __future__ import annotations
+
+import pydantic
+
+from physsim.errors import message
+from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
+from physsim.spec.base import Spec
+
+MOST_HISTORIES = 10**13  # sums of 2^-20 keV stay below 2^63 up to 150 keV
+
+
+class MonteCarlo(Spec):
+    """Analog photon transport, and when it is enough. Exactly one of:
+
+    `histories`: that many photons; `relative_error`: until the stated error is below it, looked at after 2^16, 2^17,
+    ... photons (with a detector: e_S, the RMS error of the scatter image's pixels over its mean; without: the
+    largest relative error of a region); `seconds`: until the time is over (the result then depends on the machine).
+    `most_histories` ends a run by `relative_error` that would take longer; the result says so.
+    `cutoff_kev`: below it a photon's energy is deposited where it is.
+
+    >>> import physsim as ps
+    >>> ps.MonteCarlo(histories=1e6).histories
+    1000000
+    """
+
+    histories: int | None = None
+    relative_error: float | None = pydantic.Field(default=None, gt=0.0, lt=1.0)
+    seconds: pydantic.PositiveFloat | None = None
+    most_histories: int | None = None
+    cutoff_kev: float = pydantic.Field(default=ENERGY_MIN_KEV, ge=ENERGY_MIN_KEV, lt=ENERGY_MAX_KEV)
+
+    @pydantic.field_validator("histories", "most_histories", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    @pydantic.field_validator("histories", "most_histories")
+    @classmethod
+    def _positive(cls, value: int | None) -> int | None:
+        if value is not None and not 1 <= value <= MOST_HISTORIES:
+            raise ValueError(f"a run has 1 to {MOST_HISTORIES:.0e} photons. Give for example 1e6.")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _one_aim(self) -> MonteCarlo:
+        given = [name for name in ("histories", "relative_error", "seconds") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                message(
+                    f"{' and '.join(given) or 'no aim'}",
+                    "a run has one aim",
+                    "Give histories, relative_error or seconds.",
+                )
+            )
+        if self.most_histories is not None and self.relative_error is None:
+            raise ValueError(
+                message(
+                    f"most_histories={self.most_histories}",
+                    f"it has no effect beside {given[0]}",
+                    "Leave it out, or give relative_error.",
+                )
+            )
+        return self

@@ -1,0 +1,300 @@
+"""Analog photon transport through a phantom: images by scatter order, dose by region and voxel, errors from batches."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
+from physsim.errors import InvalidInput, PhyssimError, message
+from physsim.phantom.phantom import Phantom
+from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
+from physsim.randomness import checked_seed, stream_number
+from physsim.spec.geometry import Geometry
+from physsim.spec.material import Material
+from physsim.spec.scatter import MonteCarlo
+from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_result import MonteCarloResult
+from physsim.transport.montecarlo_scene import pack_scene
+from physsim.transport.montecarlo_source import pack_detector, pack_source, source_points_mm
+from physsim.transport.montecarlo_sums import Sums, check_memory, fingerprint
+
+STREAM = "photons"
+BATCHES = 64  # in a run by histories; by error or time there are 64 to 127
+FIRST_LOOK = 2**16  # histories; each further look takes twice as many
+_CALL_SECONDS = 0.25  # of the engine: how long Ctrl-C and a time limit may wait
+_FIRST_CALL = 4096
+
+Progress = Callable[[str, float], None]
+
+
+class MonteCarloWarning(UserWarning):
+    """A run whose result is empty, or whose aim was not reached."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C during a run: `result` holds the finished batches (or None); the text says how to go on."""
+
+    def __init__(self, text: str, result: MonteCarloResult | None) -> None:
+        super().__init__(text)
+        self.result = result
+
+
+def transport_photons(
+    phantom: Phantom,
+    source: PhotonSource,
+    run: MonteCarlo,
+    *,
+    geometry: Geometry | None = None,
+    seed: int = 0,
+    ambient: Material | str | None = None,
+    regions: NDArray[Any] | None = None,
+    region_names: Sequence[str] | None = None,
+    disc_mm: float | None = None,
+    energy_edges_kev: Sequence[float] | None = None,
+    voxel_dose: bool = False,
+    file: str | Path | None = None,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> MonteCarloResult:
+    """Send photons from `source` through `phantom` and count where their energy goes.
+
+    `geometry`: one view; its flat detector absorbs every photon that meets its front (`disc_mm`: only within that
+    radius of its centre); energies are counted by order, pixel and, with `energy_edges_kev` (equal steps), energy.
+    `ambient`: what surrounds the voxels, out to source and detector: a material, or None for vacuum.
+    `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's
+    truth, or its materials. `voxel_dose`: energy by voxel too.
+    `file`: kept there (HDF5) when the run ends or is stopped by Ctrl-C; where it exists the run goes on from it.
+    `progress(stage, fraction)` is called a few times a second.
+    The same seed gives the same bits on any number of threads, in one run or several.
+
+    Raises InvalidInput (see each argument), Stopped on Ctrl-C. Warns (MonteCarloWarning) when no photon meets anything.
+    Neglects: transport of electrons, refraction, polarisation, what the detector scatters back.
+
+    >>> import physsim as ps
+    >>> water = ps.voxelise(ps.scene("slab60"), spacing_mm=20)
+    >>> field = ps.RectangularField(centre_mm=(150, 300, 150), across=(1, 0, 0), along=(0, 0, 1), size_mm=(300, 300))
+    >>> beam = ps.PhotonSource(spectrum=60, position_mm=(150, -800, 150), field=field)
+    >>> dose = ps.transport_photons(water, beam, ps.MonteCarlo(histories=1000), seed=1).region("water")
+    >>> 20000 < dose.value < 50000
+    True
+    """
+    sums, job, state = _prepared(
+        phantom,
+        source,
+        run,
+        geometry,
+        seed,
+        ambient,
+        regions,
+        region_names,
+        disc_mm,
+        energy_edges_kev,
+        voxel_dose,
+        file,
+        threads,
+    )
+    try:
+        for fraction in state.steps(job, sums):
+            if progress is not None:
+                progress("photons", fraction)
+    except KeyboardInterrupt:
+        raise _stopped(sums, state, file) from None
+    result = sums.result(aim_reached=state.aim_reached)
+    if file is not None:
+        sums.save(file)
+    if result.balance["deposited"] == 0 and result.balance["detected"] == 0:
+        warnings.warn(
+            message(
+                "the field",
+                f"none of {result.histories} photons met the phantom or the detector",
+                "Look at the source's position and field.",
+            ),
+            MonteCarloWarning,
+            stacklevel=2,
+        )
+    elif not state.aim_reached:
+        warnings.warn(
+            message(
+                f"relative_error={run.relative_error}",
+                f"not reached with {result.histories} photons",
+                "Allow more most_histories.",
+            ),
+            MonteCarloWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+class _Run:
+    """When batches begin and end."""
+
+    def __init__(self, run: MonteCarlo, threads: int, isa: str, by_image: bool) -> None:
+        self.run, self.threads, self.isa, self.by_image = run, threads, isa, by_image
+        self.aim_reached = False
+        self._call = _FIRST_CALL
+
+    def steps(self, job: Any, sums: Sums) -> Iterator[float]:
+        """Do the work, telling the fraction done after each call of the engine."""
+        began = time.monotonic()
+        while not self._enough(sums, began):
+            size, done = self._batch_size(sums), 0
+            while done < size:
+                count, call = min(self._call, size - done), time.monotonic()
+                sums.add(job, done, count, self.threads, self.isa)
+                done += count
+                if time.monotonic() - call < 0.5 * _CALL_SECONDS:
+                    self._call *= 2
+                elif time.monotonic() - call > 2.0 * _CALL_SECONDS:
+                    self._call = max(self._call // 2, 256)
+                if self.run.seconds is not None and sums.batches and time.monotonic() - began > self.run.seconds:
+                    sums.drop_unfinished()
+                    self.aim_reached = True
+                    return
+                yield self._fraction(sums, done, began)
+            sums.finish_batch(size)
+
+    def _batch_size(self, sums: Sums) -> int:
+        if self.run.histories is not None:
+            return min(-(-self.run.histories // BATCHES), self.run.histories - sums.histories)
+        if sums.batches >= 2 * BATCHES:
+            sums.merge_pairs()
+        return FIRST_LOOK // BATCHES if not sums.batches else sums.largest_batch
+
+    def _enough(self, sums: Sums, began: float) -> bool:
+        run = self.run
+        if run.histories is not None:
+            self.aim_reached = sums.histories >= run.histories
+            return self.aim_reached
+        if run.seconds is not None:
+            self.aim_reached = bool(sums.batches) and time.monotonic() - began > run.seconds
+            return self.aim_reached
+        looks = sums.batches in (BATCHES, 2 * BATCHES)
+        if looks:
+            result = sums.result(aim_reached=True)
+            error = result.scatter_error() if self.by_image else result.largest_region_error()
+            self.aim_reached = error <= (run.relative_error or 0.0)
+        most = run.most_histories
+        return self.aim_reached or (most is not None and sums.histories + self._batch_size(sums) > most)
+
+    def _fraction(self, sums: Sums, done: int, began: float) -> float:
+        if self.run.histories is not None:
+            return (sums.histories + done) / self.run.histories
+        if self.run.seconds is not None:
+            return min((time.monotonic() - began) / self.run.seconds, 1.0)
+        reached = (sums.histories + done) / FIRST_LOOK
+        return float(1.0 - 1.0 / (1.0 + reached))  # the end is not known
+
+
+def _prepared(
+    phantom: Phantom,
+    source: PhotonSource,
+    run: MonteCarlo,
+    geometry: Geometry | None,
+    seed: int,
+    ambient: Material | str | None,
+    regions: NDArray[Any] | None,
+    region_names: Sequence[str] | None,
+    disc_mm: float | None,
+    energy_edges_kev: Sequence[float] | None,
+    voxel_dose: bool,
+    file: str | Path | None,
+    threads: int | None,
+) -> tuple[Sums, Any, _Run]:
+    seed = checked_seed(seed)
+    _check_detector(geometry, source, disc_mm)
+    edges = _checked_edges(energy_edges_kev)
+    reach = source_points_mm(source)
+    if geometry is not None:
+        half_u, half_v = (
+            0.5 * n * pitch for n, pitch in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True)
+        )
+        corners = [
+            geometry.centre_mm[0] + a * half_u * geometry.u[0] + b * half_v * geometry.v[0]
+            for a in (-1, 1)
+            for b in (-1, 1)
+        ]
+        reach = np.concatenate([reach, corners])
+    names = None if region_names is None else tuple(region_names)
+    count = thread_count(threads)
+    image = (4, len(edges) - 1, *(geometry.shape[1:] if geometry is not None else (0, 0)))
+    check_memory(image, 2 * BATCHES, phantom.grid.shape if voxel_dose else None)
+    scene = pack_scene(phantom, ambient, regions, names, reach, source.spectrum.sample().mean_energy_kev, count)
+    tables: dict[str, Any] = dict(scene.tables.arrays())
+    packed = pack_source(source, scene)
+    detector = pack_detector(geometry, disc_mm, edges, source, scene)
+    job = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
+    mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
+    sums = Sums(image, scene.regions, phantom.grid, edges, voxel_dose, seed, mark)
+    if file is not None and Path(file).exists():
+        sums.load(file)
+    return sums, job, _Run(run, count, instruction_set(), geometry is not None)
+
+
+def _check_detector(geometry: Geometry | None, source: PhotonSource, disc_mm: float | None) -> None:
+    if geometry is None:
+        if disc_mm is not None:
+            raise InvalidInput(message(f"disc_mm={disc_mm}", "it has no effect without a geometry", "Leave it out."))
+        return
+    if len(geometry) != 1 or geometry.radius_mm is not None:
+        raise InvalidInput(
+            message(
+                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}",
+                "photons are counted on one flat detector at a time",
+                "Give geometry[i], flat.",
+            )
+        )
+    if disc_mm is not None and not disc_mm > 0.0:
+        raise InvalidInput(message(f"disc_mm={disc_mm}", "a disc has a radius larger than 0 mm", "Give it in mm."))
+    ahead = (geometry.centre_mm[0] - source_points_mm(source)) @ geometry.normal[0]
+    if ahead.max() <= 0.0:
+        raise InvalidInput(
+            message(
+                f"position_mm={source.position_mm}",
+                "the source stands behind the detector and sees none of it",
+                "Move the source to the detector's front, or turn the detector.",
+            )
+        )
+
+
+def _checked_edges(edges_kev: Sequence[float] | None) -> NDArray[np.float64]:
+    if edges_kev is None:
+        return np.array([ENERGY_MIN_KEV, ENERGY_MAX_KEV])
+    edges = np.array(edges_kev, np.float64)
+    if (
+        edges.ndim != 1
+        or len(edges) < 2
+        or not np.isfinite(edges).all()
+        or not np.allclose(np.diff(edges), (edges[-1] - edges[0]) / (len(edges) - 1))
+        or edges[1] <= edges[0]
+    ):
+        raise InvalidInput(
+            message(
+                f"energy_edges_kev={edges_kev!r}"[:120],
+                "energy bins are rising equal steps",
+                "Give for example numpy.arange(10, 101, 5).",
+            )
+        )
+    return edges
+
+
+def _stopped(sums: Sums, state: _Run, file: str | Path | None) -> Stopped:
+    sums.drop_unfinished()
+    kept = f"{sums.batches} finished batches ({sums.histories} photons) are kept"
+    if not sums.batches:
+        return Stopped("stopped before the first batch was finished: nothing is kept", None)
+    result = sums.result(aim_reached=False)
+    if file is None:
+        return Stopped(f"stopped: {kept} in this exception's result. To go on later, run with file='run.h5'.", result)
+    try:
+        sums.save(file)
+    except PhyssimError as error:
+        return Stopped(f"stopped: {kept} in this exception's result, but not in a file ({error})", result)
+    return Stopped(f"stopped: {kept} in {file}. The same call goes on from there.", result)

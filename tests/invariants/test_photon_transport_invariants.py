@@ -1,0 +1,180 @@
+"""Photon transport: energy balance, equal bits over threads, calls and instruction sets, turning the world."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim.spec.grid import Grid
+
+SEED = 11
+
+
+def body(direction=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
+    """Bone, fat, iodine and lung of uneven density in voxels of 8 x 10 x 5 mm."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 4, (12, 7, 9)).astype(np.uint8)
+    density = rng.uniform(0.3, 1.5, labels.shape).astype(np.float32)
+    materials = tuple(
+        ps.material(name) for name in ("bone_cortical_icru44", "adipose_icru44", "I", "lung_inflated_icru44")
+    )
+    origin = np.array(direction).T @ np.array([-32.0, -30.0, -27.5])
+    grid = Grid(shape=labels.shape, spacing_mm=(8, 10, 5), direction=direction, origin_mm=tuple(origin))
+    return ps.Phantom(grid=grid, labels=labels, density=density, materials=materials)
+
+
+def beam_and_detector(turn=None):
+    geometry = ps.Geometry(
+        source_mm=[(0, -600, 20)],
+        centre_mm=[(0, 200, 0)],
+        u=[(1, 0, 0)],
+        v=[(0, 0, 1)],
+        rows=6,
+        columns=5,
+        pixel_mm=(30, 30),
+    )
+    geometry = geometry if turn is None else geometry.moved(turn)
+    spectrum = ps.Spectrum(kvp=110, filters=[("Al", 3.0)])
+    return ps.PhotonSource.of_view(geometry, spectrum, focal_spot_mm=(1, 1)), geometry
+
+
+def run(histories=20000, **options):
+    source, geometry = beam_and_detector()
+    return ps.transport_photons(
+        body(),
+        source,
+        ps.MonteCarlo(histories=histories),
+        geometry=geometry,
+        seed=SEED,
+        **{"threads": 1, "ambient": "air", **options},
+    )
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return run()
+
+
+def test_energy_in_is_energy_out_and_deposited(reference):
+    parts = reference.balance
+    assert parts["born"] == parts["deposited"] + parts["detected"] + parts["escaped"]  # whole numbers: exactly
+    assert parts["deposited"] == reference.region_counts.sum()
+    assert parts["detected"] == reference.image_counts.sum()
+    assert min(parts.values()) > 0.04 * parts["born"]
+
+
+def test_energy_by_voxel_adds_up_to_the_regions(reference):
+    result = run(voxel_dose=True)
+    deposited = result.voxel_energy()
+    for n, name in enumerate(result.regions.names[:-1]):
+        assert deposited[body().labels == n].sum() == pytest.approx(result.region(name).value, rel=1e-12)
+    np.testing.assert_array_equal(result.region_counts, reference.region_counts)
+    ratio = (result.voxel_error() ** 2).sum() / (result.region(*result.regions.names[:-1]).error ** 2)
+    assert 0.2 < ratio < 5  # voxels are nearly independent of each other
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_bits_do_not_depend_on_threads(reference, threads):
+    result = run(threads=threads)
+    np.testing.assert_array_equal(result.image_counts, reference.image_counts)
+    np.testing.assert_array_equal(result.region_counts, reference.region_counts)
+
+
+def test_bits_do_not_depend_on_the_instruction_set(reference):
+    for isa in ("portable", "avx2"):
+        code = (
+            "import sys; sys.path.insert(0, 'tests/invariants'); import test_photon_transport_invariants as t; "
+            "print(int(t.run().image_counts.view('u8').sum()))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PHYSSIM_ISA": isa},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "lacks it" in done.stderr:
+            pytest.skip(f"this CPU lacks {isa}")
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) == int(reference.image_counts.view("u8").sum())
+
+
+def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, reference):
+    file = tmp_path / "run.h5"
+    stop = iter(range(30))
+
+    def interrupt(stage, fraction):
+        if next(stop) == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="finished batches") as stopped:
+        run(file=file, progress=interrupt)
+    assert 0 < stopped.value.result.histories < 20000
+    assert "run.h5" in str(stopped.value)
+    result = run(file=file)
+    np.testing.assert_array_equal(result.image_counts, reference.image_counts)
+    np.testing.assert_array_equal(result.region_counts, reference.region_counts)
+    assert result.balance == reference.balance
+    again = run(file=file)
+    assert again.histories == 20000
+
+
+def test_more_photons_begin_with_the_same(reference):
+    more = run(histories=40000)
+    assert more.histories == 40000
+    np.testing.assert_array_equal(more.image_counts[:32].sum(axis=0), reference.image_counts.sum(axis=0))
+
+
+def test_turning_the_world_turns_nothing_that_is_counted(reference):
+    """Voxels and geometry turned together by a right angle: only rounding may move a photon to another fate."""
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    source, geometry = beam_and_detector(turn)
+    turned = body(direction=tuple(map(tuple, turn.T)))
+    result = ps.transport_photons(
+        turned, source, ps.MonteCarlo(histories=20000), geometry=geometry, seed=SEED, ambient="air", threads=1
+    )
+    for order in ("primary", "compton", "rayleigh", "multiple"):
+        one, other = reference.total(order), result.total(order)
+        assert abs(one.value - other.value) < 4 * one.error
+    one, other = reference.total("primary").value, result.total("primary").value
+    assert abs(one - other) < 0.02 * one
+
+
+def test_errors_of_batches_are_true():
+    """Forty independent runs: their spread is what each says. Chi-square of 39 within 17 .. 75: fails 1 in 1,000."""
+    values, errors = [], []
+    source, geometry = beam_and_detector()
+    for seed in range(40):
+        result = ps.transport_photons(
+            body(), source, ps.MonteCarlo(histories=3000), geometry=geometry, seed=seed, threads=1
+        )
+        values.append(result.total("scatter").value)
+        errors.append(result.total("scatter").error)
+    chi2 = ((np.array(values) - np.mean(values)) ** 2).sum() / np.mean(np.square(errors))
+    assert 17 < chi2 < 75
+
+
+def test_covariance_of_pixels_holds_the_errors(reference):
+    covariance = reference.image_covariance("scatter")
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), reference.image_error("scatter").ravel(), rtol=1e-9)
+    assert covariance.sum() == pytest.approx(reference.total("scatter").error ** 2, rel=1e-9)
+
+
+def test_the_aim_in_relative_error_is_kept():
+    source, geometry = beam_and_detector()
+    result = ps.transport_photons(
+        body(), source, ps.MonteCarlo(relative_error=0.15), geometry=geometry, seed=1, threads=1
+    )
+    assert result.aim_reached
+    assert result.scatter_error() <= 0.15
+    assert result.histories & (result.histories - 1) == 0  # looks at powers of two
+
+
+def test_a_limit_in_seconds_is_kept():
+    source, geometry = beam_and_detector()
+    result = ps.transport_photons(body(), source, ps.MonteCarlo(seconds=0.3), geometry=geometry, seed=1, threads=1)
+    assert result.histories >= 1024
+    assert result.aim_reached

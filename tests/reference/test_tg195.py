@@ -1,0 +1,39 @@
+"""Photon transport against AAPM Report 195, in seconds; `physsim validate tg195` does the whole of it."""
+
+import pytest
+
+from physsim.evaluate.tg195.radiography import half_value_layers, soft_tissue_box
+from physsim.evaluate.tg195.run import compare, row, solve
+
+
+@pytest.mark.parametrize("spectrum", ["100 keV mono", "30 keV mono", "RQR8 100 kVp", "RQRM3 30 kVp"])
+def test_half_value_layers(spectrum):
+    """Case 1 within 0.2 % + 4 sigma: fails 1 in 16,000 a row by chance."""
+    rows = list(
+        compare(["1"], error_percent=0.3, seed=5, threads=1, chosen=lambda problem: problem.spectrum == spectrum)
+    )
+    assert [one.region for one in rows] == ["no filter", "HVL filter", "QVL filter"]
+    for one in rows:
+        assert one.error < 0.004 * one.value
+        assert abs(one.value - one.reference) < 0.002 * one.reference + 4 * one.error, one
+
+
+def test_a_box_of_soft_tissue():
+    """Case 2, tomosynthesis, 120 kVp: total within the spread of the codes, cubes within 1 % + 4 sigma."""
+    problem = soft_tissue_box()[3]
+    assert (problem.spectrum, problem.mode) == ("120 kVp RQR9", "tomosynthesis 15 deg")
+    result = solve(problem, 5.0, 3, 1)
+    rows = [row(problem, figure, result) for figure in problem.figures]
+    assert len(rows) == 10
+    total = rows[0]
+    assert total.reference_low - 4 * total.error < total.value < total.reference_high + 4 * total.error
+    for one in rows[1:]:
+        assert abs(one.value - one.reference) < 0.01 * one.reference + 4 * one.error, one
+
+
+def test_references_name_our_rows():
+    from physsim.evaluate.tg195.published import references
+
+    known = {key for key in references() if key[0] == "1"}
+    ours = {(p.case, p.spectrum, p.mode, f.region) for p in half_value_layers() for f in p.figures}
+    assert known == ours
