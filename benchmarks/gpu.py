@@ -30,6 +30,7 @@ from physsim.errors import DeviceUnavailable
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.pose_gradient_cuda import column_gradient_cuda
 from physsim.transport.rays import VoxelRays, voxel_rays
 from physsim.transport.spectral_cuda import project_spectral_cuda
 
@@ -186,6 +187,30 @@ def run_job(kernels: CudaKernels, job: Job) -> list[dict[str, Any]]:
     return rows
 
 
+def run_joseph(kernels: CudaKernels, job: Job) -> list[dict[str, Any]]:
+    """Rows of Joseph's projection, its transpose and its derivatives by the poses."""
+    rng, grid, geometry = np.random.default_rng(0), job.grid, job.geometry
+    rays = voxel_rays(geometry, grid)
+    volume = kernels.xp.asarray(rng.random(grid.shape, np.float32))
+    values = kernels.xp.asarray(rng.random(geometry.shape, np.float32))
+    steps = float(job.views) * job.pixels * job.pixels * job.edge  # a plane a voxel along the fastest axis
+    image = project_cuda(kernels, volume, grid.spacing_mm, rays, "joseph")
+    back = backproject_cuda(kernels, values, grid.shape, grid.spacing_mm, rays, method="joseph")
+    inside, outside = (float((a * b).sum(dtype="f8")) for a, b in ((volume, back), (image, values)))
+    runs: dict[str, Callable[[], Any]] = {
+        "joseph forward": lambda: project_cuda(kernels, volume, grid.spacing_mm, rays, "joseph"),
+        "joseph adjoint": lambda: backproject_cuda(
+            kernels, values, grid.shape, grid.spacing_mm, rays, method="joseph"),
+        "joseph pose gradient": lambda: column_gradient_cuda(kernels, volume, values, grid.spacing_mm, rays)}
+    head = {"job": job.name, "code": "physsim cuda", "dtype": job.dtype, "samples": steps,
+            "dot_error": abs(inside / outside - 1)}
+    rows = []
+    for what, run in runs.items():
+        spent = timed(kernels, run)
+        rows.append({**head, "what": what, **spent, "gsteps_per_s": steps / spent["seconds"] / 1e9})
+    return rows
+
+
 def run_spectral(kernels: CudaKernels, job: Job, channels: int | None) -> dict[str, Any]:
     """Row of the signal of 60 energies from 20 materials, by their paths or by `channels` basis functions."""
     materials, energies, rng = 20, 60, np.random.default_rng(1)
@@ -261,7 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         rows = run_job(kernels, job)
         if job.spectral:
-            rows += [run_spectral(kernels, job, 6), run_spectral(kernels, job, None)]
+            rows += [run_spectral(kernels, job, 6), run_spectral(kernels, job, None), *run_joseph(kernels, job)]
         for row in rows:
             report["rows"].append(row)
             wrong = next(row[key] for key in ("rms_vs_float64", "dot_error", "largest_relative_error") if key in row)

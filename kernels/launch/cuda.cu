@@ -25,14 +25,18 @@ struct Job {
 // Ray (row r, column c) of view v runs from start[v, c] + r start_row[v] to end[v, c] + r end_row[v], in voxel coordinates.
 struct Rays { const double *start, *end, *start_row, *end_row; };
 
-PHYSSIM_HD ThreadRay ray_of(const Job& job, const Rays& rays, int64_t view, int row, int column) {
-    double start[3], end[3];
+PHYSSIM_HD void ends_of(const Job& job, const Rays& rays, int64_t view, int row, int column, double (&start)[3], double (&end)[3]) {
     const double* first = rays.start + 3 * (view * job.start_columns + (job.start_columns == 1 ? 0 : column));
     const double* last = rays.end + 3 * (view * job.columns + column);
     for (int a = 0; a < 3; a++) {
         start[a] = first[a] + row * rays.start_row[3 * view + a];
         end[a] = last[a] + row * rays.end_row[3 * view + a];
     }
+}
+
+PHYSSIM_HD ThreadRay ray_of(const Job& job, const Rays& rays, int64_t view, int row, int column) {
+    double start[3], end[3];
+    ends_of(job, rays, view, row, column, start, end);
     return ThreadRay(job.box, start, end);
 }
 
@@ -81,6 +85,43 @@ PHYSSIM_HD void backproject(int64_t* sums, float scale, const Job& job, const Ra
     const auto visit = [&](int32_t voxel, float length) { add_fixed(sums + voxel, weight * length); };
     if (COLUMNS) walk_columns(ray, job.box, visit);
     else walk_voxels(ray, job.box, visit);
+}
+
+// The transpose of project_by_joseph; arguments as backproject.
+PHYSSIM_HD void backproject_by_joseph(int64_t* sums, float scale, const Job& job, const Rays& rays, const int32_t* views, const float* image) {
+    const Pixel pixel = pixel_of_thread<false>();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
+    joseph_transpose(sums, image[(view * job.rows + pixel.row) * job.columns + pixel.column] * ray.mm * scale, ray, job.box);
+}
+
+// Writes what a derivative by the rays' ends needs of each ray: slopes (views of the launch, rows, columns).
+template <typename T>
+PHYSSIM_HD void slopes_by_joseph(const T* voxels, const Job& job, const Rays& rays, const int32_t* views, RaySums* slopes) {
+    const Pixel pixel = pixel_of_thread<false>();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const ThreadRay ray = ray_of(job, rays, views[job.first_view + blockIdx.z], pixel.row, pixel.column);
+    const JosephSlopes s = joseph_slopes(voxels, ray, job.box);
+    slopes[(static_cast<int64_t>(blockIdx.z) * job.rows + pixel.row) * job.columns + pixel.column] = {s.value, s.a, s.b, s.tau_a, s.tau_b, s.at_start, s.at_end};
+}
+
+// Adds the derivatives of a detector column's rays to gradient (views, columns), row after row. A thread a column.
+PHYSSIM_HD void add_column_gradient(const Job& job, const Rays& rays, const int32_t* views, const RaySums* slopes, const float* image, ColumnGradient* gradient) {
+    const int32_t column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    ColumnGradient sum = {};
+    for (int row = 0; row < job.rows; row++) {
+        double start[3], end[3], turn[3], by_start[3] = {0, 0, 0}, by_end[3] = {0, 0, 0};
+        ends_of(job, rays, view, row, column, start, end);
+        for (int a = 0; a < 3; a++) turn[a] = end[a] - start[a];
+        const int64_t ray = (static_cast<int64_t>(blockIdx.z) * job.rows + row) * job.columns + column;
+        const double cotangent = image[(view * job.rows + row) * job.columns + column];
+        add_gradient(slopes[ray], turn, job.box.spacing, cotangent, by_start, by_end, fastest_axis(ThreadRay(job.box, start, end)));
+        sum.add(row, by_start, by_end);
+    }
+    gradient[view * job.columns + column].add(sum);
 }
 
 // Images of a spectral projection; null where not wanted.
@@ -164,6 +205,9 @@ PHYSSIM_HD void transpose(const T* in, T* out, const Transposition& job) {
     }                                                                                                                                       \
     extern "C" __global__ void __launch_bounds__(256) project_joseph_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
         project_by_joseph(voxels, job, rays, views, image);                                                                                 \
+    }                                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(256) joseph_slopes_##name(const T* voxels, Job job, Rays rays, const int32_t* views, RaySums* slopes) { \
+        slopes_by_joseph(voxels, job, rays, views, slopes);                                                                                 \
     }
 PHYSSIM_PROJECT(float32, float)
 PHYSSIM_PROJECT(float16, HalfVoxel)
@@ -199,6 +243,15 @@ backproject_columns(int64_t* sums, float scale, Job job, Rays rays, const int32_
 extern "C" __global__ void __launch_bounds__(256)
 backproject_rays(int64_t* sums, float scale, Job job, Rays rays, const int32_t* views, const float* image) {
     backproject<false>(sums, scale, job, rays, views, image);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+backproject_joseph(int64_t* sums, float scale, Job job, Rays rays, const int32_t* views, const float* image) {
+    backproject_by_joseph(sums, scale, job, rays, views, image);
+}
+extern "C" __global__ void __launch_bounds__(64)
+joseph_column_gradient(Job job, Rays rays, const int32_t* views, const RaySums* slopes, const float* image, ColumnGradient* gradient) {
+    add_column_gradient(job, rays, views, slopes, image, gradient);
 }
 
 // out (contiguous, axes 2, 1, 0) = sums x unit.

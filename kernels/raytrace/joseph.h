@@ -127,11 +127,11 @@ inline void backproject_joseph(const BlockTile& block, const double (&spacing)[3
         for (F plane = line.from; any(plane <= line.to); plane = plane + F(1.0f)) {
             const JosephSample s = line.sample(plane);
             if (!any(s.inside)) continue;
-            const F whole = value * s.weight, high = whole * s.b, low = whole - high;
-            scatter_add(voxels, s.index, low - low * s.a);
-            scatter_add(voxels, s.index + line.stride_a, low * s.a);
-            scatter_add(voxels, s.index + line.stride_b, high - high * s.a);
-            scatter_add(voxels, s.index + line.stride_a + line.stride_b, high * s.a);
+            const JosephVoxels part = JosephVoxels::parts(value * s.weight, s.a, s.b);
+            scatter_add(voxels, s.index, part.v00);
+            scatter_add(voxels, s.index + line.stride_a, part.v10);
+            scatter_add(voxels, s.index + line.stride_b, part.v01);
+            scatter_add(voxels, s.index + line.stride_a + line.stride_b, part.v11);
         }
     });
 }

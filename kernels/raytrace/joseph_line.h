@@ -52,6 +52,11 @@ struct JosephVoxels {
         const F low = multiply_add(a, v10 - v00, v00), high = multiply_add(a, v11 - v01, v01);
         return multiply_add(b, high - low, low);
     }
+    // The transpose of `value`: what each voxel gets of `whole`.
+    PHYSSIM_HD static JosephVoxels parts(F whole, F a, F b) {
+        const F high = whole * b, low = whole - high, far = low * a, both = high * a;
+        return {low - far, far, high - both, both};
+    }
 };
 
 }  // namespace PHYSSIM_ISA

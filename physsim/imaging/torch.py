@@ -14,7 +14,6 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.operator import Projector
 from physsim.transport.pose_gradient import pose_gradient
-from physsim.transport.project import device_for
 from physsim.units import per_mm_from_per_cm
 
 POSE = ("source_mm", "centre_mm", "u", "v")
@@ -65,15 +64,14 @@ class _ProjectFromPose(torch.autograd.Function):
         projector, gradient = ctx.projector, gradient.contiguous()
         to_volume = projector.transpose(gradient) if ctx.needs_input_grad[0] else None
         slopes = pose_gradient(
-            volume.detach().numpy(),
-            gradient.numpy(),
+            volume.detach(),
+            gradient,
             projector.geometry,
             grid=projector.grid,
+            device=projector.device,
             threads=projector.threads,
         )
-        to_pose = (
-            torch.from_numpy(getattr(slopes, name)).to(tensor.dtype) for name, tensor in zip(POSE, pose, strict=True)
-        )
+        to_pose = (torch.from_numpy(getattr(slopes, name)).to(tensor) for name, tensor in zip(POSE, pose, strict=True))
         return to_volume, None, *to_pose
 
 
@@ -92,8 +90,8 @@ class ForwardModel(torch.nn.Module):
     directions u and
     v are taken as they are and must stay orthonormal: make them from a rotation, as `rotated` does.
     Differentiable: volume (any order), source_mm, centre_mm, u, v (once). Not: grid, pixel_mm.
-    Errors: InvalidInput for shapes that do not fit, for pose gradients with method="siddon" or on a GPU, and
-        for gradients with method="joseph" on a GPU.
+    Tensors stay on their device, the volume and the poses each on its own.
+    Errors: InvalidInput for shapes that do not fit, and for pose gradients with method="siddon".
 
     >>> import torch, physsim as ps
     >>> geometry = ps.Geometry.parallel(views=2, rows=1, columns=3, pixel_mm=1.0)
@@ -127,8 +125,6 @@ class ForwardModel(torch.nn.Module):
             )
         if volume.ndim > 3:
             return torch.stack([self.forward(one, **pose) for one in volume])
-        if volume.requires_grad:  # told now, not by backward()
-            device_for(volume, self.projector.device, self.projector.method, transpose=True)
         if not pose:
             image: torch.Tensor = _Project.apply(volume, self.projector)
             return image
@@ -148,12 +144,6 @@ class ForwardModel(torch.nn.Module):
                     "Make the model with method='joseph'.",
                 )
             )
-        if volume.device.type != "cpu":
-            raise InvalidInput(
-                message(
-                    f"a pose with a volume on {volume.device}", "pose gradients run on the CPU", "Call .cpu() first."
-                )
-            )
         geometry = self.projector.geometry
         tensors = [pose[name] if name in pose else torch.from_numpy(np.array(getattr(geometry, name))) for name in POSE]
         source, centre, u, v = (_array(tensor) for tensor in tensors)
@@ -170,7 +160,7 @@ class ForwardModel(torch.nn.Module):
         Use as ``model(volume, **model.rotated(rotation, translation_mm))``; gradients reach both.
         """
         geometry, turn, shift = self.projector.geometry, rotation.double().T, translation_mm.double()
-        fixed = {name: torch.from_numpy(np.array(getattr(geometry, name))) for name in POSE}
+        fixed = {name: torch.from_numpy(np.array(getattr(geometry, name))).to(turn.device) for name in POSE}
         return {name: fixed[name] @ turn + (shift if name.endswith("_mm") else 0.0) for name in POSE}
 
 

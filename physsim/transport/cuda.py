@@ -55,6 +55,15 @@ def view_groups(along: tuple[int, ...]) -> list[Group]:
     return groups
 
 
+def groups_for(method: str, rays: VoxelRays) -> list[Group]:
+    """The views by kind. Joseph's rays sample planes of any axis: all views read the volume as it is."""
+    return view_groups(rays.along if method == "siddon" else (-1,) * len(rays.along))
+
+
+def _kind(method: str, group: Group) -> str:
+    return "joseph" if method == "joseph" else "columns" if group.columns else "rays"
+
+
 def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays, method: str = "siddon") -> Any:
     """Line integrals (mm x voxel value), (views, rows, columns) float32, an array of `kernels.xp`.
 
@@ -67,8 +76,7 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
     name = type_name(volume)
     if isinstance(volume, np.ndarray):
         volume = native(volume)
-    # Joseph's rays sample planes of any axis: all views read the volume as it is.
-    groups = view_groups(rays.along if method == "siddon" else (-1,) * len(rays.along))
+    groups = groups_for(method, rays)
     copies = int(isinstance(volume, np.ndarray)) + int(any(group.columns for group in groups))
     with kernels.current():
         image = xp.zeros((len(rays.along), rays.rows, rays.end.shape[1]), np.float32)
@@ -77,27 +85,26 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
             for group in groups:
                 view, strides = with_axis_contiguous(kernels, slab, group)
                 box = box_of(slab.shape, strides, spacing_mm, group.order)
-                kind = "joseph" if method == "joseph" else "columns" if group.columns else "rays"
-                launch_group(kernels, f"project_{kind}_{name}", (view,), box, rays, low, group, image)
+                launch_group(kernels, f"project_{_kind(method, group)}_{name}", (view,), box, rays, low, group, image)
                 del view
             del slab
     return image
 
 
 def backproject_cuda(kernels: Kernels, image: Any, shape: tuple[int, int, int], spacing_mm: Spacing, rays: VoxelRays,
-                     on_host: bool = False) -> Any:
+                     on_host: bool = False, method: str = "siddon") -> Any:
     """The exact transpose of `project_cuda`: (nz, ny, nx) float32, of `kernels.xp`, or numpy with `on_host`.
 
-    image: (views, rows, columns) float32, numpy or `kernels.xp`.
+    method: that of the projection. image: (views, rows, columns) float32, numpy or `kernels.xp`.
     Neglects: a term is rounded to 2^-62 of the largest sum that a voxel could reach (all pixels at the largest value).
     Errors: InvalidInput when the image holds NaN or infinity.
     """
     with kernels.current():
-        return _backproject(kernels, image, shape, spacing_mm, rays, on_host)
+        return _backproject(kernels, image, shape, spacing_mm, rays, on_host, method)
 
 
 def _backproject(kernels: Kernels, image: Any, shape: tuple[int, int, int], spacing_mm: Spacing, rays: VoxelRays,
-                 on_host: bool) -> Any:
+                 on_host: bool, method: str) -> Any:
     xp = kernels.xp
     volume = np.zeros(shape, np.float32) if on_host else xp.zeros(shape, np.float32)
     image = xp.ascontiguousarray(xp.asarray(image), dtype=np.float32)
@@ -108,14 +115,14 @@ def _backproject(kernels: Kernels, image: Any, shape: tuple[int, int, int], spac
     if largest == 0.0:
         return volume
     exponent = min(126, 61 - math.ceil(math.log2(largest * image.size * math.hypot(*spacing_mm))))
-    groups = view_groups(rays.along)
+    groups = groups_for(method, rays)
     order = max(groups, key=lambda group: len(group.views)).order  # sums lie as the largest group likes them
     for low, high in slabs(kernels, shape, 8 + 4 * int(on_host)):
         part = (high - low, *shape[1:])
         sums = xp.zeros(math.prod(part), np.int64)
         strides = _contiguous_strides(part, order)
         for group in groups:
-            kind = "columns" if group.columns else "rays"
+            kind = _kind(method, group)
             box = box_of(part, strides, spacing_mm, group.order)
             target = sums, np.float32(2.0**exponent)
             launch_group(kernels, f"backproject_{kind}", target, box, rays, low, group, image)
@@ -195,6 +202,19 @@ def launch_group(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDAr
 
     warps: of a block; shared_floats: of shared memory a thread.
     """
+    job, pointers, views, _held = ray_arguments(kernels, box, rays, first_layer, group)
+    high, wide = (32, warps) if group.columns else (4 * warps, 8)
+    threads: Dimensions = (32, warps, 1)
+    for first in range(0, len(group.views), MAX_BLOCKS):
+        job["first_view"] = first
+        blocks = -(-rays.end.shape[1] // wide), -(-rays.rows // high), min(MAX_BLOCKS, len(group.views) - first)
+        kernels.launch(name, blocks, threads, *target, job.copy(), pointers, views, *results,
+                       shared_bytes=4 * shared_floats * 32 * warps)
+
+
+def ray_arguments(kernels: Kernels, box: NDArray[Any], rays: VoxelRays, first_layer: int,
+                  group: Group) -> tuple[NDArray[Any], NDArray[Any], Any, list[Any]]:
+    """The kernels' Job, Rays and views, and the arrays that must outlive the launch."""
     order = list(group.order)
     shift = np.array([0.0, 0.0, float(first_layer)])
     places = [kernels.xp.asarray(np.ascontiguousarray(values[..., order])) for values in
@@ -205,11 +225,4 @@ def launch_group(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDAr
     job = np.zeros((), _JOB)
     job["box"], job["rows"] = box, rays.rows
     job["columns"], job["start_columns"] = rays.end.shape[1], rays.start.shape[1]
-    high, wide = (32, warps) if group.columns else (4 * warps, 8)
-    threads: Dimensions = (32, warps, 1)
-    views = kernels.xp.asarray(group.views)
-    for first in range(0, len(group.views), MAX_BLOCKS):
-        job["first_view"] = first
-        blocks = -(-rays.end.shape[1] // wide), -(-rays.rows // high), min(MAX_BLOCKS, len(group.views) - first)
-        kernels.launch(name, blocks, threads, *target, job.copy(), pointers, views, *results,
-                       shared_bytes=4 * shared_floats * 32 * warps)
+    return job, pointers, kernels.xp.asarray(group.views), places

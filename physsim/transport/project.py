@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from physsim.device.arrays import device_of, like, namespace_of, to_cupy, to_numpy
-from physsim.device.choice import CPU, Device, instruction_set, resolve, thread_count
+from physsim.device.choice import Device, instruction_set, resolve, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
@@ -41,8 +41,7 @@ def project(
     grid: where the volume lies (ps.Grid). Or `spacing_mm` alone, one number or (x, y, z), for a volume centred on the
         world's origin with its axes along x, y, z. One of the two is needed unless the voxels are 1 mm.
     method: "siddon", exact for constant voxels; "joseph", linear between voxel centres, with smooth gradients.
-    device: "auto" (where the volume is; numpy: the CPU unless a GPU can be used, by "joseph" always), "cpu", "cuda",
-        "cuda:N".
+    device: "auto" (where the volume is; numpy: the CPU unless a GPU can be used), "cpu", "cuda", "cuda:N".
     threads: of the CPU; default PHYSSIM_THREADS or all that the process may use.
 
     Returns (views, rows, columns) float32 in mm x the volume's unit, of the library (numpy, cupy, torch) and on the
@@ -62,7 +61,7 @@ def project(
     check_method(method)
     grid = grid_of(tuple(volume.shape), grid, spacing_mm)
     check_voxel_type(volume)
-    rays, chosen = voxel_rays(geometry, grid), device_for(volume, device, method)
+    rays, chosen = voxel_rays(geometry, grid), device_for(volume, device)
     if chosen.kind == "cuda":
         from physsim.device.cuda import cuda_kernels
         from physsim.transport.cuda import project_cuda
@@ -110,13 +109,13 @@ def backproject(
                 "Convert it, for example image.astype('float32').",
             )
         )
-    rays, chosen = voxel_rays(geometry, grid), device_for(image, device, method, transpose=True)
+    rays, chosen = voxel_rays(geometry, grid), device_for(image, device)
     if chosen.kind == "cuda":
         from physsim.device.cuda import cuda_kernels
         from physsim.transport.cuda import backproject_cuda
 
         there, on_host = to_cupy(image, chosen), device_of(image).kind == "cpu"
-        volume = backproject_cuda(cuda_kernels(chosen), there, grid.shape, grid.spacing_mm, rays, on_host)
+        volume = backproject_cuda(cuda_kernels(chosen), there, grid.shape, grid.spacing_mm, rays, on_host, method)
         return like(volume, image)
     from physsim import _engine
 
@@ -131,23 +130,9 @@ def backproject(
     return like(volume, image)
 
 
-def device_for(array: Any, device: str | Device, method: str = "siddon", *, transpose: bool = False) -> Device:
+def device_for(array: Any, device: str | Device) -> Device:
     """The device that `device` names for work on `array`: "auto" stays where a cupy array or a tensor is.
 
-    A numpy array by Joseph's method stays on the CPU under "auto", where its transpose and gradients are.
-    Errors: InvalidInput for Joseph's transpose on a GPU; DeviceUnavailable.
+    Errors: InvalidInput for a name that means nothing; DeviceUnavailable.
     """
-    auto = device == "auto"
-    if auto and namespace_of(array) != "numpy":
-        chosen = device_of(array)
-    else:
-        chosen = CPU if auto and method != "siddon" else resolve(device)
-    if chosen.kind == "cuda" and method != "siddon" and transpose:
-        raise InvalidInput(
-            message(
-                f"method={method!r} on {chosen}",
-                "the GPU projects by it, but has the transpose and gradients of the exact projector only",
-                "Use device='cpu' and an array there, or method='siddon'.",
-            )
-        )
-    return chosen
+    return device_of(array) if device == "auto" and namespace_of(array) != "numpy" else resolve(device)

@@ -75,16 +75,21 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
     assert report["machine"]["compute_capability"] == "9.0"
     assert [(row["job"], row["what"]) for row in report["rows"]] == [
         ("small", "forward"), ("small", "adjoint"), ("small", "spectral, 6 channels"),
-        ("small", "spectral, 20 channels"), ("small oblique", "forward"), ("small oblique", "adjoint"),
+        ("small", "spectral, 20 channels"), ("small", "joseph forward"), ("small", "joseph adjoint"),
+        ("small", "joseph pose gradient"), ("small oblique", "forward"), ("small oblique", "adjoint"),
         ("small uint8", "forward")]
     for row in report["rows"]:
         assert row["seconds"] > 0
         assert row["runs"] >= gpu.LEAST
-        assert row["gsteps_per_s"] == pytest.approx(row["crossings"] / row["seconds"] / 1e9)
+        assert row["gsteps_per_s"] == pytest.approx(
+            row.get("crossings", row.get("samples")) / row["seconds"] / 1e9)
         if row["what"] == "forward":
             assert row["rms_vs_float64"] < 1e-6
         elif "spectral" in row["what"]:
             assert row["largest_relative_error"] < 1e-5
+        elif "joseph" in row["what"]:
+            assert row["dot_error"] < 1e-6
+            assert row["samples"] == 3 * 24 * 24 * 16
         else:
             assert row["dot_error"] < 1e-6
             assert row["same_bits_again"]

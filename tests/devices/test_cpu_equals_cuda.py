@@ -13,6 +13,7 @@ from physsim.errors import DeviceUnavailable, InvalidInput
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.pose_gradient import pose_gradient
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_cuda import project_spectral_cuda
 
@@ -43,6 +44,13 @@ def kernels():
 
 def volume_of(dtype=np.float32):
     return (np.random.default_rng(3).random(GRID.shape) * 200).astype(dtype)
+
+
+def smooth_volume():
+    """A blob: between the cells of noise, derivatives would jump by what rounding moves a ray."""
+    z, y, x = (np.linspace(-2, 2, n) for n in GRID.shape)
+    blob = np.exp(-((z[:, None, None] - 0.3) ** 2 + (y[:, None] + 0.2) ** 2 + (x - 0.1) ** 2))
+    return (200 * blob).astype(np.float32)
 
 
 def on_cpu(volume, geometry):
@@ -78,6 +86,43 @@ def test_joseph(kernels, name):
         image = ps.project(volume, geometry, grid=GRID, method="joseph", device=device)
         error, truth = joseph_error(image, volume, geometry, GRID)
         assert np.sqrt(np.mean(error**2)) <= 2e-6 * np.sqrt(np.mean(truth**2)), device
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_transpose_and_gradients_of_joseph(kernels, name):
+    geometry, volume = GEOMETRIES[name], smooth_volume()
+    values = np.random.default_rng(4).random(geometry.shape, np.float32)
+    given = kernels.xp.asarray(volume), kernels.xp.asarray(values)
+    image = ps.project(given[0], geometry, grid=GRID, method="joseph")
+    back = ps.backproject(given[1], geometry, grid=GRID, method="joseph")
+    assert isinstance(back, kernels.xp.ndarray)
+    inside, outside = (float((a * b).sum(dtype="f8")) for a, b in ((given[0], back), (given[1], image)))
+    assert abs(inside / outside - 1) < 1e-6
+    here = ps.backproject(values, geometry, grid=GRID, method="joseph", device="cpu")
+    assert rms(arrays.to_numpy(back), here) < 1e-5
+    there, again = (pose_gradient(*given, geometry, grid=GRID) for _ in range(2))
+    slopes = pose_gradient(volume, values, geometry, grid=GRID, device="cpu")
+    for part in ("source_mm", "centre_mm", "u", "v"):
+        right = getattr(slopes, part)
+        assert np.abs(getattr(there, part) - right).max() < 1e-4 * np.abs(right).max(), part
+        np.testing.assert_array_equal(getattr(there, part), getattr(again, part))
+
+
+def test_gradients_of_the_torch_module(kernels):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("torch here has no CUDA")
+    found = []
+    for device in ("cpu", "cuda"):
+        model = ps.ForwardModel(CIRCLE, GRID, method="joseph")
+        volume = torch.from_numpy(smooth_volume()).to(device).requires_grad_()
+        shift = torch.zeros(3, dtype=torch.float64, device=device, requires_grad=True)
+        pose = model.rotated(torch.eye(3, dtype=torch.float64, device=device), shift)
+        (model(volume, **pose) ** 2).sum().backward()
+        assert volume.grad.device == shift.grad.device == volume.device
+        found.append([volume.grad.cpu().numpy(), shift.grad.cpu().numpy()])
+    for here, there in zip(*found, strict=True):
+        assert np.abs(there - here).max() < 1e-4 * np.abs(here).max()
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
