@@ -37,7 +37,7 @@ PhotonTables photon_tables_of(const py::dict& arrays) {
     const py::ssize_t n = tables.materials, rows = tables.rows, doppler_rows = doppler.shape(1);
     tables.cell_row = integers("cell_row", {ENERGY_CELLS}), tables.cell_edge = reals("cell_edge", {ENERGY_CELLS});
     tables.row = reals("row", {n, rows, ROW_VALUES});
-    tables.coherent = reals("coherent", {n, NODES, 4});
+    tables.rayleigh = integers("rayleigh", {n, RAYLEIGH_ROWS, 1 << RAYLEIGH_BITS});
     tables.compton = integers("compton", {n, COMPTON_ROWS, 1 << COMPTON_BITS});
     tables.doppler_broadening = doppler_rows > 0;
     if (doppler_rows != 0 && doppler_rows != DOPPLER_ROWS) throw std::invalid_argument("doppler has another shape");

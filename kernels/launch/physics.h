@@ -18,7 +18,7 @@ PHYSSIM_HD PhotonAnswers answer(const PhotonTables& t, I material, F energy, F v
         const Interaction at = lookup(t, material, energy);
         return {at.mass_attenuation_cm2_g, at.absorbed, at.photoelectric, at.rayleigh};
     } else if constexpr (QUESTION == SAMPLE_RAYLEIGH) {
-        return {sample_rayleigh(t, material, energy, word), none, none, none};
+        return {sample_rayleigh(t, material, energy, word, load(words + count)), none, none, none};
     } else if constexpr (QUESTION == SAMPLE_COMPTON) {
         const Scattered s = sample_compton(t, material, energy, word, load(words + count), load(words + 2 * count), load(words + 3 * count));
         return {s.cosine, s.energy_kev, none, none};

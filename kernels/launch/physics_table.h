@@ -6,7 +6,7 @@ namespace physsim {
 
 enum PhotonQuestion : int32_t {
     LOOK_UP,                // out: mu/rho, absorbed, photoelectric, rayleigh
-    SAMPLE_RAYLEIGH,        // word 0; out: cosine
+    SAMPLE_RAYLEIGH,        // words 0, 1; out: cosine
     SAMPLE_COMPTON,         // words 0-3; out: cosine, energy
     SAMPLE_PHOTOELECTRIC,   // value: xi; word 0; out: deposited, emitted
     DENSITY_RAYLEIGH,       // value: cosine; out: pdf, dsigma

@@ -17,6 +17,7 @@ constexpr int32_t ENERGY_CELL_SHIFT = 15;                  // 23 - 8 bits of the
 constexpr int32_t ENERGY_CELLS = 1837;                     // 150 keV begins the last
 constexpr int32_t ROW_VALUES = 8;
 
+constexpr int32_t RAYLEIGH_SHIFT = 19, RAYLEIGH_ROWS = 116, RAYLEIGH_BITS = 8;  // 16 rows an octave, 256 bins
 constexpr int32_t COMPTON_SHIFT = 19, COMPTON_ROWS = 116, COMPTON_BITS = 7;    // 16 rows an octave, 128 bins
 constexpr int32_t DOPPLER_SHIFT = 21, DOPPLER_ROWS = 44, DOPPLER_BITS = 7;     // 4 rows an octave of x, 128 bins
 constexpr float DOPPLER_FIRST_X = 0x1p-7f;                                     // 1/angstrom
@@ -34,8 +35,8 @@ struct PhotonTables {
     // (materials, rows, 8): at the cell's lower end mu/rho in cm2/g and the process thresholds (photoelectric without emission,
     // + photoelectric with emission of a line, + Rayleigh; the rest is Compton); then the slopes of the four along the cell.
     const float* row;
-    const float* coherent;  // (materials, NODES, 4): integrals of F^2, x^2 F^2 and x^4 F^2 over x^2 up to the node; 0
     // Alias tables (physics/alias.h).
+    const int32_t* rayleigh;       // (materials, RAYLEIGH_ROWS, 256): bins of the scattering angle, see rayleigh.h
     const int32_t* compton;        // (materials, COMPTON_ROWS, 128): bins of sin(theta/2)
     int32_t doppler_broadening;    // 0: none, the two arrays below are not read
     const int32_t* doppler;        // (materials, DOPPLER_ROWS, 128): bins of the electron's momentum, see doppler.h

@@ -39,17 +39,17 @@ class PhotonTables:
     cell_row: (cells,) int32, energy row of each cell. cell_edge: (cells,) float32, keV, the edge in the cell or 1e30.
     row: (materials, rows, 8) float32: mu/rho in cm2/g and three cumulative shares (photoelectric without emission,
     + with emission, + Rayleigh) at the lower end of the cell, then their slopes along the cell.
-    coherent: (materials, 1100, 4) float32, moments of F^2 in x^2. compton: (materials, 116, 128), doppler:
-    (materials, 44, 128) int32 alias tables; doppler_density: that of doppler, float32; both (materials, 0, 128) without
-    Doppler broadening. scattering: (materials, 1100, 2) float32, F^2 and S in mol/g.
-    normalisation: (materials, 116, 2) float32. emission_row: (rows,) int32; emission: (materials, emission rows, lines)
-    int32 alias tables, emission_probability the same in float32; line_kev: (materials, lines) float32.
+    rayleigh: (materials, 116, 256), compton: (materials, 116, 128), doppler: (materials, 44, 128) int32 alias tables;
+    doppler_density: that of doppler, float32; both (materials, 0, 128) without Doppler broadening.
+    scattering: (materials, 1100, 2) float32, F^2 and S in mol/g. normalisation: (materials, 116, 2) float32.
+    emission_row: (rows,) int32; emission: (materials, emission rows, lines) int32 alias tables, emission_probability
+    the same in float32; line_kev: (materials, lines) float32.
     """
 
     cell_row: NDArray[np.int32]
     cell_edge: NDArray[np.float32]
     row: NDArray[np.float32]
-    coherent: NDArray[np.float32]
+    rayleigh: NDArray[np.int32]
     compton: NDArray[np.int32]
     doppler: NDArray[np.int32]
     doppler_density: NDArray[np.float32]
@@ -108,7 +108,7 @@ def _built(compositions: tuple[tuple[tuple[str, float], ...], ...], measured: tu
                     _shares(law, rows.high_kev, "below", fluorescence=fluorescence)) for law in laws]
     tables = PhotonTables(
         cell_row=rows.cell_row, cell_edge=rows.cell_edge, row=np.array(lines, dtype=np.float32),
-        coherent=np.array([law.coherent() for law in laws], dtype=np.float32),
+        rayleigh=_alias(np.array([law.rayleigh_bins() for law in laws])),
         compton=_alias(np.array([law.compton_bins() for law in laws])),
         doppler=_alias(moving), doppler_density=(moving * moving.shape[2]).astype(np.float32),
         scattering=np.array([law.nodes() for law in laws], dtype=np.float32),

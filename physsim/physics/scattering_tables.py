@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 HC_KEV_ANGSTROM = 12.398419843  # CODATA 2022
 ELECTRON_REST_ENERGY_KEV = 510.99895069  # CODATA 2022
 ELECTRON_RADIUS_SQUARED_MOL = 2.8179403205e-13**2 * 6.02214076e23  # r_e^2 N_A, cm2/mol (CODATA 2022)
+RAYLEIGH_ROWS, RAYLEIGH_BINS = 116, 256
 COMPTON_ROWS, COMPTON_BINS = 116, 128
 NODES, NODE_OFFSET, NODES_PER_OCTAVE = 1100, 2.0**-10, 64
 _GAUSS = (  # points and weights of six on [-1, 1]: Abramowitz and Stegun, table 25.4
@@ -76,14 +77,12 @@ class ScatteringLaw:
         return np.stack([np.interp(at, self._x_squared, self._values[True]),
                          np.interp(at, self._x_squared, self._values[False])], axis=1)
 
-    def coherent(self) -> Floats:
-        """(NODES, 4): integrals of F^2, x^2 F^2 and x^4 F^2 over x^2 up to the nodes, the last of the first 1; 0."""
-        ends = nodes_squared_per_angstrom()[None]
-        moments = [integrals(lambda at: self._square(at, False), ends)[0],
-                   integrals(lambda at: at * self._square(at, False), ends)[0],
-                   integrals(lambda at: at * at * self._square(at, False), ends)[0]]
-        below = [np.concatenate([[0.0], np.cumsum(moment)]) for moment in moments]
-        return np.stack([*(part / below[0][-1] for part in below), np.zeros(NODES)], axis=1)
+    def rayleigh_bins(self) -> Floats:
+        """(RAYLEIGH_ROWS, 256) integrals over bins of y, sin(theta/2) = y / (1 + b (1 - y)), b = E angstrom / hc."""
+        energy = rows_kev(RAYLEIGH_ROWS, 16)[:, None]
+        y = np.arange(RAYLEIGH_BINS + 1) / RAYLEIGH_BINS
+        sine = y / (1.0 + energy / HC_KEV_ANGSTROM * (1.0 - y))
+        return integrals(lambda half: self.rayleigh(energy[:, :, None], half), sine * sine)
 
     def compton_bins(self) -> Floats:
         """(COMPTON_ROWS, 128) integrals over bins of sin(theta/2)."""
