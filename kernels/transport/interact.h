@@ -23,7 +23,8 @@ PHYSSIM_HD bool interact(const PhotonTables& tables, const Stream& stream, uint6
         photon.order = MULTIPLE;
         cosine = 1.0f - 2.0f * uniform(block_of(stream, history, photon.block++).a);
     } else if (course.choice < at.rayleigh) {
-        cosine = sample_rayleigh(tables, material, photon.energy, word);
+        cosine = sample_rayleigh(tables, material, photon.energy, word, other);
+        azimuth = uniform(block_of(stream, history, photon.block++).a);  // `other` has used up words.d
         photon.order = after(photon.order, ONE_RAYLEIGH);
     } else {
         const PhiloxWords<Word> more = block_of(stream, history, photon.block++);
