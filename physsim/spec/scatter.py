@@ -11,6 +11,20 @@ from physsim.spec.base import Spec
 MOST_HISTORIES = 10**13  # sums of 2^-20 keV stay below 2^63 up to 150 keV
 
 
+# Beginning of a material's name -> measured form factor (physsim/physics/form_factors.py).
+INTERFERING = {
+    "water": "water",
+    "pmma": "pmma",
+    "polycarbonate": "polycarbonate",
+    "adipose": "fat",
+    "fat": "fat",
+    "breast": "breast",
+    "muscle": "muscle",
+    "blood": "blood",
+    "liver": "liver",
+}
+
+
 class MonteCarlo(Spec):
     """Analog photon transport, and when it is enough. Exactly one of:
 
@@ -19,6 +33,9 @@ class MonteCarlo(Spec):
     largest relative error of a region); `seconds`: until the time is over (the result then depends on the machine).
     `most_histories` ends a run by `relative_error` that would take longer; the result says so.
     `cutoff_kev`: below it a photon's energy is deposited where it is.
+    `doppler`, `fluorescence`, `binding`: Compton scattering from moving electrons, K and L lines, the incoherent
+    scattering function; `interference`: measured molecular form factors for the phantom's materials that have one
+    (by name, see `INTERFERING`; the others scatter as free atoms).
 
     >>> import physsim as ps
     >>> ps.MonteCarlo(histories=1e6).histories
@@ -29,6 +46,10 @@ class MonteCarlo(Spec):
     relative_error: float | None = pydantic.Field(default=None, gt=0.0, lt=1.0)
     seconds: pydantic.PositiveFloat | None = None
     most_histories: int | None = None
+    doppler: bool = True
+    fluorescence: bool = True
+    binding: bool = True
+    interference: bool = False
     cutoff_kev: float = pydantic.Field(default=ENERGY_MIN_KEV, ge=ENERGY_MIN_KEV, lt=ENERGY_MAX_KEV)
 
     @pydantic.field_validator("histories", "most_histories", mode="before")
@@ -63,3 +84,9 @@ class MonteCarlo(Spec):
                 )
             )
         return self
+
+
+def form_factor_name(material_name: str) -> str | None:
+    """The measured form factor of a material by the beginning of its name; None: free atoms."""
+    plain = material_name.lower().removeprefix("tg195_").removeprefix("icrp_")
+    return next((factor for start, factor in INTERFERING.items() if plain.startswith(start)), None)

@@ -226,7 +226,7 @@ def _prepared(
     count = thread_count(threads)
     image = (4, len(edges) - 1, *(geometry.shape[1:] if geometry is not None else (0, 0)))
     check_memory(image, 2 * BATCHES, phantom.grid.shape if voxel_dose else None)
-    scene = pack_scene(phantom, ambient, regions, names, reach, source.spectrum.sample().mean_energy_kev, count)
+    scene = pack_scene(phantom, ambient, regions, names, reach, _mean_energy_kev(source), run, count)
     tables: dict[str, Any] = dict(scene.tables.arrays())
     packed = pack_source(source, scene)
     detector = pack_detector(geometry, disc_mm, edges, source, scene)
@@ -236,6 +236,10 @@ def _prepared(
     if file is not None and Path(file).exists():
         sums.load(file)
     return sums, job, _Run(run, count, instruction_set(), geometry is not None)
+
+
+def _mean_energy_kev(source: PhotonSource) -> float:
+    return source.spectrum.energy_kev or source.spectrum.sample().mean_energy_kev
 
 
 def _check_detector(geometry: Geometry | None, source: PhotonSource, disc_mm: float | None) -> None:

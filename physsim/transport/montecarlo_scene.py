@@ -15,6 +15,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.physics.photon_tables import PhotonTables, build
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
+from physsim.spec.scatter import MonteCarlo, form_factor_name
 from physsim.units import CM_PER_MM
 
 AMBIENT = "ambient"
@@ -24,7 +25,7 @@ _CELLS_MAX = 1 << 18
 _ROUND_MASK = np.int32((1 << 19) - 1)  # of a float32's mantissa, all but 4 bits
 _MAJORANT_SHIFT = 4  # kernels/transport/woodcock.h
 _HEADROOM = 1.0 + 1e-5  # of a majorant over the float32 rounding of densities and tables
-_CROSSING_COST = 0.5  # of entering a cell, in candidate collisions (measured on one core)
+_CROSSING_COST = 0.3  # of entering a cell, in candidate collisions (measured on one core)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def pack_scene(
     region_names: tuple[str, ...] | None,
     reach_mm: NDArray[np.float64],
     energy_kev: float,
+    run: MonteCarlo,
     threads: int,
 ) -> PackedScene:
     """The scene of a phantom in an ambient medium (None: vacuum) that reaches to the world points `reach_mm` (n, 3).
@@ -84,9 +86,18 @@ def pack_scene(
     names = (*names, AMBIENT)
     around = None if ambient is None else ambient if isinstance(ambient, Material) else material(ambient)
     substances = [*phantom.materials, *([around] if around is not None else [])]
-    unique: dict[tuple[tuple[str, float], ...], int] = {}
-    of = [unique.setdefault(tuple(sorted(one.mass_fractions.items())), len(unique)) for one in substances]
-    tables = build([dict(fractions) for fractions in unique])
+    unique: dict[tuple[tuple[tuple[str, float], ...], str | None], int] = {}
+    of = [
+        unique.setdefault((tuple(sorted(one.mass_fractions.items())), _form_factor(one, run)), len(unique))
+        for one in substances
+    ]
+    tables = build(
+        [dict(fractions) for fractions, _ in unique],
+        fluorescence=run.fluorescence,
+        doppler=run.doppler,
+        binding=run.binding,
+        form_factors=[factor for _, factor in unique],
+    )
     media = np.zeros((len(pairs) + 1, 3), np.int32)
     media[:-1, 0] = [of[label] for label, _ in pairs]
     media[:-1, 1] = [region for _, region in pairs]
@@ -115,6 +126,10 @@ def pack_scene(
         fields["world_high"] = tuple(np.maximum(size_cm, reach.max(axis=0)).tolist())
     _add_majorants(packed, float(surrounding), media[-1, 0], energy_kev, threads)
     return packed
+
+
+def _form_factor(of: Material, run: MonteCarlo) -> str | None:
+    return form_factor_name(of.name) if run.interference else None
 
 
 def _regions(
@@ -236,8 +251,10 @@ def _cells(
     while True:
         majorant = (np.maximum(greatest, 0.0) * typical).max(axis=-1)
         lengths = edge * voxel_cm
-        cost = math.fsum(majorant.ravel().tolist()) / majorant.size
-        cost += _CROSSING_COST * 0.5 * math.fsum((1.0 / lengths)[edge < shape].tolist())
+        x, y, z = (np.diff(np.append(np.arange(0, n, step), n)) / n for n, step in zip(shape, edge, strict=True))
+        volume = z[:, None, None] * y[:, None] * x
+        cost = math.fsum((majorant * volume).ravel().tolist())
+        cost += 0.5 * _CROSSING_COST * math.fsum((1.0 / lengths)[edge < shape].tolist())
         if best is None or cost < best[0]:
             best = (cost, edge, greatest)
         if (edge >= shape).all():

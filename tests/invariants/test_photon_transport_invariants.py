@@ -178,3 +178,20 @@ def test_a_limit_in_seconds_is_kept():
     result = ps.transport_photons(body(), source, ps.MonteCarlo(seconds=0.3), geometry=geometry, seed=1, threads=1)
     assert result.histories >= 1024
     assert result.aim_reached
+
+
+@pytest.mark.parametrize(
+    ("option", "order"),
+    [("doppler", "compton"), ("binding", "compton"), ("fluorescence", "multiple"), ("interference", "rayleigh")],
+)
+def test_every_option_of_the_physics_counts(option, order):
+    """The order that it belongs to changes; the primary changes by interference alone (another cross section)."""
+    source, geometry = beam_and_detector()
+    default = ps.MonteCarlo(histories=40000)
+    results = [
+        ps.transport_photons(body(), source, spec, geometry=geometry, seed=SEED, threads=1)
+        for spec in (default, default.replace(**{option: not getattr(default, option)}))
+    ]
+    assert results[0].total(order) != results[1].total(order)
+    if option != "interference":
+        assert results[0].total("primary") == results[1].total("primary")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.evaluate.tg195 import radiography
+from physsim.evaluate.tg195 import radiography, tomography
 from physsim.evaluate.tg195.problem import AIR, Figure, Problem
 from physsim.evaluate.tg195.published import Reference, references
 from physsim.randomness import Stream
@@ -20,7 +21,10 @@ CASES: dict[str, Callable[[], list[Problem]]] = {
     "1": radiography.half_value_layers,
     "2": radiography.soft_tissue_box,
     "3": radiography.breast,
+    "4.1": tomography.cylinder,
+    "4.2": tomography.rods,
 }
+THORAX = "5"  # needs the report's file
 LARGE_EV = 20.0  # figures above it are to be known better
 LARGE_ERROR, SMALL_ERROR = 0.003, 0.01  # standard errors that the comparison asks for, relative
 _PILOT = 2**18
@@ -54,28 +58,46 @@ class Row:
 
 def compare(
     cases: Iterable[str] | None = None,
+    phantom: str | Path | None = None,
     error_percent: float | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
     chosen: Callable[[Problem], bool] = lambda problem: True,
 ) -> Iterator[Row]:
-    """Rows of the cases (all by default), problem by problem as they are finished.
+    """Rows of the cases (all by default, 5 where its `phantom` is given), problem by problem as they are finished.
 
     `error_percent`: largest relative standard error of a figure; by default 0.1 for totals, 0.3 above 20 eV, 1 below.
     A pilot run forecasts how many photons that takes; the run itself has other photons, and their number is fixed
     before it begins, so that its error is not chosen by its result.
     """
-    names = list(CASES) if cases is None else list(cases)
+    known = [*CASES, THORAX]
+    names = [name for name in known if name != THORAX or phantom is not None] if cases is None else list(cases)
     for name in names:
-        if name not in CASES:
-            raise InvalidInput(message(f"case {name!r}", "no such case", did_you_mean(name, CASES)))
+        if name not in known:
+            raise InvalidInput(message(f"case {name!r}", "no such case", did_you_mean(name, known)))
+    if (THORAX in names) != (phantom is not None):
+        what, why, mend = (
+            ("phantom", "only case 5 reads one", "Leave it out.")
+            if phantom is not None
+            else (
+                "case 5",
+                "its voxels are a file of the report",
+                "Give case5world.bin (or .gz) as phantom, --phantom FILE.",
+            )
+        )
+        raise InvalidInput(message(what, why, mend))
     if error_percent is not None and not error_percent > 0.0:
         raise InvalidInput(
             message(f"error_percent={error_percent:g}", "a standard error is larger than 0", "Give percent: 0.3.")
         )
     seeds = Stream(seed, "tg195")
-    problems = [problem for name in names for problem in CASES[name]() if chosen(problem)]
+    problems = [
+        problem
+        for name in names
+        for problem in (CASES[name]() if name in CASES else tomography.thorax(Path(str(phantom))))
+        if chosen(problem)
+    ]
     for n, problem in enumerate(problems):
 
         def told(_: str, fraction: float, n: int = n, problem: Problem = problem) -> None:

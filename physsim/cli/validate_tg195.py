@@ -1,0 +1,47 @@
+"""`physsim validate tg195`: the cases of AAPM Report 195 beside the codes of the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from physsim.cli.validate import validate
+
+
+@validate.command("tg195")
+def tg195(
+    case: list[str] = typer.Option([], "--case", help="A case; repeat for more. All by default."),  # noqa: B008
+    phantom: Path | None = typer.Option(None, help="The file case5world.bin of the report; case 5 needs it."),  # noqa: B008
+    error: float | None = typer.Option(
+        None, "--error", help="Largest standard error of a figure (%). Default: totals 0.1, above 20 eV 0.3, others 1."
+    ),
+    seed: int = typer.Option(0, help="Another seed, other photons."),
+    threads: int | None = typer.Option(None, help="Threads; all by default. The bits do not depend on it."),
+    as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list."),
+) -> None:
+    """Photon transport against AAPM Report 195.  Example: physsim validate tg195 --case 1 --error 0.3."""
+    from physsim.cli.stages import Stages
+    from physsim.evaluate.tg195.run import Row, compare
+
+    rows: list[Row] = []
+    with Stages(quiet=as_json) as stages:
+        for row in compare(
+            case or None, phantom=phantom, error_percent=error, seed=seed, threads=threads, progress=stages
+        ):
+            rows.append(row)
+            if not as_json:
+                typer.echo(_line(row))
+    if as_json:
+        typer.echo(json.dumps([row.as_dict() for row in rows], indent=1))
+
+
+def _line(row) -> str:  # type: ignore[no-untyped-def]
+    text = f"{row.case:<4} {row.spectrum:<14} {row.mode:<22} {row.region:<14} {row.value:>12.6g}"
+    text += f" +-{100 * row.error / row.value:5.2f} %" if row.value > 0.0 else f" +- {row.error:.3g}"
+    if row.reference is None or row.difference_percent is None or row.difference_sigma is None:
+        return text
+    return (
+        f"{text}  report {row.reference:>11.6g}  {row.difference_percent:+6.2f} %  {row.difference_sigma:+5.1f} sigma"
+    )
