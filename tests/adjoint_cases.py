@@ -55,6 +55,8 @@ CASES: dict[str, tuple[Geometry, Grid]] = {
     "anisotropic": (circle(), Grid(shape=(23, 50, 60), spacing_mm=(0.9, 1.3, 2.0))),
     "anisotropic, oblique": (circle().moved(OBLIQUE), Grid(shape=(23, 50, 60), spacing_mm=(0.9, 1.3, 2.0))),
     "middle row in a face": (circle(rows=63), GRID),
+    "a row nearly level": (circle(offset_mm=(0.0, 0.69)), GRID),  # by 1.3e-4 and, next, 6e-5 voxels a voxel across
+    "a row all but level": (circle(offset_mm=(0.0, 0.72)), GRID),
     "9 rows": (circle(rows=9), Grid(shape=(7, 50, 60))),
     "3 rows": (circle(rows=3), Grid(shape=(7, 50, 60))),
     "fan": (circle(rows=1), Grid(shape=(1, 50, 60))),

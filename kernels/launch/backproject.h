@@ -6,15 +6,17 @@
 
 namespace physsim {
 
-// Views whose columns are parallel to volume axis w. A work item is a tile of columns and a range of w (about 1 MB, of which 16
-// detector columns touch what the first-level cache holds), for as many views as 128 MB of turned images hold.
+// Views whose columns are parallel to volume axis w. A work item is a tile of columns and a range of w (about 2.3 MB, measured: what
+// 16 detector columns touch of it comes in time when asked for early), for as many views as 128 MB of turned images hold.
 inline void backproject_along(const KernelTable& kernels, const Volume& volume, int w, const std::vector<Image>& views, int threads) {
     ColumnTile whole;
     whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
     const int np = volume.shape[whole.axis[0]], nq = volume.shape[whole.axis[1]];
     whole.nw = volume.shape[w];
-    // An odd number of columns a row of the tile: else the rows share the same few sets of the cache. The last may lie outside.
-    const int wide = MAX_TILE_EDGE + 1, edge = MAX_TILE_EDGE, groups = (whole.nw + kernels.group_voxels - 1) / kernels.group_voxels;
+    const int groups = (whole.nw + kernels.group_voxels - 1) / kernels.group_voxels;
+    int deep = std::min(18, groups);  // groups a work item has
+    const int edge = std::min(MAX_TILE_EDGE, static_cast<int>(__builtin_sqrt(2.3e6 / (64.0 * deep))) / 2 * 2);
+    const int wide = edge + 1;  // odd: else the rows of a tile share the same few sets of the cache; the last may lie outside
     std::vector<ColumnTile> tiles;
     for (int q = 0; q < nq; q += edge)
         for (int p = 0; p < np; p += wide) {
@@ -23,7 +25,7 @@ inline void backproject_along(const KernelTable& kernels, const Volume& volume, 
             tiles.push_back(tile);
         }
     const int count = static_cast<int>(tiles.size());
-    int deep = 6;  // groups a work item has: fewer in a small volume, whatever the threads, because it shows in the bits
+    // Fewer in a small volume, whatever the threads, because it shows in the bits.
     while (deep > 1 && count * ((groups + deep - 1) / deep) < 16) deep /= 2;
     const int parts = (groups + deep - 1) / deep;
     const ViewRays& any = views[0].rays;

@@ -6,7 +6,8 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-constexpr int ROW_PAD = 64;       // rows that touch nothing, before and after those of a column
+constexpr int GROUP_VOXELS = 15;  // 16 planes bound 15 voxels; a group takes 16 floats, the last unused
+constexpr int ROW_PAD = 64;            // rows that touch nothing, before and after those of a column
 constexpr float NEVER = 1e30f;
 
 // The rows of a detector column in the order of growing w.

@@ -1,13 +1,14 @@
 // The exact transpose of columns.h: pixels are spread back over the voxels that their rays cross, with the same lengths. Lanes are
-// planes of w (plane_lanes.h), or rows where the planes do not serve.
+// planes of w, where rows are steady (steady_planes.h) or not (plane_lanes.h), or rows where the planes do not serve.
 #pragma once
 #include "raytrace/plane_lanes.h"
+#include "raytrace/steady_planes.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
 // Floats that a thread lends to backproject_columns.
-PHYSSIM_HD int64_t column_adjoint_scratch(int rows) { return (5 + 4) * (static_cast<int64_t>(rows) + 16 + 2 * ROW_PAD); }
+PHYSSIM_HD int64_t column_adjoint_scratch(int rows) { return (5 + 4 + 2 * 16) * (static_cast<int64_t>(rows) + 16 + 2 * ROW_PAD); }
 
 // Lanes are rows, as in columns.h; each adds to its own voxel, one after the other: where the rows of a column are not in order
 // (near the source), or so far apart that the forward projector splits the path.
@@ -55,6 +56,27 @@ inline void scatter_rows(const ColumnTile& tile, const RowScatter& scatter, cons
     }
 }
 
+// Groups [from, to) of planes that are not steady. `zero`: the group at the tile's first float.
+inline void spread_groups(const ColumnTile& tile, const ColumnCells& path, const float* column, int from, int to, int zero, ColumnRows& sorted, const PlaneTables& many, PlaneBatch& batch) {
+    if (!place_column(tile, path, column, from * GROUP_VOXELS, to * GROUP_VOXELS, sorted)) {
+        const int end = to * GROUP_VOXELS < tile.nw ? to * GROUP_VOXELS : tile.nw;
+        const RowScatter scatter = {tile.data, from * GROUP_VOXELS, end, 16 * zero};
+        for (int row = path.first_row / 16 * 16; row <= path.last_row; row += 16)
+            scatter_rows(tile, scatter, path, load(column + row), row, 0, path.count);
+        return;
+    }
+    for (int g = from; g < to; g++) {
+        PlaneGroup group;
+        if (!group.find(sorted, path, g)) continue;
+        float* out = tile.data + 16 * (g - zero);
+        if (group.rising || !group.falling) batch.add<1>(path, sorted, group, true, out, many);
+        if (group.falling) batch.add<-1>(path, sorted, group, !group.rising, out, many);
+    }
+    batch.flush(path);
+}
+
+constexpr int GROUPS_NEAR = 4;  // of a path: so many groups of its cells stay in the first-level cache
+
 // Adds the transpose of columns first .. first + 15 to groups of 15 voxels [from, to) of the tile, whose columns hold 16 floats a
 // group. pixels (columns, rows): the image turned and times mm_per_parameter, `high` floats a column, a multiple of 16.
 inline void backproject_columns(const ColumnTile& tile, const ViewRays& rays, int first, const float* pixels, int64_t high, int from, int to, float* scratch) {
@@ -63,29 +85,43 @@ inline void backproject_columns(const ColumnTile& tile, const ViewRays& rays, in
     const int64_t capacity = rays.rows + 16 + 2 * ROW_PAD;
     ColumnRows sorted(scratch, capacity);
     const PlaneTables many = {scratch + 5 * capacity, scratch + 6 * capacity, scratch + 7 * capacity, scratch + 8 * capacity};
-    ColumnCells path;
+    ColumnCells path[16];
+    PlaneWalk walk[16];
+    SteadyRows rows[16];
+    int above[16];  // the end of the groups that the column still has to give to
+    SteadyBatch steady;
     PlaneBatch batch;
-    for (int c = first; c < first + count; c++) {
-        path.build(rays, tile, c);
-        if (path.count == 0) continue;
-        const float* column = pixels + c * high;
-        if (!place_column(tile, path, column, from * GROUP_VOXELS, to * GROUP_VOXELS, sorted)) {
-            const int end = to * GROUP_VOXELS < tile.nw ? to * GROUP_VOXELS : tile.nw;
-            const RowScatter scatter = {tile.data, from * GROUP_VOXELS, end, 16 * from};
-            for (int row = path.first_row / 16 * 16; row <= path.last_row; row += 16)
-                scatter_rows(tile, scatter, path, load(column + row), row, 0, path.count);
+    for (int c = 0; c < count; c++) {
+        above[c] = from;
+        path[c].build(rays, tile, first + c);
+        if (path[c].count == 0) continue;
+        const float* column = pixels + (first + c) * high;
+        walk[c].build(path[c]);
+        if (!walk[c].serves) {
+            spread_groups(tile, path[c], column, from, to, from, sorted, many, batch);
             continue;
         }
-        for (int row = sorted.first; row <= sorted.last; row += 16) __builtin_prefetch(column + 3 * high + row);
-        for (int g = from; g < to; g++) {
-            PlaneGroup group;
-            if (!group.find(sorted, path, g)) continue;
-            float* out = tile.data + 16 * (g - from);
-            if (group.rising || !group.falling) batch.add<1>(path, sorted, group, true, out, many);
-            if (group.falling) batch.add<-1>(path, sorted, group, !group.rising, out, many);
-        }
-        batch.flush(path);
+        const Span touched = walk[c].span(from * GROUP_VOXELS, to * GROUP_VOXELS, 0, path[c].count);
+        if (touched.high < -1.0 || touched.low > rays.rows) continue;
+        const int low = touched.low < 2 - ROW_PAD ? -ROW_PAD : floor_int(touched.low) - 2, end = touched.high > rays.rows ? rays.rows : floor_int(touched.high);
+        rows[c].place(scratch + (9 + 2 * c) * capacity + ROW_PAD, scratch + (10 + 2 * c) * capacity + ROW_PAD, rays.rows);
+        rows[c].fill(path[c], column, high, low, end);
+        for (int row = low & ~15; row <= end; row += 16) __builtin_prefetch(column + 16 * high + row);
+        above[c] = to;
     }
+    // Groups outside, columns inside: neighbouring columns cross the same cells, which are then in the first-level cache.
+    for (int near = from; near < to; near += GROUPS_NEAR)
+        for (int c = 0; c < count; c++) {
+            const int end = near + GROUPS_NEAR < above[c] ? near + GROUPS_NEAR : above[c];
+            int done = near;  // groups before this one have what they get
+            for (int g = near; g < end; g++) {
+                if (!steady.add(path[c], walk[c], rows[c], g * GROUP_VOXELS, tile.data + 16 * (g - from))) continue;
+                if (done < g) spread_groups(tile, path[c], pixels + (first + c) * high, done, g, from, sorted, many, batch);
+                done = g + 1;
+            }
+            if (done < end) spread_groups(tile, path[c], pixels + (first + c) * high, done, end, from, sorted, many, batch);
+            steady.flush(path[c], walk[c]);
+        }
 }
 
 // Turns an image (rows, columns) to pixels (columns, rows), times mm a unit of parameter: finish_columns backwards.

@@ -8,7 +8,6 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-constexpr int GROUP_VOXELS = 15;  // 16 planes bound 15 voxels; a group takes 16 floats, the last unused
 constexpr double LEVEL = 1e-14;   // of less slope than this a ray never leaves its layer: level_lanes
 
 // 16 planes of w: which rows they meet.
