@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from exposure_cases import slab
 from joseph_reference import joseph_error
 from siddon_reference import siddon_label_integrals, siddon_line_integrals
 
@@ -175,6 +176,14 @@ def test_spectral_arrays_stay_on_the_gpu(kernels, library):
     density[3, 4, 5] = np.nan
     with pytest.raises(InvalidInput, match="density: holds NaN"):
         ps.project_materials(given[0], arrays.like(density, given[0]), rho, GRID, CIRCLE)
+
+
+def test_an_exposure(kernels):
+    there, here = (ps.simulate(slab(density=1.1), ps.protocols.chest_pa(pixel_mm=8), device=device, areal_density=True)
+                   for device in ("cuda", "cpu"))
+    assert there.provenance.device == "cuda"
+    for name, layer in here.layers.items():
+        np.testing.assert_allclose(there.layers[name].array, layer.array, rtol=2e-5, err_msg=name)
 
 
 def test_same_bits_every_run(kernels):
