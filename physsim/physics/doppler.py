@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +64,15 @@ def _shells(fractions: Mapping[str, float]) -> list[tuple[float, float, int]]:
 
 
 def _below(index: int, p_au: Floats) -> Floats:
-    """Integral of a profile from -100 a.u. to p; power laws of J between the knots, trapezia on a fine grid."""
+    """Integral of a profile from -100 a.u. to p."""
+    side = _one_side(index)
+    return np.asarray(side[-1] + np.sign(p_au) * np.interp(np.abs(p_au), _FINE, side))
+
+
+@cache
+def _one_side(index: int) -> Floats:
+    """Integral of a profile from 0 to _FINE; exponentials of p between the knots, trapezia on a fine grid."""
     tables = scattering_tables()
     logs = portable.log(np.maximum(tables.profile[index], 1e-30))
     profile = portable.exp(np.interp(_FINE, tables.momentum_au, logs))
-    side = np.concatenate([[0.0], np.cumsum(0.5 * (profile[1:] + profile[:-1]) * np.diff(_FINE))])
-    return np.asarray(side[-1] + np.sign(p_au) * np.interp(np.abs(p_au), _FINE, side))
+    return np.concatenate([[0.0], np.cumsum(0.5 * (profile[1:] + profile[:-1]) * np.diff(_FINE))])

@@ -109,7 +109,7 @@ def _built(compositions: tuple[tuple[tuple[str, float], ...], ...], measured: tu
     tables = PhotonTables(
         cell_row=rows.cell_row, cell_edge=rows.cell_edge, row=np.array(lines, dtype=np.float32),
         rayleigh=_alias(np.array([law.rayleigh_bins() for law in laws])),
-        compton=_alias(np.array([law.compton_bins() for law in laws])),
+        compton=_alias(np.array([law.compton_bins for law in laws])),
         doppler=_alias(moving), doppler_density=(moving * moving.shape[2]).astype(np.float32),
         scattering=np.array([law.nodes() for law in laws], dtype=np.float32),
         normalisation=np.array([law.normalisation() for law in laws], dtype=np.float32),

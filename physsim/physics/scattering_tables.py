@@ -7,6 +7,7 @@ the distribution function is exact at the bins' ends and energies of the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,7 @@ class ScatteringLaw:
         sine = y / (1.0 + energy / HC_KEV_ANGSTROM * (1.0 - y))
         return integrals(lambda half: self.rayleigh(energy[:, :, None], half), sine * sine)
 
+    @cached_property
     def compton_bins(self) -> Floats:
         """(COMPTON_ROWS, 128) integrals over bins of sin(theta/2)."""
         energy = rows_kev(COMPTON_ROWS, 16)[:, None]
@@ -107,7 +109,7 @@ class ScatteringLaw:
     def normalisation(self) -> Floats:
         """(COMPTON_ROWS, 2): tabulated cross section of free atoms / integral of the law, Rayleigh and Compton."""
         free = self.rayleigh_total(rows_kev(COMPTON_ROWS, 16), free=True)
-        compton = 4.0 * np.pi * np.cumsum(self.compton_bins(), axis=1)[:, -1]
+        compton = 4.0 * np.pi * np.cumsum(self.compton_bins, axis=1)[:, -1]
         energy = np.minimum(rows_kev(COMPTON_ROWS, 16), ENERGY_MAX_KEV)
         within = rows_kev(COMPTON_ROWS, 16) <= ENERGY_MAX_KEV
         factors = [mass_attenuation_cm2_g(self.fractions, energy, "rayleigh") / free,

@@ -15,6 +15,7 @@ from physsim.physics.form_factors import (
 )
 from physsim.physics.library import library_entry
 from physsim.physics.photon_tables import build
+from physsim.physics.scattering_tables import nodes_squared_per_angstrom
 from physsim.physics.tables import fluorescence_arrays
 
 
@@ -123,3 +124,15 @@ def test_unknown_form_factors_are_refused():
     with pytest.raises(InvalidInput, match="2 form factors"):
         build(["water"], form_factors=[None, None])
     assert "fat" in molecular_form_factor_names()
+
+
+@pytest.mark.parametrize(("name", "factor", "coherent_error"), [
+    ("water", None, 2e-3), ("I", None, 2e-3), ("Pb", None, 2e-3), ("water", "water", 8e-3), ("adipose", "fat", 1.2e-2)])
+def test_nodes_follow_the_form_factors(name, factor, coherent_error):
+    """Lines between the nodes of form_factors.h; worst at the kinks of measured points. S from 0.01/angstrom on."""
+    fractions, x = library_entry(name).mass_fractions, np.linspace(0.01, 12.0, 20_001)
+    got = build([name], form_factors=[factor]).scattering[0].astype(float)
+    f, s = (np.interp(x * x, nodes_squared_per_angstrom(), got[:, column]) for column in (0, 1))
+    measured = factor and molecular_form_factor(factor)
+    np.testing.assert_allclose(f, coherent_mol_g(fractions, x, measured or None), rtol=coherent_error)
+    np.testing.assert_allclose(s, incoherent_mol_g(fractions, x), rtol=5e-4)
