@@ -10,7 +10,8 @@ from physsim.physics.photon_tables import build
 tables = build(["water", "bone_cortical", "I", "adipose"], form_factors=["water", None, None, "fat"])
 print(hashlib.sha256(b"".join(array.tobytes() for array in tables.arrays().values())).hexdigest())
 """
-FEATURES = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX2 FMA3"  # numpy's names; absent ones only warn
+# numpy's names; those that this CPU lacks only warn
+FEATURES = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX2 FMA3"
 
 
 def test_tables_do_not_depend_on_the_cpu():
