@@ -90,7 +90,9 @@ LANES = {
     "gather(table, k)": lambda v: np.take_along_axis(v.table, v.k, 1),
     "Window(table)[k]": lambda v: np.take_along_axis(v.table, v.k, 1),
     "Window(table)[window_index<true>(w)]": lambda v: np.take_along_axis(v.table, np.floor(v.w).astype(I32) & 31, 1),
-    "Window(table)[window_index<false>(w)]": lambda v: np.take_along_axis(v.table, np.ceil(v.w).astype(I32) - 1 & 31, 1),
+    "Window(table)[window_index<false>(w)]": lambda v: np.take_along_axis(
+        v.table, np.ceil(v.w).astype(I32) - 1 & 31, 1
+    ),
     "past_plane<true>(w)": lambda v: v.w - np.floor(v.w),
     "past_plane<false>(w)": lambda v: v.w - np.ceil(v.w),
     "gather(as_words(table), k)": lambda v: np.take_along_axis(v.table.view(I32), v.k, 1),
@@ -155,8 +157,9 @@ def inputs():
     whole = {name: rng.integers(-2**31, 2**31, (groups, 16), np.int64).astype(I32) for name in "ij"}
     small = {name: rng.integers(-2**14, 2**14, (groups, 16)).astype(I32) for name in "mn"}
     small["n"][1::2] = small["m"][1::2]
-    places = np.where(rng.random((groups, 16)) < 0.3, rng.integers(-40, 40, (groups, 16)), rng.uniform(-40, 40, (groups, 16)))
-    return SimpleNamespace(**draw, **whole, **small, w=places.astype(np.float32), k=rng.integers(0, 32, (groups, 16)).astype(I32),
+    on_planes, between = rng.integers(-40, 40, (groups, 16)), rng.uniform(-40, 40, (groups, 16))
+    places = np.where(rng.random((groups, 16)) < 0.3, on_planes, between).astype(np.float32)
+    return SimpleNamespace(**draw, **whole, **small, w=places, k=rng.integers(0, 32, (groups, 16)).astype(I32),
                            table=rng.random((groups, 32), np.float32),
                            h=rng.integers(0, 2**16, (groups, 16)).astype(np.uint16),
                            square=rng.random((1, 256), np.float32), base=rng.random((1, 256), np.float32))
