@@ -57,6 +57,7 @@ MonteCarloScene scene_of(const Fields& fields) {
     scene.media = reinterpret_cast<const Medium*>(fields.array<int32_t>("media"));
     scene.ambient = fields.number<int32_t>("ambient");
     scene.cell_class = fields.array<uint16_t>("cell_class");
+    scene.cell_label = fields.array<int32_t>("cell_label");
     scene.majorant = fields.array<float>("majorant");
     scene.energy_bins = fields.number<int32_t>("energy_bins");
     return scene;
@@ -139,11 +140,22 @@ py::array_t<float> survey_scene(const py::dict& fields, int materials, int threa
     return greatest;
 }
 
+// See launch/montecarlo.h.
+py::array_t<int32_t> label_scene(const py::dict& fields, int threads) {
+    const MonteCarloScene scene = scene_of(Fields(fields));
+    py::array_t<int32_t> labels({scene.cells[2], scene.cells[1], scene.cells[0]});
+    int32_t* out = labels.mutable_data();
+    py::gil_scoped_release release;
+    label_cells(scene, out, threads);
+    return labels;
+}
+
 void bind_montecarlo(py::module_& m) {
     py::class_<MonteCarlo>(m, "MonteCarlo")
         .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
         .def("run", &MonteCarlo::run);
     m.def("survey_cells", &survey_scene);
+    m.def("label_cells", &label_scene);
 }
 
 }  // namespace

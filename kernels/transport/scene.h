@@ -27,15 +27,15 @@ struct MonteCarloScene {
     float cell_cm[3], cells_per_cm[3];
     float world_low[3], world_high[3];
     const uint16_t* cell_class;  // (cells z + 2, y + 2, x + 2): row of `majorant`
+    const int32_t* cell_label;   // same shape: the label of all voxels in the cell, at relative density 1; -1: look at the voxel
     const float* majorant;       // (classes, energy bins): 1/cm, no smaller than any attenuation in the cell
     int32_t energy_bins;
 };
 
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD int cell_class(const MonteCarloScene& scene, int cx, int cy, int cz) {
-    const int nx = scene.cells[0] + 2, ny = scene.cells[1] + 2;
-    return load_read_only(scene.cell_class + (static_cast<int64_t>(cz) * ny + cy) * nx + cx);
+PHYSSIM_HD int64_t cell_number(const MonteCarloScene& scene, const int (&cell)[3]) {
+    return (static_cast<int64_t>(cell[2]) * (scene.cells[1] + 2) + cell[1]) * (scene.cells[0] + 2) + cell[0];
 }
 
 // Lower and upper face of cell c along an axis; cell 0 and the last are ambient.

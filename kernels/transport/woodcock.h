@@ -71,7 +71,8 @@ PHYSSIM_HD Flight fly(const MonteCarloScene& scene, const PhotonTables& tables, 
     for (int a = 0; a < 3; a++) inverse[a] = u[a] == 0.0f ? FAR_AWAY : 1.0f / u[a];
     Flight end = Flight::LOST;
     for (int step = 0; step < MOST_STEPS; step++) {
-        const int row = cell_class(scene, course.cell[0], course.cell[1], course.cell[2]);
+        const int64_t cell = cell_number(scene, course.cell);
+        const int row = load_read_only(scene.cell_class + cell);
         const float majorant = load_read_only(scene.majorant + static_cast<int64_t>(row) * scene.energy_bins + bin);
         float face[3], gap[3];
         PHYSSIM_UNROLL
@@ -90,15 +91,15 @@ PHYSSIM_HD Flight fly(const MonteCarloScene& scene, const PhotonTables& tables, 
         for (int a = 0; a < 3; a++) r[a] += reach * u[a];
         if (reach < leave) {
             course.words = block_of(stream, history, photon.block++);
-            const bool ambient = course.cell[0] == 0 || course.cell[0] > scene.cells[0] || course.cell[1] == 0 || course.cell[1] > scene.cells[1]
-                || course.cell[2] == 0 || course.cell[2] > scene.cells[2];
             float density = 1.0f;
-            course.label = scene.ambient, course.voxel = -1;
-            if (!ambient) {
+            course.label = load_read_only(scene.cell_label + cell), course.voxel = -1;
+            if (course.label != scene.ambient) {
                 course.voxel = voxel_number(scene, voxel_at(scene, 0, course.cell[0], r[0]), voxel_at(scene, 1, course.cell[1], r[1]),
                                             voxel_at(scene, 2, course.cell[2], r[2]));
-                course.label = label_of(scene, course.voxel);
-                density = relative_density(scene, course.voxel);
+                if (course.label < 0) {
+                    course.label = label_of(scene, course.voxel);
+                    density = relative_density(scene, course.voxel);
+                }
             }
             const Medium& medium = scene.media[course.label];
             course.interaction = lookup(tables, medium.material, photon.energy);

@@ -116,6 +116,7 @@ def pack_scene(
         "world_high": tuple(size_cm.astype(np.float32).tolist()),
         "cell_voxels": (1, 1, 1),
         "cell_class": None,
+        "cell_label": None,
         "majorant": None,
         "energy_bins": 0,
     }
@@ -233,6 +234,8 @@ def _add_majorants(
     fields["cell_class"] = np.ascontiguousarray(numbers.reshape(density.shape[:3]).astype(np.uint16))
     fields["cell_voxels"] = tuple(int(n) for n in edge)
     fields["energy_bins"] = highest.shape[1]
+    inner_labels = _engine.label_cells(fields, threads)
+    fields["cell_label"] = np.pad(inner_labels, 1, constant_values=fields["ambient"])
 
 
 def _cells(
