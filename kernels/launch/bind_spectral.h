@@ -2,6 +2,7 @@
 #pragma once
 #include "launch/overlay.h"
 #include "launch/spectral.h"
+#include "raytrace/interpolative.h"
 #include "raytrace/singular.h"
 
 namespace {
@@ -122,11 +123,24 @@ py::tuple singular_vectors(Doubles matrix) {
     return py::make_tuple(left, right);
 }
 
+// Numbers of the columns that give the others, and how: (columns chosen) and (columns chosen, columns).
+py::tuple interpolative_columns(Doubles matrix, double tolerance) {
+    std::vector<int64_t> chosen;
+    std::vector<double> transfer;
+    interpolative(matrix.data(), static_cast<size_t>(matrix.shape(0)), static_cast<size_t>(matrix.shape(1)), tolerance, chosen, transfer);
+    py::array_t<int64_t> numbers(static_cast<py::ssize_t>(chosen.size()));
+    Doubles rows({static_cast<py::ssize_t>(chosen.size()), matrix.shape(1)});
+    std::copy(chosen.begin(), chosen.end(), numbers.mutable_data());
+    std::copy(transfer.begin(), transfer.end(), rows.mutable_data());
+    return py::make_tuple(numbers, rows);
+}
+
 void bind_spectral(py::module_& m) {
     m.def("survey", &survey);
     m.def("project_spectral", &project_spectral_arrays);
     m.def("replace_patch", &replace_patch);
     m.def("singular_vectors", &singular_vectors);
+    m.def("interpolative", &interpolative_columns);
 }
 
 }  // namespace

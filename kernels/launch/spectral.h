@@ -136,6 +136,10 @@ inline void trace_along(const SpectralJob& job, int w, const std::vector<Spectra
     const int edge = spectral_tile_edge(whole.nw);
     const size_t floats = static_cast<size_t>(edge) * static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
     AlignedFloats room(2 * floats);
+    std::vector<uint64_t> materials_room(2 * static_cast<size_t>(edge) * static_cast<size_t>(edge));
+    const auto materials_of = [&](const ColumnTile& tile) -> TileMaterials {
+        return {materials_room.data() + (tile.data == room.data.get() ? 0 : edge * edge), (whole.nw + BLOCKS_IN_COLUMN - 1) / BLOCKS_IN_COLUMN};
+    };
     std::vector<ColumnTile> tiles;
     for (int p = 0; p < np; p += edge)
         for (int q = 0; q < nq; q += edge) {
@@ -153,12 +157,12 @@ inline void trace_along(const SpectralJob& job, int w, const std::vector<Spectra
             std::fill(column, column + COLUMN_PAD, 0.0f);
             if (i == tile.np - 1 && row == tile.nq - 1) std::fill(column + tile.stride, column + tile.stride + COLUMN_PAD, 0.0f);
         }
-        return job.kernels->spectral.pack_columns(job.labels, job.density, job.format, tile, row, scratch);
+        return job.kernels->spectral.pack_columns(job.labels, job.density, job.format, tile, materials_of(tile), row, scratch);
     };
     const auto trace = [&](const ColumnTile& tile, int item, const uint32_t* word) {
         const RayGroups& groups = views[static_cast<size_t>(item / blocks)].groups;
         const int first = 16 * (item % blocks);
-        if (first < groups.rays.columns) job.kernels->spectral.trace_columns(tile, groups, first, job.channels, word);
+        if (first < groups.rays.columns) job.kernels->spectral.trace_columns(tile, materials_of(tile), groups, first, job.channels, word);
     };
     for_tiles<ColumnTile>(team, job, tiles, edge, static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD,
                           static_cast<int>(views.size()) * blocks, [](const ColumnTile& tile) { return static_cast<int>(tile.nq); }, pack, trace);

@@ -32,6 +32,8 @@ PHYSSIM_HD F weigh(const float* weights, int energies, const float* transmission
     return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
+constexpr int SUMS_AHEAD = 3;  // groups whose sums are asked for early
+
 // Images of the groups of group-columns `from` .. `to` - 1 of a view; scratch: 16 (energies + 4 + channels) floats.
 inline void finish_groups(const RayGroups& groups, const Channels& channels, const Signal& signal, const ViewImages& images, int from, int to,
                           float* scratch) {
@@ -54,9 +56,10 @@ inline void finish_groups(const RayGroups& groups, const Channels& channels, con
         }
         return load(lane);
     };
-    for (int c = from; c < to; c++)
-        for (int r = 0; r * groups.high < rays.rows; r++) {
+    for (int r = 0; r * groups.high < rays.rows; r++)  // columns inside: the lines of an image's rows stay in the first-level cache
+        for (int c = from; c < to; c++) {
             const float* sums = groups.sums + r * groups.row_step + c * groups.column_step;
+            for (int k = 0; k < channels.count && k < 64; k++) __builtin_prefetch(sums + SUMS_AHEAD * groups.column_step + 16 * k);
             const int row = r * groups.high, column = c * groups.wide;
             if (groups.along >= 0) {  // parameter to mm
                 const int32_t axis[3] = {groups.along == 0 ? 1 : 0, groups.along == 2 ? 1 : 2, groups.along};

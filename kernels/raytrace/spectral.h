@@ -56,6 +56,15 @@ struct ViewImages {
 // First word of a part of a tile, and the bits that differ from it anywhere in the part.
 struct PartWords { uint32_t first, differs; };
 
+// Where a tile of columns holds one material: byte b of a column's word is the material of its voxels b * high .. (b + 1) * high - 1
+// where they have but one, else MIXED.
+struct TileMaterials {
+    uint64_t* column;  // (nq, np)
+    int32_t high;
+};
+constexpr uint32_t MIXED = 255;
+constexpr int BLOCKS_IN_COLUMN = 8;
+
 // What is in a layer of the volume: labels met, and whether a density cannot be.
 struct Survey {
     uint8_t* present;  // (65536) 1 where a label occurs

@@ -7,10 +7,12 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
+constexpr int WALK_AHEAD = 4;   // cells asked for early: the hardware cannot guess where a path turns
+constexpr int LEAST_EVEN = 6;   // cells of one material in a row that are worth a loop of their own
+
 // One crossing of w a cell at most, GROUPS groups in flight, from cell `from` to the one before `to`. The queues take two pieces a cell.
 template <int GROUPS>
-PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, int row, const int* base, const float* const* window, Run* run,
-                              const Channels& channels) {
+PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const Climb* rays, const float* const* window, Run* run, const Channels& channels) {
     const I labels(channels.labels());
     const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
     Climb climb[GROUPS];
@@ -18,16 +20,17 @@ PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, int ro
     I voxel[GROUPS], word[GROUPS];
     Piece* end[GROUPS];
     for (int g = 0; g < GROUPS; g++) {
-        climb[g] = Climb(cells, row + 16 * g, base[g]);
+        climb[g] = rays[g];
         path[g] = run[g].path, beyond[g] = F(0.0f), end[g] = run[g].end;
         voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
         word[g] = from == 0 ? as_int(Window(window[g] + cells.cell[0].column)[voxel[g]]) : run[g].word;
     }
-    for (int c = from; c < to; c++) {
-        const F exit(cells.cell[c].exit), length(cells.cell[c].length);
-        const int64_t column = cells.cell[c].column;
+    for (const Cell* cell = cells.cell + from; cell < cells.cell + to; cell++) {
+        const F exit(cell->exit), length(cell->length);
+        const int64_t column = cell->column, ahead = cell[WALK_AHEAD].column;
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
+            __builtin_prefetch(window[g] + ahead);
             const Window voxels(window[g] + column);
             const F place = climb[g].at(exit), above = climb[g].voxel_at(place);
             const F past = place - (above - climb[g].face);
@@ -46,6 +49,76 @@ PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, int ro
         }
     }
     for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]), run[g].word = word[g], run[g].end = end[g];
+}
+
+// The same where all voxels in reach are of one material, or outside the tile and 0.
+template <int GROUPS>
+PHYSSIM_HD void walk_even(const ColumnCells& cells, int from, int to, const Climb* rays, const float* const* window, Run* run, const Channels& channels, I material) {
+    const I labels(channels.labels());
+    const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
+    Climb climb[GROUPS];
+    F path[GROUPS], beyond[GROUPS];
+    I voxel[GROUPS];
+    for (int g = 0; g < GROUPS; g++) {
+        climb[g] = rays[g];
+        if (from > 0 && any(unlike(run[g].word, material, labels))) *run[g].end++ = {run[g].path, run[g].word};
+        path[g] = run[g].path, beyond[g] = F(0.0f), run[g].word = material;
+        voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
+    }
+    for (const Cell* cell = cells.cell + from; cell < cells.cell + to; cell++) {
+        const F exit(cell->exit), length(cell->length);
+        const int64_t column = cell->column, ahead = cell[WALK_AHEAD].column;
+        PHYSSIM_UNROLL
+        for (int g = 0; g < GROUPS; g++) {
+            __builtin_prefetch(window[g] + ahead);
+            const Window voxels(window[g] + column);
+            const F place = climb[g].at(exit), above = climb[g].voxel_at(place);
+            const I first = as_int(voxels[voxel[g]]);
+            voxel[g] = as_int(above);
+            const I change = as_int(voxels[voxel[g]]) - first;
+            path[g] = multiply_add(to_float(first), length, path[g]);
+            beyond[g] = multiply_add(to_float(change), place - (above - climb[g].face), beyond[g]);
+        }
+    }
+    for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]);
+}
+
+// The materials of the columns that a path crosses, from TileMaterials.
+struct PathMaterials {
+    uint64_t cell[2 * MAX_TILE_EDGE + 8];
+
+    inline void build(const ColumnTile& tile, const TileMaterials& materials, const ColumnCells& path) {
+        const float per_column = 1.0f / static_cast<float>(tile.stride);
+        for (int c = 0; c < path.count; c++)  // half a column's offset against rounding
+            cell[c] = materials.column[static_cast<int32_t>((static_cast<float>(path.cell[c].column - COLUMN_PAD) + 0.5f * static_cast<float>(tile.stride)) * per_column)];
+    }
+};
+
+// Cells [from, to) by runs: those whose blocks `reach` are of one material, and the others.
+template <int GROUPS>
+inline void walk_by_materials(const ColumnCells& path, const uint64_t* materials, uint64_t reach, int from, int to, const Climb* climb, const float* const* window,
+                              Run* run, const Channels& channels) {
+    constexpr int AT_ONCE = GROUPS < RUNS_AT_ONCE ? GROUPS : RUNS_AT_ONCE;
+    constexpr uint64_t EACH = 0x0101010101010101u;
+    const int lowest = __builtin_ctzll(reach);
+    for (int begin = from; begin < to;) {
+        int even = begin, end = begin;  // the next even cells, [even, end)
+        uint64_t material = MIXED;
+        while (even < to) {
+            material = (materials[even] >> lowest) & MIXED;
+            end = even;
+            if (material != MIXED)
+                while (end < to && ((materials[end] ^ (material * EACH)) & reach) == 0) end++;
+            if (end - even >= LEAST_EVEN) break;
+            even = end > even ? end : even + 1;
+        }
+        if (begin < even)
+            for (int g = 0; g < GROUPS; g += AT_ONCE) walk_climbing<AT_ONCE>(path, begin, even, climb + g, window + g, run + g, channels);
+        if (even < to)
+            for (int g = 0; g < GROUPS; g += AT_ONCE)
+                walk_even<AT_ONCE>(path, even, end, climb + g, window + g, run + g, channels, I(static_cast<int32_t>(material)));
+        begin = even < to ? end : to;
+    }
 }
 
 // Any number of crossings a cell.
@@ -69,11 +142,13 @@ PHYSSIM_HD void walk_steep(const Cell* cells, int count, float entry, Fetch&& fe
 
 // Cells [from, to) for GROUPS x 16 rows; splits the path where a window cannot hold it.
 template <int GROUPS>
-inline void walk_rows(const ColumnTile& tile, const ColumnCells& path, int row, int from, int to, Run (&run)[GROUPS], const Channels& channels) {
+inline void walk_rows(const ColumnTile& tile, const TileMaterials& materials, const ColumnCells& path, const PathMaterials& met, int row, int from, int to,
+                      Run (&run)[GROUPS], const Channels& channels) {
     const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
     const float* window[GROUPS];
     int base[GROUPS];
     bool fits = true, touches = false;
+    double low_end = tile.nw, high_end = 0.0;
     for (int g = 0; g < GROUPS; g++) {
         const Span span = span_of(path, row + 16 * g, entry, exit);
         const bool away = span.high < 0 || span.low > tile.nw;
@@ -81,19 +156,25 @@ inline void walk_rows(const ColumnTile& tile, const ColumnCells& path, int row, 
         base[g] = away ? -COLUMN_PAD : floor_int(span.low) - 1;
         fits = fits && (away || floor_int(span.high) + 1 <= base[g] + 31);
         window[g] = tile.data + base[g];
+        if (away) continue;
+        low_end = span.low < low_end ? span.low : low_end;
+        high_end = span.high > high_end ? span.high : high_end;
     }
     if (!touches) return;
     const double last = path.slope + (row + 16 * GROUPS) * path.slope_row, first = path.slope + row * path.slope_row;
     if (fits && first <= MOST_SLOPE && first >= -MOST_SLOPE && last <= MOST_SLOPE && last >= -MOST_SLOPE) {
         for (Run& r : run)
             if (r.end - r.first + 2 * (to - from) >= MAX_PIECES - 1) fold(channels, r);
-        constexpr int AT_ONCE = GROUPS < RUNS_AT_ONCE ? GROUPS : RUNS_AT_ONCE;
-        for (int g = 0; g < GROUPS; g += AT_ONCE)
-            walk_climbing<AT_ONCE>(path, from, to, row + 16 * g, base + g, window + g, run + g, channels);
+        Climb climb[GROUPS];
+        for (int g = 0; g < GROUPS; g++) climb[g] = Climb(path, row + 16 * g, base[g]);
+        const int lowest = floor_int(low_end) - 1, highest = floor_int(high_end) + 1;  // voxels in reach, and one beside them
+        const int bottom = lowest > 0 ? lowest / materials.high : 0, top = (highest < tile.nw ? highest : tile.nw - 1) / materials.high;
+        const uint64_t reach = (~uint64_t{0} >> (8 * (BLOCKS_IN_COLUMN - 1 - top))) & (~uint64_t{0} << (8 * bottom));
+        walk_by_materials<GROUPS>(path, met.cell, reach, from, to, climb, window, run, channels);
     } else if (!fits && to - from > 1) {
         const int middle = (from + to) / 2;
-        walk_rows<GROUPS>(tile, path, row, from, middle, run, channels);
-        walk_rows<GROUPS>(tile, path, row, middle, to, run, channels);
+        walk_rows<GROUPS>(tile, materials, path, met, row, from, middle, run, channels);
+        walk_rows<GROUPS>(tile, materials, path, met, row, middle, to, run, channels);
     } else {
         for (int g = 0; g < GROUPS; g++) {
             const float* voxels = window[g];
@@ -124,23 +205,25 @@ PHYSSIM_HD bool level(const ColumnCells& path, int row) {
 }
 
 // Adds the channels of columns first .. first + 15 in the tile; `whole` is the tile's word where it has but one.
-inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, int first, const Channels& channels, const uint32_t* whole) {
+inline void spectral_columns(const ColumnTile& tile, const TileMaterials& materials, const RayGroups& groups, int first, const Channels& channels, const uint32_t* whole) {
     const ViewRays& rays = groups.rays;
     const int count = rays.columns - first < 16 ? rays.columns - first : 16;
     if (columns_miss(rays, tile, first, first + count - 1)) return;
     ColumnCells path[16];
+    PathMaterials met[16];
     Piece queue[GROUPS_AT_ONCE * MAX_PIECES];
     int low = rays.rows, high = -1;
     for (int c = 0; c < count; c++) {
         path[c].build(rays, tile, first + c);
         if (path[c].count == 0) continue;
+        met[c].build(tile, materials, path[c]);
         if (path[c].first_row < low) low = path[c].first_row;
         if (path[c].last_row > high) high = path[c].last_row;
     }
-    const auto walk = [&](const ColumnCells& cells, float* sums, int row, auto& run) {
+    const auto walk = [&](int c, float* sums, int row, auto& run) {
         Piece* pieces = queue;
         for (Run& r : run) r = Run(sums, F(channels.quantum), pieces), sums += groups.row_step, pieces += MAX_PIECES;
-        walk_rows(tile, cells, row, 0, cells.count, run, channels);
+        walk_rows(tile, materials, path[c], met[c], row, 0, path[c].count, run, channels);
         for (Run& r : run) finish_run(channels, r);
     };
     // Groups of rows outside, columns inside: neighbouring columns cross the same cells, which are then in the first-level cache.
@@ -153,7 +236,7 @@ inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, in
             const int lines = channels.count * (in_reach < GROUPS_AT_ONCE ? in_reach : GROUPS_AT_ONCE);
             for (int line = 0; line < lines && line < 64; line++) __builtin_prefetch(sums + 16 * line, 1);
             if (!whole && in_reach >= GROUPS_AT_ONCE) {
-                walk(path[c], sums, row, many);
+                walk(c, sums, row, many);
                 continue;
             }
             for (int g = 0; g < in_reach && g < GROUPS_AT_ONCE; g++, sums += groups.row_step) {
@@ -162,7 +245,7 @@ inline void spectral_columns(const ColumnTile& tile, const RayGroups& groups, in
                     add_voxel(channels, F(0.0f) == F(0.0f), I(static_cast<int32_t>(*whole)), chord(tile, path[c], row + 16 * g), one[0]);
                     finish_run(channels, one[0]);
                 } else {
-                    walk(path[c], sums, row + 16 * g, one);
+                    walk(c, sums, row + 16 * g, one);
                 }
             }
         }

@@ -48,18 +48,31 @@ inline uint32_t pack_line_words(float* line, const float* label, int n, uint32_t
 }
 
 // Row j of a column tile; scratch: (np stride + 2 COLUMN_PAD) floats.
-inline PartWords pack_spectral_columns(const Volume& labels, const Volume& density, const WordFormat& format, const ColumnTile& tile, int j, float* scratch) {
+inline PartWords pack_spectral_columns(const Volume& labels, const Volume& density, const WordFormat& format, const ColumnTile& tile, const TileMaterials& materials,
+                                       int j, float* scratch) {
     if (density.data) pack(density, tile, j);
     ColumnTile names = tile;
     names.data = scratch, names.nq = 1, names.q0 = tile.q0 + j;
     pack(labels, names, 0);
+    const uint32_t low = (1u << format.label_bits) - 1u, step = VOXEL_PRIME[tile.axis[2]];
     PartWords part = {0, 0};
     for (int i = 0; i < tile.np; i++) {
         float* line = tile.data + COLUMN_PAD + (static_cast<int64_t>(j) * tile.np + i) * tile.stride;
+        const float* names_of_line = scratch + COLUMN_PAD + static_cast<int64_t>(i) * tile.stride;
         if (!density.data)
             for (int k = 0; k < tile.nw; k++) line[k] = 1.0f;
         const uint32_t place = static_cast<uint32_t>(tile.p0 + i) * VOXEL_PRIME[tile.axis[0]] + static_cast<uint32_t>(tile.q0 + j) * VOXEL_PRIME[tile.axis[1]];
-        part.differs |= pack_line_words(line, scratch + COLUMN_PAD + static_cast<int64_t>(i) * tile.stride, tile.nw, place, VOXEL_PRIME[tile.axis[2]], format, part, i == 0);
+        uint64_t found = ~uint64_t{0};
+        for (int b = 0, first = 0; first < tile.nw; b++, first += materials.high) {
+            const int n = tile.nw - first < materials.high ? tile.nw - first : materials.high;
+            PartWords block = {0, 0};
+            block.differs = pack_line_words(line + first, names_of_line + first, n, place + static_cast<uint32_t>(first) * step, step, format, block, true);
+            const uint32_t material = block.first & low;
+            if ((block.differs & low) == 0 && material < MIXED) found ^= static_cast<uint64_t>(MIXED ^ material) << (8 * b);
+            if (i == 0 && b == 0) part.first = block.first;
+            part.differs |= block.differs | (block.first ^ part.first);
+        }
+        materials.column[j * tile.np + i] = found;
     }
     return part;
 }

@@ -69,22 +69,14 @@ def basis_functions(
             )
         )
     limits = np.full(len(table), np.inf) if limits_g_cm2 is None else np.asarray(limits_g_cm2, np.float64)
-    spectra = np.stack([row / _in_order(row) for row in rows if row.any()])
-    used = spectra.any(0)
-    spectra, inside = spectra[:, used], np.ascontiguousarray(table[:, used])
-    mean = _in_order(inside / np.maximum(_in_order((inside * _in_order(spectra)).T), 1e-300)[:, None])
-    hard = np.zeros(inside.shape[1])
-    for spectrum in spectra:
-        for thickness in (0.0, *_thicknesses(mean[None], spectrum, exp)[:, 0]):
-            behind = spectrum * exp(-np.minimum(thickness * mean, 600.0))
-            hard = hard + behind / _in_order(behind)
-    effective = _in_order((inside * hard).T) / _in_order(hard)
-    scale = np.where(effective > 0, effective, 1.0)
+    used, spectra = normalised(rows)
+    inside = np.ascontiguousarray(table[:, used])
+    hard, scale = hardened(inside, spectra)
     amplitude = np.sqrt(np.maximum(hard / hard.max(), 1e-4))
     left, right = _engine.singular_vectors(inside / scale[:, None] * amplitude)
     coefficients, functions = left * scale[:, None], np.zeros((len(right), table.shape[1]))
     functions[:, used] = right / amplitude
-    rays = _mixtures(scale, left)
+    rays = mixtures(scale, left)
     count, error = 1, 0.0
     for spectrum in spectra:
         thickness = _thicknesses(rays @ inside, spectrum, np.exp)
@@ -148,7 +140,28 @@ def checked_weights(weights: ArrayLike, energies: int) -> Floats:
     return values.reshape((1,) * (3 - values.ndim) + values.shape)
 
 
-def _in_order(values: Floats) -> Floats:
+def normalised(rows: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Which of the energies occur, (energies) bool, and at those the spectra of (rows, energies), each of sum 1; rows
+    that are 0 are left out."""
+    spectra = np.stack([row / in_order(row) for row in rows if row.any()])
+    used: NDArray[np.bool_] = np.any(spectra != 0, axis=0)
+    return used, np.asarray(spectra[:, used])
+
+
+def hardened(table: Floats, spectra: Floats) -> tuple[Floats, Floats]:
+    """The mean of the spectra before and behind matter, (energies), and each material's mean attenuation of it,
+    (materials), 1 where that is 0."""
+    mean = in_order(table / np.maximum(in_order((table * in_order(spectra)).T), 1e-300)[:, None])
+    hard = np.zeros(table.shape[1])
+    for spectrum in spectra:
+        for thickness in (0.0, *_thicknesses(mean[None], spectrum, exp)[:, 0]):
+            behind = spectrum * exp(-np.minimum(thickness * mean, 600.0))
+            hard = hard + behind / in_order(behind)
+    effective = in_order((table * hard).T) / in_order(hard)
+    return hard, np.where(effective > 0, effective, 1.0)
+
+
+def in_order(values: Floats) -> Floats:
     """Sum over the first axis, one after the other: numpy's own order depends on the CPU."""
     total = np.zeros(values.shape[1:])
     for value in values:
@@ -167,14 +180,14 @@ def _thicknesses(attenuation: Floats, spectrum: Floats, exponential: Callable[[F
     for depth in DEPTHS:
         for _ in range(5):
             behind = spectrum * exponential(-np.minimum(multiple[:, None] * attenuation, 600.0))
-            seen = _in_order(behind.T)
-            slope = _in_order((behind * attenuation).T) / seen
+            seen = in_order(behind.T)
+            slope = in_order((behind * attenuation).T) / seen
             multiple = np.minimum(multiple + np.maximum(depth + log(seen), 0.0) / np.maximum(slope, 1e-12), 1e9)
         at.append(multiple)
     return np.stack(at)
 
 
-def _mixtures(effective: Floats, left: Floats) -> Floats:
+def mixtures(effective: Floats, left: Floats) -> Floats:
     """(rays, materials) areal densities of attenuation 1: single materials, and pairs in equal parts of attenuation."""
     materials = len(effective)
     partners = np.arange(materials) if materials <= ALL_PAIRS else np.unique(np.abs(left[:, :8]).argmax(0))

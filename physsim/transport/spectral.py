@@ -6,9 +6,10 @@ sums
 
     signal = factor x sum over E of weights[E] exp(-sum over m of mu_m(E) L_m)
 
-in the same kernel: there is no volume and no image per energy. Float32 sums in a fixed order: the same bits for any
-number of threads and any instruction set. A GPU agrees within 1e-5 RMS. Labels and density as numpy, cupy or torch; the
-images are of the library and on the device of the labels.
+in the same kernel, over the few energies from which the others follow (`few_energies`): there is no volume and no image
+per energy. Float32 sums in a fixed order: the same bits for any number of threads and any instruction set. A GPU agrees
+within 1e-5 RMS. Labels and density as numpy, cupy or torch; the images are of the library and on the device of the
+labels.
 
 Neglects: scatter, focal-spot and detector blur (one ray a pixel, through its centre), voxels smaller than the grid's.
 Reference: the path of a ray through voxels, R. L. Siddon, Med. Phys. 12 (1985) 252.
@@ -32,6 +33,7 @@ from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
+from physsim.transport.energies import few_energies
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, checked_body, checked_map
@@ -47,6 +49,8 @@ __all__ = [
 ]
 
 LOG2_E = 1.4426950408889634
+# Of the tolerance: what fewer energies may bring in.
+ENERGIES_SHARE = 0.1
 # A packed voxel: its density, at most 2^WORD_BITS units, and in the low bits its material, which the kernels look up
 # in windows of 2^LEAST_LABEL_BITS. Up to MOST_EVEN_BITS a density is rounded to the nearest (1e-7 of the greatest);
 # beyond, up or down by chance, so that the mean of many voxels is right.
@@ -123,7 +127,8 @@ def project_signal(
     signal of an open pixel: (energies), (nodes, energies) or (outputs, nodes, energies). With nodes > 1 the weights
     are interpolated linearly at position (rows, columns) or (views, rows, columns), 0 at the first node, nodes - 1 at
     the last (heel effect, bowtie). factor: the same shapes, multiplies the pixel (inverse square, obliquity).
-    tolerance: largest error of the log signal that basis functions may bring in; None takes every material by itself.
+    tolerance: largest error of the log signal that basis functions may bring in, and ENERGIES_SHARE of it that fewer
+    energies may; None takes every material and energy by itself.
 
     Returns float32 (views, outputs, rows, columns), or (views, rows, columns) when weights have no axis of outputs.
     Raises as `project_materials`, and InvalidInput for maps or tables of the wrong shape or with NaN.
@@ -227,14 +232,14 @@ def _project(
             weightless = weightless | ~table.any(1)
         attenuation = (table * body.scale_g_cm2[:, None]).T
         if tolerance is not None and not areal:
-            diagonal_mm = float(np.sqrt(sum(size * size for size in grid.size_mm)))
-            basis = basis_functions(
-                table, spectrum, tolerance, limits_g_cm2=diagonal_mm * body.greatest * body.scale_g_cm2
-            )
+            limits = float(np.sqrt(sum(size * size for size in grid.size_mm))) * body.greatest * body.scale_g_cm2
+            basis = basis_functions(table, spectrum, tolerance, limits_g_cm2=limits)
             if basis.count < len(present):
                 coefficients = np.zeros((basis.count, -(-len(present) // 32) * 32), np.float32)
                 coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
                 attenuation = basis.functions.T
+            few, spectrum = few_energies(table, spectrum, basis, ENERGIES_SHARE * tolerance, limits_g_cm2=limits)
+            attenuation = attenuation[few]
     position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
     if position is None and spectrum.shape[1] > 1:
         raise InvalidInput(

@@ -11,6 +11,7 @@ import physsim as ps
 from physsim import _engine
 from physsim.transport import spectral
 from physsim.transport.basis import basis_functions
+from physsim.transport.energies import few_energies
 from physsim.transport.spectral import project_materials, project_signal, project_spectral
 
 SHAPE = (40, 44, 50)
@@ -123,6 +124,48 @@ def test_basis_functions_hold_their_tolerance_on_mixtures(tolerance):
             found = np.exp(-areal * (rays @ basis.coefficients) @ basis.functions) @ spectrum
             seen = exact > np.exp(-12) * spectrum.sum()
             assert np.abs(np.log(found / exact))[seen].max(initial=0) < 2 * tolerance
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6])
+def test_few_energies_hold_their_tolerance_on_mixtures(tolerance):
+    """Random mixtures of all materials, not among the rays that chose the energies, against all 60 energies."""
+    _, table = materials(20)
+    spectra = np.stack([SPECTRUM, SPECTRUM * np.linspace(0.2, 3.0, 60), np.where(np.arange(60) < 30, SPECTRUM, 0.0)])
+    limits = np.where(np.arange(20) == 3, 0.2, np.inf)
+    chosen, weights = few_energies(table, spectra, basis_functions(table, spectra), tolerance, limits_g_cm2=limits)
+    assert weights.shape == (3, len(chosen))
+    assert len(chosen) < 50
+    assert len(set(chosen.tolist())) == len(chosen)
+    rays = np.random.default_rng(5).dirichlet(np.full(20, 0.2), 4000)
+    for areal in (0.0, 0.01, 0.1, 1.0, 5.0, 20.0, 60.0):
+        within = np.minimum(areal * rays, limits)
+        exact = np.exp(-within @ table) @ spectra.T
+        found = np.exp(-within @ table[:, chosen]) @ weights.T
+        seen = exact > np.exp(-12) * spectra.sum(1)
+        assert np.abs(np.log(np.where(seen, found / exact, 1.0))).max() < tolerance
+        cancelled = np.exp(-within @ table[:, chosen]) @ np.abs(weights).T
+        assert (cancelled / exact)[seen].max() < 3  # digits of float32 are not lost
+
+
+def test_few_energies_change_the_signal_less_than_their_tolerance():
+    """The kernel with few energies and its own basis against all energies and all materials by themselves."""
+    labels, density, rho, table = body()
+    exact = project_signal(labels, density, rho, table, SPECTRUM, GRID, STRAIGHT, tolerance=None)
+    for tolerance in (1e-3, 1e-5):
+        signal = project_signal(labels, density, rho, table, SPECTRUM, GRID, STRAIGHT, tolerance=tolerance)
+        assert np.abs(signal / exact - 1).max() < 1.1 * tolerance + 3e-6
+
+
+def test_columns_that_give_the_others():
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(40, 5)) @ rng.normal(size=(5, 12))
+    chosen, transfer = _engine.interpolative(matrix, 1e-9)
+    assert len(chosen) == 5
+    np.testing.assert_allclose(transfer[:, chosen], np.eye(5), atol=1e-12)
+    np.testing.assert_allclose(matrix[:, chosen] @ transfer, matrix, atol=1e-9)
+    chosen, transfer = _engine.interpolative(rng.normal(size=(9, 4)), 0.0)
+    assert sorted(chosen) == [0, 1, 2, 3]
+    assert len(_engine.interpolative(np.zeros((3, 4)), 0.0)[0]) == 0
 
 
 def test_singular_vectors():

@@ -115,3 +115,22 @@ def test_rays_along_the_layers_meet_each_material_where_they_should():
     areal = areal_densities(labels, None, rho, grid, geometry)
     signal = project_signal(labels, None, rho, table, SPECTRUM, grid, geometry)
     assert np.abs(signal / signals(areal, table, SPECTRUM) - 1).max() <= 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_slabs_of_one_material_and_what_lies_between(dtype):
+    """Long ways through one material, edges along and across the columns of voxels, more than 255 materials."""
+    count = 300 if dtype is np.uint16 else 40
+    rho, _ = materials(count)
+    shape = (41, 64, 64)
+    labels = (np.arange(64) // 11 * (count // 7)).astype(dtype) + np.zeros(shape, dtype)
+    labels[:, 40:, :] = count - 1
+    labels[30:, 45:50, 20:40] = 2
+    labels[:13, :20, :] = np.random.default_rng(8).integers(0, count, (13, 20, 64))
+    density = np.random.default_rng(9).uniform(0.5, 1.5, shape).astype(np.float32)
+    grid = ps.Grid(shape=shape)
+    for name in ("columns", "parallel"):
+        truth = areal_densities(labels, density, rho, grid, GEOMETRIES[name])
+        areal = project_materials(labels, density, rho, grid, GEOMETRIES[name])
+        assert rms(areal, truth) <= 2e-6
+        np.testing.assert_allclose(areal, truth, rtol=2e-5, atol=2e-5)
