@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from physsim.transport.operator import Projector as Projector
     from physsim.transport.project import backproject as backproject
     from physsim.transport.project import project as project
+    from physsim.transport.scatter_image import ScatterImage as ScatterImage
+    from physsim.transport.scatter_image import single_scatter as single_scatter
     from physsim.transport.spectral import project_materials as project_materials
     from physsim.transport.spectral import project_signal as project_signal
 
@@ -64,6 +66,8 @@ _PUBLIC = {
     "Projector": "physsim.transport.operator",
     "backproject": "physsim.transport.project",
     "project": "physsim.transport.project",
+    "ScatterImage": "physsim.transport.scatter_image",
+    "single_scatter": "physsim.transport.scatter_image",
     "project_signal": "physsim.transport.spectral",
     "project_materials": "physsim.transport.spectral",
     "Overlay": "physsim.phantom.overlay",

@@ -80,3 +80,9 @@ class MonteCarlo:
         self, first: int, count: int, regions: NDArray[np.int64], image: NDArray[np.int64],
         voxels: NDArray[np.int64] | None, balance: NDArray[np.int64], threads: int, isa: str, /,
     ) -> None: ...
+def single_scatter(
+    words: NDArray[np.int32], voxel_cm: Sequence[float], tables: dict[str, NDArray[np.generic]],
+    source: dict[str, object], targets: dict[str, object], column: NDArray[np.float32], row: NDArray[np.float32],
+    seed: int, stream: int, first: int, count: int, sums: NDArray[np.float64], threads: int, isa: str, /,
+) -> None: ...
+def sobol_points(seed: int, stream: int, replicate: int, plain: bool, count: int, /) -> _Doubles: ...

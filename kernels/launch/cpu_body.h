@@ -1,6 +1,7 @@
 // Included by one translation unit an instruction set, after its target pragma. No std:: templates here: their weak
 // symbols would be shared between the units and could bring instructions that an older CPU lacks.
 #include "launch/physics.h"
+#include "launch/scatter.h"
 #include "launch/table.h"
 #include "raytrace/columns.h"
 #include "raytrace/pack.h"
@@ -37,6 +38,7 @@ static const KernelTable table = {
     joseph_gradient,
     {pack_spectral_columns, pack_spectral_block, spectral_columns, spectral_packets, finish_groups, survey_layer},
     ask_photons,
+    scatter_kernels,
 };
 
 }  // namespace PHYSSIM_ISA

@@ -1,6 +1,7 @@
 // The kernels of one instruction set, as plain function pointers: what cpu.cpp calls without knowing the instruction set.
 #pragma once
 #include "launch/physics_table.h"
+#include "launch/scatter_table.h"
 #include "launch/spectral_table.h"
 #include "raytrace/rays.h"
 
@@ -25,6 +26,7 @@ struct KernelTable {
     void (*joseph_gradient)(const BlockTile&, const double (&spacing)[3], const ViewRays&, bool flat, int from_column, int to_column, const float* image, double* gradient);
     SpectralKernels spectral;
     void (*ask_photons)(const PhotonTables&, const PhotonJob&);
+    ScatterKernels scatter;
 };
 
 const KernelTable& kernels_portable();

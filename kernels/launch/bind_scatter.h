@@ -1,0 +1,113 @@
+// Scatter images for Python: checked by physsim.transport.scatter_image.
+#pragma once
+#include <map>
+
+#include "launch/bind_physics.h"
+#include "launch/scatter.h"
+#include "launch/team.h"
+
+namespace {
+
+template <typename T>
+void take_three(const py::dict& fields, const char* name, T (&out)[3]) {
+    const auto values = fields[name].cast<std::array<T, 3>>();
+    std::copy(values.begin(), values.end(), out);
+}
+
+// words: (z + 2, y + 2, x + 2) int32 of packed_voxels.h.
+PackedVoxels packed_voxels_of(const py::array_t<int32_t, py::array::c_style>& words, const std::array<float, 3>& voxel_cm, int32_t materials) {
+    if (words.ndim() != 3) throw std::invalid_argument("packed voxels must have three axes (z, y, x)");
+    PackedVoxels voxels = {};
+    for (int a = 0; a < 3; a++) {
+        voxels.shape[a] = static_cast<int32_t>(words.shape(2 - a)) - 2;
+        voxels.voxel_cm[a] = voxel_cm[static_cast<size_t>(a)];
+        voxels.voxels_per_cm[a] = 1.0f / voxels.voxel_cm[a];
+        voxels.size_cm[a] = voxels.voxel_cm[a] * static_cast<float>(voxels.shape[a]);
+    }
+    voxels.word = words.data(), voxels.materials = materials;
+    return voxels;
+}
+
+ScatterSource scatter_source_of(const py::dict& fields) {
+    ScatterSource source = {};
+    take_three(fields, "position", source.position);
+    take_three(fields, "across", source.across);
+    take_three(fields, "along", source.along);
+    take_three(fields, "forward", source.forward);
+    const auto low = fields["low"].cast<std::array<double, 2>>(), high = fields["high"].cast<std::array<double, 2>>();
+    for (size_t a = 0; a < 2; a++) source.low[a] = low[a], source.high[a] = high[a];
+    source.solid_angle = fields["solid_angle"].cast<double>();
+    const auto cumulative = table_array<float>(fields, "cumulative", 1);
+    const auto low_kev = table_array<float>(fields, "low_kev", 1), width_kev = table_array<float>(fields, "width_kev", 1);
+    if (cumulative.size() == 0 || low_kev.size() != cumulative.size() || width_kev.size() != cumulative.size())
+        throw std::invalid_argument("the spectrum's arrays must have one length");
+    source.energy_bins = static_cast<int32_t>(cumulative.size());
+    source.cumulative = cumulative.data(), source.low_kev = low_kev.data(), source.width_kev = width_kev.data();
+    return source;
+}
+
+ScatterTargets scatter_targets_of(const py::dict& fields, const Floats& column, const Floats& row) {
+    if (column.size() % 16 || row.size() != column.size()) throw std::invalid_argument("pixels must come in sixteens");
+    ScatterTargets targets = {};
+    take_three(fields, "centre", targets.centre);
+    take_three(fields, "u", targets.u);
+    take_three(fields, "v", targets.v);
+    take_three(fields, "normal", targets.normal);
+    targets.column = column.data(), targets.row = row.data();
+    return targets;
+}
+
+// Adds the estimates of points first ..< first + count of every replicate to sums (replicates, 2, pixels), keV/cm2 a point.
+void single_scatter(const py::array_t<int32_t, py::array::c_style>& words, const std::array<float, 3>& voxel_cm, const py::dict& tables,
+                    const py::dict& source, const py::dict& targets, const Floats& column, const Floats& row, uint64_t seed, uint32_t stream,
+                    uint32_t first, int32_t count, InPlace<double> sums, int threads, const std::string& isa) {
+    const ScatterJob job = [&] {
+        const PhotonTables photon_tables = photon_tables_of(tables);
+        if (photon_tables.materials > MOST_PACKED_MATERIALS) throw std::invalid_argument("too many materials");
+        return ScatterJob{packed_voxels_of(words, voxel_cm, photon_tables.materials), photon_tables, scatter_source_of(source), scatter_targets_of(targets, column, row)};
+    }();
+    const int pixels = static_cast<int>(column.size()), replicates = static_cast<int>(sums.array.shape(0));
+    if (sums.array.ndim() != 3 || sums.array.shape(1) != 2 || sums.array.shape(2) != pixels) throw std::invalid_argument("sums have another shape");
+    const ScatterKernels kernels = isa == "scalar" ? scalar::scatter_kernels : kernels_named(isa).scatter;
+    double* out = sums.array.mutable_data();
+    py::gil_scoped_release release;
+    const int32_t stride = rounded_materials(job.voxels.materials);
+    std::vector<Collision> collisions(static_cast<size_t>(replicates) * static_cast<size_t>(count));
+    std::vector<float> attenuation(collisions.size() * static_cast<size_t>(stride));
+    Team team(threads);
+    Queue births, groups;
+    team.run([&](int) {
+        std::vector<float> room(static_cast<size_t>(stride) * 16 + 16);
+        float* areal = room.data() + (16 - reinterpret_cast<uintptr_t>(room.data()) / sizeof(float) % 16) % 16;
+        int item;
+        while (births.take(replicates, item)) {
+            const size_t at = static_cast<size_t>(item) * static_cast<size_t>(count);
+            const SobolPoints points = scalar::sobol_points(seed, stream, static_cast<uint32_t>(item), false);
+            kernels.collide(job, points, first, count, collisions.data() + at, attenuation.data() + at * static_cast<size_t>(stride));
+        }
+        team.barrier();
+        while (groups.take(replicates * (pixels / 16), item)) {
+            const int replicate = item / (pixels / 16);
+            const size_t at = static_cast<size_t>(replicate) * static_cast<size_t>(count);
+            double* compton = out + static_cast<int64_t>(replicate) * 2 * pixels;
+            kernels.detect(job, collisions.data() + at, attenuation.data() + at * static_cast<size_t>(stride), count, item % (pixels / 16) * 16, areal, compton,
+                           compton + pixels);
+        }
+    });
+}
+
+// The first `count` points of a replicate, (count, SOBOL_DIMENSIONS).
+Doubles sobol_array(uint64_t seed, uint32_t stream, uint32_t replicate, bool plain, uint32_t count) {
+    Doubles out({static_cast<py::ssize_t>(count), static_cast<py::ssize_t>(SOBOL_DIMENSIONS)});
+    const SobolPoints points = scalar::sobol_points(seed, stream, replicate, plain);
+    for (uint32_t n = 0; n < count; n++)
+        for (int32_t d = 0; d < SOBOL_DIMENSIONS; d++) *out.mutable_data(n, d) = scalar::sobol(points, d, n);
+    return out;
+}
+
+void bind_scatter(py::module_& m) {
+    m.def("single_scatter", &single_scatter);
+    m.def("sobol_points", &sobol_array);
+}
+
+}  // namespace

@@ -1,0 +1,272 @@
+"""Images of once scattered photons by forced detection from Sobol points: smooth, fast, with a standard error.
+
+For every point of a Sobol sequence a photon's direction, depth of collision and energy follow; the energy that the
+collision sends to each pixel is known without further chance: see kernels/transport/{single_scatter,forced_detection}.h
+for the law. Independent scrambles of the sequence (replicates) give independent images, and these the error.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
+from physsim.errors import InvalidInput, message
+from physsim.phantom.phantom import Phantom
+from physsim.physics.photon_tables import PhotonTables, build
+from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
+from physsim.randomness import checked_seed, stream_number
+from physsim.spec.geometry import Geometry
+from physsim.spec.spectrum import Spectrum
+from physsim.transport.packed_voxels import PackedVoxels, pack_voxels
+from physsim.units import CM_PER_MM
+
+Floats = NDArray[np.float64]
+Process = Literal["compton", "rayleigh"]
+
+STREAM = "scatter points"
+PROCESSES: tuple[Process, ...] = ("compton", "rayleigh")  # rows of the kernel's sums
+LEAST_REPLICATES = 8
+MOST_POINTS = 2**24
+_FIELD_STEPS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class ScatterImage:
+    """Once scattered energy per area and photon emitted into the field (keV/cm2 per history), by process.
+
+    replicates: (replicates, 2 processes, rows, columns) float64, independent estimates of the same images; all
+        errors and covariances follow from their spread. `points`: Sobol points of each.
+    """
+
+    replicates: Floats
+    points: int
+    seed: int
+
+    def image(self, process: Process | None = None) -> Floats:
+        """(rows, columns) keV/cm2 per history of one process, or the sum of both."""
+        return np.asarray(self._of(process).mean(axis=0))
+
+    def error(self, process: Process | None = None) -> Floats:
+        """(rows, columns) standard error of `image`, in its unit."""
+        deviations = self.deviations(process)
+        return np.asarray(np.sqrt((deviations * deviations).sum(axis=0)))
+
+    def deviations(self, process: Process | None = None) -> Floats:
+        """(replicates, rows, columns) D such that sum over replicates of D[i] D[j] is the covariance of pixels i, j."""
+        images = self._of(process)
+        return np.asarray((images - images.mean(axis=0)) / math.sqrt(len(images) * (len(images) - 1)))
+
+    def mean(
+        self, window: tuple[slice, slice] = (slice(None), slice(None)), process: Process | None = None
+    ) -> tuple[float, float]:
+        """Mean over a window of pixels and its standard error: pixels are correlated, so not from `error`."""
+        means = self._of(process)[(slice(None), *window)].mean(axis=(1, 2))
+        return float(means.mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
+
+    @property
+    def relative_error(self) -> float:
+        """e_S: the RMS over pixels of the standard error over the mean scatter; infinite where nothing scatters."""
+        mean = float(self.image().mean())
+        return float(np.sqrt((self.error() ** 2).mean())) / mean if mean > 0.0 else math.inf
+
+    def _of(self, process: Process | None) -> Floats:
+        if process is None:
+            return np.asarray(self.replicates.sum(axis=1))
+        if process not in PROCESSES:
+            raise InvalidInput(
+                message(
+                    f"process={process!r}",
+                    "photons scatter by 'compton' or 'rayleigh'",
+                    "Give one of these, or None for both.",
+                )
+            )
+        return self.replicates[:, PROCESSES.index(process)]
+
+
+def single_scatter(
+    phantom: Phantom,
+    geometry: Geometry,
+    spectrum: Spectrum | float,
+    *,
+    points: int = 256,
+    replicates: int = 16,
+    relative_error: float | None = None,
+    most_points: int = 2**16,
+    tables: PhotonTables | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> ScatterImage:
+    """Images of photons that scattered once, on the pixels of a view of a flat detector (its own, coarse ones).
+
+    A history is a photon of `spectrum` (or of one energy in keV) that a point source emits into the outline of the
+    detector, uniform in solid angle. The detector absorbs all. `points`: Sobol points of each of `replicates`
+    scrambles, a power of 2; with `relative_error` they are doubled until that of the result is not above it, at
+    `most_points` at the latest. `tables`: of the phantom's materials in their order, else made with free-atom form
+    factors. The same seed gives the same bits on any number of threads.
+
+    Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a
+    bowtie, overlays, and numbers that make no sense.
+
+    Neglects: the focal spot's size, the heel effect, Doppler broadening (its shift of the mean energy too),
+    fluorescence, scatter outside the voxels, the detector's response. Where a pixel is nearer to the phantom than some
+    pixel widths the error grows.
+
+    Reference: I. M. Sobol, USSR Comput. Math. Math. Phys. 7 (1967) 86; A. B. Owen, Ann. Stat. 25 (1997) 1541.
+
+    >>> import physsim as ps
+    >>> water = ps.voxelise(ps.scene("slab60"), spacing_mm=20)
+    >>> view = ps.Geometry(source_mm=[(150, -800, 150)], centre_mm=[(150, 300, 150)], u=[(1, 0, 0)], v=[(0, 0, 1)],
+    ...                    rows=5, columns=6, pixel_mm=(50, 60))
+    >>> scatter = ps.single_scatter(water, view, 60, points=64)
+    >>> 0.0005 < float(scatter.image("compton")[2, 3]) < 0.0007
+    True
+    """
+    seed = checked_seed(seed)
+    beam = spectrum if isinstance(spectrum, Spectrum) else Spectrum(energy_kev=float(spectrum))
+    _check(geometry, beam, points, replicates, relative_error, most_points)
+    photon_tables = tables if tables is not None else build([dict(one.mass_fractions) for one in phantom.materials])
+    if photon_tables.materials != len(phantom.materials):
+        raise InvalidInput(
+            message(
+                f"tables of {photon_tables.materials} materials",
+                f"the phantom has {len(phantom.materials)}",
+                "Build them from phantom.materials.",
+            )
+        )
+    voxels = pack_voxels(phantom)
+    arrays: dict[str, Any] = dict(photon_tables.arrays())
+    source, targets = _source(geometry, beam, voxels), _targets(geometry, voxels)
+    column, row = _pixels(geometry)
+    sums = np.zeros((replicates, len(PROCESSES), column.size))
+    done, count = 0, points
+    while True:
+        _engine.single_scatter(
+            voxels.words,
+            voxels.voxel_cm,
+            arrays,
+            source,
+            targets,
+            column,
+            row,
+            seed,
+            stream_number(STREAM),
+            done,
+            count,
+            sums,
+            thread_count(threads),
+            instruction_set(),
+        )
+        done += count
+        images = sums[:, :, : geometry.rows * geometry.columns].reshape(replicates, len(PROCESSES), *geometry.shape[1:])
+        result = ScatterImage(images / done, done, seed)
+        if relative_error is None or result.relative_error <= relative_error or 2 * done > most_points:
+            return result
+        count = done
+
+
+def _check(
+    geometry: Geometry, beam: Spectrum, points: int, replicates: int, relative_error: float | None, most_points: int
+) -> None:
+    if len(geometry) != 1 or geometry.radius_mm is not None or geometry.beam != "cone":
+        raise InvalidInput(
+            message(
+                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}, beam={geometry.beam!r}",
+                "scatter images are of one view of a flat detector and a point source",
+                "Give one such view.",
+            )
+        )
+    if beam.bowtie is not None:
+        raise InvalidInput(
+            message(
+                "spectrum with a bowtie",
+                "scatter knows one spectrum for the whole field",
+                "Leave the bowtie out, or put it into the phantom as a shape.",
+            )
+        )
+    for name, value, most in (("points", points, MOST_POINTS), ("most_points", most_points, MOST_POINTS)):
+        if isinstance(value, bool) or int(value) != value or not 1 <= value <= most or int(value) & (int(value) - 1):
+            raise InvalidInput(
+                message(f"{name}={value}", f"Sobol points come in powers of 2 up to {most}", "Give for example 256.")
+            )
+    if int(replicates) != replicates or not LEAST_REPLICATES <= replicates <= 4096:
+        raise InvalidInput(
+            message(
+                f"replicates={replicates}", f"a standard error needs {LEAST_REPLICATES} to 4096", "Give for example 16."
+            )
+        )
+    if relative_error is not None and not 0.0 < relative_error < 1.0:
+        raise InvalidInput(
+            message(f"relative_error={relative_error}", "it lies between 0 and 1", "Give for example 0.02.")
+        )
+
+
+def _source(geometry: Geometry, beam: Spectrum, voxels: PackedVoxels) -> dict[str, Any]:
+    """The fields of kernels/transport/single_scatter.h; the field is the detector's outline."""
+    position, across, along = geometry.source_mm[0], geometry.u[0], geometry.v[0]
+    way = geometry.centre_mm[0] - position
+    distance = float(geometry.distance_mm[0])
+    centre = np.array([way @ across, way @ along]) / distance
+    half = 0.5 * np.array([geometry.columns, geometry.rows]) * geometry.pixel_mm / distance
+    low, high = centre - half, centre + half
+    if beam.energy_kev is not None:
+        cumulative, low_kev, width_kev = np.ones(1), np.array([beam.energy_kev]), np.zeros(1)
+    else:
+        bins = beam.sample()
+        if not bins.fluence.sum() > 0.0:
+            raise InvalidInput(message("spectrum", "no photon is left behind its filters", "Take thinner filters."))
+        low_kev = np.clip(bins.edges_kev[:-1], ENERGY_MIN_KEV, ENERGY_MAX_KEV)
+        width_kev = np.clip(bins.edges_kev[1:], ENERGY_MIN_KEV, ENERGY_MAX_KEV) - low_kev
+        cumulative = np.cumsum(bins.fluence)
+        cumulative = cumulative / cumulative[-1]
+    return {
+        "position": voxels.local_cm(position).tolist(),
+        "across": voxels.local_direction(across).tolist(),
+        "along": voxels.local_direction(along).tolist(),
+        "forward": voxels.local_direction(geometry.normal[0]).tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "solid_angle": solid_angle(low, high),
+        "cumulative": cumulative.astype(np.float32),
+        "low_kev": low_kev.astype(np.float32),
+        "width_kev": width_kev.astype(np.float32),
+    }
+
+
+def solid_angle(low: Floats, high: Floats) -> float:
+    """Solid angle (sr) of the rectangle low <= (x, y) <= high on the plane at distance 1.
+
+    (1 + x^2 + y^2)^(-3/2) integrates over y to y / ((1 + x^2) sqrt(1 + x^2 + y^2)), over x by Simpson's rule:
+    square roots alone give equal bits on every CPU; exact within 1e-12 for fields below 120 degrees.
+    """
+    x = np.linspace(low[0], high[0], _FIELD_STEPS + 1)
+    square = 1.0 + x * x
+    density = (high[1] / np.sqrt(square + high[1] ** 2) - low[1] / np.sqrt(square + low[1] ** 2)) / square
+    weight = np.where(np.arange(x.size) % 2 == 1, 4.0, 2.0)
+    weight[[0, -1]] = 1.0
+    return math.fsum((weight * density).tolist()) * float(high[0] - low[0]) / (3.0 * _FIELD_STEPS)
+
+
+def _targets(geometry: Geometry, voxels: PackedVoxels) -> dict[str, Any]:
+    pitch_u, pitch_v = (CM_PER_MM * step for step in geometry.pixel_mm)
+    return {
+        "centre": voxels.local_cm(geometry.centre_mm[0]).tolist(),
+        "u": (pitch_u * voxels.local_direction(geometry.u[0])).tolist(),
+        "v": (pitch_v * voxels.local_direction(geometry.v[0])).tolist(),
+        "normal": voxels.local_direction(geometry.normal[0]).tolist(),
+    }
+
+
+def _pixels(geometry: Geometry) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Column and row of each pixel from the detector's centre; the last pixel is repeated up to a multiple of 16."""
+    pixel = np.minimum(np.arange(-(-geometry.rows * geometry.columns // 16) * 16), geometry.rows * geometry.columns - 1)
+    row, column = np.divmod(pixel, geometry.columns)
+    return (
+        (column - 0.5 * (geometry.columns - 1)).astype(np.float32),
+        (row - 0.5 * (geometry.rows - 1)).astype(np.float32),
+    )
