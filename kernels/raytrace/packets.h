@@ -154,30 +154,30 @@ struct PacketWalk {
         for (int a = 0; a < 3; a++) axis[a].clip(rays.whole[a], rays.part[a], rays.slope[a], block.shape[a], entry, exit);
         active = rays.real & (entry < exit);
         here = select(active, entry, F(0.0f));
-        exit = select(active, exit, F(-1.0f));  // a lane that misses the block stays where it is
+        exit = select(active, exit, here);  // a lane that misses the block has arrived
         index = I(0);
         int stride = 1;
         for (int a = 0; a < 3; a++) {
             index = index + axis[a].begin(rays.slope[a], here, block.shape[a], stride);
-            next[a] = axis[a].next, per_voxel[a] = axis[a].per_voxel, step[a] = axis[a].step;
+            next[a] = select(active, axis[a].next, F(1e30f)), per_voxel[a] = axis[a].per_voxel, step[a] = axis[a].step;
             stride *= block.shape[a] + 2;
         }
         sum = F(0.0f);
     }
 
-    // One voxel further; returns the parameter spent in the voxel left. A lane that has arrived steps once more, into the layer of
-    // zeros at most, and stops there.
+    // One voxel further; returns the parameter spent in the voxel left. A lane that has arrived needs no mask: its planes lie beyond
+    // its exit, but for one in the exit itself, by which it steps into the layer of zeros at most.
     PHYSSIM_HD F step_length() {
         const F leave = minimum(minimum(next[0], next[1]), minimum(next[2], exit));
-        const F length = select(active, maximum(leave - here, F(0.0f)), F(0.0f));
+        const F length = maximum(leave - here, F(0.0f));
         here = leave;
         PHYSSIM_UNROLL
         for (int a = 0; a < 3; a++) {
-            const M crosses = active & (next[a] <= leave);
+            const M crosses = next[a] <= leave;
             index = add_where(crosses, index, step[a]);
             next[a] = add_where(crosses, next[a], per_voxel[a]);
         }
-        active = active & (leave < exit);
+        active = leave < exit;
         return length;
     }
 
