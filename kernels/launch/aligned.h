@@ -9,11 +9,11 @@
 
 namespace physsim {
 
-struct AlignedFloats {
+// Untouched: the thread that writes first gets the page.
+struct PagedFloats {
     std::unique_ptr<float[], void (*)(float*)> data;
 
-    // Zeros.
-    explicit AlignedFloats(size_t count) : data(nullptr, [](float* p) { std::free(p); }) {
+    explicit PagedFloats(size_t count) : data(nullptr, [](float* p) { std::free(p); }) {
         const size_t large = size_t{2} << 20, page = count * sizeof(float) < large ? 64 : large;
         const size_t bytes = (count * sizeof(float) + page - 1) / page * page;
         data.reset(static_cast<float*>(std::aligned_alloc(page, bytes)));
@@ -21,8 +21,12 @@ struct AlignedFloats {
 #ifdef MADV_HUGEPAGE
         if (page == large) madvise(data.get(), bytes, MADV_HUGEPAGE);  // advice: without large pages it is only slower
 #endif
-        std::fill(data.get(), data.get() + count, 0.0f);
     }
+};
+
+// Zeros.
+struct AlignedFloats : PagedFloats {
+    explicit AlignedFloats(size_t count) : PagedFloats(count) { std::fill(data.get(), data.get() + count, 0.0f); }
 };
 
 }  // namespace physsim

@@ -122,7 +122,7 @@ inline void project_blocks(const KernelTable& kernels, const Volume& volume, con
             int item;
             while (tracing[t].take(items, item)) {
                 const Image& view = views[static_cast<size_t>(item / pieces)];
-                const int high = view.rays.rows >= 4 && view.rays.columns >= 4 ? 4 : view.rays.rows == 1 ? 1 : view.rays.rows < 4 ? 2 : 16;
+                const int high = packet_rows_high(view.rays);
                 const int packet_rows = (view.rays.rows + high - 1) / high;
                 kernels.project_packets(tiles[t], volume.spacing, view.rays, view.flat, packet_rows * (item % pieces) / pieces,
                                         packet_rows * (item % pieces + 1) / pieces, view.pixels);

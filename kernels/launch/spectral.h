@@ -1,8 +1,6 @@
 // Spectral projection on the CPU: views in batches whose sums fit SUMS_BYTES; for each batch every tile is packed once and
 // traced, then the rays are finished into images. Sums are added in the order of the tiles: same bits for any thread count.
 #pragma once
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <functional>
 #include <vector>
@@ -15,19 +13,6 @@ namespace physsim {
 
 // Bound on the sums of a batch; one group-column of one view may exceed it.
 constexpr size_t SUMS_BYTES = size_t{256} << 20;
-
-// Memory for the sums, in large pages where the system has them; touched first by the threads that clear it.
-struct SumsRoom {
-    std::unique_ptr<float[], void (*)(float*)> data;
-    explicit SumsRoom(size_t count) : data(nullptr, [](float* p) { std::free(p); }) {
-        const size_t page = size_t{2} << 20, bytes = (count * sizeof(float) + page - 1) / page * page;
-        data.reset(static_cast<float*>(std::aligned_alloc(page, bytes)));
-        if (!data) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-        madvise(data.get(), bytes, MADV_HUGEPAGE);
-#endif
-    }
-};
 
 // A view or some columns of it.
 struct SpectralView {
@@ -61,7 +46,7 @@ inline ViewRays some_columns(const ViewRays& rays, int first, int count) {
 
 // Splits a view into parts whose sums fit the bound; `along` >= 0: groups of 16 rows, else packets.
 inline void add_parts(std::vector<SpectralView>& parts, const ViewRays& rays, bool flat, int along, const double (&spacing)[3], const ViewImages& images, int view, int channels) {
-    const int high = along >= 0 ? 16 : rays.rows >= 4 && rays.columns >= 4 ? 4 : rays.rows == 1 ? 1 : rays.rows < 4 ? 2 : 16;
+    const int high = along >= 0 ? 16 : packet_rows_high(rays);
     const size_t column_bytes = static_cast<size_t>((rays.rows + high - 1) / high) * high * static_cast<size_t>(channels) * sizeof(float);
     const int most = std::max<int>(16, static_cast<int>(std::min<size_t>(SUMS_BYTES / column_bytes, 1 << 20)) / 16 * 16);
     for (int c = 0; c < rays.columns; c += most) {
@@ -211,7 +196,7 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
         room_floats = std::max(room_floats, floats);
         first = last;
     }
-    SumsRoom room(room_floats);
+    PagedFloats room(room_floats);  // touched first by the threads that clear it
     for (size_t first = 0; first < parts.size();) {
         std::vector<SpectralView> batch;
         size_t floats = 0;

@@ -31,7 +31,7 @@ PHYSSIM_HD Scattered sample_compton(const PhotonTables& tables, I material, F en
 // Energy of a photon scattered by a free electron at rest.
 PHYSSIM_HD F compton_energy(F energy_kev, F cosine) { return energy_kev * compton_share(energy_kev, F(0.5f) - F(0.5f) * cosine); }
 
-// Differential cross section in cm2/g/sr; over the sphere it integrates to the tabulated cross section within 1e-3.
+// Differential cross section in cm2/g/sr; over the sphere it integrates to the tabulated cross section within 1.5e-3.
 PHYSSIM_HD F dsigma_compton(const PhotonTables& tables, I material, F energy_kev, F cosine) {
     const F energy = table_energy(energy_kev), x = energy * F(1.0f / HC_KEV_ANGSTROM);
     const F half = maximum(F(0.0f), F(0.5f) - F(0.5f) * cosine), share = compton_share(energy, half);

@@ -27,7 +27,7 @@ PHYSSIM_HD F sample_rayleigh(const PhotonTables& tables, I material, F energy_ke
     return one - F(2.0f) * minimum(moved, one);
 }
 
-// Differential cross section in cm2/g/sr; over the sphere it integrates to the tabulated cross section within 1e-3.
+// Differential cross section in cm2/g/sr; over the sphere it integrates to the tabulated cross section within 1.5e-3.
 PHYSSIM_HD F dsigma_rayleigh(const PhotonTables& tables, I material, F energy_kev, F cosine) {
     const F energy = table_energy(energy_kev), x = energy * F(1.0f / HC_KEV_ANGSTROM);
     const F x_squared = x * x * maximum(F(0.0f), F(0.5f) - F(0.5f) * cosine);

@@ -10,7 +10,7 @@ namespace PHYSSIM_ISA {
 // 16 pixels: `high` rows by 16 / high columns.
 struct PacketShape { int32_t high, wide; };
 PHYSSIM_HD PacketShape packet_shape(const ViewRays& rays) {
-    const int high = rays.rows >= 4 && rays.columns >= 4 ? 4 : rays.rows == 1 ? 1 : rays.rows < 4 ? 2 : 16;
+    const int high = packet_rows_high(rays);
     return {high, 16 / high};
 }
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from physsim.cli.validate import validate
+
+if TYPE_CHECKING:
+    from physsim.evaluate.tg195.run import Row
 
 
 @validate.command("tg195")
@@ -23,7 +27,7 @@ def tg195(
 ) -> None:
     """Photon transport against AAPM Report 195.  Example: physsim validate tg195 --case 1 --error 0.3."""
     from physsim.cli.stages import Stages
-    from physsim.evaluate.tg195.run import Row, compare
+    from physsim.evaluate.tg195.run import compare
 
     rows: list[Row] = []
     with Stages(quiet=as_json) as stages:
@@ -37,7 +41,7 @@ def tg195(
         typer.echo(json.dumps([row.as_dict() for row in rows], indent=1))
 
 
-def _line(row) -> str:  # type: ignore[no-untyped-def]
+def _line(row: Row) -> str:
     text = f"{row.case:<4} {row.spectrum:<14} {row.mode:<22} {row.region:<14} {row.value:>12.6g}"
     text += f" +-{100 * row.error / row.value:5.2f} %" if row.value > 0.0 else f" +- {row.error:.3g}"
     if row.reference is None or row.difference_percent is None or row.difference_sigma is None:

@@ -44,7 +44,10 @@ _NEEDED = 3.5e6  # histories x (percent error of the smallest order)^2, measured
 
 @dataclass(frozen=True)
 class Row:
-    """An order's energy on the detector (eV per history) beside MC-GPU's; `error` is ours, `reference_error` theirs."""
+    """An order's energy on the detector (eV per history) beside MC-GPU's; `error` is ours.
+
+    `reference_error` is theirs, of photons counted as if independent: shown, but no help to pass.
+    """
 
     order: str
     value: float
@@ -92,7 +95,7 @@ def compare(
 ) -> list[Row]:
     """A row an order and one for all; `error_percent`: largest standard error of ours.
 
-    A row passes within 1 % and 2 sigma (both errors together).
+    A row passes within 1 % and 2 of our own sigma.
     """
     if not error_percent > 0.0:
         raise InvalidInput(
@@ -105,7 +108,7 @@ def compare(
     for order, reference in ORDERS.items():
         found = result.total(order)
         theirs = math.sqrt(reference * ENERGY_KEV * EV_PER_KEV / _THEIR_HISTORIES)
-        apart, together = found.value - reference, math.hypot(found.error, theirs)
+        apart = found.value - reference
         rows.append(
             Row(
                 order or "all",
@@ -114,8 +117,8 @@ def compare(
                 reference,
                 theirs,
                 100.0 * apart / reference,
-                apart / together,
-                abs(apart) <= 0.01 * LIMIT_PERCENT * reference + LIMIT_SIGMAS * together,
+                apart / math.hypot(found.error, theirs),
+                abs(apart) <= 0.01 * LIMIT_PERCENT * reference + LIMIT_SIGMAS * found.error,
             )
         )
     return rows
