@@ -37,3 +37,32 @@ def test_references_name_our_rows():
     known = {key for key in references() if key[0] == "1"}
     ours = {(p.case, p.spectrum, p.mode, f.region) for p in half_value_layers() for f in p.figures}
     assert known == ours
+
+
+@pytest.mark.parametrize(
+    ("case", "region", "value", "error", "verdict"),
+    [
+        ("1", "HVL filter", 1.0019, 0.0009, True),
+        ("1", "HVL filter", 1.0021, 0.0009, False),
+        ("1", "HVL filter", 1.0021, 0.0011, None),  # not known well enough
+        ("1", "HVL filter", 1.0060, 0.0011, False),  # but certainly too far
+        ("2", "VOI 6", 72.0, 0.2, True),
+        ("2", "VOI 6", 73.6, 0.2, False),
+        ("2", "VOI 6", 73.6, 1.0, None),
+        ("2", "VOI 9", 14.7, 0.12, True),
+        ("3", "VOI 1", 30.0, 0.01, None),  # public codes disagree where it is
+        ("3", "total breast", 4700.0, 0.5, True),
+        ("3", "total breast", 4701.0, 0.5, False),
+        ("3", "total breast", 4704.0, 5.0, None),
+    ],
+)
+def test_verdicts(case, region, value, error, verdict):
+    """A larger standard error never makes a figure pass."""
+    from physsim.evaluate.tg195.published import Reference
+    from physsim.evaluate.tg195.verdict import passes
+    from physsim.transport.montecarlo_result import Estimate
+
+    means = {"HVL filter": 1.0, "VOI 6": 72.7, "VOI 9": 14.6, "VOI 1": 17.7, "total breast": 4697.3}
+    spread = (4691.0, 4700.5) if region == "total breast" else (None, None)
+    known = Reference(means[region], "eV/history", *spread)
+    assert passes(case, region, Estimate(value, error, 0.0), known) is verdict

@@ -1,4 +1,4 @@
-"""Runs the report's cases and sets each figure beside its reference."""
+"""Runs the report's cases, sets each figure beside its reference and judges it (verdict.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.evaluate.tg195 import radiography, tomography
 from physsim.evaluate.tg195.problem import AIR, Figure, Problem
 from physsim.evaluate.tg195.published import Reference, references
+from physsim.evaluate.tg195.verdict import LARGE_ERROR, LARGE_EV, SMALL_ERROR, passes
 from physsim.randomness import Stream
 from physsim.spec.scatter import MonteCarlo
 from physsim.transport.montecarlo import transport_photons
@@ -25,8 +26,6 @@ CASES: dict[str, Callable[[], list[Problem]]] = {
     "4.2": tomography.rods,
 }
 THORAX = "5"  # needs the report's file
-LARGE_EV = 20.0  # figures above it are to be known better
-LARGE_ERROR, SMALL_ERROR = 0.003, 0.01  # standard errors that the comparison asks for, relative
 _PILOT = 2**18
 _MARGIN = 1.15  # of photons over the pilot's forecast
 
@@ -35,7 +34,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Row:
-    """A figure beside its reference (None where the source has none)."""
+    """A figure beside its reference (None where the source has none); `passes`: see verdict.py."""
 
     case: str
     spectrum: str
@@ -50,6 +49,7 @@ class Row:
     reference_low: float | None
     reference_high: float | None
     histories: int
+    passes: bool | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -167,4 +167,5 @@ def row(problem: Problem, figure: Figure, result: MonteCarloResult) -> Row:
         None if known is None else known.low,
         None if known is None else known.high,
         result.histories,
+        None if known is None else passes(problem.case, figure.region, found, known),
     )
