@@ -119,12 +119,38 @@ class MonteCarlo {
         MonteCarloTally tally = {regions.array.mutable_data(), reinterpret_cast<Balance*>(balance.array.mutable_data()), image.array.mutable_data(),
                                  static_cast<int64_t>(job_.detector.rows) * job_.detector.columns, voxels ? voxels->array.mutable_data() : nullptr};
         const int count_of_regions = static_cast<int>(regions.array.size());
-        const MonteCarloTable& kernels = kernels_named(isa).name == std::string("portable") ? montecarlo_baseline() : montecarlo_avx2();
+        const MonteCarloTable& kernels = table_of(isa);
         py::gil_scoped_release release;
         run_histories(kernels, job_, tally, count_of_regions, first, count, threads);
     }
 
+    // The events of photon `number`: rows of (kind, order, label, voxel, pixel, energy, deposited) and of (x, y, z, ux, uy, uz).
+    std::pair<py::array_t<int64_t>, py::array_t<float>> replay(uint64_t number, int regions, const std::string& isa) const {
+        const MonteCarloDetector& detector = job_.detector;
+        std::vector<int64_t> sums(static_cast<size_t>(regions)), image(static_cast<size_t>(detector.rows) * static_cast<size_t>(detector.columns));
+        Balance balance = {};
+        const MonteCarloTally tally = {sums.data(), &balance, image.data(), 0, nullptr};  // all orders and energies on one image
+        std::vector<TrackEvent> events(64);
+        int count;
+        while ((count = table_of(isa).replay(job_, tally, number, events.data(), static_cast<int>(events.size()))) > static_cast<int>(events.size()))
+            events.resize(static_cast<size_t>(count));
+        py::array_t<int64_t> numbers({count, 7});
+        py::array_t<float> vectors({count, 6});
+        for (int n = 0; n < count; n++) {
+            const TrackEvent& event = events[static_cast<size_t>(n)];
+            const int64_t row[7] = {event.kind, event.order, event.label, event.voxel, event.pixel, event.energy, event.deposited};
+            std::copy(row, row + 7, numbers.mutable_data(n, 0));
+            std::copy(event.position, event.position + 3, vectors.mutable_data(n, 0));
+            std::copy(event.direction, event.direction + 3, vectors.mutable_data(n, 3));
+        }
+        return {numbers, vectors};
+    }
+
   private:
+    static const MonteCarloTable& table_of(const std::string& isa) {
+        return kernels_named(isa).name == std::string("portable") ? montecarlo_baseline() : montecarlo_avx2();
+    }
+
     std::array<Fields, 3> fields_;
     py::dict tables_;  // kept alive
     MonteCarloJob job_;
@@ -153,7 +179,8 @@ py::array_t<int32_t> label_scene(const py::dict& fields, int threads) {
 void bind_montecarlo(py::module_& m) {
     py::class_<MonteCarlo>(m, "MonteCarlo")
         .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
-        .def("run", &MonteCarlo::run);
+        .def("run", &MonteCarlo::run)
+        .def("replay", &MonteCarlo::replay);
     m.def("survey_cells", &survey_scene);
     m.def("label_cells", &label_scene);
 }

@@ -8,7 +8,13 @@ static void histories(const MonteCarloJob& job, const MonteCarloTally& tally, ui
     for (int64_t n = 0; n < count; n++) history(job, tally, first + static_cast<uint64_t>(n));
 }
 
-static const MonteCarloTable table = {PHYSSIM_ISA_NAME, histories};
+static int replay(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number, TrackEvent* events, int most) {
+    Recorder recorder(events, most);
+    history(job, tally, number, recorder);
+    return recorder.count();
+}
+
+static const MonteCarloTable table = {PHYSSIM_ISA_NAME, histories, replay};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

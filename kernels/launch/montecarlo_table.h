@@ -7,6 +7,7 @@ namespace physsim {
 struct MonteCarloTable {
     const char* name;
     void (*histories)(const MonteCarloJob&, const MonteCarloTally&, uint64_t first, int64_t count);
+    int (*replay)(const MonteCarloJob&, const MonteCarloTally&, uint64_t number, TrackEvent* events, int most);  // how many there were
 };
 
 const MonteCarloTable& montecarlo_baseline();

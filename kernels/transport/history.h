@@ -3,6 +3,7 @@
 #include "transport/interact.h"
 #include "transport/source.h"
 #include "transport/tally.h"
+#include "transport/track.h"
 
 namespace physsim {
 
@@ -18,34 +19,48 @@ struct MonteCarloJob {
 
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD void count_detected(const MonteCarloJob& job, const MonteCarloTally& tally, const Photon& photon, float ahead) {
+// Its pixel, or -1 for a photon that rounding carried over the detector's edge.
+PHYSSIM_HD int count_detected(const MonteCarloJob& job, const MonteCarloTally& tally, const Photon& photon, float ahead) {
     const int pixel = pixel_ahead(job.detector, photon, ahead), fixed = fixed_energy(photon.energy);
-    if (pixel < 0) tally.balance->escaped += fixed;  // a photon that rounding carried over the detector's edge
+    if (pixel < 0) tally.balance->escaped += fixed;
     else detect(tally, photon.order * job.detector.energy_bins + energy_bin(job.detector, photon.energy), pixel, fixed);
+    return pixel;
 }
 
-PHYSSIM_HD void history(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number) {
+template <typename Watch>
+PHYSSIM_HD void history(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number, Watch& watch) {
     Photon photon = born(job.source, job.stream, number);
     tally.balance->born += fixed_energy(photon.energy);
+    watch.born(photon);
     Course course;
     course.tau = exponential(block_of(job.stream, number, 1).a);
     course.to_detector = distance_to_detector(job.detector, photon);
     course.above_majorant = false;
     Flight end = enter(job.scene, photon, course) ? Flight::COLLISION : course.to_detector < FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;
+    if (end == Flight::COLLISION) watch.entered(photon);
     while (end == Flight::COLLISION) {
         end = fly(job.scene, job.tables, job.stream, number, photon, course);
         if (end != Flight::COLLISION) break;
         const Medium& medium = job.scene.media[course.label];
         const int32_t before = fixed_energy(photon.energy);
-        const bool lives = interact(job.tables, job.stream, number, photon, course, medium.material) && photon.energy > job.cutoff_kev;
+        const bool emitted = interact(job.tables, job.stream, number, photon, course, medium.material);
+        const bool lives = emitted && photon.energy > job.cutoff_kev;
         deposit(tally, medium.region, course.voxel, lives ? before - fixed_energy(photon.energy) : before);
+        watch.collided(photon, course, before, emitted, lives);
         if (!lives) break;
         course.to_detector = distance_to_detector(job.detector, photon);
     }
-    if (end == Flight::DETECTED) count_detected(job, tally, photon, course.to_detector);
+    int pixel = -1;
+    if (end == Flight::DETECTED) pixel = count_detected(job, tally, photon, course.to_detector);
     else if (end == Flight::ESCAPED) tally.balance->escaped += fixed_energy(photon.energy);
     else if (end == Flight::LOST) tally.balance->lost++;
     tally.balance->above_majorant += course.above_majorant;
+    if (end != Flight::COLLISION) watch.ended(photon, end, course.to_detector, pixel);
+}
+
+PHYSSIM_HD void history(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number) {
+    Unwatched nobody;
+    history(job, tally, number, nobody);
 }
 
 }  // namespace PHYSSIM_ISA
