@@ -8,25 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from physsim import _engine
 from physsim.device.choice import instruction_set, thread_count
-from physsim.errors import InvalidInput, PhyssimError, message
+from physsim.errors import PhyssimError, message
 from physsim.phantom.phantom import Phantom
-from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
-from physsim.randomness import checked_seed, stream_number
 from physsim.spec.geometry import Geometry
 from physsim.spec.material import Material
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_job import Problem, pack_job
 from physsim.transport.montecarlo_result import MonteCarloResult
-from physsim.transport.montecarlo_scene import pack_scene
-from physsim.transport.montecarlo_source import pack_detector, pack_source, source_points_mm
-from physsim.transport.montecarlo_sums import Sums, check_memory, fingerprint
+from physsim.transport.montecarlo_sums import Sums
 
-STREAM = "photons"
 BATCHES = 64  # in a run by histories; by error or time there are 64 to 127
 FIRST_LOOK = 2**16  # histories; each further look takes twice as many
 _CALL_SECONDS = 0.25  # of the engine: how long Ctrl-C and a time limit may wait
@@ -86,23 +80,15 @@ def transport_photons(
     >>> 20000 < dose.value < 50000
     True
     """
-    sums, job, state = _prepared(
-        phantom,
-        source,
-        run,
-        geometry,
-        seed,
-        ambient,
-        regions,
-        region_names,
-        disc_mm,
-        energy_edges_kev,
-        voxel_dose,
-        file,
-        threads,
-    )
+    count = thread_count(threads)
+    problem = Problem(phantom, source, run, geometry, seed, ambient, regions, region_names, disc_mm, energy_edges_kev)
+    job = pack_job(problem, count, 2 * BATCHES, voxel_dose)
+    sums = Sums(job.image, job.scene.regions, phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
+    if file is not None and Path(file).exists():
+        sums.load(file)
+    state = _Run(run, count, instruction_set(), geometry is not None)
     try:
-        for fraction in state.steps(job, sums):
+        for fraction in state.steps(job.engine, sums):
             if progress is not None:
                 progress("photons", fraction)
     except KeyboardInterrupt:
@@ -191,102 +177,6 @@ class _Run:
             return min((time.monotonic() - began) / self.run.seconds, 1.0)
         reached = (sums.histories + done) / FIRST_LOOK
         return float(1.0 - 1.0 / (1.0 + reached))  # the end is not known
-
-
-def _prepared(
-    phantom: Phantom,
-    source: PhotonSource,
-    run: MonteCarlo,
-    geometry: Geometry | None,
-    seed: int,
-    ambient: Material | str | None,
-    regions: NDArray[Any] | None,
-    region_names: Sequence[str] | None,
-    disc_mm: float | None,
-    energy_edges_kev: Sequence[float] | None,
-    voxel_dose: bool,
-    file: str | Path | None,
-    threads: int | None,
-) -> tuple[Sums, Any, _Run]:
-    seed = checked_seed(seed)
-    _check_detector(geometry, source, disc_mm)
-    edges = _checked_edges(energy_edges_kev)
-    reach = source_points_mm(source)
-    if geometry is not None:
-        half_u, half_v = (
-            0.5 * n * pitch for n, pitch in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True)
-        )
-        corners = [
-            geometry.centre_mm[0] + a * half_u * geometry.u[0] + b * half_v * geometry.v[0]
-            for a in (-1, 1)
-            for b in (-1, 1)
-        ]
-        reach = np.concatenate([reach, corners])
-    names = None if region_names is None else tuple(region_names)
-    count = thread_count(threads)
-    image = (4, len(edges) - 1, *(geometry.shape[1:] if geometry is not None else (0, 0)))
-    check_memory(image, 2 * BATCHES, phantom.grid.shape if voxel_dose else None)
-    scene = pack_scene(phantom, ambient, regions, names, reach, _mean_energy_kev(source), run, count)
-    tables: dict[str, Any] = dict(scene.tables.arrays())
-    packed = pack_source(source, scene)
-    detector = pack_detector(geometry, disc_mm, edges, source, scene)
-    job = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
-    mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
-    sums = Sums(image, scene.regions, phantom.grid, edges, voxel_dose, seed, mark)
-    if file is not None and Path(file).exists():
-        sums.load(file)
-    return sums, job, _Run(run, count, instruction_set(), geometry is not None)
-
-
-def _mean_energy_kev(source: PhotonSource) -> float:
-    return source.spectrum.energy_kev or source.spectrum.sample().mean_energy_kev
-
-
-def _check_detector(geometry: Geometry | None, source: PhotonSource, disc_mm: float | None) -> None:
-    if geometry is None:
-        if disc_mm is not None:
-            raise InvalidInput(message(f"disc_mm={disc_mm}", "it has no effect without a geometry", "Leave it out."))
-        return
-    if len(geometry) != 1 or geometry.radius_mm is not None:
-        raise InvalidInput(
-            message(
-                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}",
-                "photons are counted on one flat detector at a time",
-                "Give geometry[i], flat.",
-            )
-        )
-    if disc_mm is not None and not disc_mm > 0.0:
-        raise InvalidInput(message(f"disc_mm={disc_mm}", "a disc has a radius larger than 0 mm", "Give it in mm."))
-    ahead = (geometry.centre_mm[0] - source_points_mm(source)) @ geometry.normal[0]
-    if ahead.max() <= 0.0:
-        raise InvalidInput(
-            message(
-                f"position_mm={source.position_mm}",
-                "the source stands behind the detector and sees none of it",
-                "Move the source to the detector's front, or turn the detector.",
-            )
-        )
-
-
-def _checked_edges(edges_kev: Sequence[float] | None) -> NDArray[np.float64]:
-    if edges_kev is None:
-        return np.array([ENERGY_MIN_KEV, ENERGY_MAX_KEV])
-    edges = np.array(edges_kev, np.float64)
-    if (
-        edges.ndim != 1
-        or len(edges) < 2
-        or not np.isfinite(edges).all()
-        or not np.allclose(np.diff(edges), (edges[-1] - edges[0]) / (len(edges) - 1))
-        or edges[1] <= edges[0]
-    ):
-        raise InvalidInput(
-            message(
-                f"energy_edges_kev={edges_kev!r}"[:120],
-                "energy bins are rising equal steps",
-                "Give for example numpy.arange(10, 101, 5).",
-            )
-        )
-    return edges
 
 
 def _stopped(sums: Sums, state: _Run, file: str | Path | None) -> Stopped:

@@ -1,0 +1,146 @@
+"""A transport problem as the engine takes it: checked arguments, packed scene, source and detector, and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim import _engine
+from physsim.errors import InvalidInput, message
+from physsim.phantom.phantom import Phantom
+from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
+from physsim.randomness import checked_seed, stream_number
+from physsim.spec.geometry import Geometry
+from physsim.spec.material import Material
+from physsim.spec.scatter import MonteCarlo
+from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_scene import PackedScene, pack_scene
+from physsim.transport.montecarlo_source import pack_detector, pack_source, source_points_mm
+from physsim.transport.montecarlo_sums import check_memory, fingerprint
+
+STREAM = "photons"
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is asked of the engine, before any photon. Arguments: those of transport_photons."""
+
+    phantom: Phantom
+    source: PhotonSource
+    run: MonteCarlo
+    geometry: Geometry | None = None
+    seed: int = 0
+    ambient: Material | str | None = None
+    regions: NDArray[Any] | None = None
+    region_names: Sequence[str] | None = None
+    disc_mm: float | None = None
+    energy_edges_kev: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PackedJob:
+    """`engine`: histories by number. image: (orders, energy bins, rows, columns). mark: equal for equal problems."""
+
+    engine: Any
+    scene: PackedScene
+    image: tuple[int, int, int, int]
+    edges_kev: NDArray[np.float64]
+    seed: int
+    mark: str
+
+
+def pack_job(problem: Problem, threads: int, batches: int = 1, voxel_dose: bool = False) -> PackedJob:
+    """Check and pack. `batches`, `voxel_dose`: of the tallies to come, which must find room in memory."""
+    seed, geometry, source, run = checked_seed(problem.seed), problem.geometry, problem.source, problem.run
+    _check_detector(geometry, source, problem.disc_mm)
+    edges = _checked_edges(problem.energy_edges_kev)
+    rows, columns = geometry.shape[1:] if geometry is not None else (0, 0)
+    image = (4, len(edges) - 1, rows, columns)
+    check_memory(image, batches, problem.phantom.grid.shape if voxel_dose else None)
+    scene = pack_scene(
+        problem.phantom,
+        problem.ambient,
+        problem.regions,
+        None if problem.region_names is None else tuple(problem.region_names),
+        _reach_mm(source, geometry),
+        _mean_energy_kev(source),
+        run,
+        threads,
+    )
+    tables: dict[str, Any] = dict(scene.tables.arrays())
+    packed = pack_source(source, scene)
+    detector = pack_detector(geometry, problem.disc_mm, edges, source, scene)
+    engine = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
+    mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
+    return PackedJob(engine, scene, image, edges, seed, mark)
+
+
+def _reach_mm(source: PhotonSource, geometry: Geometry | None) -> NDArray[np.float64]:
+    """World points (n, 3) that the ambient medium reaches to."""
+    points = source_points_mm(source)
+    if geometry is None:
+        return points
+    half_u, half_v = (
+        0.5 * n * pitch for n, pitch in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True)
+    )
+    corners = [
+        geometry.centre_mm[0] + a * half_u * geometry.u[0] + b * half_v * geometry.v[0]
+        for a in (-1, 1)
+        for b in (-1, 1)
+    ]
+    return np.concatenate([points, corners])
+
+
+def _mean_energy_kev(source: PhotonSource) -> float:
+    return source.spectrum.energy_kev or source.spectrum.sample().mean_energy_kev
+
+
+def _check_detector(geometry: Geometry | None, source: PhotonSource, disc_mm: float | None) -> None:
+    if geometry is None:
+        if disc_mm is not None:
+            raise InvalidInput(message(f"disc_mm={disc_mm}", "it has no effect without a geometry", "Leave it out."))
+        return
+    if len(geometry) != 1 or geometry.radius_mm is not None:
+        raise InvalidInput(
+            message(
+                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}",
+                "photons are counted on one flat detector at a time",
+                "Give geometry[i], flat.",
+            )
+        )
+    if disc_mm is not None and not disc_mm > 0.0:
+        raise InvalidInput(message(f"disc_mm={disc_mm}", "a disc has a radius larger than 0 mm", "Give it in mm."))
+    ahead = (geometry.centre_mm[0] - source_points_mm(source)) @ geometry.normal[0]
+    if ahead.max() <= 0.0:
+        raise InvalidInput(
+            message(
+                f"position_mm={source.position_mm}",
+                "the source stands behind the detector and sees none of it",
+                "Move the source to the detector's front, or turn the detector.",
+            )
+        )
+
+
+def _checked_edges(edges_kev: Sequence[float] | None) -> NDArray[np.float64]:
+    if edges_kev is None:
+        return np.array([ENERGY_MIN_KEV, ENERGY_MAX_KEV])
+    edges = np.array(edges_kev, np.float64)
+    if (
+        edges.ndim != 1
+        or len(edges) < 2
+        or not np.isfinite(edges).all()
+        or not np.allclose(np.diff(edges), (edges[-1] - edges[0]) / (len(edges) - 1))
+        or edges[1] <= edges[0]
+    ):
+        raise InvalidInput(
+            message(
+                f"energy_edges_kev={edges_kev!r}"[:120],
+                "energy bins are rising equal steps",
+                "Give for example numpy.arange(10, 101, 5).",
+            )
+        )
+    return edges
