@@ -81,8 +81,7 @@ MonteCarloSource source_of(const Fields& fields) {
     source.turn_first = fields.number<float>("turn_first"), source.turn_range = fields.number<float>("turn_range");
     fields.fill("axis_point", source.axis_point);
     fields.fill("axis", source.axis);
-    static_assert(sizeof(EnergyBin) == 16, "energy bins are rows of four 32-bit values");
-    source.energy = reinterpret_cast<const EnergyBin*>(fields.array<int32_t>("energy"));
+    source.energy = fields.array<int32_t>("energy");
     source.energy_rows = fields.number<int32_t>("energy_rows");
     source.energy_bins = fields.number<int32_t>("energy_bins");
     return source;
@@ -97,6 +96,7 @@ MonteCarloDetector detector_of(const Fields& fields) {
     fields.fill("normal", detector.normal);
     fields.fill("pixels_per_cm", detector.pixels_per_cm);
     detector.radius_squared = fields.number<float>("radius_squared");
+    detector.curvature_cm = fields.number<float>("curvature_cm");
     detector.energy_low = fields.number<float>("energy_low");
     detector.bins_per_kev = fields.number<float>("bins_per_kev");
     detector.energy_bins = fields.number<int32_t>("energy_bins");

@@ -19,6 +19,17 @@ struct MonteCarloJob {
 
 namespace PHYSSIM_ISA {
 
+PHYSSIM_HD PhiloxWords<I> as_lanes(const PhiloxWords<Word>& words) {
+    return {static_cast<I>(words.a), static_cast<I>(words.b), static_cast<I>(words.c), static_cast<I>(words.d)};
+}
+
+PHYSSIM_HD Photon first_of(const Birth& birth) {
+    Photon photon;
+    photon.x = birth.x, photon.y = birth.y, photon.z = birth.z, photon.ux = birth.ux, photon.uy = birth.uy, photon.uz = birth.uz;
+    photon.energy = birth.energy, photon.order = PRIMARY, photon.block = 2;
+    return photon;
+}
+
 // Its pixel, or -1 for a photon that rounding carried over the detector's edge.
 PHYSSIM_HD int count_detected(const MonteCarloJob& job, const MonteCarloTally& tally, const Photon& photon, float ahead) {
     const int pixel = pixel_ahead(job.detector, photon, ahead), fixed = fixed_energy(photon.energy);
@@ -29,11 +40,12 @@ PHYSSIM_HD int count_detected(const MonteCarloJob& job, const MonteCarloTally& t
 
 template <typename Watch>
 PHYSSIM_HD void history(const MonteCarloJob& job, const MonteCarloTally& tally, uint64_t number, Watch& watch) {
-    Photon photon = born(job.source, job.stream, number);
+    const PhiloxWords<Word> second = block_of(job.stream, number, 1);
+    Photon photon = first_of(born(job.source, as_lanes(block_of(job.stream, number, 0)), as_lanes(second)));
     tally.balance->born += fixed_energy(photon.energy);
     watch.born(photon);
     Course course;
-    course.tau = exponential(block_of(job.stream, number, 1).a);
+    course.tau = exponential(second.a);
     course.to_detector = distance_to_detector(job.detector, photon);
     course.above_majorant = false;
     Flight end = enter(job.scene, photon, course) ? Flight::COLLISION : course.to_detector < FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;

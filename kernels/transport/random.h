@@ -15,6 +15,7 @@ PHYSSIM_HD PhiloxWords<Word> block_of(const Stream& stream, uint64_t history, ui
 
 // In (0, 1), with a relative step of 2^-24 however small it is: may be compared with small probabilities.
 PHYSSIM_HD float uniform(Word word) { return (static_cast<float>(static_cast<int32_t>(word >> 1)) + 0.5f) * 0x1p-31f; }
+PHYSSIM_HD F uniform(I word) { return (to_float((word >> 1) & I(0x7fffffff)) + F(0.5f)) * F(0x1p-31f); }
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -5,12 +5,12 @@
 // y / sqrt(1 + x^2 + y^2) is uniform. A focal spot moves the start alone: the point on the field's plane stays.
 // Neglects: the penumbra of the collimator, off-focus radiation.
 #pragma once
-#include "transport/photon.h"
+#include "core/turn.h"
 #include "transport/random.h"
 
 namespace physsim {
 
-struct EnergyBin { float keep; int32_t other; float low, width; };  // of an alias table (Walker 1977); keV
+constexpr int32_t ENERGY_BIN_WORDS = 4;  // of an alias table (Walker 1977): chance to keep the bin, the other bin, lower end, width in keV
 
 struct MonteCarloSource {
     float position[3];               // cm, in the scene's frame
@@ -25,78 +25,84 @@ struct MonteCarloSource {
     float spot[2];                   // full widths of the focal spot along x and y (cm)
     float turn_first, turn_range;    // turns about the axis below, uniform; range 0 and first 0: none
     float axis_point[3], axis[3];
-    const EnergyBin* energy;         // (rows, bins)
-    int32_t energy_rows, energy_bins;
+    const int32_t* energy;           // (rows, bins, 4): float32 words, the other bin as an integer
+    int32_t energy_rows, energy_bins;  // at most 32767 bins
 };
 
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD float born_energy(const MonteCarloSource& source, int row, Word choice, Word within) {
-    const Word bins = static_cast<Word>(source.energy_bins);
-    const Word bin = multiply_high(choice, bins);
-    const EnergyBin* table = source.energy + static_cast<int64_t>(row) * source.energy_bins;
-    const bool keep = uniform(choice * bins) < table[bin].keep;
-    const EnergyBin& chosen = table[keep ? static_cast<int>(bin) : table[bin].other];
-    return chosen.low + uniform(within) * chosen.width;
+// A photon at its start: place (cm), unit vector, energy (keV).
+struct Birth { F x, y, z, ux, uy, uz, energy; };
+
+// Which of `bins` equal parts of its range an unsigned word lies in, and where in it: the halves of word * bins (at most 32767).
+struct Part { I number, within; };
+
+PHYSSIM_HD Part part_of(I word, int32_t bins) {
+    const I count(bins), mask(0xffff), low = (word & mask) * count, high = ((word >> 16) & mask) * count + (low >> 16);
+    return {high >> 16, (high & mask) << 16 | (low & mask)};
 }
 
-PHYSSIM_HD void turn_about(const MonteCarloSource& source, float fraction, float& x, float& y, float& z) {
-    const Turn by = turn(fraction);
-    const float* k = source.axis;
-    const float along = (x * k[0] + y * k[1] + z * k[2]) * (1.0f - by.cosine);
-    const float cx = k[1] * z - k[2] * y, cy = k[2] * x - k[0] * z, cz = k[0] * y - k[1] * x;
-    x = x * by.cosine + cx * by.sine + k[0] * along;
-    y = y * by.cosine + cy * by.sine + k[1] * along;
-    z = z * by.cosine + cz * by.sine + k[2] * along;
+PHYSSIM_HD F born_energy(const MonteCarloSource& source, I row, I choice, I within) {
+    const Part bin = part_of(choice, source.energy_bins);
+    const I first = row * I(source.energy_bins), own = (first + bin.number) << 2;
+    const M keep = uniform(bin.within) < as_float(gather(source.energy, own));
+    const I chosen = select(keep, own, (first + gather(source.energy + 1, own)) << 2);
+    return as_float(gather(source.energy + 2, chosen)) + uniform(within) * as_float(gather(source.energy + 3, chosen));
 }
 
-// Reads blocks 0 and 1.
-PHYSSIM_HD Photon born(const MonteCarloSource& source, const Stream& stream, uint64_t history) {
-    const PhiloxWords<Word> first = block_of(stream, history, 0), second = block_of(stream, history, 1);
-    float dx, dy, dz = 1.0f;  // direction in the field's frame
-    int row = 0;
+PHYSSIM_HD void turn_about(const float* k, Turn by, F& x, F& y, F& z) {
+    const F a(k[0]), b(k[1]), c(k[2]), along = (x * a + y * b + z * c) * (F(1.0f) - by.cosine);
+    const F cx = b * z - c * y, cy = c * x - a * z, cz = a * y - b * x;
+    x = x * by.cosine + cx * by.sine + a * along;
+    y = y * by.cosine + cy * by.sine + b * along;
+    z = z * by.cosine + cz * by.sine + c * along;
+}
+
+// From the first two blocks of a history's words, all but second.a.
+PHYSSIM_HD Birth born(const MonteCarloSource& source, const PhiloxWords<I>& first, const PhiloxWords<I>& second) {
+    const F one(1.0f), half(0.5f);
+    F dx, dy, dz = one;  // direction in the field's frame
+    I row(0);
     if (source.cone) {
-        const float height = uniform(first.c) * source.cone_height;
+        const F height = uniform(first.c) * F(source.cone_height);
         const Turn around = turn(uniform(first.d));
-        const float sine = square_root(height * (2.0f - height));
-        dx = sine * around.cosine, dy = sine * around.sine, dz = 1.0f - height;
+        const F sine = square_root(height * (F(2.0f) - height));
+        dx = sine * around.cosine, dy = sine * around.sine, dz = one - height;
     } else {
-        const float u = uniform(first.c) * static_cast<float>(source.x_nodes);
-        const int node = minimum(static_cast<int>(u), source.x_nodes - 1);
-        const float x0 = source.x_quantile[node], x1 = source.x_quantile[node + 1];
-        dx = x0 + (u - static_cast<float>(node)) * (x1 - x0);
-        row = maximum(0, minimum(source.energy_rows - 1, static_cast<int>((dx - source.x_low) * source.rows_per_x)));
-        const float square = 1.0f + dx * dx, reach = square_root(square);
-        const float low = source.y_low / square_root(square + source.y_low * source.y_low);
-        const float high = source.y_high / square_root(square + source.y_high * source.y_high);
-        const float sine = low + uniform(first.d) * (high - low);
-        dy = sine * reach / square_root((1.0f - sine) * (1.0f + sine));
+        const F u = uniform(first.c) * F(static_cast<float>(source.x_nodes));
+        const I node = minimum(truncate(u), I(source.x_nodes - 1));
+        const F x0 = gather(source.x_quantile, node), x1 = gather(source.x_quantile + 1, node);
+        dx = x0 + (u - to_float(node)) * (x1 - x0);
+        row = maximum(I(0), minimum(I(source.energy_rows - 1), truncate((dx - F(source.x_low)) * F(source.rows_per_x))));
+        const F square = one + dx * dx, reach = square_root(square), y_low(source.y_low), y_high(source.y_high);
+        const F low = y_low / square_root(square + y_low * y_low), high = y_high / square_root(square + y_high * y_high);
+        const F sine = low + uniform(first.d) * (high - low);
+        dy = sine * reach / square_root((one - sine) * (one + sine));
     }
-    const float ox = (uniform(second.b) - 0.5f) * source.spot[0], oy = (uniform(second.c) - 0.5f) * source.spot[1];
-    const float stretch = source.plane_cm / dz;
-    dx = dx * stretch - ox, dy = dy * stretch - oy, dz = source.plane_cm;
-    const float scale = 1.0f / square_root(dx * dx + dy * dy + dz * dz);
-    dx *= scale, dy *= scale, dz *= scale;
+    const F ox = (uniform(second.b) - half) * F(source.spot[0]), oy = (uniform(second.c) - half) * F(source.spot[1]);
+    const F plane(source.plane_cm), stretch = plane / dz;
+    dx = dx * stretch - ox, dy = dy * stretch - oy, dz = plane;
+    const F scale = one / square_root(dx * dx + dy * dy + dz * dz);
+    dx = dx * scale, dy = dy * scale, dz = dz * scale;
     const float *e = source.across, *f = source.along, *g = source.forward;
-    Photon photon;
-    photon.x = source.position[0] + ox * e[0] + oy * f[0];
-    photon.y = source.position[1] + ox * e[1] + oy * f[1];
-    photon.z = source.position[2] + ox * e[2] + oy * f[2];
-    photon.ux = dx * e[0] + dy * f[0] + dz * g[0];
-    photon.uy = dx * e[1] + dy * f[1] + dz * g[1];
-    photon.uz = dx * e[2] + dy * f[2] + dz * g[2];
+    Birth photon;
+    photon.x = F(source.position[0]) + ox * F(e[0]) + oy * F(f[0]);
+    photon.y = F(source.position[1]) + ox * F(e[1]) + oy * F(f[1]);
+    photon.z = F(source.position[2]) + ox * F(e[2]) + oy * F(f[2]);
+    photon.ux = dx * F(e[0]) + dy * F(f[0]) + dz * F(g[0]);
+    photon.uy = dx * F(e[1]) + dy * F(f[1]) + dz * F(g[1]);
+    photon.uz = dx * F(e[2]) + dy * F(f[2]) + dz * F(g[2]);
     if (source.turn_range != 0.0f || source.turn_first != 0.0f) {
-        float fraction = source.turn_first + uniform(second.d) * source.turn_range;  // both within 0 .. 1
-        if (fraction > 1.0f) fraction -= 1.0f;
-        const float* c = source.axis_point;
-        photon.x -= c[0], photon.y -= c[1], photon.z -= c[2];
-        turn_about(source, fraction, photon.x, photon.y, photon.z);
-        photon.x += c[0], photon.y += c[1], photon.z += c[2];
-        turn_about(source, fraction, photon.ux, photon.uy, photon.uz);
+        F fraction = F(source.turn_first) + uniform(second.d) * F(source.turn_range);  // both within 0 .. 1
+        fraction = select(one < fraction, fraction - one, fraction);
+        const Turn by = turn(fraction);
+        const F cx(source.axis_point[0]), cy(source.axis_point[1]), cz(source.axis_point[2]);
+        photon.x = photon.x - cx, photon.y = photon.y - cy, photon.z = photon.z - cz;
+        turn_about(source.axis, by, photon.x, photon.y, photon.z);
+        photon.x = photon.x + cx, photon.y = photon.y + cy, photon.z = photon.z + cz;
+        turn_about(source.axis, by, photon.ux, photon.uy, photon.uz);
     }
     photon.energy = born_energy(source, row, first.a, first.b);
-    photon.order = PRIMARY;
-    photon.block = 2;
     return photon;
 }
 

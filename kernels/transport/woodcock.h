@@ -8,6 +8,7 @@
 #include "core/logarithm.h"
 #include "physics/lookup.h"
 #include "transport/detector.h"
+#include "transport/photon.h"
 #include "transport/random.h"
 #include "transport/scene.h"
 

@@ -100,6 +100,7 @@ def pack_detector(
             "normal": zero,
             "pixels_per_cm": (1.0, 1.0),
             "radius_squared": 0.0,
+            "curvature_cm": 0.0,
             **bins,
         }
     centre, u, v = (
@@ -119,6 +120,7 @@ def pack_detector(
         "normal": _three(normal),
         "pixels_per_cm": (1.0 / pitch[0], 1.0 / pitch[1]),
         "radius_squared": reach if disc_mm is None else (CM_PER_MM * disc_mm) ** 2,
+        "curvature_cm": 0.0 if geometry.radius_mm is None else CM_PER_MM * geometry.radius_mm,
         **bins,
     }
 
