@@ -6,49 +6,10 @@
 // if w is strided. Views of other poses read the volume as it is, in patches of 8 x 4 pixels a warp.
 #include "core/fixed_point.h"
 #include "core/lanes.h"
+#include "launch/cuda_rays.h"
+#include "launch/cuda_spectral.h"
 #include "raytrace/thread_joseph.h"
-#include "raytrace/thread_ray.h"
-#include "raytrace/thread_spectral.h"
 #include "raytrace/voxel.h"
-
-using namespace physsim;
-using namespace physsim::PHYSSIM_ISA;
-
-// What the kernels of a call share. Axes of box and rays are in the same order; for columns, w last.
-struct Job {
-    Box box;
-    int32_t rows, columns;
-    int32_t start_columns;  // 1 for a point source a view, else columns
-    int32_t first_view;     // place in `views` of blockIdx.z = 0
-};
-
-// Ray (row r, column c) of view v runs from start[v, c] + r start_row[v] to end[v, c] + r end_row[v], in voxel coordinates.
-struct Rays { const double *start, *end, *start_row, *end_row; };
-
-PHYSSIM_HD void ends_of(const Job& job, const Rays& rays, int64_t view, int row, int column, double (&start)[3], double (&end)[3]) {
-    const double* first = rays.start + 3 * (view * job.start_columns + (job.start_columns == 1 ? 0 : column));
-    const double* last = rays.end + 3 * (view * job.columns + column);
-    for (int a = 0; a < 3; a++) {
-        start[a] = first[a] + row * rays.start_row[3 * view + a];
-        end[a] = last[a] + row * rays.end_row[3 * view + a];
-    }
-}
-
-PHYSSIM_HD ThreadRay ray_of(const Job& job, const Rays& rays, int64_t view, int row, int column) {
-    double start[3], end[3];
-    ends_of(job, rays, view, row, column, start, end);
-    return ThreadRay(job.box, start, end);
-}
-
-struct Pixel { int32_t row, column; };
-
-// threadIdx = (lane, warp). Columns: a warp is 32 rows of one detector column; others: 4 rows x 8 columns, warps below each other.
-template <bool COLUMNS>
-PHYSSIM_HD Pixel pixel_of_thread() {
-    const int lane = threadIdx.x, warp = threadIdx.y, warps = blockDim.y, y = blockIdx.y, x = blockIdx.x;
-    if (COLUMNS) return {y * 32 + lane, x * warps + warp};
-    return {(y * warps + warp) * 4 + lane / 8, x * 8 + lane % 8};
-}
 
 // Adds line integrals (mm x voxel value) to image (views, rows, columns).
 template <bool COLUMNS, typename T>
@@ -62,6 +23,19 @@ PHYSSIM_HD void project(const T* voxels, const Job& job, const Rays& rays, const
     if (COLUMNS) walk_columns(ray, job.box, visit);
     else walk_voxels(ray, job.box, visit);
     image[(view * job.rows + pixel.row) * job.columns + pixel.column] += sum * ray.mm;
+}
+
+// Adds what lies inside a cover to the line integrals, or takes it away.
+template <typename T>
+PHYSSIM_HD void project_covered(const T* voxels, const Job& job, const Rays& rays, const int32_t* views, float* image, const Cover& cover) {
+    const Pixel pixel = pixel_of_thread<false>();
+    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
+    const int64_t view = views[job.first_view + blockIdx.z];
+    inside(cover, job, rays, view, pixel, [&](const ThreadRay& ray) {
+        float sum = 0.0f;
+        walk_voxels(ray, job.box, [&](int32_t voxel, float length) { sum += voxel_value(voxels + voxel) * length; });
+        image[(view * job.rows + pixel.row) * job.columns + pixel.column] += sum * (cover.sign * ray.mm);
+    });
 }
 
 // As project, linear between voxel centres.
@@ -124,52 +98,6 @@ PHYSSIM_HD void add_column_gradient(const Job& job, const Rays& rays, const int3
     gradient[view * job.columns + column].add(sum);
 }
 
-// Images of a spectral projection; null where not wanted.
-struct SpectralImages {
-    float* signal;           // (views, outputs, rows, columns)
-    float* areal;            // (views, materials of the table, rows, columns)
-    float* partial;          // (views, channels, rows, columns) sums so far, where the volume comes in slabs
-    const int32_t* table;    // (channels) their rows in `areal`
-    const float* scale;      // (channels) areal density of 1 mm (g/cm2)
-    const float* position;   // (views or 1, rows, columns) place between the nodes
-    const float* factor;     // (views or 1, rows, columns)
-    int32_t materials, position_views, factor_views;
-    int32_t begins, ends;    // is this the first slab, the last?
-};
-
-// Traces the channels of a ray in the block's shared memory, then makes its signal and areal densities of them.
-template <bool COLUMNS, typename L, typename D>
-PHYSSIM_HD void spectral(const L* labels, const D* density, const Job& job, const Rays& rays, const int32_t* views, const Channels& channels,
-                         const Detector& detector, const SpectralImages& images) {
-    const Pixel pixel = pixel_of_thread<COLUMNS>();
-    if (pixel.row >= job.rows || pixel.column >= job.columns) return;
-    const int64_t view = views[job.first_view + blockIdx.z], plane = static_cast<int64_t>(job.rows) * job.columns;
-    const int64_t at = static_cast<int64_t>(pixel.row) * job.columns + pixel.column;
-    const ThreadRay ray = ray_of(job, rays, view, pixel.row, pixel.column);
-    const int32_t stride = blockDim.x * blockDim.y;
-    float* sums = block_memory() + threadIdx.y * blockDim.x + threadIdx.x;
-    ThreadRun run(channels, sums, stride);
-    const auto visit = [&](int32_t voxel, float length) {
-        run.add(static_cast<int32_t>(load_read_only(labels + voxel)), voxel_value(density + voxel) * length);
-    };
-    if (COLUMNS) walk_columns(ray, job.box, visit);
-    else walk_voxels(ray, job.box, visit);
-    run.fold();
-    for (int k = 0; k < channels.count; k++) {
-        float sum = sums[k * stride] * ray.mm;
-        float* partial = images.partial + (view * channels.count + k) * plane + at;
-        if (!images.begins) sum += *partial;
-        if (!images.ends) *partial = sum;
-        sums[k * stride] = sum;
-        if (images.ends && images.areal) images.areal[(view * images.materials + images.table[k]) * plane + at] = sum * images.scale[k];
-    }
-    if (!images.ends || !images.signal) return;
-    const float place = images.position ? images.position[(images.position_views > 1 ? view : 0) * plane + at] : 0.0f;
-    const float factor = images.factor ? images.factor[(images.factor_views > 1 ? view : 0) * plane + at] : 1.0f;
-    for (int o = 0; o < detector.outputs; o++)
-        images.signal[(view * detector.outputs + o) * plane + at] = detected(detector, sums, stride, channels.count, o, place) * factor;
-}
-
 // Sets flags[label] of every label that occurs in the box.
 template <typename L>
 PHYSSIM_HD void labels_present(const L* labels, const Box& box, uint8_t* flags) {
@@ -203,6 +131,10 @@ PHYSSIM_HD void transpose(const T* in, T* out, const Transposition& job) {
     extern "C" __global__ void __launch_bounds__(256) project_rays_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
         project<false>(voxels, job, rays, views, image);                                                                                    \
     }                                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(256)                                                                                       \
+    project_covered_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image, Cover cover) {                          \
+        project_covered(voxels, job, rays, views, image, cover);                                                                            \
+    }                                                                                                                                       \
     extern "C" __global__ void __launch_bounds__(256) project_joseph_##name(const T* voxels, Job job, Rays rays, const int32_t* views, float* image) { \
         project_by_joseph(voxels, job, rays, views, image);                                                                                 \
     }                                                                                                                                       \
@@ -221,13 +153,25 @@ PHYSSIM_PROJECT(int16, int16_t)
                                           Channels channels, Detector detector, SpectralImages images) {                           \
         spectral<columns>(labels, densities, job, rays, views, channels, detector, images);                                        \
     }
-#define PHYSSIM_SPECTRAL_PATHS(...) PHYSSIM_SPECTRAL(columns, true, __VA_ARGS__) PHYSSIM_SPECTRAL(rays, false, __VA_ARGS__)
+#define PHYSSIM_COVERED(label, L, density, D)                                                                                      \
+    extern "C" __global__ void __launch_bounds__(256, 4)                                                                           \
+    spectral_covered_##label##_##density(const L* labels, const D* densities, Job job, Rays rays, const int32_t* views,             \
+                                         Channels channels, SpectralImages images, Cover cover) {                                  \
+        add_covered(labels, densities, job, rays, views, channels, images, cover);                                                 \
+    }
+#define PHYSSIM_SPECTRAL_PATHS(...) \
+    PHYSSIM_SPECTRAL(columns, true, __VA_ARGS__) PHYSSIM_SPECTRAL(rays, false, __VA_ARGS__) PHYSSIM_COVERED(__VA_ARGS__)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, none, NoDensity)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float32, float)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float16, HalfVoxel)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, none, NoDensity)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float32, float)
 PHYSSIM_SPECTRAL_PATHS(uint16, uint16_t, float16, HalfVoxel)
+
+extern "C" __global__ void __launch_bounds__(256, 4)
+spectral_images(Job job, Rays, const int32_t* views, Channels channels, Detector detector, SpectralImages images) {
+    images_of_partial(job, views, channels, detector, images);
+}
 
 extern "C" __global__ void __launch_bounds__(256) labels_present_uint8(const uint8_t* labels, Box box, uint8_t* flags) { labels_present(labels, box, flags); }
 extern "C" __global__ void __launch_bounds__(256) labels_present_uint16(const uint16_t* labels, Box box, uint8_t* flags) { labels_present(labels, box, flags); }

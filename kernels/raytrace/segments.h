@@ -10,6 +10,10 @@ namespace physsim {
 struct Segment {
     double start[3], turn[3];
 
+    PHYSSIM_HD Segment(const double (&from)[3], const double (&to)[3]) {
+        for (int a = 0; a < 3; a++) start[a] = from[a], turn[a] = to[a] - from[a];
+    }
+
     Segment(const ViewRays& rays, int row, int column) {
         const double* from = rays.start + static_cast<int64_t>(column) * rays.start_stride;
         const double* to = rays.end + 3 * static_cast<int64_t>(column);
@@ -19,11 +23,11 @@ struct Segment {
         }
     }
 
-    bool level(int a) const { return turn[a] > -1e-12 && turn[a] < 1e-12; }
-    double place(int a) const { return level(a) ? PHYSSIM_ISA::on_face(start[a]) : start[a]; }
+    PHYSSIM_HD bool level(int a) const { return turn[a] > -1e-12 && turn[a] < 1e-12; }
+    PHYSSIM_HD double place(int a) const { return level(a) ? PHYSSIM_ISA::on_face(start[a]) : start[a]; }
 
     // Narrows [from, to] to the box of `shape` voxels; false when nothing is left. A ray in a face belongs to the higher voxel.
-    bool clip(const int32_t (&shape)[3], double& from, double& to) const {
+    PHYSSIM_HD bool clip(const int32_t (&shape)[3], double& from, double& to) const {
         for (int a = 0; a < 3; a++) {
             if (level(a)) {
                 if (!(place(a) >= 0 && place(a) < shape[a])) return false;

@@ -21,8 +21,8 @@ struct ThreadRay {
     float mm;                     // mm a unit of parameter
     int32_t middle[3];
 
-    // start, end: voxel coordinates of the box.
-    PHYSSIM_HD ThreadRay(const Box& box, const double (&start)[3], const double (&end)[3]) {
+    // start, end: voxel coordinates of the box; of the ray between them, the part from `from` to `to` (0 and 1: all).
+    PHYSSIM_HD ThreadRay(const Box& box, const double (&start)[3], const double (&end)[3], double from = 0.0, double to = 1.0) {
         double turn[3], length = 0.0, along = 0.0, square = 0.0;
         for (int a = 0; a < 3; a++) {
             turn[a] = end[a] - start[a];
@@ -47,8 +47,8 @@ struct ThreadRay {
             mm2 += s * s;
         }
         mm = sqrtf(mm2);
-        first = static_cast<float>(-along * length);
-        last = static_cast<float>((1.0 - along) * length);
+        first = static_cast<float>((from - along) * length);
+        last = static_cast<float>((to - along) * length);
     }
 };
 

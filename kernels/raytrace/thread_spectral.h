@@ -23,6 +23,7 @@ struct Detector {
 };
 
 struct NoDensity {};
+using physsim::voxel_value;
 PHYSSIM_HD float voxel_value(const NoDensity*) { return 1.0f; }
 
 // What a ray gathers; channel k lies at sums[k * stride].

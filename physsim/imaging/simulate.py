@@ -50,7 +50,7 @@ def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", see
     Neglects: scatter, noise, blur of detector and focal spot, grid, table; air outside the phantom's grid (the beam
     runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
     Raises InvalidInput before any work for a field of view that the phantom is not in and for unknown
-    scatter, and for a phantom with overlays on a GPU; DeviceUnavailable for a device that is absent.
+    scatter; DeviceUnavailable for a device that is absent.
 
     >>> import physsim as ps
     >>> slab = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
@@ -58,7 +58,7 @@ def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", see
     'none'
     """
     used = check_request(scatter, seed, device)
-    device_for_spectral(phantom.labels, used, phantom.overlays)
+    device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
     tell(STAGES[0], 0.0)

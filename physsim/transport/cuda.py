@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from physsim.device.arrays import to_numpy
 from physsim.device.cuda import Dimensions, Kernels
 from physsim.errors import InvalidInput, message
 from physsim.transport.arguments import check_voxel_type, native, type_name
+from physsim.transport.patch import Patch
 from physsim.transport.rays import VoxelRays
 
 Spacing = tuple[float, float, float]  # mm along x, y, z
@@ -31,6 +32,7 @@ _BOX = np.dtype([("shape", "i4", 3), ("stride", "i4", 3), ("spacing", "f8", 3)],
 _JOB = np.dtype([("box", _BOX), ("rows", "i4"), ("columns", "i4"), ("start_columns", "i4"), ("first_view", "i4")],
                 align=True)
 _RAYS = np.dtype([("start", "u8"), ("end", "u8"), ("start_row", "u8"), ("end_row", "u8")], align=True)
+_COVER = np.dtype([("rays", _RAYS), ("shape", "i4", 3), ("sign", "f4")], align=True)
 _TRANSPOSITION = np.dtype([("shape", "i4", 3), ("in", "i8", 3), ("out", "i8", 3)], align=True)
 
 
@@ -64,11 +66,17 @@ def _kind(method: str, group: Group) -> str:
     return "joseph" if method == "joseph" else "columns" if group.columns else "rays"
 
 
-def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays, method: str = "siddon") -> Any:
+def every_view(rays: VoxelRays) -> Group:
+    """All views, to read a volume as it is."""
+    return Group(False, (0, 1, 2), np.arange(len(rays.along), dtype=np.int32))
+
+
+def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: VoxelRays, method: str = "siddon",
+                 patches: Sequence[Patch] = ()) -> Any:
     """Line integrals (mm x voxel value), (views, rows, columns) float32, an array of `kernels.xp`.
 
     volume: (nz, ny, nx), numpy or `kernels.xp`, of a type they read, any strides. spacing_mm: along x, y, z.
-    method: "siddon" or "joseph".
+    method: "siddon" or "joseph". patches: with "siddon", what replaces the volume where its box covers a ray.
     Errors: InvalidInput for a type that the kernels do not read, or a layer of voxels that does not fit the GPU.
     """
     xp = kernels.xp
@@ -87,8 +95,32 @@ def project_cuda(kernels: Kernels, volume: Any, spacing_mm: Spacing, rays: Voxel
                 box = box_of(slab.shape, strides, spacing_mm, group.order)
                 launch_group(kernels, f"project_{_kind(method, group)}_{name}", (view,), box, rays, low, group, image)
                 del view
+            for patch in patches:
+                _project_covered(kernels, slab, spacing_mm, rays, low, patch, -1.0, image)
             del slab
+        for patch in patches:
+            for low, high in slabs(kernels, patch.voxels.shape, patch.voxels.dtype.itemsize):
+                slab = xp.asarray(patch.voxels[low:high])
+                _project_covered(kernels, slab, patch.spacing_mm, patch.rays, low, patch, 1.0, image)
     return image
+
+
+def _project_covered(kernels: Kernels, slab: Any, spacing_mm: Spacing, rays: VoxelRays, first_layer: int, patch: Patch,
+                     sign: float, image: Any) -> None:
+    """Adds sign x what the patch covers of a slab, or of itself, to the line integrals."""
+    group = every_view(rays)
+    view, strides = with_axis_contiguous(kernels, slab, group)
+    box = box_of(slab.shape, strides, spacing_mm, group.order)
+    cover, _held = cover_of(kernels, patch, sign)
+    launch_group(kernels, f"project_covered_{slab.dtype}", (view,), box, rays, first_layer, group, image, cover)
+
+
+def cover_of(kernels: Kernels, patch: Patch, sign: float) -> tuple[NDArray[Any], list[Any]]:
+    """The kernels' Cover, and the arrays that must outlive the launch."""
+    cover = np.zeros((), _COVER)
+    cover["rays"], held = _pointers(kernels, patch.rays, 0, (0, 1, 2))
+    cover["shape"], cover["sign"] = patch.voxels.shape[::-1], sign
+    return cover, held
 
 
 def backproject_cuda(kernels: Kernels, image: Any, shape: tuple[int, int, int], spacing_mm: Spacing, rays: VoxelRays,
@@ -215,14 +247,20 @@ def launch_group(kernels: Kernels, name: str, target: tuple[Any, ...], box: NDAr
 def ray_arguments(kernels: Kernels, box: NDArray[Any], rays: VoxelRays, first_layer: int,
                   group: Group) -> tuple[NDArray[Any], NDArray[Any], Any, list[Any]]:
     """The kernels' Job, Rays and views, and the arrays that must outlive the launch."""
-    order = list(group.order)
-    shift = np.array([0.0, 0.0, float(first_layer)])
-    places = [kernels.xp.asarray(np.ascontiguousarray(values[..., order])) for values in
-              (rays.start - shift, rays.end - shift, rays.start_row, rays.end_row)]
-    pointers = np.zeros((), _RAYS)
-    for field, array in zip(("start", "end", "start_row", "end_row"), places, strict=True):
-        pointers[field] = kernels.address(array)
+    pointers, places = _pointers(kernels, rays, first_layer, group.order)
     job = np.zeros((), _JOB)
     job["box"], job["rows"] = box, rays.rows
     job["columns"], job["start_columns"] = rays.end.shape[1], rays.start.shape[1]
     return job, pointers, kernels.xp.asarray(group.views), places
+
+
+def _pointers(kernels: Kernels, rays: VoxelRays, first_layer: int,
+              order: tuple[int, int, int]) -> tuple[NDArray[Any], list[Any]]:
+    """The kernels' Rays, their axes in `order`, z counted from a layer; and the arrays that must outlive the launch."""
+    axes, shift = list(order), np.array([0.0, 0.0, float(first_layer)])
+    places = [kernels.xp.asarray(np.ascontiguousarray(values[..., axes])) for values in
+              (rays.start - shift, rays.end - shift, rays.start_row, rays.end_row)]
+    pointers = np.zeros((), _RAYS)
+    for field, array in zip(("start", "end", "start_row", "end_row"), places, strict=True):
+        pointers[field] = kernels.address(array)
+    return pointers, places

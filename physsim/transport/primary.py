@@ -24,7 +24,7 @@ def primary_signal(phantom: Phantom, energies_kev: Floats, weights: Floats, geom
 
     `weights`: (outputs, nodes, E) float64; `position`: (views, rows, columns) place between the nodes, None for one
     node. Returns (views, outputs, rows, columns) float32, and (views, materials, rows, columns) g/cm2 where
-    `areal_density` is asked for. Overlays replace exactly what they cover, on the CPU. Equal bits for any number of
+    `areal_density` is asked for. Overlays replace exactly what they cover. Equal bits for any number of
     threads.
 
     Every material is taken by itself: bodies have 10-25 of them, where basis functions of energy save no time.

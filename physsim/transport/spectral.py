@@ -85,18 +85,18 @@ def project_materials(
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
     to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). overlays: finer patches
-    that replace what they cover (phantom.Overlay), on the CPU. labels and density are numpy, cupy or torch, both in one
-    place; the result is of the library and on the device of `labels`. device: "cpu", "cuda", "cuda:N" or "auto": where
-    cupy arrays and tensors are; for numpy a GPU where one is present and can do it (no overlays, at most MAX_CHANNELS
-    materials present), else the CPU. threads: of the CPU, None for all of this process. The memory beyond the result is
+    that replace what they cover (phantom.Overlay). labels and density are numpy, cupy or torch, both in one place; the
+    result is of the library and on the device of `labels`. device: "cpu", "cuda", "cuda:N" or "auto": where cupy arrays
+    and tensors are; for numpy a GPU where one is present and can do it (at most MAX_CHANNELS materials present), else
+    the CPU. threads: of the CPU, None for all of this process. The memory beyond the result is
     256 MB and two tiles, whatever the size of the volume; a GPU takes the volume in slabs that fit it. Gradients of
     tensors are not followed.
 
     Raises InvalidInput for labels without a material, NaN, infinite or negative density, arrays that do not fit the
-    grid, and for overlays or too many materials on a GPU that is asked for by name or holds the arrays;
+    grid, and for too many materials on a GPU that is asked for by name or holds the arrays;
     DeviceUnavailable for one that is absent.
     """
-    chosen = device_for_spectral(labels, device, overlays)  # its errors before long work
+    chosen = device_for_spectral(labels, device)  # its errors before long work
     body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     images = _project(
         body, grid, geometry, given=labels, overlays=overlays, device=device, threads=threads, areal=True
@@ -133,7 +133,7 @@ def project_signal(
     Returns float32 (views, outputs, rows, columns), or (views, rows, columns) when weights have no axis of outputs.
     Raises as `project_materials`, and InvalidInput for maps or tables of the wrong shape or with NaN.
     """
-    chosen = device_for_spectral(labels, device, overlays)
+    chosen = device_for_spectral(labels, device)
     body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     signal = _project(
         body,
@@ -168,7 +168,7 @@ def project_spectral(
     threads: int | None = None,
 ) -> SpectralImages:
     """Signal and areal densities from one pass; arguments as `project_signal` and `project_materials`."""
-    chosen = device_for_spectral(labels, device, overlays)
+    chosen = device_for_spectral(labels, device)
     body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     return _project(
         body,
@@ -257,10 +257,19 @@ def _project(
     tables = SpectralTables(
         coefficients, np.ascontiguousarray(attenuation * LOG2_E, np.float32), np.ascontiguousarray(spectrum, np.float32)
     )
-    chosen = device_for_spectral(given, device, overlays, attenuation.shape[1])
+    chosen = device_for_spectral(given, device, attenuation.shape[1])
     if chosen.kind == "cuda":
         found = project_on_gpu(
-            chosen, body, grid, rays, tables, position, factor, signal=mass_attenuation_cm2_g is not None, areal=areal
+            chosen,
+            body,
+            grid,
+            rays,
+            tables,
+            position,
+            factor,
+            patches,
+            signal=mass_attenuation_cm2_g is not None,
+            areal=areal,
         )
         return _images_like(given, *found)
     number = np.zeros(65536, np.int32)
@@ -294,7 +303,10 @@ def _project(
         areal_density,
         present.astype(np.int32),
         body.scale_g_cm2.astype(np.float32),
-        patches,
+        [
+            (one.voxels, one.density, one.rays.start, one.rays.end, one.rays.start_row, one.rays.end_row)
+            for one in patches
+        ],
         thread_count(threads),
         instruction_set() if isa is None else isa,
     )

@@ -1,13 +1,15 @@
 """Spectral projection on a GPU: labels and density in; signals of all energies or areal densities out of one kernel.
 
 Each ray keeps its channels (basis functions, or materials) in the memory that its block shares, and makes its signal of
-them before it ends: no volume and no image per energy. Where the volume comes in slabs, the channels wait in between as
-images. Labels and densities are read as they are, without rounding. Results: float32.
+them before it ends: no volume and no image per energy. Where the volume comes in slabs, or patches of finer voxels
+replace parts of it, the channels wait in between as images. Labels and densities are read as they are, without
+rounding. Results: float32.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,15 @@ from physsim.transport.cuda import (
     Group,
     Spacing,
     box_of,
+    cover_of,
+    every_view,
     launch_group,
     slabs,
     strides_of,
     view_groups,
     with_axis_contiguous,
 )
+from physsim.transport.patch import Patch
 from physsim.transport.rays import VoxelRays
 
 SHARED_BYTES = 48 * 1024  # of a block, without asking the driver for more
@@ -45,7 +50,7 @@ def project_spectral_cuda(
     weights: NDArray[np.float32], position: NDArray[np.float32] | None = None,
     factor: NDArray[np.float32] | None = None, signal: bool = True, materials: int = 0,
     table: NDArray[np.int32] | None = None,
-    scale_g_cm2: NDArray[np.float32] | None = None,
+    scale_g_cm2: NDArray[np.float32] | None = None, patches: Sequence[Patch] = (),
 ) -> tuple[Any | None, Any | None]:
     """Signal (views, outputs, rows, columns) and areal densities (views, materials, rows, columns) in g/cm2, float32.
 
@@ -57,6 +62,7 @@ def project_spectral_cuda(
         energies), linear between the nodes. position, factor: (views or 1, rows, columns).
     materials, table, scale_g_cm2: areal densities are wanted where materials > 0 (then coefficients is None): of how
         many, the rows (channels,) of those present, and what 1 mm weighs (g/cm2).
+    patches: what replaces the body where its box covers a ray; their labels are among those of `number`.
     Errors: InvalidInput for more than MAX_CHANNELS channels, and as project_cuda.
     """
     count = attenuation.shape[1]
@@ -66,14 +72,14 @@ def project_spectral_cuda(
             "Give a tolerance for basis functions, fewer materials, or device='cpu'."))
     with kernels.current():
         return _project(kernels, labels, density, spacing_mm, rays, number, coefficients, attenuation, weights,
-                        position, factor, signal, materials, table, scale_g_cm2)
+                        position, factor, signal, materials, table, scale_g_cm2, patches)
 
 
 def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spacing, rays: VoxelRays,
              number: NDArray[np.int32], coefficients: NDArray[np.float32] | None, attenuation: NDArray[np.float32],
              weights: NDArray[np.float32], position: NDArray[np.float32] | None, factor: NDArray[np.float32] | None,
              signal: bool, materials: int, table: NDArray[np.int32] | None,
-             scale_g_cm2: NDArray[np.float32] | None) -> tuple[Any | None, Any | None]:
+             scale_g_cm2: NDArray[np.float32] | None, patches: Sequence[Patch]) -> tuple[Any | None, Any | None]:
     xp, count = kernels.xp, attenuation.shape[1]
     views, rows, columns = len(rays.along), rays.rows, rays.end.shape[1]
     held: list[Any] = []  # arrays that structs point at must outlive the launches
@@ -101,13 +107,23 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
     images["areal"] = 0 if areal is None else kernels.address(areal)
     voxel_bytes = 2 * (labels.dtype.itemsize + (0 if density is None else density.dtype.itemsize))
     ranges = list(slabs(kernels, labels.shape, voxel_bytes))
-    if len(ranges) > 1:
+    if len(ranges) > 1 or patches:
         held.append(xp.zeros((views, count, rows, columns), np.float32))
         images["partial"] = kernels.address(held[-1])
     warps = max(1, min(8, MAX_CHANNELS // count))
-    kind = f"{labels.dtype}_{'none' if density is None else density.dtype}"
+    kind = _kind(labels, density)
+
+    def add_covered(patch: Patch, sign: float, low: int, names: Any, weight: Any | None, step_mm: Spacing,
+                    path: VoxelRays) -> None:
+        group, shape = every_view(path), names.shape
+        names, densities, strides = _alike(kernels, names, weight, group)
+        cover, _held = cover_of(kernels, patch, sign)
+        launch_group(kernels, f"spectral_covered_{_kind(names, weight)}", (names, densities),
+                     box_of(shape, strides, step_mm, group.order), path, low, group, channels, images, cover,
+                     warps=warps, shared_floats=count)
+
     for low, high in ranges:
-        images["begins"], images["ends"] = low == 0, high == labels.shape[0]
+        images["begins"], images["ends"] = low == 0, high == labels.shape[0] and not patches
         slab = xp.asarray(labels[low:high])
         weight = None if density is None else xp.asarray(density[low:high])
         for group in view_groups(rays.along):
@@ -116,7 +132,24 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
             launch_group(kernels, f"spectral_{path}_{kind}", (names, densities),
                          box_of(slab.shape, strides, spacing_mm, group.order), rays, low, group, channels, detector,
                          images.copy(), warps=warps, shared_floats=count)
+        for patch in patches:
+            add_covered(patch, -1.0, low, slab, weight, spacing_mm, rays)
+        del slab, weight
+    for patch in patches:
+        relative = patch.density
+        voxel_bytes = patch.voxels.dtype.itemsize + (0 if relative is None else relative.dtype.itemsize)
+        for low, high in slabs(kernels, patch.voxels.shape, voxel_bytes):
+            add_covered(patch, 1.0, low, xp.asarray(patch.voxels[low:high]),
+                        None if relative is None else xp.asarray(relative[low:high]), patch.spacing_mm, patch.rays)
+    if patches:
+        launch_group(kernels, "spectral_images", (), box_of((1, 1, 1), (1, 1, 1), spacing_mm, (0, 1, 2)), rays, 0,
+                     every_view(rays), channels, detector, images, warps=warps, shared_floats=count)
     return signals, areal
+
+
+def _kind(labels: Any, density: Any | None) -> str:
+    """The types of a kernel's voxels, as its name ends."""
+    return f"{labels.dtype}_{'none' if density is None else density.dtype}"
 
 
 def survey_cuda(kernels: Kernels, labels: Any, density: Any | None) -> tuple[NDArray[np.int64], float, float, bool]:

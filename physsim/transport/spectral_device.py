@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from physsim.device.arrays import device_of, namespace_of
 from physsim.device.choice import CPU, Device, resolve
-from physsim.errors import InvalidInput, message
-from physsim.phantom.overlay import Overlay
 from physsim.spec.grid import Grid
+from physsim.transport.patch import Patch
 from physsim.transport.rays import VoxelRays
 from physsim.transport.spectral_body import Body, Images
 from physsim.transport.spectral_cuda import MAX_CHANNELS, project_spectral_cuda
@@ -33,31 +32,26 @@ class SpectralTables:
     weights: NDArray[np.float32]
 
 
-def device_for_spectral(labels: Any, device: str | Device, overlays: Sequence[Overlay], channels: int = 1) -> Device:
-    """The device for a body with `overlays` and so many channels.
+def device_for_spectral(labels: Any, device: str | Device, channels: int = 1) -> Device:
+    """The device for a body with so many channels.
 
     "auto" stays where a cupy array or a tensor is; for numpy it is a GPU where one is present and can do the work.
-    Errors: InvalidInput for overlays on a GPU that is asked for by name or holds the labels, and for a name that means
-    nothing; DeviceUnavailable.
+    Errors: InvalidInput for a name that means nothing; DeviceUnavailable.
     """
     auto, numpy = str(device) == "auto", namespace_of(labels) == "numpy"
-    if auto and numpy and (overlays or channels > MAX_CHANNELS):
+    if auto and numpy and channels > MAX_CHANNELS:
         return CPU
-    chosen = device_of(labels) if auto and not numpy else resolve(device)
-    if chosen.kind == "cuda" and overlays:
-        raise InvalidInput(message(
-            f"{len(overlays)} overlays on device={str(chosen)!r}", "the GPU traces the voxels of one grid only",
-            "Use device='cpu'" + (" or 'auto'." if numpy else ".")))
-    return chosen
+    return device_of(labels) if auto and not numpy else resolve(device)
 
 
 def project_on_gpu(
     device: Device, body: Body, grid: Grid, rays: VoxelRays, tables: SpectralTables, position: Images | None,
-    factor: Images | None, *, signal: bool, areal: bool,
+    factor: Images | None, patches: Sequence[Patch] = (), *, signal: bool, areal: bool,
 ) -> tuple[Any | None, Any | None]:
     """Signal (views, outputs, rows, columns) and areal density (views, materials, rows, columns), None if not wanted.
 
-    position, factor: (1 or views, rows, columns). Returns arrays on the GPU.
+    position, factor: (1 or views, rows, columns). patches: what replaces the body inside their boxes.
+    Returns arrays on the GPU.
     Errors: InvalidInput for more than MAX_CHANNELS channels.
     """
     from physsim.device.cuda import cuda_kernels
@@ -68,4 +62,5 @@ def project_on_gpu(
         cuda_kernels(device), body.labels, body.density, grid.spacing_mm, rays, number=number,
         coefficients=tables.coefficients, attenuation=tables.attenuation, weights=tables.weights, position=position,
         factor=factor, signal=signal, materials=len(body.material_density_g_cm3) if areal else 0,
-        table=body.present.astype(np.int32), scale_g_cm2=body.scale_g_cm2.astype(np.float32))
+        table=body.present.astype(np.int32), scale_g_cm2=body.scale_g_cm2.astype(np.float32),
+        patches=patches)

@@ -21,13 +21,15 @@ static bool call(Index3 blocks, Index3 threads, size_t shared, void** arguments)
 
 struct Named { const char* name; Call call; };
 #define KERNEL(name) {#name, call<name>}
-#define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type), KERNEL(project_joseph_##type), KERNEL(joseph_slopes_##type)
-#define SPECTRAL_OF(label, density) KERNEL(spectral_columns_##label##_##density), KERNEL(spectral_rays_##label##_##density)
+#define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type), KERNEL(project_joseph_##type), \
+    KERNEL(project_covered_##type), KERNEL(joseph_slopes_##type)
+#define SPECTRAL_OF(label, density) KERNEL(spectral_columns_##label##_##density), KERNEL(spectral_rays_##label##_##density), \
+    KERNEL(spectral_covered_##label##_##density)
 static const Named kernels[] = {
     KERNELS_OF(float32), KERNELS_OF(float16), KERNELS_OF(uint8), KERNELS_OF(uint16), KERNELS_OF(int16),
     SPECTRAL_OF(uint8, none), SPECTRAL_OF(uint8, float32), SPECTRAL_OF(uint8, float16),
     SPECTRAL_OF(uint16, none), SPECTRAL_OF(uint16, float32), SPECTRAL_OF(uint16, float16),
-    KERNEL(labels_present_uint8), KERNEL(labels_present_uint16),
+    KERNEL(spectral_images), KERNEL(labels_present_uint8), KERNEL(labels_present_uint16),
     KERNEL(transpose_1), KERNEL(transpose_2), KERNEL(transpose_4),
     KERNEL(backproject_columns), KERNEL(backproject_rays), KERNEL(backproject_joseph), KERNEL(joseph_column_gradient), KERNEL(volume_from_sums),
 };

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from exposure_cases import slab
 from joseph_reference import joseph_error
+from overlay_cases import PATCHES
 from siddon_reference import siddon_label_integrals, siddon_line_integrals
 
 import physsim as ps
@@ -11,9 +12,11 @@ from physsim import _engine
 from physsim.device import arrays, resolve
 from physsim.device.cuda import cuda_kernels
 from physsim.errors import DeviceUnavailable, InvalidInput
+from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.overlay import VolumePatch, project_with_patches
 from physsim.transport.pose_gradient import pose_gradient
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_cuda import project_spectral_cuda
@@ -154,6 +157,20 @@ def test_areal_densities(kernels, name):
     truth = truth.reshape(len(geometry), -1, 8).swapaxes(1, 2).reshape(len(geometry), 8, *geometry.shape[1:])
     assert rms(arrays.to_numpy(areal), truth) < 2e-6
     np.testing.assert_allclose(arrays.to_numpy(signal)[:, 0], 2.0 ** (-0.01 * truth.sum(1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_overlays(kernels, name):
+    geometry, rng = GEOMETRIES[name], np.random.default_rng(16)
+    labels = rng.integers(0, 8, GRID.shape).astype(np.uint8)
+    overlays = [Overlay(grid, rng.integers(0, 8, grid.shape).astype(np.uint8)) for grid in PATCHES]
+    there, here = (ps.project_materials(labels, None, np.linspace(0.5, 2.0, 8), GRID, geometry, overlays=overlays,
+                                        device=device) for device in ("cuda", "cpu"))
+    assert rms(there, here) < 4e-6
+    patches = [VolumePatch(grid, (rng.random(grid.shape) * 500).astype(np.float32)) for grid in PATCHES]
+    there, here = (project_with_patches(volume_of(), patches, geometry, grid=GRID, device=device)
+                   for device in ("cuda", "cpu"))
+    assert rms(there, here) < 4e-6
 
 
 @pytest.mark.parametrize("library", ["cupy", "torch"])
