@@ -19,7 +19,7 @@ constexpr int32_t MOST_STEPS = 1 << 20;  // of a flight; far beyond what a cell 
 
 namespace PHYSSIM_ISA {
 
-enum class Flight { COLLISION, DETECTED, ESCAPED, LOST };
+enum class Flight { COLLISION, DETECTED, ESCAPED, LOST, GOES_ON };
 
 // What a flight ends with. Of a collision: the medium, the voxel (-1 in the ambient medium), and the interaction there with a
 // uniform number that chooses among its processes. `tau`: the optical depth that the next flight begins with.
@@ -64,71 +64,82 @@ PHYSSIM_HD bool enter(const MonteCarloScene& scene, Photon& photon, Course& cour
     return true;
 }
 
-PHYSSIM_HD Flight fly(const MonteCarloScene& scene, const PhotonTables& tables, const Stream& stream, uint64_t history, Photon& photon, Course& course) {
-    const int bin = majorant_bin(photon.energy);
-    const float u[3] = {photon.ux, photon.uy, photon.uz};
-    float r[3] = {photon.x, photon.y, photon.z}, inverse[3];
+// What a flight keeps from step to step: its direction, and the majorants' energy bin.
+struct Way {
+    float u[3], inverse[3];
+    int bin;
+};
+
+PHYSSIM_HD Way way_of(const Photon& photon) {
+    Way way = {{photon.ux, photon.uy, photon.uz}, {}, majorant_bin(photon.energy)};
     PHYSSIM_UNROLL
-    for (int a = 0; a < 3; a++) inverse[a] = u[a] == 0.0f ? FAR_AWAY : 1.0f / u[a];
+    for (int a = 0; a < 3; a++) way.inverse[a] = way.u[a] == 0.0f ? FAR_AWAY : 1.0f / way.u[a];
+    return way;
+}
+
+// One step of a flight: to a candidate, or out of the cell; r moves.
+PHYSSIM_HD Flight step(const MonteCarloScene& scene, const PhotonTables& tables, const Stream& stream, uint64_t history, const Way& way, Photon& photon,
+                       float (&r)[3], Course& course) {
+    const int64_t cell = cell_number(scene, course.cell);
+    const int row = load_read_only(scene.cell_class + cell);
+    const float majorant = load_read_only(scene.majorant + static_cast<int64_t>(row) * scene.energy_bins + way.bin);
+    float face[3], gap[3];
+    PHYSSIM_UNROLL
+    for (int a = 0; a < 3; a++) {
+        face[a] = cell_face(scene, a, course.cell[a], way.u[a] > 0.0f);
+        gap[a] = way.u[a] == 0.0f ? FAR_AWAY : maximum(0.0f, (face[a] - r[a]) * way.inverse[a]);
+    }
+    const float leave = minimum(gap[0], minimum(gap[1], gap[2]));
+    const float reach = course.tau < majorant * leave ? course.tau / majorant : leave;
+    if (course.to_detector <= reach) return Flight::DETECTED;
+    course.to_detector -= reach;
+    PHYSSIM_UNROLL
+    for (int a = 0; a < 3; a++) r[a] += reach * way.u[a];
+    if (reach < leave) {
+        course.words = block_of(stream, history, photon.block++);
+        float density = 1.0f;
+        course.label = load_read_only(scene.cell_label + cell), course.voxel = -1;
+        if (course.label != scene.ambient) {
+            course.voxel = voxel_number(scene, voxel_at(scene, 0, course.cell[0], r[0]), voxel_at(scene, 1, course.cell[1], r[1]),
+                                        voxel_at(scene, 2, course.cell[2], r[2]));
+            if (course.label < 0) {
+                course.label = label_of(scene, course.voxel);
+                density = relative_density(scene, course.voxel);
+            }
+        }
+        const Medium& medium = scene.media[course.label];
+        course.interaction = lookup(tables, medium.material, photon.energy);
+        const float attenuation = density * medium.density * course.interaction.mass_attenuation_cm2_g;
+        course.above_majorant |= attenuation > majorant;
+        const float threshold = uniform(course.words.a) * majorant;
+        course.tau = exponential(course.words.b);
+        if (!(threshold < attenuation)) return Flight::GOES_ON;
+        course.choice = threshold / attenuation;
+        return Flight::COLLISION;
+    }
+    course.tau = maximum(0.0f, course.tau - majorant * leave);
+    const int axis = gap[0] <= leave ? 0 : gap[1] <= leave ? 1 : 2;
+    int outside = 0;
+    PHYSSIM_UNROLL
+    for (int a = 0; a < 3; a++) {
+        if (a != axis) continue;
+        r[a] = face[a];
+        course.cell[a] += way.u[a] > 0.0f ? 1 : -1;
+        outside = course.cell[a] < 0 || course.cell[a] > scene.cells[a] + 1;
+    }
+    if (!outside) return Flight::GOES_ON;
+    return course.to_detector < 0.5f * FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;
+}
+
+PHYSSIM_HD Flight fly(const MonteCarloScene& scene, const PhotonTables& tables, const Stream& stream, uint64_t history, Photon& photon, Course& course) {
+    const Way way = way_of(photon);
+    float r[3] = {photon.x, photon.y, photon.z};
     Flight end = Flight::LOST;
-    for (int step = 0; step < MOST_STEPS; step++) {
-        const int64_t cell = cell_number(scene, course.cell);
-        const int row = load_read_only(scene.cell_class + cell);
-        const float majorant = load_read_only(scene.majorant + static_cast<int64_t>(row) * scene.energy_bins + bin);
-        float face[3], gap[3];
-        PHYSSIM_UNROLL
-        for (int a = 0; a < 3; a++) {
-            face[a] = cell_face(scene, a, course.cell[a], u[a] > 0.0f);
-            gap[a] = u[a] == 0.0f ? FAR_AWAY : maximum(0.0f, (face[a] - r[a]) * inverse[a]);
-        }
-        const float leave = minimum(gap[0], minimum(gap[1], gap[2]));
-        const float reach = course.tau < majorant * leave ? course.tau / majorant : leave;
-        if (course.to_detector <= reach) {
-            end = Flight::DETECTED;
-            break;
-        }
-        course.to_detector -= reach;
-        PHYSSIM_UNROLL
-        for (int a = 0; a < 3; a++) r[a] += reach * u[a];
-        if (reach < leave) {
-            course.words = block_of(stream, history, photon.block++);
-            float density = 1.0f;
-            course.label = load_read_only(scene.cell_label + cell), course.voxel = -1;
-            if (course.label != scene.ambient) {
-                course.voxel = voxel_number(scene, voxel_at(scene, 0, course.cell[0], r[0]), voxel_at(scene, 1, course.cell[1], r[1]),
-                                            voxel_at(scene, 2, course.cell[2], r[2]));
-                if (course.label < 0) {
-                    course.label = label_of(scene, course.voxel);
-                    density = relative_density(scene, course.voxel);
-                }
-            }
-            const Medium& medium = scene.media[course.label];
-            course.interaction = lookup(tables, medium.material, photon.energy);
-            const float attenuation = density * medium.density * course.interaction.mass_attenuation_cm2_g;
-            course.above_majorant |= attenuation > majorant;
-            const float threshold = uniform(course.words.a) * majorant;
-            course.tau = exponential(course.words.b);
-            if (threshold < attenuation) {
-                course.choice = threshold / attenuation;
-                end = Flight::COLLISION;
-                break;
-            }
-            continue;
-        }
-        course.tau = maximum(0.0f, course.tau - majorant * leave);
-        const int axis = gap[0] <= leave ? 0 : gap[1] <= leave ? 1 : 2;
-        int outside = 0;
-        PHYSSIM_UNROLL
-        for (int a = 0; a < 3; a++) {
-            if (a != axis) continue;
-            r[a] = face[a];
-            course.cell[a] += u[a] > 0.0f ? 1 : -1;
-            outside = course.cell[a] < 0 || course.cell[a] > scene.cells[a] + 1;
-        }
-        if (outside) {
-            end = course.to_detector < 0.5f * FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;
-            break;
-        }
+    for (int count = 0; count < MOST_STEPS; count++) {
+        const Flight now = step(scene, tables, stream, history, way, photon, r, course);
+        if (now == Flight::GOES_ON) continue;
+        end = now;
+        break;
     }
     photon.x = r[0], photon.y = r[1], photon.z = r[2];
     return end;
