@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from physsim.spec.spectrum import Spectrum as Spectrum
     from physsim.transport.montecarlo import transport_photons as transport_photons
     from physsim.transport.montecarlo_result import MonteCarloResult as MonteCarloResult
+    from physsim.transport.montecarlo_track import Track as Track
+    from physsim.transport.montecarlo_track import replay_photon as replay_photon
     from physsim.transport.operator import Projector as Projector
     from physsim.transport.project import backproject as backproject
     from physsim.transport.project import project as project
@@ -100,6 +102,8 @@ _PUBLIC = {
     "PhotonSource": "physsim.spec.source",
     "RectangularField": "physsim.spec.source",
     "Sweep": "physsim.spec.source",
+    "Track": "physsim.transport.montecarlo_track",
+    "replay_photon": "physsim.transport.montecarlo_track",
     "transport_photons": "physsim.transport.montecarlo",
 }
 

@@ -36,6 +36,7 @@ def info() -> None:
 
 from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import demo as _demo  # noqa: E402, F401
+from physsim.cli import mc as _mc  # noqa: E402, F401
 from physsim.cli import protocols as _protocols  # noqa: E402, F401
 from physsim.cli import simulate as _simulate  # noqa: E402, F401
 from physsim.cli import spectrum as _spectrum  # noqa: E402, F401

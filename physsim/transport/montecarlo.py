@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def transport_photons(
     energy_edges_kev: Sequence[float] | None = None,
     voxel_dose: bool = False,
     file: str | Path | None = None,
+    provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     threads: int | None = None,
 ) -> MonteCarloResult:
@@ -66,6 +67,7 @@ def transport_photons(
     `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's
     truth, or its materials. `voxel_dose`: energy by voxel too.
     `file`: kept there (HDF5) when the run ends or is stopped by Ctrl-C; where it exists the run goes on from it.
+    `provenance`: plain data that is kept in it too, for example the spec that all this came from.
     `progress(stage, fraction)` is called a few times a second.
     The same seed gives the same bits on any number of threads, in one run or several.
 
@@ -92,10 +94,10 @@ def transport_photons(
             if progress is not None:
                 progress("photons", fraction)
     except KeyboardInterrupt:
-        raise _stopped(sums, state, file) from None
+        raise _stopped(sums, file, provenance) from None
     result = sums.result(aim_reached=state.aim_reached)
     if file is not None:
-        sums.save(file)
+        sums.save(file, provenance)
     if result.balance["deposited"] == 0 and result.balance["detected"] == 0:
         warnings.warn(
             message(
@@ -179,7 +181,7 @@ class _Run:
         return float(1.0 - 1.0 / (1.0 + reached))  # the end is not known
 
 
-def _stopped(sums: Sums, state: _Run, file: str | Path | None) -> Stopped:
+def _stopped(sums: Sums, file: str | Path | None, provenance: Mapping[str, Any] | None) -> Stopped:
     sums.drop_unfinished()
     kept = f"{sums.batches} finished batches ({sums.histories} photons) are kept"
     if not sums.batches:
@@ -188,7 +190,7 @@ def _stopped(sums: Sums, state: _Run, file: str | Path | None) -> Stopped:
     if file is None:
         return Stopped(f"stopped: {kept} in this exception's result. To go on later, run with file='run.h5'.", result)
     try:
-        sums.save(file)
+        sums.save(file, provenance)
     except PhyssimError as error:
         return Stopped(f"stopped: {kept} in this exception's result, but not in a file ({error})", result)
     return Stopped(f"stopped: {kept} in {file}. The same call goes on from there.", result)

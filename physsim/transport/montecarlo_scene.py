@@ -53,6 +53,11 @@ class PackedScene:
         )
         return np.asarray((voxel + 0.5) * np.array(self.grid.spacing_mm) * CM_PER_MM)
 
+    def world_mm(self, points_cm: Any) -> NDArray[np.float64]:
+        """Points (..., 3) of the scene's frame in cm to the world in mm."""
+        voxel = np.asarray(points_cm, np.float64) / (np.array(self.grid.spacing_mm) * CM_PER_MM) - 0.5
+        return np.asarray(voxel @ self.grid.world_from_voxel[:3, :3].T + self.grid.world_from_voxel[:3, 3])
+
     def local_direction(self, vectors: Any) -> NDArray[np.float64]:
         """World vectors (..., 3) to the scene's frame."""
         return np.asarray(np.asarray(vectors, np.float64) @ np.array(self.grid.direction).T)

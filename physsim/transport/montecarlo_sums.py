@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,8 @@ class Sums:
             fingerprint=self._mark,
         )
 
-    def save(self, path: str | Path) -> None:
-        """Write the finished batches to an HDF5 file of layers, in place of an older state."""
+    def save(self, path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
+        """Write the finished batches to an HDF5 file of layers, in place of an older state; `provenance` is added."""
         layers = {
             "batch_histories": Layer(np.array(self._sizes, np.int64), "", ("batch",), "photons"),
             "image_counts": Layer(
@@ -126,13 +127,14 @@ class Sums:
         if self._voxels is not None:
             layers["voxel_counts"] = Layer(self._voxels.total, _COUNT, ("z", "y", "x"), "energy deposited")
             layers["voxel_squares"] = Layer(self._voxels.squares, _COUNT, ("z", "y", "x"), "sum of batch^2 / photons")
-        provenance = {
+        own = {
             "what": "physsim photon transport",
             "fingerprint": self._mark,
             "seed": self._seed,
+            "histories": self.histories,
             "regions": list(self._regions.names),
         }
-        write_layers(path, layers, provenance, overwrite=True)
+        write_layers(path, layers, {**(provenance or {}), **own}, overwrite=True)
 
     def load(self, path: str | Path) -> None:
         """Take up the batches of a file; InvalidInput when they are of another problem."""
