@@ -73,8 +73,8 @@ MonteCarloSource source_of(const Fields& fields) {
     source.cone_height = fields.number<float>("cone_height");
     source.x_quantile = fields.array<float>("x_quantile");
     source.x_nodes = fields.number<int32_t>("x_nodes");
-    source.x_low = fields.number<float>("x_low");
-    source.rows_per_x = fields.number<float>("rows_per_x");
+    source.node = fields.array<int32_t>("node");
+    fields.fill("nodes", source.nodes);
     source.y_low = fields.number<float>("y_low"), source.y_high = fields.number<float>("y_high");
     source.plane_cm = fields.number<float>("plane_cm");
     fields.fill("spot", source.spot);
@@ -82,7 +82,6 @@ MonteCarloSource source_of(const Fields& fields) {
     fields.fill("axis_point", source.axis_point);
     fields.fill("axis", source.axis);
     source.energy = fields.array<int32_t>("energy");
-    source.energy_rows = fields.number<int32_t>("energy_rows");
     source.energy_bins = fields.number<int32_t>("energy_bins");
     return source;
 }

@@ -154,14 +154,22 @@ class Geometry:
         """(rows, columns, 3) world positions of the pixel centres of one view (mm)."""
         across = (np.arange(self.columns) - 0.5 * (self.columns - 1)) * self.pixel_mm[0]
         along = (np.arange(self.rows) - 0.5 * (self.rows - 1)) * self.pixel_mm[1]
+        return self.surface_mm(view, across[None, :], along[:, None])
+
+    def surface_mm(self, view: int, across_mm: ArrayLike, along_mm: ArrayLike) -> Vectors:
+        """(..., 3) world points (mm) of a view's detector at distances from its centre that broadcast.
+
+        `across_mm` counts along u, on a curved detector along its arc; `along_mm` along v.
+        """
+        across, along = np.asarray(across_mm, np.float64)[..., None], np.asarray(along_mm, np.float64)[..., None]
         centre, u, v = self.centre_mm[view], self.u[view], self.v[view]
         if self.radius_mm is None:
-            row = centre + across[:, None] * u
+            row = centre + across * u
         else:
             angle, normal = across / self.radius_mm, self.normal[view]
-            row = centre + self.radius_mm * ((np.cos(angle)[:, None] - 1.0) * normal + np.sin(angle)[:, None] * u)
-        centres: Vectors = row[None] + along[:, None, None] * v
-        return centres
+            row = centre + self.radius_mm * ((np.cos(angle) - 1.0) * normal + np.sin(angle) * u)
+        points: Vectors = row + along * v
+        return points
 
     def rays_mm(self, view: int) -> tuple[Vectors, Vectors]:
         """Starts and ends (rows, columns, 3) of the rays of one view (mm), through the pixel centres."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pydantic
@@ -75,8 +75,12 @@ class PhotonSource(Spec):
     `focal_spot_mm`: full widths (along `across`, along `along` of the field; any, for a cone) of a uniform rectangle;
     0 is a point. A spot blurs what stands between it and the field's plane; the field's edges there stay sharp.
     `sweep`: see Sweep.
+    `cathode`: the side of a rectangular field ("u+": towards `across`, "u-", "v+": towards `along`, "v-") at which the
+    tube's cathode lies. It brings the heel effect, flat filters passed obliquely and the bowtie, whose fan opens across
+    the tube's axis with angles that grow along the field's other axis (as in Protocol). Without it the spectrum is the
+    central ray's all over the field. Results are per photon behind filters and bowtie.
 
-    Neglects: the penumbra of the collimator, off-focus radiation, the heel effect, the bowtie (raises for one).
+    Neglects: the penumbra of the collimator, off-focus radiation, scatter from filters and bowtie.
 
     >>> import physsim as ps
     >>> beam = ps.PhotonSource(spectrum=60, position_mm=(0, -800, 0),
@@ -91,6 +95,7 @@ class PhotonSource(Spec):
     field: RectangularField | ConeField
     focal_spot_mm: tuple[pydantic.NonNegativeFloat, pydantic.NonNegativeFloat] = (0.0, 0.0)
     sweep: Sweep | None = None
+    cathode: Literal["u+", "u-", "v+", "v-"] | None = None
 
     @pydantic.field_validator("spectrum", mode="before")
     @classmethod
@@ -99,13 +104,20 @@ class PhotonSource(Spec):
 
     @pydantic.model_validator(mode="after")
     def _in_front(self) -> PhotonSource:
-        if self.spectrum.bowtie is not None:
+        if self.spectrum.bowtie is not None and self.cathode is None:
             raise ValueError(
                 message(
                     "spectrum with a bowtie",
-                    "the Monte Carlo source has one spectrum for its whole field",
-                    "Leave the bowtie out, or put it into the phantom as a shape.",
+                    "the source does not say across which axis its fan opens",
+                    "Give cathode='v+' for a fan along `across`, cathode='u+' for one along `along`.",
                 )
+            )
+        if self.cathode is not None and (
+            isinstance(self.field, ConeField) or not (self.spectrum.has_heel or self.spectrum.bowtie is not None)
+        ):
+            why = "a cone has no sides" if isinstance(self.field, ConeField) else "this beam has no heel and no bowtie"
+            raise ValueError(
+                message(f"cathode={self.cathode!r}", f"it has no effect: {why}", "Leave cathode out.")
             )
         target = np.array(self.field.toward_mm if isinstance(self.field, ConeField) else self.field.centre_mm)
         way = target - np.array(self.position_mm)
@@ -131,12 +143,16 @@ class PhotonSource(Spec):
 
     @classmethod
     def of_view(cls, geometry: Geometry, spectrum: Spectrum | float, view: int = 0, **fields: Any) -> PhotonSource:
-        """The source of a view of a cone-beam geometry; its field is the detector's outline (flat detectors)."""
-        if geometry.beam != "cone" or geometry.radius_mm is not None:
+        """The source of a view of a cone-beam geometry; its field is the detector's outline.
+
+        Of a curved detector, seen from the source, it is the smallest rectangle that covers it: the field's corners
+        pass beyond the detector's.
+        """
+        if geometry.beam != "cone":
             raise InvalidInput(
                 message(
-                    f"beam={geometry.beam!r}, radius_mm={geometry.radius_mm}",
-                    "the outline of a flat detector under a cone beam makes a field",
+                    f"beam={geometry.beam!r}",
+                    "the outline of a detector under a cone beam makes a field",
                     "Give PhotonSource(position_mm=..., field=...) yourself.",
                 )
             )
@@ -144,8 +160,33 @@ class PhotonSource(Spec):
             _vector(rows[view]) for rows in (geometry.centre_mm, geometry.u, geometry.v, geometry.source_mm)
         )
         size = (geometry.columns * geometry.pixel_mm[0], geometry.rows * geometry.pixel_mm[1])
+        if geometry.radius_mm is not None:
+            centre, size = _seen_outline(geometry, view, size)
         outline = RectangularField(centre_mm=centre, across=u, along=v, size_mm=size)
         return cls(**{"spectrum": spectrum, "position_mm": position, "field": outline, **fields})
+
+
+def _seen_outline(geometry: Geometry, view: int, size_mm: tuple[float, float]) -> tuple[Vector, tuple[float, float]]:
+    """Centre and size of the rectangle, in the plane at the detector's centre, that the source sees it within."""
+    half_u, half_v = 0.5 * size_mm[0], 0.5 * size_mm[1]
+    edge = geometry.surface_mm(view, np.linspace(-half_u, half_u, 257)[None, :], np.array([[-half_v], [half_v]]))
+    ways = edge - geometry.source_mm[view]
+    ahead = ways @ geometry.normal[view]
+    distance = float(geometry.distance_mm[view])
+    if float(ahead.min()) <= 1e-3 * distance:
+        raise InvalidInput(
+            message(
+                f"radius_mm={geometry.radius_mm}",
+                "the detector reaches round to the source's back",
+                "Use fewer columns, or give PhotonSource(position_mm=..., field=...) yourself.",
+            )
+        )
+    scale = distance / ahead
+    foot = geometry.source_mm[view] + distance * geometry.normal[view]
+    bounds = [((ways @ axis) * scale) for axis in (geometry.u[view], geometry.v[view])]
+    low, high = np.array([b.min() for b in bounds]), np.array([b.max() for b in bounds])
+    middle = foot + 0.5 * ((low + high)[0] * geometry.u[view] + (low + high)[1] * geometry.v[view])
+    return _vector(middle), (float((high - low)[0]), float((high - low)[1]))
 
 
 def _vector(row: NDArray[np.float64]) -> Vector:

@@ -61,8 +61,8 @@ def transport_photons(
 ) -> MonteCarloResult:
     """Send photons from `source` through `phantom` and count where their energy goes.
 
-    `geometry`: one view; its flat detector absorbs every photon that meets its front (`disc_mm`: only within that
-    radius of its centre); energies are counted by order, pixel and, with `energy_edges_kev` (equal steps), energy.
+    `geometry`: one view; its detector absorbs every photon that meets its front (`disc_mm`: only within that radius of
+    its centre); energies are counted by order, pixel and, with `energy_edges_kev` (equal steps), energy.
     `ambient`: what surrounds the voxels, out to source and detector: a material, or None for vacuum.
     `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's
     truth, or its materials. `voxel_dose`: energy by voxel too.

@@ -84,15 +84,9 @@ def _reach_mm(source: PhotonSource, geometry: Geometry | None) -> NDArray[np.flo
     points = source_points_mm(source)
     if geometry is None:
         return points
-    half_u, half_v = (
-        0.5 * n * pitch for n, pitch in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True)
-    )
-    corners = [
-        geometry.centre_mm[0] + a * half_u * geometry.u[0] + b * half_v * geometry.v[0]
-        for a in (-1, 1)
-        for b in (-1, 1)
-    ]
-    return np.concatenate([points, corners])
+    across, along = (0.5 * n * pitch for n, pitch in zip(geometry.shape[:0:-1], geometry.pixel_mm, strict=True))
+    edge = geometry.surface_mm(0, np.linspace(-across, across, 65)[None, :], np.array([[-along], [along]]))
+    return np.concatenate([points, edge.reshape(-1, 3)])
 
 
 def _mean_energy_kev(source: PhotonSource) -> float:
@@ -104,13 +98,13 @@ def _check_detector(geometry: Geometry | None, source: PhotonSource, disc_mm: fl
         if disc_mm is not None:
             raise InvalidInput(message(f"disc_mm={disc_mm}", "it has no effect without a geometry", "Leave it out."))
         return
-    if len(geometry) != 1 or geometry.radius_mm is not None:
+    if len(geometry) != 1:
         raise InvalidInput(
-            message(
-                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}",
-                "photons are counted on one flat detector at a time",
-                "Give geometry[i], flat.",
-            )
+            message(f"geometry of {len(geometry)} views", "photons are counted on one detector", "Give geometry[i].")
+        )
+    if disc_mm is not None and geometry.radius_mm is not None:
+        raise InvalidInput(
+            message(f"disc_mm={disc_mm}", "a curved detector is no disc", "Leave it out, or take a flat detector.")
         )
     if disc_mm is not None and not disc_mm > 0.0:
         raise InvalidInput(message(f"disc_mm={disc_mm}", "a disc has a radius larger than 0 mm", "Give it in mm."))

@@ -13,6 +13,7 @@ from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.spec.geometry import Geometry
 from physsim.spec.source import ConeField, PhotonSource
 from physsim.spec.spectrum import Spectrum
+from physsim.transport.montecarlo_field import field_nodes
 from physsim.transport.montecarlo_scene import PackedScene
 from physsim.units import CM_PER_MM
 
@@ -23,15 +24,11 @@ _FINE_NODES = 16384
 def pack_source(source: PhotonSource, scene: PackedScene) -> dict[str, Any]:
     """The fields of kernels/transport/source.h."""
     position = np.array(source.position_mm)
-    energy = alias_table(*energy_bins(source.spectrum))
     packed: dict[str, Any] = {
         "position": _three(scene.local_cm(position)),
         "spot": tuple(CM_PER_MM * w for w in source.focal_spot_mm),
-        "energy": energy,
-        "energy_rows": 1,
-        "energy_bins": len(energy),
-        "x_low": 0.0,
-        "rows_per_x": 0.0,
+        "node": None,
+        "nodes": (0, 0),
         "cone": isinstance(source.field, ConeField),
         "cone_height": 0.0,
         "x_quantile": np.zeros(2, np.float32),
@@ -64,6 +61,17 @@ def pack_source(source: PhotonSource, scene: PackedScene) -> dict[str, Any]:
         packed["x_quantile"] = field_quantiles(float(low_x), float(high_x), float(low_y), float(high_y))
         packed["x_nodes"] = _FIELD_NODES
         packed["y_low"], packed["y_high"] = float(low_y), float(high_y)
+    energy = alias_table(*energy_bins(source.spectrum))
+    if source.cathode is not None:
+        shares, x = np.arange(_FIELD_NODES + 1) / _FIELD_NODES, packed["x_quantile"].astype(np.float64)
+        bounds = float(low_x), float(high_x), float(low_y), float(high_y)
+        shape = field_nodes(source, bounds, lambda share: np.interp(share, shares, x))
+        low, width = _bins(source.spectrum, shape.edges_kev)
+        weights = shape.weights()
+        packed["nodes"], packed["node"] = weights.shape[::-1], node_table(weights)
+        rows = shape.photons.reshape(weights.size, -1)
+        energy = np.concatenate([alias_table(row if row.any() else np.ones_like(row), low, width) for row in rows])
+    packed["energy"], packed["energy_bins"] = energy, len(energy) // max(1, packed["nodes"][0] * packed["nodes"][1])
     packed["plane_cm"] = distance * CM_PER_MM
     for name, axis in (("across", across), ("along", along), ("forward", forward)):
         packed[name] = _three(scene.local_direction(axis))
@@ -126,15 +134,24 @@ def pack_detector(
 
 
 def energy_bins(spectrum: Spectrum) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Relative photons, lower ends and widths (keV) of the bins; one energy has width 0."""
-    bins = spectrum.sample()
-    if spectrum.energy_kev is not None:
-        return np.ones(1), np.array([spectrum.energy_kev]), np.zeros(1)
-    low = np.clip(bins.edges_kev[:-1], ENERGY_MIN_KEV, ENERGY_MAX_KEV)
-    width = np.clip(bins.edges_kev[1:], ENERGY_MIN_KEV, ENERGY_MAX_KEV) - low
+    """Relative photons on the central ray, lower ends and widths (keV) of the bins; one energy has width 0."""
+    bins = spectrum.replace(bowtie=None).sample()
     if not bins.fluence.sum() > 0.0:
         raise InvalidInput(message("spectrum", "no photon is left behind its filters", "Take thinner filters."))
-    return bins.fluence, low, width
+    return bins.fluence, *_bins(spectrum, bins.edges_kev)
+
+
+def _bins(spectrum: Spectrum, edges_kev: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if spectrum.energy_kev is not None:
+        return np.array([spectrum.energy_kev]), np.zeros(1)
+    low = np.clip(edges_kev[:-1], ENERGY_MIN_KEV, ENERGY_MAX_KEV)
+    return low, np.clip(edges_kev[1:], ENERGY_MIN_KEV, ENERGY_MAX_KEV) - low
+
+
+def node_table(weights: NDArray[np.float64]) -> NDArray[np.int32]:
+    """(nodes, 2) int32 alias table: float32 chance to keep the node, the other node."""
+    keep, other = _walker(weights.ravel())
+    return np.ascontiguousarray(np.stack([keep.view(np.int32), other], axis=1))
 
 
 def alias_table(
@@ -144,6 +161,17 @@ def alias_table(
 
     Reference: A. J. Walker, ACM Trans. Math. Softw. 3 (1977) 253; Vose's order.
     """
+    keep, other = _walker(weights)
+    columns = [
+        keep.view(np.int32),
+        other,
+        low.astype(np.float32).view(np.int32),
+        width.astype(np.float32).view(np.int32),
+    ]
+    return np.ascontiguousarray(np.stack(columns, axis=1))
+
+
+def _walker(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     count = len(weights)
     share = weights * (count / math.fsum(weights.tolist()))
     keep, other = np.ones(count, np.float32), np.arange(count, dtype=np.int32)
@@ -153,13 +181,7 @@ def alias_table(
         keep[less], other[less] = share[less], more
         share[more] -= 1.0 - share[less]
         (small if share[more] < 1.0 else large).append(more)
-    columns = [
-        keep.view(np.int32),
-        other,
-        low.astype(np.float32).view(np.int32),
-        width.astype(np.float32).view(np.int32),
-    ]
-    return np.ascontiguousarray(np.stack(columns, axis=1))
+    return keep, other
 
 
 def field_quantiles(low_x: float, high_x: float, low_y: float, high_y: float) -> NDArray[np.float32]:

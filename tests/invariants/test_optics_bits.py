@@ -23,17 +23,17 @@ struct Place {{ F x, y, z, ux, uy, uz; }};
 static void put(F x) {{ float out[16]; store(out, x); fwrite(out, 4, LANES, stdout); }}
 int main() {{
     float quantile[5], pose[14];
-    int32_t energy[2 * 7 * 4], words[7][16];
+    int32_t energy[6 * 7 * 4], node[6 * 2], words[7][16];
     float place[6][16];
-    if (fread(quantile, 4, 5, stdin) != 5 || fread(energy, 4, 56, stdin) != 56) return 1;
+    if (fread(quantile, 4, 5, stdin) != 5 || fread(energy, 4, 168, stdin) != 168) return 1;
+    if (fread(node, 4, 12, stdin) != 12) return 1;
     if (fread(pose, 4, 14, stdin) != 14) return 1;
     MonteCarloSource source = {{}};
     source.x_quantile = quantile, source.x_nodes = 4;
-    source.x_low = quantile[0], source.rows_per_x = 2.0f / (quantile[4] - quantile[0]);
     source.y_low = -0.2f, source.y_high = 0.3f, source.plane_cm = 100.0f;
     source.spot[0] = 0.1f, source.spot[1] = 0.05f;
     source.across[0] = source.along[1] = source.forward[2] = 1.0f;
-    source.energy = energy, source.energy_rows = 2, source.energy_bins = 7;
+    source.energy = energy, source.nodes[0] = 3, source.nodes[1] = 2, source.energy_bins = 7;
     source.axis[1] = 1.0f, source.axis_point[0] = 3.0f;
     MonteCarloDetector detector = {{}};
     detector.rows = 20, detector.columns = 30, detector.radius_squared = 1e6f;
@@ -46,11 +46,13 @@ int main() {{
         for (int lane = 0; lane < 16; lane += LANES) {{
             const PhiloxWords<I> first = {{load(words[0] + lane), load(words[1] + lane),
                                                load(words[2] + lane), load(words[3] + lane)}};
-            const PhiloxWords<I> second = {{first.a, load(words[4] + lane), load(words[5] + lane), load(words[6] + lane)}};
+            const PhiloxWords<I> second = {{first.a, load(words[4] + lane),
+                                                load(words[5] + lane), load(words[6] + lane)}};
             const Place photon = {{load(place[0] + lane), load(place[1] + lane), load(place[2] + lane),
                                   load(place[3] + lane), load(place[4] + lane), load(place[5] + lane)}};
-            for (int kind = 0; kind < 3; kind++) {{
+            for (int kind = 0; kind < 4; kind++) {{
                 source.cone = kind == 1, source.cone_height = 0.4f;
+                source.node = kind == 3 ? node : nullptr;
                 source.turn_range = kind == 2 ? 0.75f : 0.0f;
                 const Birth birth = born(source, first, second);
                 put(birth.x), put(birth.y), put(birth.z);
@@ -91,20 +93,26 @@ def inputs():
 
 
 def energies():
-    """(2, 7, 4) words of an alias table: bins of 10 keV from 10 and from 80."""
-    table = np.zeros((2, 7, 4), np.int32)
-    table[..., 0] = np.linspace(0, 1, 14, dtype=np.float32).reshape(2, 7).view(np.int32)
+    """(6, 7, 4) words of an alias table: bins of 2 keV from 10, 24, 38 ..."""
+    table = np.zeros((6, 7, 4), np.int32)
+    table[..., 0] = np.linspace(0, 1, 42, dtype=np.float32).reshape(6, 7).view(np.int32)
     table[..., 1] = np.arange(7)[::-1]
-    table[..., 2] = (10.0 + 10.0 * np.arange(14, dtype=np.float32)).reshape(2, 7).astype(np.float32).view(np.int32)
-    table[..., 3] = np.float32(10.0).view(np.int32)
+    table[..., 2] = (10.0 + 2.0 * np.arange(42, dtype=np.float32)).reshape(6, 7).view(np.int32)
+    table[..., 3] = np.float32(2.0).view(np.int32)
     return table
+
+
+def nodes():
+    """(6, 2) words of an alias table."""
+    keep = np.array([0.2, 1.0, 0.7, 0.0, 0.5, 0.9], np.float32)
+    return np.stack([keep.view(np.int32), np.array([3, 1, 5, 4, 2, 0], np.int32)], axis=1)
 
 
 QUANTILE = np.array([-0.5, -0.3, -0.1, 0.2, 0.4], np.float32)
 
 
 def answers(isa, folder):
-    """(groups, 16 lanes, 25) float32."""
+    """(groups, 16 lanes, 32) float32."""
     compiler = (sysconfig.get_config_var("CXX") or "g++").split()[0]
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} on this machine")
@@ -116,15 +124,15 @@ def answers(isa, folder):
     subprocess.run([compiler, *flags, f"{isa}.cpp", "-o", isa], cwd=folder, check=True)
     words, places = inputs()
     u, v, normal = pose()
-    head = [QUANTILE, energies(), np.hstack([CENTRE, u, v, normal, np.array([RADIUS, 0])]).astype(np.float32)]
+    head = [QUANTILE, energies(), nodes(), np.hstack([CENTRE, u, v, normal, np.array([RADIUS, 0])]).astype(np.float32)]
     rows = b"".join(w.tobytes() + p.tobytes() for w, p in zip(words, places, strict=True))
     given = b"".join(h.tobytes() for h in head) + rows
     done = subprocess.run([folder / isa], input=given, capture_output=True, check=True)
     assert not done.stderr
     found = np.frombuffer(done.stdout, np.float32)
     if isa == "scalar":
-        return found.reshape(GROUPS, 16, 25)
-    return found.reshape(GROUPS, 25, 16).swapaxes(1, 2)
+        return found.reshape(GROUPS, 16, 32)
+    return found.reshape(GROUPS, 32, 16).swapaxes(1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -144,16 +152,19 @@ def test_births_follow_their_words(scalar):
     u = ((words >> 1).astype(np.float64) + 0.5) / 2**31
     table = energies()
     x = np.interp(4 * u[:, 2], np.arange(5), QUANTILE.astype(float))
-    for kind in (0, 1, 2):
+    part = words[:, 5].astype(np.float64) * 6 / 2**32
+    drawn = part.astype(int)
+    keep, other = nodes()[:, 0].view(np.float32), nodes()[:, 1]
+    node = np.where(part - drawn < keep[drawn], drawn, other[drawn])
+    for kind in range(4):
         born = scalar[..., 7 * kind : 7 * kind + 7].astype(np.float64)
         assert np.abs(np.linalg.norm(born[..., 3:6], axis=-1) - 1).max() < 3e-7
-        row = ((x > QUANTILE[0] / 2 + QUANTILE[4] / 2) & (kind != 1)).astype(int)
+        row = node * (kind == 3)
         place = words[:, 0].astype(np.float64) * 7 / 2**32
         own = place.astype(int)
-        keep = place - own < table[row, own, 0].view(np.float32)
-        low = table[row, np.where(keep, own, 6 - own), 2].view(np.float32)
-        expected = low + 10 * u[:, 1]
-        assert (np.abs(born[..., 6] - expected) > 1e-4).mean() < 1e-3  # words at a bin's end may round to the next
+        stays = place - own < table[row, own, 0].view(np.float32)
+        low = table[row, np.where(stays, own, 6 - own), 2].view(np.float32)
+        assert (np.abs(born[..., 6] - low - 2 * u[:, 1]) > 1e-4).mean() < 1e-3  # a word at a bin's end may round over
     flat = scalar[..., :7].astype(np.float64)
     aim = flat[..., :3] + flat[..., 3:6] * (100.0 / flat[..., 5:6])  # a spot moves the start alone
     np.testing.assert_allclose(aim[..., 0] / 100.0, x, atol=1e-6)
@@ -201,7 +212,7 @@ def crossing(places, curved):
 @pytest.mark.parametrize("curved", [False, True])
 def test_the_detector_is_met_where_float64_says(scalar, curved):
     places = inputs()[1]
-    found, pixel = (scalar[..., 21 + 2 * curved + n].astype(np.float64) for n in (0, 1))
+    found, pixel = (scalar[..., 28 + 2 * curved + n].astype(np.float64) for n in (0, 1))
     distance, expected, hit, edge, outwards = crossing(places, curved)
     clear = ~edge
     assert clear.mean() > 0.99
@@ -209,3 +220,27 @@ def test_the_detector_is_met_where_float64_says(scalar, curved):
     np.testing.assert_array_equal((found < 1e29)[clear], hit[clear])
     np.testing.assert_array_equal(pixel[clear & hit], expected[clear & hit])
     assert np.abs((found - distance) * outwards)[clear & hit].max() < 5e-5  # cm from the surface
+
+
+def test_a_shaped_field_follows_hat_functions(scalar):
+    """Each node's places, undone to shares of the field, have the node's hat as their density: by moments."""
+    words = inputs()[0]
+    node = scalar[..., 27].astype(int) - 10  # energies begin at 10 + 14 node
+    row, column = np.divmod(node // 14, 3)
+    shaped = scalar[..., 21:28].astype(np.float64)
+    aim = shaped[..., :3] + shaped[..., 3:6] * (100.0 / shaped[..., 5:6])
+    x, y = aim[..., 0] / 100.0, aim[..., 1] / 100.0
+    across = np.interp(x, QUANTILE.astype(float), np.arange(5) / 4)
+    low, high = (edge / np.sqrt(1 + x * x + edge * edge) for edge in (-0.2, 0.3))
+    along = (y / np.sqrt(1 + x * x + y * y) - low) / (high - low)
+    for share, number, count in ((across, column, 3), (along, row, 2)):
+        for one in range(count):
+            off = share[number == one] * (count - 1) - one
+            ends = (0.0 if one == 0 else -1.0, 0.0 if one == count - 1 else 1.0)
+            assert ends[0] - 1e-5 <= off.min()
+            assert off.max() <= ends[1] + 1e-5
+            bound = 4.5 / np.sqrt(len(off))
+            for power, mean in ((2, 1 / 6), (4, 1 / 15)):  # of 1 - |t|
+                spread = np.sqrt({2: 1 / 15, 4: 1 / 45}[power] - mean**2)
+                assert abs((off**power).mean() - mean) < bound * spread
+    assert len(np.unique(words[:, 5])) > 7000
