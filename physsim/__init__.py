@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from physsim.phantom.voxelise import voxelise as voxelise
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
     from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
+    from physsim.spec.anti_scatter_grid import AntiScatterGrid as AntiScatterGrid
     from physsim.spec.bowtie import Bowtie as Bowtie
     from physsim.spec.detector import Detector as Detector
     from physsim.spec.detector import IdealAbsorber as IdealAbsorber
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
+    "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
     "Filter": "physsim.spec.spectrum",
     "ForwardModel": "physsim.imaging.torch",
