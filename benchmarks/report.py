@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import montecarlo_report
+
 HEADER = ("job", "code", "threads", "s", "Gsteps/s", "RMS against float64", "sphere against analytic", "MiB", "J")
 FIGURES = {
     "p256_over_rtk": "P256: times faster than RTK's Joseph",
@@ -130,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "results")
     folder = parser.parse_args().folder
-    pages = ["# Ray tracing: accuracy beside speed", ""]
+    pages = ["# Accuracy beside speed", ""]
     results = [
         (path, result)
         for path in sorted(folder.glob("*.json"))
@@ -139,8 +141,13 @@ def main() -> None:
     if not results:
         parser.error(f"{folder} holds no result. Make one: physsim bench raytrace --out {folder}/MACHINE.json")
     for path, result in results:
-        plot(result, path.with_suffix(".png"))
-        pages.append(markdown(result, path.with_suffix(".png").name))
+        draw, write = (
+            (montecarlo_report.plot, montecarlo_report.markdown)
+            if result.get("kind") == "montecarlo"
+            else (plot, markdown)
+        )
+        draw(result, path.with_suffix(".png"))
+        pages.append(write(result, path.with_suffix(".png").name))
     (folder / "report.md").write_text("\n".join(pages))
     print(folder / "report.md")
 
