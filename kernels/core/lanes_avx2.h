@@ -43,6 +43,17 @@ PHYSSIM_HD I operator-(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_su
 PHYSSIM_HD I operator*(I x, I y) { return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)}; }
 PHYSSIM_HD I operator&(I x, I y) { return {_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
 PHYSSIM_HD I operator|(I x, I y) { return {_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
+PHYSSIM_HD I operator^(I x, I y) { return {_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b)}; }
+// Of words taken as unsigned: the lower and the upper half of the product.
+PHYSSIM_HD I multiply_low(I x, uint32_t y) { return x * I(static_cast<int>(y)); }
+PHYSSIM_HD __m256i multiply_high(__m256i x, __m256i y) {
+    const __m256i even = _mm256_mul_epu32(x, y), odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), y);
+    return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+}
+PHYSSIM_HD I multiply_high(I x, uint32_t y) {
+    const I factor(static_cast<int>(y));
+    return {multiply_high(x.a, factor.a), multiply_high(x.b, factor.b)};
+}
 PHYSSIM_HD I operator<<(I x, int n) { return {_mm256_slli_epi32(x.a, n), _mm256_slli_epi32(x.b, n)}; }
 PHYSSIM_HD I operator>>(I x, int n) { return {_mm256_srai_epi32(x.a, n), _mm256_srai_epi32(x.b, n)}; }
 PHYSSIM_HD I minimum(I x, I y) { return {_mm256_min_epi32(x.a, y.a), _mm256_min_epi32(x.b, y.b)}; }
@@ -63,7 +74,21 @@ PHYSSIM_HD M operator~(M x) {
     __m256 ones = _mm256_castsi256_ps(_mm256_set1_epi32(-1));
     return {_mm256_xor_ps(x.a, ones), _mm256_xor_ps(x.b, ones)};
 }
+PHYSSIM_HD M without(M x, M y) { return {_mm256_andnot_ps(y.a, x.a), _mm256_andnot_ps(y.b, x.b)}; }
 PHYSSIM_HD unsigned bits(M x) { return static_cast<unsigned>(_mm256_movemask_ps(x.a)) | static_cast<unsigned>(_mm256_movemask_ps(x.b)) << 8; }
+PHYSSIM_HD int lowest_lane(unsigned mask) { return __builtin_ctz(mask); }  // of a mask's bits, one of which is set
+PHYSSIM_HD int count(M x) { return __builtin_popcount(bits(x)); }
+PHYSSIM_HD M first_lanes(int n) {
+    const __m256i all = _mm256_set1_epi32(n);
+    return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(all, _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0))),
+            _mm256_castsi256_ps(_mm256_cmpgt_epi32(all, _mm256_set_epi32(15, 14, 13, 12, 11, 10, 9, 8)))};
+}
+PHYSSIM_HD uint32_t sum_of_lanes(I x) {  // modulo 2^32
+    const __m256i half = _mm256_add_epi32(x.a, x.b);
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+    return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1))));
+}
 PHYSSIM_HD bool any(M x) { return bits(x) != 0; }
 PHYSSIM_HD bool all(M x) { return bits(x) == 0xffff; }
 
@@ -121,6 +146,35 @@ PHYSSIM_HD F next_lane(F x) {
 PHYSSIM_HD F last_lane(F x) {
     const __m256 last = _mm256_permutevar8x32_ps(x.b, _mm256_set1_epi32(7));
     return {last, last};
+}
+// Eight values that stand together from index x 8 on.
+PHYSSIM_HD void gather_rows(const float* p, I index, F (&out)[8]) {
+    alignas(32) int32_t i[16];
+    store(i, index);
+    for (int half = 0; half < 2; half++) {
+        __m256 row[8], pair[8];
+        for (int l = 0; l < 8; l++) row[l] = _mm256_loadu_ps(p + 8 * static_cast<int64_t>(i[8 * half + l]));
+        for (int l = 0; l < 8; l += 2) pair[l] = _mm256_unpacklo_ps(row[l], row[l + 1]), pair[l + 1] = _mm256_unpackhi_ps(row[l], row[l + 1]);
+        for (int four = 0; four < 8; four += 4) {
+            row[four] = _mm256_shuffle_ps(pair[four], pair[four + 2], 0x44), row[four + 1] = _mm256_shuffle_ps(pair[four], pair[four + 2], 0xee);
+            row[four + 2] = _mm256_shuffle_ps(pair[four + 1], pair[four + 3], 0x44), row[four + 3] = _mm256_shuffle_ps(pair[four + 1], pair[four + 3], 0xee);
+        }
+        for (int k = 0; k < 4; k++) {
+            (half ? out[k].b : out[k].a) = _mm256_permute2f128_ps(row[k], row[k + 4], 0x20);
+            (half ? out[k + 4].b : out[k + 4].a) = _mm256_permute2f128_ps(row[k], row[k + 4], 0x31);
+        }
+    }
+}
+// The lanes of m, one behind the other; up to LANES values from p on are overwritten.
+PHYSSIM_HD __m256 packed_lanes(unsigned mask, __m256 x) {
+    const uint64_t bytes = _pdep_u64(mask, 0x0101010101010101u) * 0xffu;
+    const __m128i order = _mm_cvtsi64_si128(static_cast<int64_t>(_pext_u64(0x0706050403020100u, bytes)));
+    return _mm256_permutevar8x32_ps(x, _mm256_cvtepu8_epi32(order));
+}
+PHYSSIM_HD void store_packed(float* p, M m, F x) {
+    const unsigned low = static_cast<unsigned>(_mm256_movemask_ps(m.a)), high = static_cast<unsigned>(_mm256_movemask_ps(m.b));
+    _mm256_storeu_ps(p, packed_lanes(low, x.a));
+    _mm256_storeu_ps(p + __builtin_popcount(low), packed_lanes(high, x.b));
 }
 PHYSSIM_HD I lane_index() { return {_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), _mm256_set_epi32(15, 14, 13, 12, 11, 10, 9, 8)}; }
 

@@ -44,6 +44,14 @@ PHYSSIM_HD I operator-(I a, I b) { return _mm512_sub_epi32(a.v, b.v); }
 PHYSSIM_HD I operator*(I a, I b) { return _mm512_mullo_epi32(a.v, b.v); }
 PHYSSIM_HD I operator&(I a, I b) { return _mm512_and_si512(a.v, b.v); }
 PHYSSIM_HD I operator|(I a, I b) { return _mm512_or_si512(a.v, b.v); }
+PHYSSIM_HD I operator^(I a, I b) { return _mm512_xor_si512(a.v, b.v); }
+// Of words taken as unsigned: the lower and the upper half of the product.
+PHYSSIM_HD I multiply_low(I a, uint32_t b) { return a * I(static_cast<int>(b)); }
+PHYSSIM_HD I multiply_high(I a, uint32_t b) {
+    const __m512i factor = _mm512_set1_epi32(static_cast<int>(b));
+    const __m512i even = _mm512_mul_epu32(a.v, factor), odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), factor);
+    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+}
 PHYSSIM_HD I operator<<(I a, int n) { return _mm512_slli_epi32(a.v, static_cast<unsigned>(n)); }
 PHYSSIM_HD I operator>>(I a, int n) { return _mm512_srai_epi32(a.v, static_cast<unsigned>(n)); }
 PHYSSIM_HD I minimum(I a, I b) { return _mm512_min_epi32(a.v, b.v); }
@@ -57,9 +65,14 @@ PHYSSIM_HD M operator==(I a, I b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; 
 PHYSSIM_HD M operator&(M a, M b) { return {static_cast<__mmask16>(a.m & b.m)}; }
 PHYSSIM_HD M operator|(M a, M b) { return {static_cast<__mmask16>(a.m | b.m)}; }
 PHYSSIM_HD M operator~(M a) { return {static_cast<__mmask16>(~a.m)}; }
+PHYSSIM_HD M without(M a, M b) { return {static_cast<__mmask16>(a.m & ~b.m)}; }
 PHYSSIM_HD bool any(M a) { return a.m != 0; }
 PHYSSIM_HD bool all(M a) { return a.m == 0xffff; }
 PHYSSIM_HD unsigned bits(M a) { return a.m; }
+PHYSSIM_HD int lowest_lane(unsigned mask) { return __builtin_ctz(mask); }  // of a mask's bits, one of which is set
+PHYSSIM_HD int count(M a) { return __builtin_popcount(a.m); }
+PHYSSIM_HD M first_lanes(int n) { return {static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u)}; }
+PHYSSIM_HD uint32_t sum_of_lanes(I a) { return static_cast<uint32_t>(_mm512_reduce_add_epi32(a.v)); }  // modulo 2^32
 
 PHYSSIM_HD F select(M m, F yes, F no) { return _mm512_mask_blend_ps(m.m, no.v, yes.v); }
 PHYSSIM_HD I select(M m, I yes, I no) { return _mm512_mask_blend_epi32(m.m, no.v, yes.v); }
@@ -105,6 +118,29 @@ PHYSSIM_HD F shift_up(F a) {
 }
 PHYSSIM_HD F next_lane(F a) { return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(a.v), _mm512_castps_si512(a.v), 1)); }
 PHYSSIM_HD F last_lane(F a) { return _mm512_permutexvar_ps(_mm512_set1_epi32(15), a.v); }
+// Eight values that stand together from index x 8 on.
+PHYSSIM_HD void gather_rows(const float* p, I index, F (&out)[8]) {
+    alignas(64) int32_t i[16];
+    _mm512_store_si512(i, index.v);
+    asm("" : "+m"(i));
+    __m512 row[8], pair[8];
+    for (int l = 0; l < 8; l++) {  // lanes 0-3 beside 4-7, then 8-11 beside 12-15: the order that the last shuffle leaves
+        const int low = l < 4 ? l : l + 4;
+        row[l] = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + 8 * static_cast<int64_t>(i[low]))),
+                                    _mm256_loadu_ps(p + 8 * static_cast<int64_t>(i[low + 4])), 1);
+    }
+    for (int l = 0; l < 8; l += 2) pair[l] = _mm512_unpacklo_ps(row[l], row[l + 1]), pair[l + 1] = _mm512_unpackhi_ps(row[l], row[l + 1]);
+    for (int four = 0; four < 8; four += 4) {
+        row[four] = _mm512_shuffle_ps(pair[four], pair[four + 2], 0x44), row[four + 1] = _mm512_shuffle_ps(pair[four], pair[four + 2], 0xee);
+        row[four + 2] = _mm512_shuffle_ps(pair[four + 1], pair[four + 3], 0x44), row[four + 3] = _mm512_shuffle_ps(pair[four + 1], pair[four + 3], 0xee);
+    }
+    for (int k = 0; k < 4; k++) {
+        out[k].v = _mm512_shuffle_f32x4(row[k], row[k + 4], 0x88);
+        out[k + 4].v = _mm512_shuffle_f32x4(row[k], row[k + 4], 0xdd);
+    }
+}
+// The lanes of m, one behind the other; up to LANES values from p on are overwritten.
+PHYSSIM_HD void store_packed(float* p, M m, F a) { _mm512_storeu_ps(p, _mm512_maskz_compress_ps(m.m, a.v)); }
 PHYSSIM_HD I lane_index() { return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
 
 // 32 consecutive floats from which each lane picks one by the low five bits of its index.

@@ -40,6 +40,7 @@ PHYSSIM_BINARY(I, I, operator-, a - b)
 PHYSSIM_BINARY(I, I, operator*, a * b)
 PHYSSIM_BINARY(I, I, operator&, a & b)
 PHYSSIM_BINARY(I, I, operator|, a | b)
+PHYSSIM_BINARY(I, I, operator^, a ^ b)
 PHYSSIM_BINARY(I, I, minimum, a < b ? a : b)
 PHYSSIM_BINARY(I, I, maximum, a > b ? a : b)
 PHYSSIM_BINARY(M, F, operator<, -(a < b))
@@ -58,7 +59,18 @@ PHYSSIM_HD F floor(F x) { PHYSSIM_EACH x.v[l] = __builtin_floorf(x.v[l]); return
 // floor(x) + whole for |x| < 2^22 and whole numbers near 1.5 * 2^23: the low bits of the sum, as a word, are the whole number's.
 PHYSSIM_HD F floor_onto(F x, F whole) { return floor(x) + whole; }
 PHYSSIM_HD M operator~(M x) { PHYSSIM_EACH x.v[l] = ~x.v[l]; return x; }
+// Of words taken as unsigned: the lower and the upper half of the product.
+PHYSSIM_HD I multiply_low(I x, uint32_t y) { PHYSSIM_EACH x.v[l] = static_cast<int32_t>(static_cast<uint32_t>(x.v[l]) * y); return x; }
+PHYSSIM_HD I multiply_high(I x, uint32_t y) {
+    PHYSSIM_EACH x.v[l] = static_cast<int32_t>((static_cast<uint64_t>(static_cast<uint32_t>(x.v[l])) * y) >> 32);
+    return x;
+}
+PHYSSIM_HD M without(M x, M y) { PHYSSIM_EACH x.v[l] &= ~y.v[l]; return x; }
 PHYSSIM_HD unsigned bits(M x) { unsigned b = 0; PHYSSIM_EACH b |= static_cast<unsigned>(x.v[l] & 1) << l; return b; }
+PHYSSIM_HD int lowest_lane(unsigned mask) { return __builtin_ctz(mask); }  // of a mask's bits, one of which is set
+PHYSSIM_HD int count(M x) { return __builtin_popcount(bits(x)); }
+PHYSSIM_HD M first_lanes(int n) { M r; PHYSSIM_EACH r.v[l] = -(l < n); return r; }
+PHYSSIM_HD uint32_t sum_of_lanes(I x) { uint32_t sum = 0; PHYSSIM_EACH sum += static_cast<uint32_t>(x.v[l]); return sum; }  // modulo 2^32
 PHYSSIM_HD bool any(M x) { return bits(x) != 0; }
 PHYSSIM_HD bool all(M x) { return bits(x) == 0xffff; }
 PHYSSIM_HD F select(M m, F yes, F no) { PHYSSIM_EACH no.v[l] = m.v[l] ? yes.v[l] : no.v[l]; return no; }
@@ -103,6 +115,12 @@ template <int N>
 PHYSSIM_HD F shift_up(F x) { F r; PHYSSIM_EACH r.v[l] = l < N ? 0.0f : x.v[(l - N) & 15]; return r; }
 PHYSSIM_HD F next_lane(F x) { F r; PHYSSIM_EACH r.v[l] = x.v[(l + 1) & 15]; return r; }
 PHYSSIM_HD F last_lane(F x) { return F(x.v[15]); }
+// Eight values that stand together from index x 8 on.
+PHYSSIM_HD void gather_rows(const float* p, I index, F (&out)[8]) {
+    PHYSSIM_EACH for (int k = 0; k < 8; k++) out[k].v[l] = p[index.v[l] * 8 + k];
+}
+// The lanes of m, one behind the other; up to LANES values from p on are overwritten.
+PHYSSIM_HD void store_packed(float* p, M m, F x) { PHYSSIM_EACH if (m.v[l]) *p++ = x.v[l]; }
 PHYSSIM_HD I lane_index() { I r; PHYSSIM_EACH r.v[l] = l; return r; }
 
 // 32 consecutive floats from which each lane picks one by the low five bits of its index.

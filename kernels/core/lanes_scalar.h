@@ -19,6 +19,15 @@ PHYSSIM_HD I minimum(I a, I b) { return a < b ? a : b; }
 PHYSSIM_HD I maximum(I a, I b) { return a > b ? a : b; }
 PHYSSIM_HD F square_root(F a) { return sqrtf(a); }
 PHYSSIM_HD F floor(F a) { return floorf(a); }
+// Of words taken as unsigned: the lower and the upper half of the product.
+PHYSSIM_HD I multiply_low(I x, uint32_t y) { return static_cast<I>(static_cast<uint32_t>(x) * y); }
+PHYSSIM_HD I multiply_high(I x, uint32_t y) { return static_cast<I>((static_cast<uint64_t>(static_cast<uint32_t>(x)) * y) >> 32); }
+PHYSSIM_HD M without(M m, M n) { return m && !n; }
+PHYSSIM_HD unsigned bits(M m) { return m; }
+PHYSSIM_HD int lowest_lane(unsigned) { return 0; }  // of a mask's bits, one of which is set
+PHYSSIM_HD int count(M m) { return m; }
+PHYSSIM_HD M first_lanes(int n) { return n > 0; }
+PHYSSIM_HD uint32_t sum_of_lanes(I x) { return static_cast<uint32_t>(x); }  // modulo 2^32
 PHYSSIM_HD bool any(M m) { return m; }
 PHYSSIM_HD bool all(M m) { return m; }
 PHYSSIM_HD F select(M m, F yes, F no) { return m ? yes : no; }
@@ -43,6 +52,13 @@ PHYSSIM_HD void store(int32_t* p, I a) { *p = a; }
 PHYSSIM_HD F gather(const float* p, I index) { return p[index]; }
 PHYSSIM_HD I gather(const int32_t* p, I index) { return p[index]; }
 PHYSSIM_HD I lane_index() { return 0; }
+// Eight values that stand together from index x 8 on.
+PHYSSIM_HD void gather_rows(const float* p, I index, F (&out)[8]) {
+    PHYSSIM_UNROLL
+    for (int k = 0; k < 8; k++) out[k] = p[index * 8 + k];
+}
+// The lanes of m, one behind the other; up to LANES values from p on are overwritten.
+PHYSSIM_HD void store_packed(float* p, M, F x) { *p = x; }
 
 // Consecutive floats from which the lane picks one by its index.
 struct Window {

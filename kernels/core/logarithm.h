@@ -23,8 +23,8 @@ PHYSSIM_HD F logarithm(F x) {
 }
 
 // -ln of a uniform number in (0, 1): an exponential variate. All bits of the word count, so that the tail (up to 22) is smooth.
-PHYSSIM_HD F exponential(Word word) {
-    const F u = (to_float(static_cast<I>(word >> 1)) + F(0.5f)) * F(0x1p-31f);
+PHYSSIM_HD F exponential(I word) {
+    const F u = (to_float((word >> 1) & I(0x7fffffff)) + F(0.5f)) * F(0x1p-31f);
     return F(0.0f) - logarithm(u);
 }
 

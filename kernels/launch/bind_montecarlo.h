@@ -4,6 +4,7 @@
 
 #include "launch/bind_physics.h"
 #include "launch/montecarlo.h"
+#include "transport/track.h"
 
 namespace {
 
@@ -56,8 +57,9 @@ MonteCarloScene scene_of(const Fields& fields) {
     static_assert(sizeof(Medium) == 12, "media are rows of three 32-bit values");
     scene.media = reinterpret_cast<const Medium*>(fields.array<int32_t>("media"));
     scene.ambient = fields.number<int32_t>("ambient");
-    scene.cell_class = fields.array<uint16_t>("cell_class");
+    scene.cell_class = fields.array<int32_t>("cell_class");
     scene.cell_label = fields.array<int32_t>("cell_label");
+    scene.cell_density = fields.array<float>("cell_density");
     scene.majorant = fields.array<float>("majorant");
     scene.energy_bins = fields.number<int32_t>("energy_bins");
     return scene;
@@ -124,14 +126,14 @@ class MonteCarlo {
     }
 
     // The events of photon `number`: rows of (kind, order, label, voxel, pixel, energy, deposited) and of (x, y, z, ux, uy, uz).
-    std::pair<py::array_t<int64_t>, py::array_t<float>> replay(uint64_t number, int regions, const std::string& isa) const {
+    std::pair<py::array_t<int64_t>, py::array_t<float>> replay(uint64_t number, int regions) const {
         const MonteCarloDetector& detector = job_.detector;
         std::vector<int64_t> sums(static_cast<size_t>(regions)), image(static_cast<size_t>(detector.rows) * static_cast<size_t>(detector.columns));
         Balance balance = {};
         const MonteCarloTally tally = {sums.data(), &balance, image.data(), 0, nullptr};  // all orders and energies on one image
         std::vector<TrackEvent> events(64);
         int count;
-        while ((count = table_of(isa).replay(job_, tally, number, events.data(), static_cast<int>(events.size()))) > static_cast<int>(events.size()))
+        while ((count = replay_history(job_, tally, number, events.data(), static_cast<int>(events.size()))) > static_cast<int>(events.size()))
             events.resize(static_cast<size_t>(count));
         py::array_t<int64_t> numbers({count, 7});
         py::array_t<float> vectors({count, 6});
@@ -147,7 +149,8 @@ class MonteCarlo {
 
   private:
     static const MonteCarloTable& table_of(const std::string& isa) {
-        return kernels_named(isa).name == std::string("portable") ? montecarlo_baseline() : montecarlo_avx2();
+        const std::string name = kernels_named(isa).name;
+        return name == "avx512" ? montecarlo_avx512() : name == "avx2" ? montecarlo_avx2() : montecarlo_baseline();
     }
 
     std::array<Fields, 3> fields_;
@@ -166,13 +169,17 @@ py::array_t<float> survey_scene(const py::dict& fields, int materials, int threa
 }
 
 // See launch/montecarlo.h.
-py::array_t<int32_t> label_scene(const py::dict& fields, int threads) {
+py::tuple label_scene(const py::dict& fields, int threads) {
     const MonteCarloScene scene = scene_of(Fields(fields));
     py::array_t<int32_t> labels({scene.cells[2], scene.cells[1], scene.cells[0]});
-    int32_t* out = labels.mutable_data();
-    py::gil_scoped_release release;
-    label_cells(scene, out, threads);
-    return labels;
+    py::array_t<float> densities({scene.cells[2], scene.cells[1], scene.cells[0]});
+    int32_t* label = labels.mutable_data();
+    float* density = densities.mutable_data();
+    {
+        py::gil_scoped_release release;
+        label_cells(scene, label, density, threads);
+    }
+    return py::make_tuple(labels, densities);
 }
 
 void bind_montecarlo(py::module_& m) {

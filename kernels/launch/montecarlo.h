@@ -8,7 +8,7 @@
 
 namespace physsim {
 
-constexpr int64_t HISTORIES_AT_ONCE = 1024;
+constexpr int64_t HISTORIES_AT_ONCE = 4096;
 
 // Adds histories first .. first + count - 1 to the sums. `shared` names image and voxels; its regions and balance take the threads' sums.
 inline void run_histories(const MonteCarloTable& kernels, const MonteCarloJob& job, const MonteCarloTally& shared, int regions, uint64_t first,
@@ -62,25 +62,27 @@ inline void survey_cells(const MonteCarloScene& scene, int materials, float* gre
     });
 }
 
-// The label of each cell (z, y, x) whose voxels all have it, at relative density 1; -1 elsewhere.
-inline void label_cells(const MonteCarloScene& scene, int32_t* labels, int threads) {
+// The label and relative density of each cell (z, y, x) whose voxels all have them; label -1 elsewhere.
+inline void label_cells(const MonteCarloScene& scene, int32_t* labels, float* densities, int threads) {
     const int64_t layer_cells = static_cast<int64_t>(scene.cells[0]) * scene.cells[1];
     Queue queue;
     Team(threads).run([&](int) {
         int cz;
         while (queue.take(scene.cells[2], cz)) {
             int32_t* layer = labels + cz * layer_cells;
+            float* density_layer = densities + cz * layer_cells;
             const int z0 = cz * scene.cell_voxels[2], z1 = std::min(z0 + scene.cell_voxels[2], scene.shape[2]);
             for (int z = z0; z < z1; z++)
                 for (int y = 0; y < scene.shape[1]; y++) {
-                    int32_t* row = layer + static_cast<int64_t>(y / scene.cell_voxels[1]) * scene.cells[0];
+                    const int64_t first = static_cast<int64_t>(y / scene.cell_voxels[1]) * scene.cells[0];
                     const bool first_row = z == z0 && y % scene.cell_voxels[1] == 0;
                     const int64_t voxel = scalar::voxel_number(scene, 0, y, z);
                     for (int x = 0; x < scene.shape[0]; x++) {
-                        int32_t& cell = row[x / scene.cell_voxels[0]];
+                        const int64_t cell = first + x / scene.cell_voxels[0];
                         const int label = scalar::label_of(scene, voxel + x);
-                        if (first_row && x % scene.cell_voxels[0] == 0) cell = label;
-                        if (cell != label || scalar::relative_density(scene, voxel + x) != 1.0f) cell = -1;
+                        const float density = scalar::relative_density(scene, voxel + x);
+                        if (first_row && x % scene.cell_voxels[0] == 0) layer[cell] = label, density_layer[cell] = density;
+                        if (layer[cell] != label || density_layer[cell] != density) layer[cell] = -1;
                     }
                 }
         }

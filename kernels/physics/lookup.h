@@ -27,10 +27,9 @@ PHYSSIM_HD Interaction lookup(const PhotonTables& tables, I material, F energy_k
     const I bits = energy_bits(energy), cell = bits >> ENERGY_CELL_SHIFT;
     const F along = to_float(bits & I((1 << ENERGY_CELL_SHIFT) - 1)) * F(1.0f / (1 << ENERGY_CELL_SHIFT));
     const I row = add_where(gather(tables.cell_edge, cell) <= energy, gather(tables.cell_row, cell), I(1));
-    const I at = (material * I(tables.rows) + row) * I(ROW_VALUES);
-    const float* p = tables.row;
-    return {multiply_add(along, gather(p + 4, at), gather(p, at)), multiply_add(along, gather(p + 5, at), gather(p + 1, at)),
-            multiply_add(along, gather(p + 6, at), gather(p + 2, at)), multiply_add(along, gather(p + 7, at), gather(p + 3, at)), row};
+    F v[ROW_VALUES];
+    gather_rows(tables.row, material * I(tables.rows) + row, v);
+    return {multiply_add(along, v[4], v[0]), multiply_add(along, v[5], v[1]), multiply_add(along, v[6], v[2]), multiply_add(along, v[7], v[3]), row};
 }
 
 }  // namespace PHYSSIM_ISA

@@ -1,41 +1,116 @@
-// What a collision does to a photon: absorption (perhaps with a fluorescence line), Rayleigh or Compton scattering.
+// What a candidate collision does to a photon: nothing, absorption (perhaps with a fluorescence line), Rayleigh or Compton scattering.
 // Neglects: the transport of electrons (their energy stays where they start), polarisation.
 #pragma once
 #include "physics/compton.h"
 #include "physics/photoelectric.h"
 #include "physics/rayleigh.h"
+#include "transport/source.h"
+#include "transport/tally.h"
 #include "transport/woodcock.h"
 
 namespace physsim {
+
+// All that a history reads.
+struct MonteCarloJob {
+    MonteCarloScene scene;
+    PhotonTables tables;
+    MonteCarloSource source;
+    MonteCarloDetector detector;
+    Stream stream;
+    float cutoff_kev;  // below it a photon's energy is deposited where it is
+};
+
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD int after(int order, Order first) { return order == PRIMARY ? first : MULTIPLE; }
+// A photon on its way.
+struct Flier {
+    Photon photon;
+    Course course;
+};
 
-// False when the photon ended. A line of fluorescence takes the photon's place, isotropic, and counts as MULTIPLE.
-PHYSSIM_HD bool interact(const PhotonTables& tables, const Stream& stream, uint64_t history, Photon& photon, const Course& course, int material) {
-    const Interaction& at = course.interaction;
-    const I word = static_cast<I>(course.words.c), other = static_cast<I>(course.words.d);
-    float cosine, azimuth = uniform(course.words.d);
-    if (course.choice < at.photoelectric) {
-        const Absorption absorbed = sample_photoelectric(tables, material, photon.energy, at, course.choice, word);
-        if (!(absorbed.emitted_kev > 0.0f)) return false;
-        photon.energy = absorbed.emitted_kev;
-        photon.order = MULTIPLE;
-        cosine = 1.0f - 2.0f * uniform(block_of(stream, history, photon.block++).a);
-    } else if (course.choice < at.rayleigh) {
-        cosine = sample_rayleigh(tables, material, photon.energy, word, other);
-        azimuth = uniform(block_of(stream, history, photon.block++).a);  // `other` has used up words.d
-        photon.order = after(photon.order, ONE_RAYLEIGH);
-    } else {
-        const PhiloxWords<Word> more = block_of(stream, history, photon.block++);
-        const Scattered scattered = sample_compton(tables, material, photon.energy, word, other, static_cast<I>(more.a), static_cast<I>(more.b));
-        photon.energy = scattered.energy_kev;
-        cosine = scattered.cosine;
-        azimuth = uniform(more.c);
-        photon.order = after(photon.order, ONE_COMPTON);
-    }
-    deflect(photon, cosine, azimuth);
-    return true;
+// What a collision left to draw: the lanes that fly on as they were, those that a process waits for, and what it needs.
+struct Met {
+    M flies_on, fluorescence, rayleigh, compton;
+    I label, word, other;
+};
+
+// `Tally` here and below: LaneTally, or what counts as it does.
+template <class Tally>
+PHYSSIM_HD void deposit(const MonteCarloJob& job, Tally& tally, M m, const Flier& flier, I label, I fixed) {
+    if (!any(m)) return;
+    tally.deposit(m, region_of(job.scene, label), fixed);
+    if (!tally.counts_voxels()) return;
+    alignas(64) int32_t energy[LANES];
+    store(energy, fixed);
+    visit_voxels(job.scene, without(m, label == I(job.scene.ambient)), flier.course.cell, flier.photon.x, flier.photon.y, flier.photon.z,
+                 [&](int lane, int64_t voxel) { tally.deposit_in(voxel, energy[lane]); });
+}
+
+// Is the candidate a real collision, and of which process? Real ones move the photon there; absorption without a line ends it.
+template <class Tally>
+PHYSSIM_HD Met meet(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, F majorant, M live) {
+    Photon& photon = flier.photon;
+    const F way = flier.course.flown, x = photon.x + way * photon.ux, y = photon.y + way * photon.uy, z = photon.z + way * photon.uz;
+    const PhiloxWords<I> words = block_of(draws, photon.history, photon.block);
+    photon.block = photon.block + I(1);
+    flier.course.tau = exponential(words.b);
+    const Matter matter = matter_at(job.scene, live, flier.course.cell, x, y, z);
+    const Interaction at = lookup(job.tables, material_of(job.scene, matter.label), photon.energy);
+    const F attenuation = matter.density * own_density(job.scene, matter.label) * at.mass_attenuation_cm2_g;
+    const M above = live & (majorant < attenuation);
+    if (any(above)) tally.above_majorant(above);
+    const F threshold = uniform(words.a) * majorant, choice = threshold / attenuation;
+    const M real = live & (threshold < attenuation);
+    photon.x = select(real, x, photon.x), photon.y = select(real, y, photon.y), photon.z = select(real, z, photon.z);
+    flier.course.flown = select(real, F(0.0f), way);
+    const M absorbed = real & (choice < at.absorbed), photoelectric = real & (choice < at.photoelectric), to_rayleigh = real & (choice < at.rayleigh);
+    deposit(job, tally, absorbed, flier, matter.label, fixed_energy(photon.energy));
+    const M ended_or_line = photoelectric | absorbed;
+    return {without(live, real), without(photoelectric, absorbed), without(to_rayleigh, ended_or_line), without(real, to_rayleigh | ended_or_line),
+            matter.label, words.c, words.d};
+}
+
+// The photon goes on with this energy and direction, or its energy stays. False where it ended.
+template <class Tally>
+PHYSSIM_HD M go_on(const MonteCarloJob& job, Tally& tally, Flier& flier, I label, M live, F energy, F cosine, F azimuth) {
+    const I before = fixed_energy(flier.photon.energy);
+    const M lives = live & (F(job.cutoff_kev) < energy);
+    deposit(job, tally, live, flier, label, select(lives, before - fixed_energy(energy), before));
+    flier.photon.energy = energy;
+    deflect(flier.photon, cosine, azimuth);
+    return lives;
+}
+
+PHYSSIM_HD PhiloxWords<I> next_block(const Draws& draws, Photon& photon) {
+    const PhiloxWords<I> words = block_of(draws, photon.history, photon.block);
+    photon.block = photon.block + I(1);
+    return words;
+}
+
+// A line takes the photon's place, isotropic, and counts as MULTIPLE; energy 0 stands for none.
+template <class Tally>
+PHYSSIM_HD M fluoresce(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
+    const F energy = flier.photon.energy;
+    const I material = material_of(job.scene, label);
+    const F line = sample_fluorescence(job.tables, material, energy, lookup(job.tables, material, energy).row, word);
+    const PhiloxWords<I> more = next_block(draws, flier.photon);
+    flier.photon.order = I(MULTIPLE);
+    return go_on(job, tally, flier, label, live, line, F(1.0f) - F(2.0f) * uniform(more.a), uniform(other));
+}
+
+PHYSSIM_HD M scatter_rayleigh(const MonteCarloJob& job, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
+    const F cosine = sample_rayleigh(job.tables, material_of(job.scene, label), flier.photon.energy, word, other);
+    deflect(flier.photon, cosine, uniform(next_block(draws, flier.photon).a));
+    flier.photon.order = after(flier.photon.order, ONE_RAYLEIGH);
+    return live;
+}
+
+template <class Tally>
+PHYSSIM_HD M scatter_compton(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
+    const PhiloxWords<I> more = next_block(draws, flier.photon);
+    const Scattered scattered = sample_compton(job.tables, material_of(job.scene, label), flier.photon.energy, word, other, more.a, more.b);
+    flier.photon.order = after(flier.photon.order, ONE_COMPTON);
+    return go_on(job, tally, flier, label, live, scattered.energy_kev, scattered.cosine, uniform(more.c));
 }
 
 }  // namespace PHYSSIM_ISA

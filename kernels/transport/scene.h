@@ -26,37 +26,43 @@ struct MonteCarloScene {
     int32_t cells[3], cell_voxels[3];
     float cell_cm[3], cells_per_cm[3];
     float world_low[3], world_high[3];
-    const uint16_t* cell_class;  // (cells z + 2, y + 2, x + 2): row of `majorant`
-    const int32_t* cell_label;   // same shape: the label of all voxels in the cell, at relative density 1; -1: look at the voxel
+    const int32_t* cell_class;   // (cells z + 2, y + 2, x + 2): row of `majorant`
+    const int32_t* cell_label;   // same shape: the label of all voxels in the cell, where they have one density; -1: look at the voxel
+    const float* cell_density;   // same shape: that relative density
     const float* majorant;       // (classes, energy bins): 1/cm, no smaller than any attenuation in the cell
     int32_t energy_bins;
 };
 
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD int64_t cell_number(const MonteCarloScene& scene, const int (&cell)[3]) {
-    return (static_cast<int64_t>(cell[2]) * (scene.cells[1] + 2) + cell[1]) * (scene.cells[0] + 2) + cell[0];
+PHYSSIM_HD I cell_number(const MonteCarloScene& scene, const I (&cell)[3]) {
+    return (cell[2] * I(scene.cells[1] + 2) + cell[1]) * I(scene.cells[0] + 2) + cell[0];
 }
 
-// Lower and upper face of cell c along an axis; cell 0 and the last are ambient.
-PHYSSIM_HD float cell_face(const MonteCarloScene& scene, int axis, int c, bool upper) {
-    const int edge = upper ? c : c - 1;  // number of cells below the face
-    if (edge < 0) return scene.world_low[axis];
-    if (edge > scene.cells[axis]) return scene.world_high[axis];
-    return minimum(static_cast<float>(edge) * scene.cell_cm[axis], scene.size_cm[axis]);
+// First and last cell of an axis that photons can be in: the ambient cells count where the world is larger than the voxels.
+PHYSSIM_HD int32_t first_cell(const MonteCarloScene& scene, int axis) { return scene.world_low[axis] < 0.0f ? 0 : 1; }
+PHYSSIM_HD int32_t last_cell(const MonteCarloScene& scene, int axis) {
+    return scene.world_high[axis] > scene.size_cm[axis] ? scene.cells[axis] + 1 : scene.cells[axis];
 }
 
-PHYSSIM_HD int cell_at(const MonteCarloScene& scene, int axis, float x) {
-    if (x < 0.0f) return 0;
-    if (x >= scene.size_cm[axis]) return scene.cells[axis] + 1;
-    return minimum(static_cast<int>(x * scene.cells_per_cm[axis]), scene.cells[axis] - 1) + 1;
+// The face of a cell along an axis: the upper one where `upper`. Cell 0 and the last are ambient.
+PHYSSIM_HD F cell_face(const MonteCarloScene& scene, int axis, I cell, M upper) {
+    const I edge = select(upper, cell, cell - I(1));  // number of cells below the face
+    const F inner = minimum(to_float(edge) * F(scene.cell_cm[axis]), F(scene.size_cm[axis]));
+    return select(edge < I(0), F(scene.world_low[axis]), select(I(scene.cells[axis]) < edge, F(scene.world_high[axis]), inner));
+}
+
+PHYSSIM_HD I cell_at(const MonteCarloScene& scene, int axis, F x) {
+    const I inner = maximum(I(0), minimum(truncate(x * F(scene.cells_per_cm[axis])), I(scene.cells[axis] - 1))) + I(1);
+    const I cell = select(x < F(0.0f), I(0), select(x < F(scene.size_cm[axis]), inner, I(scene.cells[axis] + 1)));
+    return maximum(I(first_cell(scene, axis)), minimum(I(last_cell(scene, axis)), cell));
 }
 
 // The voxel at coordinate x of an axis, held within its cell: rounding never leads to a medium above the cell's majorant.
-PHYSSIM_HD int voxel_at(const MonteCarloScene& scene, int axis, int cell, float x) {
-    const int first = (cell - 1) * scene.cell_voxels[axis];
-    const int last = minimum(first + scene.cell_voxels[axis], scene.shape[axis]) - 1;
-    return maximum(first, minimum(last, static_cast<int>(x * scene.voxels_per_cm[axis])));
+PHYSSIM_HD I voxel_at(const MonteCarloScene& scene, int axis, I cell, F x) {
+    const I first = (cell - I(1)) * I(scene.cell_voxels[axis]);
+    const I last = minimum(first + I(scene.cell_voxels[axis]), I(scene.shape[axis])) - I(1);
+    return maximum(first, minimum(last, truncate(x * F(scene.voxels_per_cm[axis]))));
 }
 
 PHYSSIM_HD int64_t voxel_number(const MonteCarloScene& scene, int x, int y, int z) {
@@ -73,6 +79,44 @@ PHYSSIM_HD float relative_density(const MonteCarloScene& scene, int64_t voxel) {
     return scene.density_bytes == 2 ? from_half(load_read_only(static_cast<const uint16_t*>(scene.density) + voxel))
                                     : load_read_only(static_cast<const float*>(scene.density) + voxel);
 }
+
+// Calls visit(lane, voxel number) for the lanes of m, whose cells lie within the voxels.
+template <class Visit>
+PHYSSIM_HD void visit_voxels(const MonteCarloScene& scene, M m, const I (&cell)[3], F x, F y, F z, Visit visit) {
+    alignas(64) int32_t i[LANES], j[LANES], k[LANES];
+    store(i, voxel_at(scene, 0, cell[0], x));
+    store(j, voxel_at(scene, 1, cell[1], y));
+    store(k, voxel_at(scene, 2, cell[2], z));
+    for (unsigned left = bits(m); left; left &= left - 1) {
+        const int lane = lowest_lane(left);
+        visit(lane, voxel_number(scene, i[lane], j[lane], k[lane]));
+    }
+}
+
+// What is at a place: its label, and the density relative to the label's own.
+struct Matter { I label; F density; };
+
+PHYSSIM_HD Matter matter_at(const MonteCarloScene& scene, M m, const I (&cell)[3], F x, F y, F z) {
+    const I number = cell_number(scene, cell);
+    const I of_cell = gather(scene.cell_label, number);
+    const Matter matter = {maximum(of_cell, I(0)), gather(scene.cell_density, number)};
+    const M mixed = m & (of_cell < I(0));
+    if (!any(mixed)) return matter;
+    alignas(64) int32_t label[LANES];
+    alignas(64) float density[LANES];
+    store(label, matter.label);
+    store(density, matter.density);
+    visit_voxels(scene, mixed, cell, x, y, z, [&](int lane, int64_t voxel) {
+        label[lane] = label_of(scene, voxel);
+        density[lane] = relative_density(scene, voxel);
+    });
+    return {load(label), load(density)};
+}
+
+// Values of the media by label.
+PHYSSIM_HD I material_of(const MonteCarloScene& scene, I label) { return gather(&scene.media->material, label * I(3)); }
+PHYSSIM_HD I region_of(const MonteCarloScene& scene, I label) { return gather(&scene.media->region, label * I(3)); }
+PHYSSIM_HD F own_density(const MonteCarloScene& scene, I label) { return gather(&scene.media->density, label * I(3)); }
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -1,8 +1,6 @@
-// What happens to one photon, for whoever watches its history. Nothing of it is left in a history that nobody watches.
+// What happens to one photon, for whoever watches its history. Nothing of it is left in a history that nobody watches. One lane wide.
 #pragma once
-#include "transport/detector.h"
-#include "transport/tally.h"
-#include "transport/woodcock.h"
+#include "transport/interact.h"
 
 namespace physsim {
 
@@ -19,8 +17,9 @@ namespace PHYSSIM_ISA {
 struct Unwatched {
     PHYSSIM_HD void born(const Photon&) {}
     PHYSSIM_HD void entered(const Photon&) {}
-    PHYSSIM_HD void collided(const Photon&, const Course&, int32_t, bool, bool) {}
-    PHYSSIM_HD void ended(const Photon&, Flight, float, int) {}
+    PHYSSIM_HD void collided(const MonteCarloJob&, const Flier&, const Met&, I, bool) {}
+    PHYSSIM_HD void lost(const Flier&) {}
+    PHYSSIM_HD void ended(const MonteCarloJob&, const Flier&) {}
 };
 
 // Writes down the first `most` events and counts all.
@@ -29,31 +28,37 @@ class Recorder {
     PHYSSIM_HD Recorder(TrackEvent* events, int most) : events_(events), most_(most), count_(0) {}
     PHYSSIM_HD int count() const { return count_; }
 
-    PHYSSIM_HD void born(const Photon& photon) { put(EventKind::BORN, photon, fixed_energy(photon.energy)); }
-    PHYSSIM_HD void entered(const Photon& photon) { put(EventKind::ENTERED, photon, fixed_energy(photon.energy)); }
+    PHYSSIM_HD void born(const Photon& photon) { put(EventKind::BORN, photon, 0.0f, fixed_energy(photon.energy)); }
+    PHYSSIM_HD void entered(const Photon& photon) { put(EventKind::ENTERED, photon, 0.0f, fixed_energy(photon.energy)); }
 
-    // `before`: counts; `emitted`: a photon came out of the collision; `lives`: and it flies on.
-    PHYSSIM_HD void collided(const Photon& photon, const Course& course, int32_t before, bool emitted, bool lives) {
-        const Interaction& at = course.interaction;
-        const EventKind kind = !emitted ? EventKind::PHOTOELECTRIC : course.choice < at.photoelectric ? EventKind::FLUORESCENCE
-            : course.choice < at.rayleigh ? EventKind::RAYLEIGH : EventKind::COMPTON;
-        const int32_t left = emitted ? fixed_energy(photon.energy) : 0;
-        put(kind, photon, left, before - left, course.label, course.voxel);
-        if (emitted && !lives) put(EventKind::CUT_OFF, photon, 0, left, course.label, course.voxel);
+    // `before`: counts; `lives`: a photon flies on.
+    PHYSSIM_HD void collided(const MonteCarloJob& job, const Flier& flier, const Met& met, I before, bool lives) {
+        const bool emitted = met.compton || met.rayleigh || (met.fluorescence && flier.photon.energy > 0.0f);
+        const EventKind kind = !emitted ? EventKind::PHOTOELECTRIC : met.fluorescence ? EventKind::FLUORESCENCE
+            : met.rayleigh ? EventKind::RAYLEIGH : EventKind::COMPTON;
+        const int32_t left = emitted ? fixed_energy(flier.photon.energy) : 0;
+        int64_t voxel = -1;
+        if (met.label != job.scene.ambient)
+            visit_voxels(job.scene, true, flier.course.cell, flier.photon.x, flier.photon.y, flier.photon.z, [&](int, int64_t at) { voxel = at; });
+        put(kind, flier.photon, 0.0f, left, before - left, met.label, voxel);
+        if (emitted && !lives) put(EventKind::CUT_OFF, flier.photon, 0.0f, 0, left, met.label, voxel);
     }
 
-    PHYSSIM_HD void ended(const Photon& photon, Flight end, float ahead, int pixel) {
-        Photon last = photon;
-        if (end == Flight::DETECTED) last.x += ahead * photon.ux, last.y += ahead * photon.uy, last.z += ahead * photon.uz;
-        const EventKind kind = end == Flight::LOST ? EventKind::LOST : pixel >= 0 ? EventKind::DETECTED : EventKind::ESCAPED;
-        put(kind, last, fixed_energy(photon.energy), 0, -1, -1, pixel);
+    PHYSSIM_HD void lost(const Flier& flier) { put(EventKind::LOST, flier.photon, flier.course.flown, fixed_energy(flier.photon.energy)); }
+
+    PHYSSIM_HD void ended(const MonteCarloJob& job, const Flier& flier) {
+        const float ahead = distance_to_detector(job.detector, flier.photon);
+        const bool detected = ahead < FAR_AWAY;
+        put(detected ? EventKind::DETECTED : EventKind::ESCAPED, flier.photon, detected ? ahead : flier.course.flown, fixed_energy(flier.photon.energy),
+            0, -1, -1, detected ? pixel_ahead(job.detector, flier.photon, ahead) : -1);
     }
 
   private:
-    PHYSSIM_HD void put(EventKind kind, const Photon& photon, int64_t energy, int64_t deposited = 0, int label = -1, int64_t voxel = -1, int pixel = -1) {
+    PHYSSIM_HD void put(EventKind kind, const Photon& photon, float ahead, int64_t energy, int64_t deposited = 0, int label = -1, int64_t voxel = -1, int pixel = -1) {
         if (count_++ >= most_) return;
         events_[count_ - 1] = {static_cast<int64_t>(kind), photon.order, label, voxel, pixel, energy, deposited,
-                               {photon.x, photon.y, photon.z}, {photon.ux, photon.uy, photon.uz}};
+                               {photon.x + ahead * photon.ux, photon.y + ahead * photon.uy, photon.z + ahead * photon.uz},
+                               {photon.ux, photon.uy, photon.uz}};
     }
 
     TrackEvent* events_;

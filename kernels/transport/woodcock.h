@@ -3,7 +3,7 @@
 // Law: a free path is exponential in optical depth. The depth is spent cell by cell at the cell's majorant; a candidate is a real
 // collision with probability mu / majorant, else the photon flies on (Woodcock 1965), which is exact for any majorant >= mu.
 // Cells are counted in integers: each step ends the flight, meets a candidate or moves to a neighbouring cell, so that no rounding
-// can hold a photon at a face.
+// can hold a photon at a face. Faces are met at distances from where the flight began, which no step changes.
 #pragma once
 #include "core/logarithm.h"
 #include "physics/lookup.h"
@@ -15,134 +15,97 @@
 namespace physsim {
 
 constexpr int32_t MAJORANT_SHIFT = 4;   // cells of the photon tables in an energy bin of the majorants: 2^4, a sixteenth of an octave
-constexpr int32_t MOST_STEPS = 1 << 20;  // of a flight; far beyond what a cell grid and its majorants need
 
 namespace PHYSSIM_ISA {
 
-enum class Flight { COLLISION, DETECTED, ESCAPED, LOST, GOES_ON };
-
-// What a flight ends with. Of a collision: the medium, the voxel (-1 in the ambient medium), and the interaction there with a
-// uniform number that chooses among its processes. `tau`: the optical depth that the next flight begins with.
+// Where a flight is: its cell, the distance from the photon's place, and the optical depth to the next candidate.
 struct Course {
-    int cell[3];
-    float to_detector;
-    float tau;
-    int label;
-    int64_t voxel;
-    Interaction interaction;
-    float choice;
-    PhiloxWords<Word> words;
-    bool above_majorant;
+    I cell[3];
+    F flown;
+    F tau;
 };
 
-PHYSSIM_HD int majorant_bin(float energy_kev) {
-    return energy_bits(table_energy(energy_kev)) >> (ENERGY_CELL_SHIFT + MAJORANT_SHIFT);
-}
+// What follows from a photon's place, direction, energy and cell: how far ahead the faces of the cell and the detector lie.
+struct Way {
+    F inverse[3], face[3];
+    F to_detector;
+    I bin;  // of the majorants
+};
 
-// Moves a photon from outside onto the world's box. False when it passes by.
-PHYSSIM_HD bool enter(const MonteCarloScene& scene, Photon& photon, Course& course) {
-    float* const r[3] = {&photon.x, &photon.y, &photon.z};
-    const float u[3] = {photon.ux, photon.uy, photon.uz};
-    float first = 0.0f, last = FAR_AWAY;
+PHYSSIM_HD I majorant_bin(F energy_kev) { return energy_bits(table_energy(energy_kev)) >> (ENERGY_CELL_SHIFT + MAJORANT_SHIFT); }
+
+PHYSSIM_HD const F& place_along(const Photon& photon, int axis) { return axis == 0 ? photon.x : axis == 1 ? photon.y : photon.z; }
+PHYSSIM_HD const F& direction_along(const Photon& photon, int axis) { return axis == 0 ? photon.ux : axis == 1 ? photon.uy : photon.uz; }
+
+// Moves photons from outside onto the world's box, unless they meet the detector before it. False where they pass by.
+PHYSSIM_HD M enter(const MonteCarloScene& scene, F to_detector, Photon& photon, Course& course) {
+    const F zero(0.0f), far(FAR_AWAY);
+    F first = zero, last = far;
     PHYSSIM_UNROLL
     for (int a = 0; a < 3; a++) {
-        const float low = scene.world_low[a] - *r[a], high = scene.world_high[a] - *r[a];
-        if (u[a] == 0.0f) {
-            if (low > 0.0f || high < 0.0f) return false;
-            continue;
-        }
-        const float inverse = 1.0f / u[a], p = low * inverse, q = high * inverse;
-        first = maximum(first, minimum(p, q)), last = minimum(last, maximum(p, q));
+        const F u = direction_along(photon, a), low = F(scene.world_low[a]) - place_along(photon, a), high = F(scene.world_high[a]) - place_along(photon, a);
+        const M level = u == zero, within = (low <= zero) & (zero <= high);
+        const F inverse = F(1.0f) / u, p = low * inverse, q = high * inverse;
+        first = maximum(first, select(level, zero, minimum(p, q)));
+        last = minimum(last, select(level, select(within, far, zero - far), maximum(p, q)));
     }
-    if (!(first < last)) return false;
+    const M enters = (first < last) & (first < to_detector), moves = enters & (zero < first);
+    F* const r[3] = {&photon.x, &photon.y, &photon.z};
     PHYSSIM_UNROLL
     for (int a = 0; a < 3; a++) {
-        if (first > 0.0f) *r[a] = maximum(scene.world_low[a], minimum(scene.world_high[a], *r[a] + first * u[a]));
+        const F onto = maximum(F(scene.world_low[a]), minimum(F(scene.world_high[a]), *r[a] + first * direction_along(photon, a)));
+        *r[a] = select(moves, onto, *r[a]);
         course.cell[a] = cell_at(scene, a, *r[a]);
     }
-    course.to_detector -= first;
-    return true;
+    course.flown = zero;
+    return enters;
 }
 
-// What a flight keeps from step to step: its direction, and the majorants' energy bin.
-struct Way {
-    float u[3], inverse[3];
-    int bin;
-};
-
-PHYSSIM_HD Way way_of(const Photon& photon) {
-    Way way = {{photon.ux, photon.uy, photon.uz}, {}, majorant_bin(photon.energy)};
+PHYSSIM_HD Way way_of(const MonteCarloScene& scene, const MonteCarloDetector& detector, const Photon& photon, const Course& course) {
+    Way way;
+    const F zero(0.0f), smallest(1e-18f);
     PHYSSIM_UNROLL
-    for (int a = 0; a < 3; a++) way.inverse[a] = way.u[a] == 0.0f ? FAR_AWAY : 1.0f / way.u[a];
+    for (int a = 0; a < 3; a++) {
+        const F u = direction_along(photon, a);
+        way.inverse[a] = F(1.0f) / u;
+        const F ahead = (cell_face(scene, a, course.cell[a], zero < u) - place_along(photon, a)) * way.inverse[a];
+        way.face[a] = select(maximum(u, zero - u) < smallest, F(FAR_AWAY), ahead);
+    }
+    way.to_detector = distance_to_detector(detector, photon);
+    way.bin = majorant_bin(photon.energy);
     return way;
 }
 
-// One step of a flight: to a candidate, or out of the cell; r moves.
-PHYSSIM_HD Flight step(const MonteCarloScene& scene, const PhotonTables& tables, const Stream& stream, uint64_t history, const Way& way, Photon& photon,
-                       float (&r)[3], Course& course) {
-    const int64_t cell = cell_number(scene, course.cell);
-    const int row = load_read_only(scene.cell_class + cell);
-    const float majorant = load_read_only(scene.majorant + static_cast<int64_t>(row) * scene.energy_bins + way.bin);
-    float face[3], gap[3];
-    PHYSSIM_UNROLL
-    for (int a = 0; a < 3; a++) {
-        face[a] = cell_face(scene, a, course.cell[a], way.u[a] > 0.0f);
-        gap[a] = way.u[a] == 0.0f ? FAR_AWAY : maximum(0.0f, (face[a] - r[a]) * way.inverse[a]);
-    }
-    const float leave = minimum(gap[0], minimum(gap[1], gap[2]));
-    const float reach = course.tau < majorant * leave ? course.tau / majorant : leave;
-    if (course.to_detector <= reach) return Flight::DETECTED;
-    course.to_detector -= reach;
-    PHYSSIM_UNROLL
-    for (int a = 0; a < 3; a++) r[a] += reach * way.u[a];
-    if (reach < leave) {
-        course.words = block_of(stream, history, photon.block++);
-        float density = 1.0f;
-        course.label = load_read_only(scene.cell_label + cell), course.voxel = -1;
-        if (course.label != scene.ambient) {
-            course.voxel = voxel_number(scene, voxel_at(scene, 0, course.cell[0], r[0]), voxel_at(scene, 1, course.cell[1], r[1]),
-                                        voxel_at(scene, 2, course.cell[2], r[2]));
-            if (course.label < 0) {
-                course.label = label_of(scene, course.voxel);
-                density = relative_density(scene, course.voxel);
-            }
-        }
-        const Medium& medium = scene.media[course.label];
-        course.interaction = lookup(tables, medium.material, photon.energy);
-        const float attenuation = density * medium.density * course.interaction.mass_attenuation_cm2_g;
-        course.above_majorant |= attenuation > majorant;
-        const float threshold = uniform(course.words.a) * majorant;
-        course.tau = exponential(course.words.b);
-        if (!(threshold < attenuation)) return Flight::GOES_ON;
-        course.choice = threshold / attenuation;
-        return Flight::COLLISION;
-    }
-    course.tau = maximum(0.0f, course.tau - majorant * leave);
-    const int axis = gap[0] <= leave ? 0 : gap[1] <= leave ? 1 : 2;
-    int outside = 0;
-    PHYSSIM_UNROLL
-    for (int a = 0; a < 3; a++) {
-        if (a != axis) continue;
-        r[a] = face[a];
-        course.cell[a] += way.u[a] > 0.0f ? 1 : -1;
-        outside = course.cell[a] < 0 || course.cell[a] > scene.cells[a] + 1;
-    }
-    if (!outside) return Flight::GOES_ON;
-    return course.to_detector < 0.5f * FAR_AWAY ? Flight::DETECTED : Flight::ESCAPED;
-}
+// A step of the lanes `live`: those that met a candidate, those that left the world or met the detector; the rest are in a new cell.
+struct Step { M candidate, end; F majorant; };
 
-PHYSSIM_HD Flight fly(const MonteCarloScene& scene, const PhotonTables& tables, const Stream& stream, uint64_t history, Photon& photon, Course& course) {
-    const Way way = way_of(photon);
-    float r[3] = {photon.x, photon.y, photon.z};
-    Flight end = Flight::LOST;
-    for (int count = 0; count < MOST_STEPS; count++) {
-        const Flight now = step(scene, tables, stream, history, way, photon, r, course);
-        if (now == Flight::GOES_ON) continue;
-        end = now;
-        break;
+PHYSSIM_HD Step advance(const MonteCarloScene& scene, const Photon& photon, Course& course, Way& way, M live) {
+    const F zero(0.0f);
+    const I row = gather(scene.cell_class, cell_number(scene, course.cell));
+    const F majorant = gather(scene.majorant, row * I(scene.energy_bins) + way.bin);
+    const F leave = maximum(course.flown, minimum(way.face[0], minimum(way.face[1], way.face[2])));
+    const F depth = majorant * (leave - course.flown);
+    const M meets = live & (course.tau < depth);
+    F reach = leave;
+    if (any(meets)) reach = select(meets, course.flown + course.tau / majorant, leave);
+    const M detected = live & (way.to_detector <= reach), crosses = without(live, meets | detected);
+    course.flown = select(live, reach, course.flown);
+    M end = detected;
+    if (any(crosses)) {
+        course.tau = select(crosses, maximum(zero, course.tau - depth), course.tau);
+        const M along_x = crosses & (way.face[0] <= leave), along_y = without(crosses & (way.face[1] <= leave), along_x);
+        const M moves[3] = {along_x, along_y, without(crosses, along_x | along_y)};
+        PHYSSIM_UNROLL
+        for (int a = 0; a < 3; a++) {
+            const M up = zero < direction_along(photon, a);
+            const I next = course.cell[a] + select(up, I(1), I(-1));
+            const M out = moves[a] & ((next < I(first_cell(scene, a))) | (I(last_cell(scene, a)) < next)), into = without(moves[a], out);
+            end = end | out;
+            course.cell[a] = select(into, next, course.cell[a]);
+            way.face[a] = select(into, (cell_face(scene, a, next, up) - place_along(photon, a)) * way.inverse[a], way.face[a]);
+        }
     }
-    photon.x = r[0], photon.y = r[1], photon.z = r[2];
-    return end;
+    return {without(meets, detected), end, majorant};
 }
 
 }  // namespace PHYSSIM_ISA

@@ -122,6 +122,7 @@ def pack_scene(
         "cell_voxels": (1, 1, 1),
         "cell_class": None,
         "cell_label": None,
+        "cell_density": None,
         "majorant": None,
         "energy_bins": 0,
     }
@@ -236,10 +237,11 @@ def _add_majorants(
     fields["majorant"] = ((rows[:, :, None].astype(np.float64) * highest[None]).max(axis=1) * _HEADROOM).astype(
         np.float32
     )
-    fields["cell_class"] = np.ascontiguousarray(numbers.reshape(density.shape[:3]).astype(np.uint16))
+    fields["cell_class"] = np.ascontiguousarray(numbers.reshape(density.shape[:3]).astype(np.int32))
     fields["cell_voxels"] = tuple(int(n) for n in edge)
     fields["energy_bins"] = highest.shape[1]
-    inner_labels = _engine.label_cells(fields, threads)
+    inner_labels, inner_densities = _engine.label_cells(fields, threads)
+    fields["cell_density"] = np.pad(inner_densities, 1, constant_values=1.0)
     fields["cell_label"] = np.pad(inner_labels, 1, constant_values=fields["ambient"])
 
 

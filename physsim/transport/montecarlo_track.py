@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.device.choice import instruction_set, thread_count
+from physsim.device.choice import thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -170,7 +170,7 @@ def _materials(job: PackedJob, problem: Problem) -> list[str]:
 
 def _track(job: PackedJob, materials: list[str], number: int) -> Track:
     scene = job.scene
-    numbers, vectors = job.engine.replay(number, len(scene.regions.names), instruction_set())
+    numbers, vectors = job.engine.replay(number, len(scene.regions.names))
     places = scene.world_mm(vectors[:, :3]).tolist()
     ways = (vectors[:, 3:].astype(np.float64) @ np.array(scene.grid.direction)).tolist()
     _, ny, nx = scene.grid.shape

@@ -39,6 +39,15 @@ def rounded_once(a, b, c):
     return min(choices, key=lambda f: (abs(Fraction(float(f)) - exact), int(f.view(np.uint32)) & 1))
 
 
+def lane_bits(mask):
+    return (mask * (1 << np.arange(16))).sum(1)
+
+
+def packed_lanes(mask, values):
+    order = np.argsort(~mask, axis=1, kind="stable")
+    return np.where(np.arange(16) < mask.sum(1)[:, None], np.take_along_axis(values, order, 1), 0)
+
+
 def transposed(v, add):
     square, base = v.square.reshape(-1, 16, 16).swapaxes(1, 2), v.base.reshape(-1, 16, 16)
     return ((base if add else np.float32(0)) + square).reshape(-1, 16)
@@ -67,6 +76,10 @@ LANES = {
     "m * n": lambda v: v.m * v.n,
     "i & j": lambda v: v.i & v.j,
     "i | j": lambda v: v.i | v.j,
+    "i ^ j": lambda v: v.i ^ v.j,
+    "multiply_low(i, 0xD2511F53u)": lambda v: (v.i.astype(np.int64) * 0xD2511F53).astype(I32),
+    "multiply_high(i, 0xD2511F53u)": lambda v: ((v.i.view(np.uint32).astype(np.uint64) * np.uint64(0xD2511F53)) >> 32)
+    .astype(np.uint32).view(I32),
     "i << 3": lambda v: v.i << I32(3),
     "i >> 5": lambda v: v.i >> I32(5),
     "minimum(i, j)": lambda v: np.minimum(v.i, v.j),
@@ -74,6 +87,18 @@ LANES = {
     "i < j": lambda v: v.i < v.j,
     "m == n": lambda v: v.m == v.n,
     "~(a < b)": lambda v: ~(v.a < v.b),
+    "without(a < b, i < j)": lambda v: (v.a < v.b) & ~(v.i < v.j),
+    "first_lanes(bits(a < b) % 17)": lambda v: np.arange(16) < (lane_bits(v.a < v.b) % 17)[:, None],
+    "I(count(a < b) + 100 * lowest_lane(bits(a < b) | 0x8000u))": lambda v: np.broadcast_to(
+        ((v.a < v.b).sum(1) + 100 * np.argmax((v.a < v.b) | (np.arange(16) == 15), axis=1))[:, None], v.a.shape
+    ),
+    "I(static_cast<int>(sum_of_lanes(i)))":
+        lambda v: np.broadcast_to(v.i.sum(1, dtype=np.int64).astype(I32)[:, None], v.i.shape),
+    "packed(a < b, as_float(i))": lambda v: packed_lanes(v.a < v.b, v.i).view(np.float32),
+    **{
+        f"row_of_eight(table, k & I(3), {n})": lambda v, n=n: np.take_along_axis(v.table, (v.k & 3) * 8 + n, 1)
+        for n in range(8)
+    },
     "(a < b) & (i < j)": lambda v: (v.a < v.b) & (v.i < v.j),
     "(a < b) | (i < j)": lambda v: (v.a < v.b) | (v.i < v.j),
     "select(a < b, a, c)": lambda v: np.where(v.a < v.b, v.a, v.c),
@@ -120,6 +145,17 @@ static void put(M x) {{
     int32_t out[16];
     for (int lane = 0; lane < 16; lane++) out[lane] = static_cast<int32_t>(bits(x) >> lane & 1);
     fwrite(out, 4, 16, stdout);
+}}
+static F packed(M m, F x) {{
+    float out[32] = {{}};
+    store_packed(out, m, x);
+    for (int lane = count(m); lane < 32; lane++) out[lane] = 0.0f;
+    return load(out);
+}}
+static F row_of_eight(const float* p, I index, int column) {{
+    F out[8];
+    gather_rows(p, index, out);
+    return out[column];
 }}
 static const int32_t* as_words(const float* p) {{ return reinterpret_cast<const int32_t*>(p); }}
 int main() {{
