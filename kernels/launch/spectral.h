@@ -106,11 +106,12 @@ inline void for_tiles(Team& team, const SpectralJob& job, const std::vector<Tile
     });
 }
 
-// Columns of w along each side of a tile: larger than project.h's, which fit the second-level cache, since each tile also reads
-// and writes the sums of all its rays.
-inline int spectral_tile_edge(int nw) {
-    const double edge = __builtin_sqrt(2.7e6 / (4.0 * (nw + COLUMN_PAD)));
-    return std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge + 8.0) / 16 * 16));
+// Columns of w along each side of a tile, whose edges divide `across` equally: larger than project.h's, which fit the second-level
+// cache, since each tile also reads and writes the sums of all its rays.
+inline int spectral_tile_edge(int nw, int across) {
+    const double edge = __builtin_sqrt(3.2e6 / (4.0 * (nw + COLUMN_PAD)));
+    const int most = std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge))), parts = (across + most - 1) / most;
+    return (across + parts - 1) / parts;
 }
 
 inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, Team& team) {
@@ -118,18 +119,19 @@ inline void trace_along(const SpectralJob& job, int w, const std::vector<Spectra
     whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
     const int np = job.labels.shape[whole.axis[0]], nq = job.labels.shape[whole.axis[1]];
     whole.nw = job.labels.shape[w], whole.stride = whole.nw + COLUMN_PAD;
-    const int edge = spectral_tile_edge(whole.nw);
-    const size_t floats = static_cast<size_t>(edge) * static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
+    const int wide = spectral_tile_edge(whole.nw, np), deep = spectral_tile_edge(whole.nw, nq);
+    const size_t columns = static_cast<size_t>(wide) * static_cast<size_t>(deep);
+    const size_t floats = columns * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
     AlignedFloats room(2 * floats);
-    std::vector<uint64_t> materials_room(2 * static_cast<size_t>(edge) * static_cast<size_t>(edge));
+    std::vector<uint64_t> materials_room(2 * columns);
     const auto materials_of = [&](const ColumnTile& tile) -> TileMaterials {
-        return {materials_room.data() + (tile.data == room.data.get() ? 0 : edge * edge), (whole.nw + BLOCKS_IN_COLUMN - 1) / BLOCKS_IN_COLUMN};
+        return {materials_room.data() + (tile.data == room.data.get() ? 0 : columns), (whole.nw + BLOCKS_IN_COLUMN - 1) / BLOCKS_IN_COLUMN};
     };
     std::vector<ColumnTile> tiles;
-    for (int p = 0; p < np; p += edge)
-        for (int q = 0; q < nq; q += edge) {
+    for (int p = 0; p < np; p += wide)
+        for (int q = 0; q < nq; q += deep) {
             ColumnTile tile = whole;
-            tile.p0 = p, tile.q0 = q, tile.np = std::min(edge, np - p), tile.nq = std::min(edge, nq - q);
+            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, np - p), tile.nq = std::min(deep, nq - q);
             tile.data = room.data.get() + (tiles.size() % 2) * floats;
             tiles.push_back(tile);
         }
@@ -149,7 +151,7 @@ inline void trace_along(const SpectralJob& job, int w, const std::vector<Spectra
         const int first = 16 * (item % blocks);
         if (first < groups.rays.columns) job.kernels->spectral.trace_columns(tile, materials_of(tile), groups, first, job.channels, word);
     };
-    for_tiles<ColumnTile>(team, job, tiles, edge, static_cast<size_t>(edge) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD,
+    for_tiles<ColumnTile>(team, job, tiles, deep, static_cast<size_t>(wide) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD,
                           static_cast<int>(views.size()) * blocks, [](const ColumnTile& tile) { return static_cast<int>(tile.nq); }, pack, trace);
 }
 
@@ -221,7 +223,7 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
         const int blocks = (widest + 15) / 16;
         Queue queue;
         std::vector<AlignedFloats> scratch;
-        for (int t = 0; t < job.threads; t++) scratch.emplace_back(16 * static_cast<size_t>(job.signal.energies + 4 + channels));
+        for (int t = 0; t < job.threads; t++) scratch.emplace_back(16 * static_cast<size_t>(job.signal.energies + channels));
         team.run([&](int thread) {
             int item;
             while (queue.take(static_cast<int>(batch.size()) * blocks, item)) {

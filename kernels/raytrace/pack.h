@@ -65,8 +65,10 @@ inline void pack_columns(const Volume& volume, const ColumnTile& tile, int j) {
         for (int k = 0; k < tile.nw; k += 16) {  // one layer's lines together: they share a page
             for (int line = k + 16; line < k + 32 && line < tile.nw; line++)  // too far apart for the hardware to guess
                 for (int i = 0; i < tile.np; i += 16) __builtin_prefetch(in + i + line * sw);
-            for (int i = 0; i < tile.np; i += 16)
+            for (int column = 0; column < tile.np; column += 16) {
+                const int i = column > tile.np - 16 && tile.np >= 16 ? tile.np - 16 : column;  // the last ones once more: whole squares are quick
                 pack_square(in + i + k * sw, sw, tile.np - i < 16 ? tile.np - i : 16, tile.nw - k < 16 ? tile.nw - k : 16, out + i * next + k, next);
+            }
         }
         return;
     }

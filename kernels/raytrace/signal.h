@@ -8,18 +8,23 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// Transmission at each energy of 16 rays: out (energies padded to 4, 16).
-inline void transmissions(const Signal& signal, int channels, const float* sums, float* out) {
-    for (int e = 0; e < signal.energies; e += 4) {  // four at once: independent chains
-        const float* row[4];
-        for (int i = 0; i < 4; i++) row[i] = signal.attenuation + static_cast<int64_t>(e + i < signal.energies ? e + i : e) * channels;
-        F t[4] = {F(0.0f), F(0.0f), F(0.0f), F(0.0f)};
-        for (int k = 0; k < channels; k++) {
-            const F sum = load(sums + 16 * k);
-            for (int i = 0; i < 4; i++) t[i] = multiply_add(F(row[i][k]), sum, t[i]);
-        }
-        for (int i = 0; i < 4; i++) store(out + 16 * (e + i), exp2_of_minus(t[i]));
+// Transmissions at N energies of 16 rays: independent chains. attenuation: (N, channels).
+template <int N>
+PHYSSIM_HD void transmissions_at(const float* attenuation, int channels, const float* sums, float* out) {
+    F t[N];
+    for (int i = 0; i < N; i++) t[i] = F(0.0f);
+    for (int k = 0; k < channels; k++) {
+        const F sum = load(sums + 16 * k);
+        for (int i = 0; i < N; i++) t[i] = multiply_add(F(attenuation[static_cast<int64_t>(i) * channels + k]), sum, t[i]);
     }
+    for (int i = 0; i < N; i++) store(out + 16 * i, exp2_of_minus(t[i]));
+}
+
+// Transmission at each energy of 16 rays: out (energies, 16).
+inline void transmissions(const Signal& signal, int channels, const float* sums, float* out) {
+    int e = 0;
+    for (; e + 4 <= signal.energies; e += 4) transmissions_at<4>(signal.attenuation + static_cast<int64_t>(e) * channels, channels, sums, out + 16 * e);
+    for (; e < signal.energies; e++) transmissions_at<1>(signal.attenuation + static_cast<int64_t>(e) * channels, channels, sums, out + 16 * e);
 }
 
 // Weighted sum over energies; four partial sums in a fixed order.
@@ -34,11 +39,11 @@ PHYSSIM_HD F weigh(const float* weights, int energies, const float* transmission
 
 constexpr int SUMS_AHEAD = 3;  // groups whose sums are asked for early
 
-// Images of the groups of group-columns `from` .. `to` - 1 of a view; scratch: 16 (energies + 4 + channels) floats.
+// Images of the groups of group-columns `from` .. `to` - 1 of a view; scratch: 16 (energies + channels) floats.
 inline void finish_groups(const RayGroups& groups, const Channels& channels, const Signal& signal, const ViewImages& images, int from, int to,
                           float* scratch) {
     const ViewRays& rays = groups.rays;
-    float* room = scratch + 16 * (signal.energies + 4);
+    float* room = scratch + 16 * signal.energies;
     const int64_t plane = static_cast<int64_t>(rays.rows) * images.columns;
     const auto put = [&](float* image, int row, int column, F values) {
         alignas(64) float lane[16];

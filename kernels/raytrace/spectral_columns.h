@@ -10,18 +10,33 @@ namespace PHYSSIM_ISA {
 constexpr int WALK_AHEAD = 4;   // cells asked for early: the hardware cannot guess where a path turns
 constexpr int LEAST_EVEN = 6;   // cells of one material in a row that are worth a loop of their own
 
-// One crossing of w a cell at most, GROUPS groups in flight, from cell `from` to the one before `to`. The queues take two pieces a cell.
+// One cell of 16 rays, at most one crossing of w in it: the words where the rays enter and leave it, and how far above the plane
+// crossed last they leave it.
+struct CellWords {
+    I first, second;
+    F past;
+    PHYSSIM_HD CellWords(const Climb& climb, F exit, const float* column, I& voxel) {
+        const Window voxels(column);
+        const F place = climb.at(exit), above = climb.voxel_at(place);
+        past = place - (above - climb.face);
+        first = as_int(voxels[voxel]);
+        voxel = as_int(above);
+        second = as_int(voxels[voxel]);
+    }
+};
+
+// GROUPS groups in flight, from cell `from` to the one before `to`. The queues take two pieces a cell.
 template <int GROUPS>
 PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const Climb* rays, const float* const* window, Run* run, const Channels& channels) {
     const I labels(channels.labels());
     const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
     Climb climb[GROUPS];
-    F path[GROUPS], beyond[GROUPS];
+    F path[GROUPS];
     I voxel[GROUPS], word[GROUPS];
     Piece* end[GROUPS];
     for (int g = 0; g < GROUPS; g++) {
         climb[g] = rays[g];
-        path[g] = run[g].path, beyond[g] = F(0.0f), end[g] = run[g].end;
+        path[g] = run[g].path, end[g] = run[g].end;
         voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
         word[g] = from == 0 ? as_int(Window(window[g] + cells.cell[0].column)[voxel[g]]) : run[g].word;
     }
@@ -31,24 +46,19 @@ PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const 
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             __builtin_prefetch(window[g] + ahead);
-            const Window voxels(window[g] + column);
-            const F place = climb[g].at(exit), above = climb[g].voxel_at(place);
-            const F past = place - (above - climb[g].face);
-            const I first = as_int(voxels[voxel[g]]);
-            voxel[g] = as_int(above);
-            const I second = as_int(voxels[voxel[g]]), change = second - first;
-            const F before = multiply_add(beyond[g], climb[g].inverse, path[g]);
-            *end[g] = {before, word[g]};
-            end[g] += any(unlike(word[g], first, labels));
+            const CellWords met(climb[g], exit, window[g] + column, voxel[g]);
+            const I change = met.second - met.first;
+            const F after = met.past * climb[g].inverse;
+            *end[g] = {path[g], word[g]};
+            end[g] += any(unlike(word[g], met.first, labels));
             const M changes = any_bit(change, labels);
             if (__builtin_expect(any(changes), 0))
-                *end[g]++ = {select(changes, multiply_add(to_float(first), length - past * climb[g].inverse, before), before), first};
-            word[g] = second;
-            path[g] = multiply_add(to_float(first), length, path[g]);
-            beyond[g] = multiply_add(to_float(change), past, beyond[g]);
+                *end[g]++ = {select(changes, multiply_add(to_float(met.first), length - after, path[g]), path[g]), met.first};
+            word[g] = met.second;
+            path[g] = multiply_add(to_float(change), after, multiply_add(to_float(met.first), length, path[g]));
         }
     }
-    for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]), run[g].word = word[g], run[g].end = end[g];
+    for (int g = 0; g < GROUPS; g++) run[g].path = path[g], run[g].word = word[g], run[g].end = end[g];
 }
 
 // The same where all voxels in reach are of one material, or outside the tile and 0.
@@ -71,13 +81,9 @@ PHYSSIM_HD void walk_even(const ColumnCells& cells, int from, int to, const Clim
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             __builtin_prefetch(window[g] + ahead);
-            const Window voxels(window[g] + column);
-            const F place = climb[g].at(exit), above = climb[g].voxel_at(place);
-            const I first = as_int(voxels[voxel[g]]);
-            voxel[g] = as_int(above);
-            const I change = as_int(voxels[voxel[g]]) - first;
-            path[g] = multiply_add(to_float(first), length, path[g]);
-            beyond[g] = multiply_add(to_float(change), place - (above - climb[g].face), beyond[g]);
+            const CellWords met(climb[g], exit, window[g] + column, voxel[g]);
+            path[g] = multiply_add(to_float(met.first), length, path[g]);
+            beyond[g] = multiply_add(to_float(met.second - met.first), met.past, beyond[g]);
         }
     }
     for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]);
