@@ -28,6 +28,7 @@ namespace physsim {
 #if defined(__CUDA_ARCH__)
 // Through the read-only cache: memory that no thread of the launch writes.
 template <typename T> PHYSSIM_HD T load_read_only(const T* p) { return __ldg(p); }
+PHYSSIM_HD void prefetch(const void*) {}  // warps hide the wait
 PHYSSIM_HD float from_half(uint16_t bits) {
     float value;
     asm("{.reg .b16 half; mov.b16 half, %1; cvt.f32.f16 %0, half;}" : "=f"(value) : "h"(bits));
@@ -45,6 +46,7 @@ PHYSSIM_HD void add_shared(int64_t* sum, int64_t term) {
 }
 #else
 template <typename T> PHYSSIM_HD T load_read_only(const T* p) { return *p; }
+PHYSSIM_HD void prefetch(const void* p) { __builtin_prefetch(p); }
 PHYSSIM_HD float from_half(uint16_t bits) {  // exact: the exponent moves into place by a multiplication by 2^112
     union { uint32_t word; float value; } half = {(bits & 0x7fffu) << 13};
     half.value *= 0x1p112f;

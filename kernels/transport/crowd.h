@@ -9,7 +9,8 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-constexpr int FEWEST_FLYING = LANES / 2 + 1;  // fewer lanes wait for others to join them
+constexpr int GROUPS_FLYING = 2;  // whose steps overlap: one waits for the tables of its cells
+constexpr int FEWEST_FLYING = GROUPS_FLYING * LANES / 2 + 1;  // fewer wait for others to join them
 
 struct Crowd {
     const MonteCarloJob& job;
@@ -20,20 +21,33 @@ struct Crowd {
     Queue<Collided> compton, rayleigh, fluorescence;
 
     PHYSSIM_HD void fly() {
-        Candidate at;
-        Flier& flier = at.flier;
-        M live = flying.pop(flier), candidate = first_lanes(0), ended = candidate;
-        Way way = way_of(job.scene, job.detector, flier.photon, flier.course);
-        at.majorant = F(0.0f);
+        Candidate at[GROUPS_FLYING];
+        Way way[GROUPS_FLYING];
+        M live[GROUPS_FLYING], candidate[GROUPS_FLYING], ended[GROUPS_FLYING];
+        PHYSSIM_UNROLL
+        for (int g = 0; g < GROUPS_FLYING; g++) {
+            live[g] = flying.pop(at[g].flier), candidate[g] = ended[g] = first_lanes(0);
+            way[g] = way_of(job.scene, job.detector, at[g].flier.photon, at[g].flier.course);
+            at[g].majorant = F(0.0f);
+        }
+        int flown;
         do {
-            const Step step = advance(job.scene, flier.photon, flier.course, way, live);
-            at.majorant = select(step.candidate, step.majorant, at.majorant);
-            candidate = candidate | step.candidate, ended = ended | step.end;
-            live = without(live, step.candidate | step.end);
-        } while (PHYSSIM_ISA::count(live) >= FEWEST_FLYING);
-        candidates.push(candidate, at);
-        if (any(live)) flying.push(live, flier);
-        if (any(ended)) finish(job, tally, flier.photon, way.to_detector, ended);
+            flown = 0;
+            PHYSSIM_UNROLL
+            for (int g = 0; g < GROUPS_FLYING; g++) {
+                const Step step = advance(job.scene, at[g].flier.photon, at[g].flier.course, way[g], live[g]);
+                at[g].majorant = select(step.candidate, step.majorant, at[g].majorant);
+                candidate[g] = candidate[g] | step.candidate, ended[g] = ended[g] | step.end;
+                live[g] = without(live[g], step.candidate | step.end);
+                flown += PHYSSIM_ISA::count(live[g]);
+            }
+        } while (flown >= FEWEST_FLYING);
+        PHYSSIM_UNROLL
+        for (int g = 0; g < GROUPS_FLYING; g++) {
+            candidates.push(candidate[g], at[g]);
+            if (any(live[g])) flying.push(live[g], at[g].flier);
+            if (any(ended[g])) finish(job, tally, at[g].flier.photon, way[g].to_detector, ended[g]);
+        }
     }
 
     PHYSSIM_HD void decide() {
@@ -71,7 +85,7 @@ struct Crowd {
         else if (rayleigh.count >= fewest) scatter_by_rayleigh();
         else if (fluorescence.count >= fewest) emit_lines();
         else if (candidates.count >= fewest) decide();
-        else if (flying.count >= fewest) fly();
+        else if (flying.count >= GROUPS_FLYING * fewest) fly();
         else return false;
         return true;
     }
@@ -91,7 +105,8 @@ static void transport_crowd(const MonteCarloJob& job, const MonteCarloTally& tal
             crowd.flying.push(set_out(job, crowd.tally, first_lanes(left < LANES ? static_cast<int>(left) : LANES), flier), flier);
             born += LANES;
         } else if (!crowd.step(1)) {
-            return;
+            if (!crowd.flying.count) return;
+            crowd.fly();
         }
     }
 }

@@ -51,10 +51,12 @@ template <class Tally>
 PHYSSIM_HD Met meet(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, F majorant, M live) {
     Photon& photon = flier.photon;
     const F way = flier.course.flown, x = photon.x + way * photon.ux, y = photon.y + way * photon.uy, z = photon.z + way * photon.uz;
+    MatterAhead ahead;
+    look_ahead(job.scene, live, flier.course.cell, x, y, z, ahead);
     const PhiloxWords<I> words = block_of(draws, photon.history, photon.block);
     photon.block = photon.block + I(1);
     flier.course.tau = exponential(words.b);
-    const Matter matter = matter_at(job.scene, live, flier.course.cell, x, y, z);
+    const Matter matter = read(job.scene, ahead);
     const Interaction at = lookup(job.tables, material_of(job.scene, matter.label), photon.energy);
     const F attenuation = matter.density * own_density(job.scene, matter.label) * at.mass_attenuation_cm2_g;
     const M above = live & (majorant < attenuation);

@@ -44,8 +44,9 @@ template <> struct Fields<Collided> {
     }
 };
 
-// Five queues wait, each with fewer than LANES photons when LANES more are born; a push overwrites LANES places.
-constexpr int QUEUE_ROOM = 7 * LANES;
+// Five queues wait, four with fewer than LANES photons and one with fewer than 2 LANES, when LANES more are born; a push overwrites
+// LANES places.
+constexpr int QUEUE_ROOM = 8 * LANES;
 
 template <class Record>
 struct Queue {

@@ -96,20 +96,36 @@ PHYSSIM_HD void visit_voxels(const MonteCarloScene& scene, M m, const I (&cell)[
 // What is at a place: its label, and the density relative to the label's own.
 struct Matter { I label; F density; };
 
-PHYSSIM_HD Matter matter_at(const MonteCarloScene& scene, M m, const I (&cell)[3], F x, F y, F z) {
-    const I number = cell_number(scene, cell);
-    const I of_cell = gather(scene.cell_label, number);
-    const Matter matter = {maximum(of_cell, I(0)), gather(scene.cell_density, number)};
-    const M mixed = m & (of_cell < I(0));
-    if (!any(mixed)) return matter;
+// What must be read for it: nothing where all of the cell is the same, else the voxel.
+struct MatterAhead {
+    Matter of_cell;
+    M mixed;
+    int64_t voxel[LANES];
+};
+
+PHYSSIM_HD void look_ahead(const MonteCarloScene& scene, M m, const I (&cell)[3], F x, F y, F z, MatterAhead& ahead) {
+    const I number = cell_number(scene, cell), label = gather(scene.cell_label, number);
+    ahead.of_cell = {maximum(label, I(0)), gather(scene.cell_density, number)};
+    ahead.mixed = m & (label < I(0));
+    if (!any(ahead.mixed)) return;
+    visit_voxels(scene, ahead.mixed, cell, x, y, z, [&](int lane, int64_t voxel) {
+        ahead.voxel[lane] = voxel;
+        prefetch(static_cast<const char*>(scene.labels) + voxel * scene.label_bytes);
+        if (scene.density) prefetch(static_cast<const char*>(scene.density) + voxel * scene.density_bytes);
+    });
+}
+
+PHYSSIM_HD Matter read(const MonteCarloScene& scene, const MatterAhead& ahead) {
+    if (!any(ahead.mixed)) return ahead.of_cell;
     alignas(64) int32_t label[LANES];
     alignas(64) float density[LANES];
-    store(label, matter.label);
-    store(density, matter.density);
-    visit_voxels(scene, mixed, cell, x, y, z, [&](int lane, int64_t voxel) {
-        label[lane] = label_of(scene, voxel);
-        density[lane] = relative_density(scene, voxel);
-    });
+    store(label, ahead.of_cell.label);
+    store(density, ahead.of_cell.density);
+    for (unsigned left = bits(ahead.mixed); left; left &= left - 1) {
+        const int lane = lowest_lane(left);
+        label[lane] = label_of(scene, ahead.voxel[lane]);
+        density[lane] = relative_density(scene, ahead.voxel[lane]);
+    }
     return {load(label), load(density)};
 }
 
