@@ -4,6 +4,7 @@
 
 #include "launch/bind_physics.h"
 #include "launch/montecarlo.h"
+#include "launch/montecarlo_scene.h"
 #include "transport/track.h"
 
 namespace {
@@ -168,7 +169,48 @@ py::array_t<float> survey_scene(const py::dict& fields, int materials, int threa
     return greatest;
 }
 
-// See launch/montecarlo.h.
+// Voxels of each of `labels`, and the sum of their relative densities.
+std::pair<py::array_t<double>, py::array_t<double>> measure_scene(const py::dict& fields, int labels, int threads) {
+    const MonteCarloScene scene = scene_of(Fields(fields));
+    py::array_t<double> voxels(labels), densities(labels);
+    std::fill_n(voxels.mutable_data(), labels, 0.0);
+    std::fill_n(densities.mutable_data(), labels, 0.0);
+    double* voxel = voxels.mutable_data();
+    double* density = densities.mutable_data();
+    py::gil_scoped_release release;
+    measure_labels(scene, labels, voxel, density, threads);
+    return {voxels, densities};
+}
+
+// See launch/montecarlo_scene.h: the numbers (z, y, x) and the pairs (n, 2). `regions` of 1, 2 or 4 bytes.
+py::tuple join_scene(const py::array& labels, const py::array& regions, int label_count, int region_count, int threads) {
+    const int64_t layers = labels.shape(0), layer_voxels = labels.shape(1) * labels.shape(2);
+    py::array_t<uint16_t> joined({labels.shape(0), labels.shape(1), labels.shape(2)});
+    uint16_t* out = joined.mutable_data();
+    std::vector<std::pair<int32_t, int32_t>> pairs;
+    const auto join = [&](const auto* own, const auto* of) { pairs = join_labels(own, of, layers, layer_voxels, label_count, region_count, out, threads); };
+    const auto with_regions = [&](const auto* own) {
+        const void* of = regions.data();
+        if (regions.itemsize() == 1) join(own, static_cast<const uint8_t*>(of));
+        else if (regions.itemsize() == 2) join(own, static_cast<const uint16_t*>(of));
+        else join(own, static_cast<const uint32_t*>(of));
+    };
+    {
+        const void* own = labels.data();
+        const bool bytes = labels.itemsize() == 1;
+        py::gil_scoped_release release;
+        if (bytes) with_regions(static_cast<const uint8_t*>(own));
+        else with_regions(static_cast<const uint16_t*>(own));
+    }
+    py::array_t<int32_t> rows({static_cast<py::ssize_t>(pairs.size()), py::ssize_t{2}});
+    for (size_t n = 0; n < pairs.size(); n++) {
+        *rows.mutable_data(static_cast<py::ssize_t>(n), 0) = pairs[n].first;
+        *rows.mutable_data(static_cast<py::ssize_t>(n), 1) = pairs[n].second;
+    }
+    return py::make_tuple(joined, rows);
+}
+
+// See launch/montecarlo_scene.h.
 py::tuple label_scene(const py::dict& fields, int threads) {
     const MonteCarloScene scene = scene_of(Fields(fields));
     py::array_t<int32_t> labels({scene.cells[2], scene.cells[1], scene.cells[0]});
@@ -188,6 +230,8 @@ void bind_montecarlo(py::module_& m) {
         .def("run", &MonteCarlo::run)
         .def("replay", &MonteCarlo::replay);
     m.def("survey_cells", &survey_scene);
+    m.def("measure_labels", &measure_scene);
+    m.def("join_labels", &join_scene);
     m.def("label_cells", &label_scene);
 }
 

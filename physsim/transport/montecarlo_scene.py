@@ -87,7 +87,7 @@ def pack_scene(
             )
         )
     names, numbers = _regions(phantom, regions, region_names)
-    labels, pairs = _combined(phantom.labels, numbers, len(phantom.materials), len(names))
+    labels, pairs = _combined(phantom.labels, numbers, len(phantom.materials), len(names), threads)
     names = (*names, AMBIENT)
     around = None if ambient is None else ambient if isinstance(ambient, Material) else material(ambient)
     substances = [*phantom.materials, *([around] if around is not None else [])]
@@ -126,7 +126,7 @@ def pack_scene(
         "majorant": None,
         "energy_bins": 0,
     }
-    packed = PackedScene(fields, tables, _measured(phantom, labels, media, names, grid), grid)
+    packed = PackedScene(fields, tables, _measured(fields, names, grid, threads), grid)
     if around is not None:
         reach = packed.local_cm(reach_mm)
         fields["world_low"] = tuple(np.minimum(0.0, reach.min(axis=0)).tolist())
@@ -168,13 +168,17 @@ def _regions(
 
 
 def _combined(
-    labels: NDArray[Any], regions: NDArray[Any], materials: int, count: int
+    labels: NDArray[Any], regions: NDArray[Any], materials: int, count: int, threads: int
 ) -> tuple[NDArray[Any], list[tuple[int, int]]]:
     """One label for each pair of material and region that occurs, and the pairs."""
     if regions is labels:
         return labels, [(n, n) for n in range(materials)]
-    joint = labels.astype(np.uint32) * np.uint32(count) + regions.astype(np.uint32)
-    present = np.flatnonzero(np.bincount(joint.ravel(), minlength=1))
+    if regions.dtype not in (np.uint8, np.uint16):
+        regions = regions.astype(np.uint32)
+    joined, rows = _engine.join_labels(
+        np.ascontiguousarray(labels), np.ascontiguousarray(regions), materials, count, threads
+    )
+    present = [(int(label), int(region)) for label, region in rows]
     if len(present) > _MEDIA_MAX:
         raise InvalidInput(
             message(
@@ -183,22 +187,14 @@ def _combined(
                 "Give fewer regions.",
             )
         )
-    number = np.zeros(int(present[-1]) + 1, np.uint8 if len(present) < 256 else np.uint16)
-    number[present] = np.arange(len(present))
-    return number[joint], [(int(pair) // count, int(pair) % count) for pair in present]
+    return joined.astype(np.uint8) if len(present) < 256 else joined, present
 
 
-def _measured(
-    phantom: Phantom, labels: NDArray[Any], media: NDArray[np.int32], names: tuple[str, ...], grid: Grid
-) -> Regions:
+def _measured(fields: dict[str, Any], names: tuple[str, ...], grid: Grid, threads: int) -> Regions:
     """Volumes and masses of the regions, from the voxels."""
+    media = fields["media"]
     own = media[:, 2].copy().view(np.float32).astype(np.float64)
-    voxels, relative = np.zeros(len(media)), np.zeros(len(media))
-    for k in range(len(labels)):
-        flat = labels[k].ravel()
-        voxels += np.bincount(flat, minlength=len(media))
-        weights = None if phantom.density is None else phantom.density[k].ravel().astype(np.float64)
-        relative += np.bincount(flat, weights, len(media))
+    voxels, relative = _engine.measure_labels(fields, len(media), threads)
     volume, mass = np.zeros(len(names)), np.zeros(len(names))
     np.add.at(volume, media[:, 1], voxels * grid.voxel_volume_mm3)
     np.add.at(mass, media[:, 1], relative * own * grid.voxel_volume_mm3 * CM_PER_MM**3)
