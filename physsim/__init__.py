@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
     from physsim.transport.montecarlo import transport_photons as transport_photons
+    from physsim.transport.montecarlo_grid import grid_performance as grid_performance
     from physsim.transport.montecarlo_result import MonteCarloResult as MonteCarloResult
     from physsim.transport.montecarlo_track import Track as Track
     from physsim.transport.montecarlo_track import replay_photon as replay_photon
@@ -106,6 +107,7 @@ _PUBLIC = {
     "Sweep": "physsim.spec.source",
     "Track": "physsim.transport.montecarlo_track",
     "replay_photon": "physsim.transport.montecarlo_track",
+    "grid_performance": "physsim.transport.montecarlo_grid",
     "transport_photons": "physsim.transport.montecarlo",
 }
 

@@ -102,6 +102,16 @@ MonteCarloDetector detector_of(const Fields& fields) {
     detector.energy_low = fields.number<float>("energy_low");
     detector.bins_per_kev = fields.number<float>("bins_per_kev");
     detector.energy_bins = fields.number<int32_t>("energy_bins");
+    AntiScatterGrid& grid = detector.grid;
+    grid.attenuation = fields.array<float>("grid_attenuation");
+    grid.energies = fields.number<int32_t>("grid_energies");
+    grid.energy_low = fields.number<float>("grid_energy_low"), grid.per_kev = fields.number<float>("grid_per_kev");
+    fields.fill("grid_across", grid.across);
+    grid.height = fields.number<float>("grid_height");
+    grid.period = fields.number<float>("grid_period"), grid.strip = fields.number<float>("grid_strip");
+    grid.inverse_focus = fields.number<float>("grid_inverse_focus");
+    grid.gap = fields.number<float>("grid_gap"), grid.offset = fields.number<float>("grid_offset");
+    detector.grid_region = fields.number<int32_t>("grid_region");
     return detector;
 }
 

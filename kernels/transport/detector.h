@@ -5,6 +5,7 @@
 // Neglects: scatter from and behind the detector; the response of its pixels belongs to imaging.
 #pragma once
 #include "core/arc.h"
+#include "transport/anti_scatter_grid.h"
 
 namespace physsim {
 
@@ -16,6 +17,8 @@ struct MonteCarloDetector {
     float curvature_cm;           // radius of the cylinder; 0: flat
     float energy_low, bins_per_kev;
     int32_t energy_bins;
+    AntiScatterGrid grid;         // before a flat detector
+    int32_t grid_region;          // of the tallies: where the energy that the grid absorbs is counted
 };
 
 namespace PHYSSIM_ISA {
@@ -64,6 +67,15 @@ PHYSSIM_HD F distance_to_detector(const MonteCarloDetector& detector, const Flyi
         meets = (none < root) & (none <= distance);
     }
     return select(meets & (I(-1) < pixel_ahead(detector, photon, distance)), distance, never);
+}
+
+// Expected share of a photon's energy that reaches the detector through its grid, `distance` ahead; call it where there is a grid.
+template <class Flying>
+PHYSSIM_HD F share_behind_grid(const MonteCarloDetector& detector, const Flying& photon, F distance) {
+    const DetectorAxes at = detector_axes(detector, photon.x + distance * photon.ux - F(detector.centre[0]),
+                                          photon.y + distance * photon.uy - F(detector.centre[1]), photon.z + distance * photon.uz - F(detector.centre[2]));
+    const DetectorAxes along = detector_axes(detector, photon.ux, photon.uy, photon.uz);
+    return grid_transmission(detector.grid, at.u, at.v, along.u, along.v, along.normal, photon.energy);
 }
 
 PHYSSIM_HD I energy_bin(const MonteCarloDetector& detector, F energy) {

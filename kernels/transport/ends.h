@@ -8,6 +8,12 @@ constexpr int32_t MOST_BLOCKS = 1 << 24;  // of random words a history; far beyo
 
 namespace PHYSSIM_ISA {
 
+// What of the photons' energies is counted on the detector that lies `ahead`: all, or what its grid lets through.
+PHYSSIM_HD I detected_energy(const MonteCarloDetector& detector, const Photon& photon, F ahead) {
+    if (!detector.grid.attenuation) return fixed_energy(photon.energy);
+    return fixed_energy(photon.energy * share_behind_grid(detector, photon, ahead));
+}
+
 // Counts photons that meet the detector or leave the world.
 template <class Tally>
 PHYSSIM_HD void finish(const MonteCarloJob& job, Tally& tally, const Photon& photon, F to_detector, M ended) {
@@ -16,7 +22,9 @@ PHYSSIM_HD void finish(const MonteCarloJob& job, Tally& tally, const Photon& pho
     tally.escaped(without(ended, detected), fixed);
     if (!any(detected)) return;
     const I channel = photon.order * I(job.detector.energy_bins) + energy_bin(job.detector, photon.energy);
-    tally.detect(detected, channel, pixel_ahead(job.detector, photon, to_detector), fixed);
+    const I counted = detected_energy(job.detector, photon, to_detector);
+    if (job.detector.grid.attenuation) tally.deposit(detected, I(job.detector.grid_region), fixed - counted);
+    tally.detect(detected, channel, pixel_ahead(job.detector, photon, to_detector), counted);
 }
 
 // Photons `first`, first + 1, ... at their start.

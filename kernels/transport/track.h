@@ -1,6 +1,6 @@
 // What happens to one photon, for whoever watches its history. Nothing of it is left in a history that nobody watches. One lane wide.
 #pragma once
-#include "transport/interact.h"
+#include "transport/ends.h"
 
 namespace physsim {
 
@@ -49,8 +49,9 @@ class Recorder {
     PHYSSIM_HD void ended(const MonteCarloJob& job, const Flier& flier) {
         const float ahead = distance_to_detector(job.detector, flier.photon);
         const bool detected = ahead < FAR_AWAY;
-        put(detected ? EventKind::DETECTED : EventKind::ESCAPED, flier.photon, detected ? ahead : flier.course.flown, fixed_energy(flier.photon.energy),
-            0, -1, -1, detected ? pixel_ahead(job.detector, flier.photon, ahead) : -1);
+        const int32_t fixed = fixed_energy(flier.photon.energy), counted = detected ? detected_energy(job.detector, flier.photon, ahead) : fixed;
+        put(detected ? EventKind::DETECTED : EventKind::ESCAPED, flier.photon, detected ? ahead : flier.course.flown, counted,
+            fixed - counted, -1, -1, detected ? pixel_ahead(job.detector, flier.photon, ahead) : -1);  // the grid keeps the rest
     }
 
   private:

@@ -45,6 +45,7 @@ def run(
             ambient=problem.ambient,
             disc_mm=problem.disc_mm,
             energy_edges_kev=problem.energy_edges_kev,
+            anti_scatter_grid=problem.anti_scatter_grid,
             file=out,
             provenance={"spec": json.loads(asked.to_json())},
             progress=stages.scaled(0.1, 1.0),
@@ -151,6 +152,7 @@ def _problem(asked: TransportRun, stages: Any = None) -> Any:
         ambient=asked.ambient,
         disc_mm=asked.detector.disc_mm if asked.detector is not None else None,
         energy_edges_kev=asked.energy_edges_kev,
+        anti_scatter_grid=asked.detector.anti_scatter_grid if asked.detector is not None else None,
     )
 
 

@@ -156,14 +156,17 @@ class PhotonSource(Spec):
                     "Give PhotonSource(position_mm=..., field=...) yourself.",
                 )
             )
-        centre, u, v, position = (
-            _vector(rows[view]) for rows in (geometry.centre_mm, geometry.u, geometry.v, geometry.source_mm)
-        )
-        size = (geometry.columns * geometry.pixel_mm[0], geometry.rows * geometry.pixel_mm[1])
-        if geometry.radius_mm is not None:
-            centre, size = _seen_outline(geometry, view, size)
-        outline = RectangularField(centre_mm=centre, across=u, along=v, size_mm=size)
-        return cls(**{"spectrum": spectrum, "position_mm": position, "field": outline, **fields})
+        field, position = outline(geometry, view), _vector(geometry.source_mm[view])
+        return cls(**{"spectrum": spectrum, "position_mm": position, "field": field, **fields})
+
+
+def outline(geometry: Geometry, view: int = 0) -> RectangularField:
+    """The field that a view's detector fills; of a curved one the smallest that covers it."""
+    centre, u, v = (_vector(rows[view]) for rows in (geometry.centre_mm, geometry.u, geometry.v))
+    size = (geometry.columns * geometry.pixel_mm[0], geometry.rows * geometry.pixel_mm[1])
+    if geometry.radius_mm is not None:
+        centre, size = _seen_outline(geometry, view, size)
+    return RectangularField(centre_mm=centre, across=u, along=v, size_mm=size)
 
 
 def _seen_outline(geometry: Geometry, view: int, size_mm: tuple[float, float]) -> tuple[Vector, tuple[float, float]]:

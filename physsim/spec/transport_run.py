@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 import pydantic
 
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.base import Spec
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Vector
 from physsim.spec.run import PhantomSource
 from physsim.spec.scatter import MonteCarlo
-from physsim.spec.source import PhotonSource
+from physsim.spec.source import PhotonSource, outline
 
 
 class CountingPlane(Spec):
-    """A flat detector that absorbs whatever meets its front. mm, LPS; `pixel_mm`: (along u, along v).
+    """A detector that absorbs whatever meets its front. mm, LPS; `pixel_mm`: (along u, along v).
 
     `u`, `v`: unit vectors along its rows and columns. `disc_mm`: it counts only within this radius of its centre.
+    `radius_mm`: of a curved one (see Geometry). `anti_scatter_grid`: before a flat one.
     """
 
     centre_mm: Vector
@@ -28,6 +30,8 @@ class CountingPlane(Spec):
     columns: pydantic.PositiveInt
     pixel_mm: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat]
     disc_mm: pydantic.PositiveFloat | None = None
+    radius_mm: pydantic.PositiveFloat | None = None
+    anti_scatter_grid: AntiScatterGrid | None = None
 
     def seen_from(self, source_mm: Vector) -> Geometry:
         """The view from a source."""
@@ -39,6 +43,7 @@ class CountingPlane(Spec):
             rows=self.rows,
             columns=self.columns,
             pixel_mm=self.pixel_mm,
+            radius_mm=self.radius_mm,
         )
 
 
@@ -81,13 +86,9 @@ class TransportRun(Spec):
         if not isinstance(source, dict) or "field" in source or plane is None:
             return values
         made = plane if isinstance(plane, CountingPlane) else CountingPlane(**plane)
-        outline = {
-            "centre_mm": made.centre_mm,
-            "across": made.u,
-            "along": made.v,
-            "size_mm": (made.columns * made.pixel_mm[0], made.rows * made.pixel_mm[1]),
-        }
-        return {**values, "source": {**source, "field": outline}}
+        if "position_mm" not in source:
+            return values
+        return {**values, "source": {**source, "field": outline(made.seen_from(source["position_mm"]))}}
 
     @property
     def geometry(self) -> Geometry | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import PhyssimError, message
 from physsim.phantom.phantom import Phantom
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.material import Material
 from physsim.spec.scatter import MonteCarlo
@@ -53,6 +54,7 @@ def transport_photons(
     region_names: Sequence[str] | None = None,
     disc_mm: float | None = None,
     energy_edges_kev: Sequence[float] | None = None,
+    anti_scatter_grid: AntiScatterGrid | None = None,
     voxel_dose: bool = False,
     file: str | Path | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -63,6 +65,8 @@ def transport_photons(
 
     `geometry`: one view; its detector absorbs every photon that meets its front (`disc_mm`: only within that radius of
     its centre); energies are counted by order, pixel and, with `energy_edges_kev` (equal steps), energy.
+    `anti_scatter_grid`: before a flat detector. Each photon counts with the share of its energy that the grid lets
+    through on average over a period of its strips; what it absorbs is the energy of the region "anti-scatter grid".
     `ambient`: what surrounds the voxels, out to source and detector: a material, or None for vacuum.
     `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's
     truth, or its materials. `voxel_dose`: energy by voxel too.
@@ -83,7 +87,19 @@ def transport_photons(
     True
     """
     count = thread_count(threads)
-    problem = Problem(phantom, source, run, geometry, seed, ambient, regions, region_names, disc_mm, energy_edges_kev)
+    problem = Problem(
+        phantom,
+        source,
+        run,
+        geometry,
+        seed,
+        ambient,
+        regions,
+        region_names,
+        disc_mm,
+        energy_edges_kev,
+        anti_scatter_grid,
+    )
     job = pack_job(problem, count, 2 * BATCHES, voxel_dose)
     sums = Sums(job.image, job.scene.regions, phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
     if file is not None and Path(file).exists():

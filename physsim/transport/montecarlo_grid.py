@@ -1,15 +1,18 @@
-"""An anti-scatter grid as the photon transport reads it."""
+"""An anti-scatter grid as the photon transport reads it, and what it did in a run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
+from physsim.transport.montecarlo_result import Estimate, MonteCarloResult, standard_error, variance_of_variance
 from physsim.units import CM_PER_MM, MM_PER_CM
 
 GRID = "anti-scatter grid"  # the region that its absorbed energy is counted in
@@ -17,23 +20,24 @@ STEP_KEV = 0.125  # of the attenuation, straight between: absorption edges are s
 
 
 def pack_grid(grid: AntiScatterGrid | None, geometry: Geometry | None, region: int) -> dict[str, Any]:
-    """The fields of kernels/transport/anti_scatter_grid.h; `region`: number of the region that is called GRID.
+    """The grid's fields of kernels/transport/detector.h; `region`: number of the region that is called GRID.
 
     Raises InvalidInput where there is no flat detector behind the grid.
     """
     if grid is None:
         return {
-            "attenuation": None,
-            "energy_low": 0.0,
-            "per_kev": 0.0,
-            "across": (1.0, 0.0),
-            "height": 0.0,
-            "period": 1.0,
-            "strip": 0.0,
-            "inverse_focus": 0.0,
-            "gap": 0.0,
-            "offset": 0.0,
-            "region": 0,
+            "grid_attenuation": None,
+            "grid_energies": 0,
+            "grid_energy_low": 0.0,
+            "grid_per_kev": 0.0,
+            "grid_across": (1.0, 0.0),
+            "grid_height": 0.0,
+            "grid_period": 1.0,
+            "grid_strip": 0.0,
+            "grid_inverse_focus": 0.0,
+            "grid_gap": 0.0,
+            "grid_offset": 0.0,
+            "grid_region": 0,
         }
     if geometry is None or geometry.radius_mm is not None:
         raise InvalidInput(
@@ -47,15 +51,77 @@ def pack_grid(grid: AntiScatterGrid | None, geometry: Geometry | None, region: i
     strip, space, cover = grid.attenuation(energies)
     focus = grid.focal_distance_mm
     return {
-        "attenuation": np.stack([strip * MM_PER_CM, space * MM_PER_CM, cover], axis=1).astype(np.float32),
-        "energy_low": float(energies[0]),
-        "per_kev": 1.0 / STEP_KEV,
-        "across": grid.across,
-        "height": grid.height_mm * CM_PER_MM,
-        "period": grid.pitch_mm * CM_PER_MM,
-        "strip": grid.strip_mm * CM_PER_MM,
-        "inverse_focus": 0.0 if focus is None else 1.0 / (focus * CM_PER_MM),
-        "gap": (grid.gap_mm + 0.5 * grid.height_mm) * CM_PER_MM,
-        "offset": grid.offset_mm * CM_PER_MM,
-        "region": region,
+        "grid_attenuation": np.stack([strip * MM_PER_CM, space * MM_PER_CM, cover], axis=1).astype(np.float32),
+        "grid_energies": len(energies),
+        "grid_energy_low": float(energies[0]),
+        "grid_per_kev": 1.0 / STEP_KEV,
+        "grid_across": grid.across,
+        "grid_height": grid.height_mm * CM_PER_MM,
+        "grid_period": grid.pitch_mm * CM_PER_MM,
+        "grid_strip": grid.strip_mm * CM_PER_MM,
+        "grid_inverse_focus": 0.0 if focus is None else 1.0 / (focus * CM_PER_MM),
+        "grid_gap": (grid.gap_mm + 0.5 * grid.height_mm) * CM_PER_MM,
+        "grid_offset": grid.offset_mm * CM_PER_MM,
+        "grid_region": region,
     }
+
+
+@dataclass(frozen=True)
+class GridPerformance:
+    """What a grid does to the energy on a detector, with standard errors. IEC 60627 defines the figures.
+
+    `primary`, `scatter`, `total`: transmissions Tp, Ts, Tt; `selectivity`: Tp / Ts; `contrast_improvement`: Tp / Tt;
+    `bucky_factor`: 1 / Tt. The detector is an ideal absorber.
+    """
+
+    primary: Estimate
+    scatter: Estimate
+    total: Estimate
+    selectivity: Estimate
+    contrast_improvement: Estimate
+    bucky_factor: Estimate
+
+
+def grid_performance(behind: MonteCarloResult, without: MonteCarloResult) -> GridPerformance:
+    """Figures of a grid from two runs of the same photons (same seed, histories and problem), with it and without.
+
+    Only that the photons are the same makes the errors small: they come from pairs of batches.
+    Raises InvalidInput where the batches differ, or no scatter was counted.
+
+    Neglects: the response of a real detector by energy.
+    """
+    if not np.array_equal(behind.batch_histories, without.batch_histories) or behind.seed != without.seed:
+        raise InvalidInput(
+            message(
+                f"runs of {behind.histories} and {without.histories} photons, seeds {behind.seed} and {without.seed}",
+                "they do not hold the same photons",
+                "Run both with MonteCarlo(histories=...) and one seed.",
+            )
+        )
+    sums = {
+        (name, order): run.batch_images(order).sum(axis=(1, 2)) * run.batch_histories
+        for name, run in (("behind", behind), ("without", without))
+        for order in ("primary", "scatter", None)
+    }
+    if not (sums["without", "scatter"].sum() > 0.0 and sums["behind", "scatter"].sum() > 0.0):
+        raise InvalidInput(message("grid_performance", "no scatter was counted", "Send more photons at a phantom."))
+    primary, scatter, total = (
+        [sums["behind", order], sums["without", order]] for order in ("primary", "scatter", None)
+    )
+    return GridPerformance(
+        primary=_ratio(*primary),
+        scatter=_ratio(*scatter),
+        total=_ratio(*total),
+        selectivity=_ratio(*primary, *scatter[::-1]),
+        contrast_improvement=_ratio(*primary, *total[::-1]),
+        bucky_factor=_ratio(*total[::-1]),
+    )
+
+
+def _ratio(*sums: NDArray[np.float64]) -> Estimate:
+    """Of sums by batch: the first over the second, times the third over the fourth; its error to first order."""
+    totals = [float(one.sum()) for one in sums]
+    value = float(np.prod(totals[0::2])) / float(np.prod(totals[1::2]))
+    terms = np.sum([sign * one / total for one, total, sign in zip(sums, totals, (1, -1, 1, -1), strict=False)], axis=0)
+    apart = len(terms) * value * terms
+    return Estimate(value, float(standard_error(apart, np.ones(len(terms), np.int64))), variance_of_variance(apart))

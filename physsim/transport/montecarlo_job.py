@@ -14,10 +14,12 @@ from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.randomness import checked_seed, stream_number
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.material import Material
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_grid import GRID, pack_grid
 from physsim.transport.montecarlo_scene import PackedScene, pack_scene
 from physsim.transport.montecarlo_source import pack_detector, pack_source, source_points_mm
 from physsim.transport.montecarlo_sums import check_memory, fingerprint
@@ -39,6 +41,7 @@ class Problem:
     region_names: Sequence[str] | None = None
     disc_mm: float | None = None
     energy_edges_kev: Sequence[float] | None = None
+    anti_scatter_grid: AntiScatterGrid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +73,12 @@ def pack_job(problem: Problem, threads: int, batches: int = 1, voxel_dose: bool 
         _mean_energy_kev(source),
         run,
         threads,
+        () if problem.anti_scatter_grid is None else (GRID,),
     )
     tables: dict[str, Any] = dict(scene.tables.arrays())
     packed = pack_source(source, scene)
     detector = pack_detector(geometry, problem.disc_mm, edges, source, scene)
+    detector |= pack_grid(problem.anti_scatter_grid, geometry, len(scene.regions.names) - 2)
     engine = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
     mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
     return PackedJob(engine, scene, image, edges, seed, mark)

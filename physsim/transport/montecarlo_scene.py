@@ -72,11 +72,13 @@ def pack_scene(
     energy_kev: float,
     run: MonteCarlo,
     threads: int,
+    apart: tuple[str, ...] = (),
 ) -> PackedScene:
     """The scene of a phantom in an ambient medium (None: vacuum) that reaches to the world points `reach_mm` (n, 3).
 
     `regions`: (nz, ny, nx) whole numbers into `region_names`; None: the organs of the phantom's truth, else its
-    materials. `energy_kev` is typical of the beam: the size of the cells is chosen for it.
+    materials. `apart`: more regions, which hold no voxels. `energy_kev` is typical of the beam: the size of the cells
+    is chosen for it.
     """
     if phantom.overlays:
         raise InvalidInput(
@@ -88,7 +90,7 @@ def pack_scene(
         )
     names, numbers = _regions(phantom, regions, region_names)
     labels, pairs = _combined(phantom.labels, numbers, len(phantom.materials), len(names), threads)
-    names = (*names, AMBIENT)
+    names = (*names, *apart, AMBIENT)
     around = None if ambient is None else ambient if isinstance(ambient, Material) else material(ambient)
     substances = [*phantom.materials, *([around] if around is not None else [])]
     unique: dict[tuple[tuple[tuple[str, float], ...], str | None], int] = {}

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from physsim.device.choice import thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.material import Material
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_grid import GRID
 from physsim.transport.montecarlo_job import PackedJob, Problem, pack_job
 from physsim.transport.montecarlo_result import KEV_PER_COUNT, ORDERS
 
@@ -119,6 +121,7 @@ def replay_photon(
     region_names: Sequence[str] | None = None,
     disc_mm: float | None = None,
     energy_edges_kev: Sequence[float] | None = None,
+    anti_scatter_grid: AntiScatterGrid | None = None,
     threads: int | None = None,
 ) -> Track:
     """The track of photon `number` (from 0) of a run of `transport_photons` with the same arguments.
@@ -134,7 +137,19 @@ def replay_photon(
     >>> track.born_kev == track.deposited_kev + track.escaped_kev == 60.0
     True
     """
-    problem = Problem(phantom, source, run, geometry, seed, ambient, regions, region_names, disc_mm, energy_edges_kev)
+    problem = Problem(
+        phantom,
+        source,
+        run,
+        geometry,
+        seed,
+        ambient,
+        regions,
+        region_names,
+        disc_mm,
+        energy_edges_kev,
+        anti_scatter_grid,
+    )
     return replay(problem, (number,), threads)[0]
 
 
@@ -168,6 +183,13 @@ def _materials(job: PackedJob, problem: Problem) -> list[str]:
     return [*(names[int(label)] for label in own.reshape(-1)[first[:-1]]), around]
 
 
+def _region(job: PackedJob, label: int, deposited: int) -> str | None:
+    """Where an event's energy is counted; without a medium only a grid takes some."""
+    if label < 0:
+        return GRID if deposited else None
+    return job.scene.regions.names[int(job.scene.fields["media"][label, 1])]
+
+
 def _track(job: PackedJob, materials: list[str], number: int) -> Track:
     scene = job.scene
     numbers, vectors = job.engine.replay(number, len(scene.regions.names))
@@ -186,7 +208,7 @@ def _track(job: PackedJob, materials: list[str], number: int) -> Track:
                 deposited_kev=deposited * KEV_PER_COUNT,
                 order=ORDERS[order],
                 material=None if label < 0 else materials[label],
-                region=None if label < 0 else scene.regions.names[int(scene.fields["media"][label, 1])],
+                region=_region(job, label, deposited),
                 voxel=None if voxel < 0 else (voxel // (ny * nx), voxel // nx % ny, voxel % nx),
                 pixel=None if pixel < 0 else divmod(pixel, job.image[3]),
             )

@@ -129,6 +129,10 @@ GRIDS = (
 )
 FLAT = ps.Geometry(source_mm=[(0, 0, -1)], centre_mm=[(0, 0, 0)], u=[(1, 0, 0)], v=[(0, 1, 0)], rows=1, columns=1,
                    pixel_mm=1.0)
+GRID_FIELDS = (
+    "energies", "energy_low", "per_kev", "across", "height", "period", "strip",
+    "inverse_focus", "gap", "offset",
+)
 QUANTILE = np.array([-0.5, -0.3, -0.1, 0.2, 0.4], np.float32)
 
 
@@ -148,9 +152,8 @@ def answers(isa, folder):
     u, v, normal = pose()
     head = [QUANTILE, energies(), nodes(), np.hstack([CENTRE, u, v, normal, np.array([RADIUS, 0])]).astype(np.float32)]
     packed = [pack_grid(one, FLAT, 0) for one in GRIDS]
-    names = ("energy_low", "per_kev", "across", "height", "period", "strip", "inverse_focus", "gap", "offset")
-    head += [np.hstack([len(one["attenuation"]), *(one[name] for name in names)]).astype(np.float32) for one in packed]
-    head += [np.pad(one["attenuation"], ((0, 2000 - len(one["attenuation"])), (0, 0))) for one in packed]
+    head += [np.hstack([one[f"grid_{name}"] for name in GRID_FIELDS]).astype(np.float32) for one in packed]
+    head += [np.pad(one["grid_attenuation"], ((0, 2000 - one["grid_energies"]), (0, 0))) for one in packed]
     rows = b"".join(w.tobytes() + p.tobytes() for w, p in zip(words, places, strict=True))
     given = b"".join(h.tobytes() for h in head) + rows
     done = subprocess.run([folder / isa], input=given, capture_output=True, check=True)
