@@ -54,7 +54,7 @@ struct Crowd {
         Candidate at;
         const M live = candidates.pop(at);
         const Met met = meet(job, tally, draws, at.flier, at.majorant, live);
-        const Collided collided = {at.flier, met.label, met.word, met.other};
+        const Collided collided = {at.flier, met.collision};
         compton.push(met.compton, collided);
         if (any(met.flies_on)) flying.push(not_lost(tally, at.flier.photon, met.flies_on), at.flier);
         if (any(met.rayleigh)) rayleigh.push(met.rayleigh, collided);
@@ -64,19 +64,19 @@ struct Crowd {
     PHYSSIM_HD void scatter_by_compton() {
         Collided at;
         const M live = compton.pop(at);
-        flying.push(scatter_compton(job, tally, draws, at.flier, at.label, at.word, at.other, live), at.flier);
+        flying.push(scatter_compton(job, tally, draws, at.flier, at.collision, live), at.flier);
     }
 
     PHYSSIM_HD void scatter_by_rayleigh() {
         Collided at;
         const M live = rayleigh.pop(at);
-        flying.push(scatter_rayleigh(job, draws, at.flier, at.label, at.word, at.other, live), at.flier);
+        flying.push(scatter_rayleigh(job, draws, at.flier, at.collision, live), at.flier);
     }
 
     PHYSSIM_HD void emit_lines() {
         Collided at;
         const M live = fluorescence.pop(at);
-        flying.push(fluoresce(job, tally, draws, at.flier, at.label, at.word, at.other, live), at.flier);
+        flying.push(fluoresce(job, tally, draws, at.flier, at.collision, live), at.flier);
     }
 
     // Whether a step was done by one that at least `fewest` photons wait for.

@@ -29,9 +29,9 @@ PHYSSIM_HD void history(const MonteCarloJob& job, Tally& tally, uint64_t number,
         }
         const I before = fixed_energy(photon.energy);
         const Met met = meet(job, tally, draws, flier, step.majorant, true);
-        if (met.fluorescence) lives = fluoresce(job, tally, draws, flier, met.label, met.word, met.other, true);
-        else if (met.rayleigh) lives = scatter_rayleigh(job, draws, flier, met.label, met.word, met.other, true);
-        else if (met.compton) lives = scatter_compton(job, tally, draws, flier, met.label, met.word, met.other, true);
+        if (met.fluorescence) lives = fluoresce(job, tally, draws, flier, met.collision, true);
+        else if (met.rayleigh) lives = scatter_rayleigh(job, draws, flier, met.collision, true);
+        else if (met.compton) lives = scatter_compton(job, tally, draws, flier, met.collision, true);
         else lives = met.flies_on;
         if (!met.flies_on) watch.collided(job, flier, met, before, lives);
         const bool given_up = lives && !not_lost(tally, photon, true);

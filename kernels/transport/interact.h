@@ -28,21 +28,26 @@ struct Flier {
     Course course;
 };
 
-// What a collision left to draw: the lanes that fly on as they were, those that a process waits for, and what it needs.
+// A collision that a process waits for: what it happens in, and random words.
+struct Collision { I material, region, word, other; };
+
+// What became of candidates: the lanes that fly on as they were, and those of each process but absorption.
 struct Met {
     M flies_on, fluorescence, rayleigh, compton;
-    I label, word, other;
+    I label;
+    Collision collision;
 };
 
 // `Tally` here and below: LaneTally, or what counts as it does.
 template <class Tally>
-PHYSSIM_HD void deposit(const MonteCarloJob& job, Tally& tally, M m, const Flier& flier, I label, I fixed) {
+PHYSSIM_HD void deposit(const MonteCarloJob& job, Tally& tally, M m, const Flier& flier, I region, I fixed) {
     if (!any(m)) return;
-    tally.deposit(m, region_of(job.scene, label), fixed);
+    tally.deposit(m, region, fixed);
     if (!tally.counts_voxels()) return;
     alignas(64) int32_t energy[LANES];
     store(energy, fixed);
-    visit_voxels(job.scene, without(m, label == I(job.scene.ambient)), flier.course.cell, flier.photon.x, flier.photon.y, flier.photon.z,
+    const I outside(job.scene.media[job.scene.ambient].region);  // no voxel's
+    visit_voxels(job.scene, without(m, region == outside), flier.course.cell, flier.photon.x, flier.photon.y, flier.photon.z,
                  [&](int lane, int64_t voxel) { tally.deposit_in(voxel, energy[lane]); });
 }
 
@@ -57,7 +62,8 @@ PHYSSIM_HD Met meet(const MonteCarloJob& job, Tally& tally, const Draws& draws, 
     photon.block = photon.block + I(1);
     flier.course.tau = exponential(words.b);
     const Matter matter = read(job.scene, ahead);
-    const Interaction at = lookup(job.tables, material_of(job.scene, matter.label), photon.energy);
+    const Collision collision = {material_of(job.scene, matter.label), region_of(job.scene, matter.label), words.c, words.d};
+    const Interaction at = lookup(job.tables, collision.material, photon.energy);
     const F attenuation = matter.density * own_density(job.scene, matter.label) * at.mass_attenuation_cm2_g;
     const M above = live & (majorant < attenuation);
     if (any(above)) tally.above_majorant(above);
@@ -66,18 +72,18 @@ PHYSSIM_HD Met meet(const MonteCarloJob& job, Tally& tally, const Draws& draws, 
     photon.x = select(real, x, photon.x), photon.y = select(real, y, photon.y), photon.z = select(real, z, photon.z);
     flier.course.flown = select(real, F(0.0f), way);
     const M absorbed = real & (choice < at.absorbed), photoelectric = real & (choice < at.photoelectric), to_rayleigh = real & (choice < at.rayleigh);
-    deposit(job, tally, absorbed, flier, matter.label, fixed_energy(photon.energy));
+    deposit(job, tally, absorbed, flier, collision.region, fixed_energy(photon.energy));
     const M ended_or_line = photoelectric | absorbed;
     return {without(live, real), without(photoelectric, absorbed), without(to_rayleigh, ended_or_line), without(real, to_rayleigh | ended_or_line),
-            matter.label, words.c, words.d};
+            matter.label, collision};
 }
 
 // The photon goes on with this energy and direction, or its energy stays. False where it ended.
 template <class Tally>
-PHYSSIM_HD M go_on(const MonteCarloJob& job, Tally& tally, Flier& flier, I label, M live, F energy, F cosine, F azimuth) {
+PHYSSIM_HD M go_on(const MonteCarloJob& job, Tally& tally, Flier& flier, I region, M live, F energy, F cosine, F azimuth) {
     const I before = fixed_energy(flier.photon.energy);
     const M lives = live & (F(job.cutoff_kev) < energy);
-    deposit(job, tally, live, flier, label, select(lives, before - fixed_energy(energy), before));
+    deposit(job, tally, live, flier, region, select(lives, before - fixed_energy(energy), before));
     flier.photon.energy = energy;
     deflect(flier.photon, cosine, azimuth);
     return lives;
@@ -91,28 +97,27 @@ PHYSSIM_HD PhiloxWords<I> next_block(const Draws& draws, Photon& photon) {
 
 // A line takes the photon's place, isotropic, and counts as MULTIPLE; energy 0 stands for none.
 template <class Tally>
-PHYSSIM_HD M fluoresce(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
+PHYSSIM_HD M fluoresce(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, const Collision& at, M live) {
     const F energy = flier.photon.energy;
-    const I material = material_of(job.scene, label);
-    const F line = sample_fluorescence(job.tables, material, energy, lookup(job.tables, material, energy).row, word);
+    const F line = sample_fluorescence(job.tables, at.material, energy, lookup(job.tables, at.material, energy).row, at.word);
     const PhiloxWords<I> more = next_block(draws, flier.photon);
     flier.photon.order = I(MULTIPLE);
-    return go_on(job, tally, flier, label, live, line, F(1.0f) - F(2.0f) * uniform(more.a), uniform(other));
+    return go_on(job, tally, flier, at.region, live, line, F(1.0f) - F(2.0f) * uniform(more.a), uniform(at.other));
 }
 
-PHYSSIM_HD M scatter_rayleigh(const MonteCarloJob& job, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
-    const F cosine = sample_rayleigh(job.tables, material_of(job.scene, label), flier.photon.energy, word, other);
+PHYSSIM_HD M scatter_rayleigh(const MonteCarloJob& job, const Draws& draws, Flier& flier, const Collision& at, M live) {
+    const F cosine = sample_rayleigh(job.tables, at.material, flier.photon.energy, at.word, at.other);
     deflect(flier.photon, cosine, uniform(next_block(draws, flier.photon).a));
     flier.photon.order = after(flier.photon.order, ONE_RAYLEIGH);
     return live;
 }
 
 template <class Tally>
-PHYSSIM_HD M scatter_compton(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, I label, I word, I other, M live) {
+PHYSSIM_HD M scatter_compton(const MonteCarloJob& job, Tally& tally, const Draws& draws, Flier& flier, const Collision& at, M live) {
     const PhiloxWords<I> more = next_block(draws, flier.photon);
-    const Scattered scattered = sample_compton(job.tables, material_of(job.scene, label), flier.photon.energy, word, other, more.a, more.b);
+    const Scattered scattered = sample_compton(job.tables, at.material, flier.photon.energy, at.word, at.other, more.a, more.b);
     flier.photon.order = after(flier.photon.order, ONE_COMPTON);
-    return go_on(job, tally, flier, label, live, scattered.energy_kev, scattered.cosine, uniform(more.c));
+    return go_on(job, tally, flier, at.region, live, scattered.energy_kev, scattered.cosine, uniform(more.c));
 }
 
 }  // namespace PHYSSIM_ISA

@@ -7,7 +7,7 @@ namespace PHYSSIM_ISA {
 
 // A photon flies; `candidate` has met one at its cell's majorant; a process waits for `collided`.
 struct Candidate { Flier flier; F majorant; };
-struct Collided { Flier flier; I label, word, other; };
+struct Collided { Flier flier; Collision collision; };
 
 PHYSSIM_HD F as_word(F x) { return x; }
 PHYSSIM_HD F as_word(I x) { return as_float(x); }
@@ -36,11 +36,12 @@ template <> struct Fields<Candidate> {
     }
 };
 template <> struct Fields<Collided> {
-    static constexpr int WORDS = Fields<Flier>::WORDS + 3;
+    static constexpr int WORDS = Fields<Flier>::WORDS + 4;
     template <class Any, class Visit>
     static PHYSSIM_HD void each(Any& collided, Visit visit) {
         Fields<Flier>::each(collided.flier, visit);
-        visit(15, collided.label), visit(16, collided.word), visit(17, collided.other);
+        visit(15, collided.collision.material), visit(16, collided.collision.region);
+        visit(17, collided.collision.word), visit(18, collided.collision.other);
     }
 };
 

@@ -25,7 +25,7 @@ _CELLS_MAX = 1 << 18
 _ROUND_MASK = np.int32((1 << 19) - 1)  # of a float32's mantissa, all but 4 bits
 _MAJORANT_SHIFT = 4  # kernels/transport/woodcock.h
 _HEADROOM = 1.0 + 1e-5  # of a majorant over the float32 rounding of densities and tables
-_CROSSING_COST = 0.3  # of entering a cell, in candidate collisions (measured on one core)
+_CROSSING_COST = 0.1  # of entering a cell, in candidate collisions (measured on one core)
 
 
 @dataclass(frozen=True, eq=False)
