@@ -95,19 +95,25 @@ PHYSSIM_HD I load(const int32_t* p) { return _mm512_loadu_si512(p); }
 PHYSSIM_HD F load(const uint16_t* half) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(half))); }
 PHYSSIM_HD void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
 PHYSSIM_HD void store(int32_t* p, I a) { _mm512_storeu_si512(p, a.v); }
-// Sixteen loads and fifteen inserts: vgatherdps is microcoded on AMD and slowed by microcode on many Intel CPUs.
-PHYSSIM_HD __m128 gather4(const float* p, const int32_t* index) {
-    __m128 lanes = _mm_load_ss(p + index[0]);
-    lanes = _mm_insert_ps(lanes, _mm_load_ss(p + index[1]), 0x10);
-    lanes = _mm_insert_ps(lanes, _mm_load_ss(p + index[2]), 0x20);
-    return _mm_insert_ps(lanes, _mm_load_ss(p + index[3]), 0x30);
+// Sixteen loads and fifteen inserts: vgatherdps is microcoded on AMD and slowed by microcode on many Intel CPUs. Indices come
+// back from memory two at a time: loads are what a gather has most of.
+template <int LANE>
+PHYSSIM_HD __m128 insert(__m128 lanes, const float& value) {  // the compiler would load and insert by two instructions
+    asm("vinsertps %2, %1, %0, %0" : "+v"(lanes) : "m"(value), "i"(16 * LANE));
+    return lanes;
+}
+PHYSSIM_HD __m128 gather4(const float* p, const int64_t* index) {
+    int64_t low = index[0], high = index[1];
+    asm("" : "+r"(low), "+r"(high));  // else the compiler loads each index by itself
+    const __m128 two = insert<1>(_mm_load_ss(p + static_cast<int32_t>(low)), p[low >> 32]);
+    return insert<3>(insert<2>(two, p[static_cast<int32_t>(high)]), p[high >> 32]);
 }
 PHYSSIM_HD F gather(const float* p, I index) {
-    alignas(64) int32_t i[16];
+    alignas(64) int64_t i[8];
     _mm512_store_si512(i, index.v);
     asm("" : "+m"(i));  // through memory: else the compiler shuffles the indices out of the register
-    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i)), gather4(p, i + 4), 1);
-    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i + 8)), gather4(p, i + 12), 1);
+    const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i)), gather4(p, i + 2), 1);
+    const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(gather4(p, i + 4)), gather4(p, i + 6), 1);
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 PHYSSIM_HD I gather(const int32_t* p, I index) { return _mm512_i32gather_epi32(index.v, p, 4); }

@@ -145,14 +145,13 @@ struct PacketRays {
 struct PacketWalk {
     F here, exit, next[3], per_voxel[3], sum;
     I index, step[3];
-    M active;
 
     inline void enter(const BlockTile& block, const PacketRays& rays) {
         F entry = rays.first;
         exit = rays.last;
         LaneAxis axis[3];
         for (int a = 0; a < 3; a++) axis[a].clip(rays.whole[a], rays.part[a], rays.slope[a], block.shape[a], entry, exit);
-        active = rays.real & (entry < exit);
+        const M active = rays.real & (entry < exit);
         here = select(active, entry, F(0.0f));
         exit = select(active, exit, here);  // a lane that misses the block has arrived
         index = I(0);
@@ -166,10 +165,11 @@ struct PacketWalk {
     }
 
     // One voxel further; returns the parameter spent in the voxel left. A lane that has arrived needs no mask: its planes lie beyond
-    // its exit, but for one in the exit itself, by which it steps into the layer of zeros at most.
+    // its exit, but for one in the exit itself, by which it steps into the layer of zeros at most. A plane that rounding left
+    // before the entry is crossed by going back, as far as the next step goes too far.
     PHYSSIM_HD F step_length() {
         const F leave = minimum(minimum(next[0], next[1]), minimum(next[2], exit));
-        const F length = maximum(leave - here, F(0.0f));
+        const F length = leave - here;
         here = leave;
         PHYSSIM_UNROLL
         for (int a = 0; a < 3; a++) {
@@ -177,15 +177,17 @@ struct PacketWalk {
             index = add_where(crosses, index, step[a]);
             next[a] = add_where(crosses, next[a], per_voxel[a]);
         }
-        active = leave < exit;
         return length;
     }
+    PHYSSIM_HD M active() const { return here < exit; }
 
     PHYSSIM_HD void advance(const float* voxels) {
         const F value = gather(voxels, index);
         sum = multiply_add(value, step_length(), sum);
     }
 };
+
+constexpr int STEPS_AT_ONCE = 2;  // before packets are asked whether they have arrived
 
 // Sums of value x parameter of PACKETS x 16 rays through a block: several in flight hide the latency of a step.
 template <int PACKETS>
@@ -196,12 +198,15 @@ PHYSSIM_HD void trace_packets(const BlockTile& block, const PacketRays (&rays)[P
     const int line = block.shape[0] + 2;
     const float* voxels = block.data + line * (block.shape[1] + 2) + line + 1;
     while (true) {
-        M active = walk[0].active;
+        M active = walk[0].active();
         PHYSSIM_UNROLL
-        for (int i = 1; i < PACKETS; i++) active = active | walk[i].active;
+        for (int i = 1; i < PACKETS; i++) active = active | walk[i].active();
         if (!any(active)) break;
         PHYSSIM_UNROLL
-        for (int i = 0; i < PACKETS; i++) walk[i].advance(voxels);
+        for (int n = 0; n < STEPS_AT_ONCE; n++) {
+            PHYSSIM_UNROLL
+            for (int i = 0; i < PACKETS; i++) walk[i].advance(voxels);
+        }
     }
     PHYSSIM_UNROLL
     for (int i = 0; i < PACKETS; i++) sum[i] = walk[i].sum;

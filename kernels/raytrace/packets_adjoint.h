@@ -13,7 +13,7 @@ PHYSSIM_HD void scatter_packet(const BlockTile& block, const PacketRays& rays, F
     walk.enter(block, rays);
     const int line = block.shape[0] + 2;
     float* voxels = block.data + line * (block.shape[1] + 2) + line + 1;
-    while (any(walk.active)) {
+    while (any(walk.active())) {
         const I index = walk.index;
         const F length = walk.step_length();
         scatter_add(voxels, index, value * length);

@@ -16,29 +16,21 @@ PHYSSIM_HD void walk_packets(const BlockTile& block, const PacketRays (&rays)[PA
         walk[i].enter(block, rays[i]);
         if (whole) {
             run[i].word = I(static_cast<int32_t>(*whole));
-            run[i].path = to_float(run[i].word) * select(walk[i].active, walk[i].exit - walk[i].here, F(0.0f));
-            walk[i].active = F(0.0f) < F(0.0f);
+            run[i].path = to_float(run[i].word) * (walk[i].exit - walk[i].here);
+            walk[i].here = walk[i].exit;
         } else {
             run[i].word = as_int(gather(voxels, walk[i].index));
         }
     }
     while (true) {
-        M active = walk[0].active;
-        for (int i = 1; i < PACKETS; i++) active = active | walk[i].active;
+        M active = walk[0].active();
+        for (int i = 1; i < PACKETS; i++) active = active | walk[i].active();
         if (!any(active)) break;
         PHYSSIM_UNROLL
         for (int i = 0; i < PACKETS; i++) {
-            PacketWalk& w = walk[i];
-            const F leave = minimum(minimum(w.next[0], w.next[1]), minimum(w.next[2], w.exit));
-            add_voxel(channels, w.active, as_int(gather(voxels, w.index)), maximum(leave - w.here, F(0.0f)), run[i]);
-            w.here = leave;
-            PHYSSIM_UNROLL
-            for (int a = 0; a < 3; a++) {
-                const M crosses = w.active & (w.next[a] <= leave);
-                w.index = add_where(crosses, w.index, w.step[a]);
-                w.next[a] = add_where(crosses, w.next[a], w.per_voxel[a]);
-            }
-            w.active = w.active & (leave < w.exit);
+            const M here = walk[i].active();
+            const I word = as_int(gather(voxels, walk[i].index));
+            add_voxel(channels, here, word, walk[i].step_length(), run[i]);
         }
     }
 }
