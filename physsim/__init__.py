@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from physsim.phantom.overlay import Overlay as Overlay
     from physsim.phantom.phantom import Phantom as Phantom
     from physsim.phantom.scene import Scene as Scene
+    from physsim.phantom.table import with_layer as with_layer
     from physsim.phantom.thorax import thorax as thorax
     from physsim.phantom.voxelise import voxelise as voxelise
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
@@ -90,6 +91,7 @@ _PUBLIC = {
     "scene_names": "physsim.phantom.library",
     "thorax": "physsim.phantom.thorax",
     "voxelise": "physsim.phantom.voxelise",
+    "with_layer": "physsim.phantom.table",
     "Detector": "physsim.spec.detector",
     "Scintillator": "physsim.spec.detector",
     "IdealAbsorber": "physsim.spec.detector",
