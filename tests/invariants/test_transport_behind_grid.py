@@ -108,3 +108,20 @@ def test_a_grid_needs_a_flat_detector():
     source = ps.PhotonSource.of_view(view(), 60)
     with pytest.raises(InvalidInput, match="none"):
         ps.transport_photons(body(), source, ps.MonteCarlo(histories=100), anti_scatter_grid=BUCKY)
+
+
+def test_a_runs_spec_holds_the_grid_the_curve_and_the_cathode():
+    from physsim.spec.transport_run import TransportRun
+
+    plane = {"centre_mm": (0, 300, 0), "u": (1, 0, 0), "v": (0, 0, 1), "rows": 4, "columns": 4, "pixel_mm": (60, 75)}
+    source = {"spectrum": {"kvp": 90}, "position_mm": (0, -800, 0), "cathode": "v+"}
+    common = {"phantom": {"scene": "water_20cm"}, "source": source, "montecarlo": {"histories": 1000}}
+    flat = TransportRun(**common, detector={**plane, "anti_scatter_grid": BUCKY})
+    assert TransportRun.from_toml(flat.to_toml()).detector.anti_scatter_grid == BUCKY
+    assert flat.source.cathode == "v+"
+    assert flat.source.field.size_mm == (240.0, 300.0)
+    bent = TransportRun(**common, detector={**plane, "radius_mm": 1100.0})
+    assert bent.geometry.radius_mm == 1100.0
+    across, along = bent.source.field.size_mm
+    assert across == pytest.approx(2 * 1100.0 * np.tan(120.0 / 1100.0))
+    assert along == pytest.approx(300.0 / np.cos(120.0 / 1100.0))
