@@ -16,14 +16,23 @@ inline void interpolative(const double* matrix, size_t rows, size_t columns, dou
     while (chosen.size() < columns) {
         double worst = 0.0;
         std::fill(largest.begin(), largest.end(), 0.0);
+        double* __restrict__ most = largest.data();
         for (size_t r = 0; r < rows; r++) {
             const double* row = rest.data() + r * columns;
-            double sum = 0.0;
-            for (size_t c = 0; c < columns; c++) {
-                const double size = fabs(row[c]);
-                sum += size;
-                largest[c] = size > largest[c] ? size : largest[c];
+            double part[4] = {0.0, 0.0, 0.0, 0.0}, size[4];  // four sums in place of a chain
+            size_t c = 0;
+            for (; c + 4 <= columns; c += 4)
+                for (size_t i = 0; i < 4; i++) {
+                    size[i] = fabs(row[c + i]);
+                    part[i] += size[i];
+                    most[c + i] = size[i] > most[c + i] ? size[i] : most[c + i];
+                }
+            for (; c < columns; c++) {
+                size[0] = fabs(row[c]);
+                part[0] += size[0];
+                most[c] = size[0] > most[c] ? size[0] : most[c];
             }
+            const double sum = (part[0] + part[1]) + (part[2] + part[3]);
             worst = sum > worst ? sum : worst;
         }
         if (worst <= tolerance) break;
