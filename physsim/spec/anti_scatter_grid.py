@@ -25,9 +25,9 @@ class AntiScatterGrid(Spec):
     columns). `gap_mm`: from the strips' foot to the detector. `offset_mm`: of the upright strip from the detector's
     centre, across the strips.
 
-    Neglects: photons that scatter or fluoresce in the grid (they count as absorbed: up to 1-2 % of the scatter with
-    carbon interspaces), grid lines in the image (the mean over a period is taken, as of a moving grid), the change of
-    a strip's lean from its top to its foot.
+    Neglects: photons that scatter or fluoresce in the grid (they count as absorbed: its size is not known here), grid
+    lines in the image (the mean over a period is taken, as of a moving grid), the change of a strip's lean from its
+    top to its foot.
     Reference: G. J. Day and D. R. Dance, Phys. Med. Biol. 28 (1983) 1429.
 
     >>> import physsim as ps
