@@ -1,8 +1,9 @@
 """Photon transport against AAPM Report 195, in seconds; `physsim validate tg195` does the whole of it."""
 
+import numpy as np
 import pytest
 
-from physsim.evaluate.tg195.radiography import half_value_layers, soft_tissue_box
+from physsim.evaluate.tg195.radiography import breast, half_value_layers, soft_tissue_box
 from physsim.evaluate.tg195.run import compare, row, solve
 
 
@@ -29,6 +30,16 @@ def test_a_box_of_soft_tissue():
     assert total.reference_low - 4 * total.error < total.value < total.reference_high + 4 * total.error
     for one in rows[1:]:
         assert abs(one.value - one.reference) < 0.01 * one.reference + 4 * one.error, one
+
+
+@pytest.mark.parametrize(("problems", "centre_mm"), [(soft_tissue_box, (0, 0, 1800)), (breast, (0, 0, -40))])
+def test_tomosynthesis_is_seen_15_degrees_aside_from_the_plane(problems, centre_mm):
+    for problem in problems():
+        way = np.array(problem.source.position_mm) - centre_mm
+        aside = 15.0 if "15 deg" in problem.mode else 0.0
+        assert np.degrees(np.arccos(abs(way[2]) / np.linalg.norm(way))) == pytest.approx(aside, abs=1e-5)
+        assert way[0] == 0.0
+        assert way[1] <= 0.0
 
 
 def test_references_name_our_rows():

@@ -128,7 +128,11 @@ def _case2() -> Phantom:
 
 
 def breast() -> list[Problem]:
-    """Case 3: voxels of 1 mm; flat faces and cubes are hit exactly, the round ones by partial volume."""
+    """Case 3: voxels of 1 mm; flat faces and cubes are hit exactly, the round ones by partial volume.
+
+    The source turns about the scoring plane's centre, from where case 2's 15 degrees are seen too. Public codes turn it
+    about it or about the breast's centre; with that, total and VOIs lie 0.4 % and 0.5 to 2.8 % above the report.
+    """
     organs = scene("tg195_case3").organs()
     cubes = [name for name in organs if name.startswith("VOI")]
     figures = (
@@ -139,7 +143,7 @@ def breast() -> list[Problem]:
         centre_mm=(70.0, 0.0, -40.0), across=(1.0, 0.0, 0.0), along=(0.0, 1.0, 0.0), size_mm=(140.0, 260.0)
     )
     turn = math.radians(TOMOSYNTHESIS_DEG)
-    turned = (0.0, -620.0 * math.sin(turn), 620.0 * math.cos(turn))
+    turned = (0.0, -660.0 * math.sin(turn), 660.0 * math.cos(turn) - 40.0)
     return [
         Problem("3", name, mode, _case3, PhotonSource(spectrum=_beam(beam), position_mm=position, field=field), figures)
         for name, beam in (("16.8 keV", 16.8), ("30 kVp RQRM3", "rqrm3"))

@@ -7,9 +7,9 @@
 | regions above 20 eV a history | 1 % | 0.3 % |
 | other regions | 1 % | 1 % |
 
-The difference counts as it is: a standard error is no excuse. A figure with a larger error than that has a verdict only
-where it cannot agree: more than three standard errors outside. VOIs 1 and 5 of case 3 have none (public codes put them in
-different places), nor have figures without a reference.
+The difference counts as it is: a standard error is no excuse. A figure with a larger error than that has a verdict
+only where it cannot agree: more than three standard errors outside. VOIs 1 and 5 of case 3 have none (public codes put
+them in different places), nor have figures without a reference.
 """
 
 from __future__ import annotations
