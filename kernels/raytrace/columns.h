@@ -29,54 +29,43 @@ struct Lane16 {
     }
 };
 
-// 16 rays whose voxels along w all ascend or all descend: w at parameter s is height + slope * s, in voxels from a group's window.
-struct Climb16 { F height, slope; };
+// Cells to look ahead at most: they are asked for early, as the hardware cannot guess where a path turns.
+constexpr int MOST_CELLS_AHEAD = 8;
 
-// One crossing of w a cell at most, no masks and no chain from cell to cell: value over the cell, corrected by what lies beyond the
-// plane that a ray has crossed when it leaves (nothing where it crossed none: both voxels are then the same).
-template <bool UP, int GROUPS>
-PHYSSIM_HD void trace_climbing(const Cell* cells, int count, float entry, const float* const* window, const Climb16* rays, F* sum) {
-    constexpr int CELLS_AHEAD = 4;  // asked for early: the hardware cannot guess where a path turns
-    Climb16 ray[GROUPS];
-    I voxel[GROUPS];
-    F within[GROUPS], beyond[GROUPS];
-    for (int g = 0; g < GROUPS; g++) {
-        ray[g] = rays[g];
-        voxel[g] = window_index<UP>(multiply_add(ray[g].slope, F(entry), ray[g].height));
-        within[g] = beyond[g] = F(0.0f);
-    }
-    for (const Cell* cell = cells; cell < cells + count; cell++) {
-        const F exit(cell->exit), length(cell->length);
-        const int64_t column = cell->column, ahead = cell[CELLS_AHEAD].column;
-        for (int g = 0; g < GROUPS; g++) {
-            __builtin_prefetch(window[g] + ahead);
-            const Window voxels(window[g] + column);
-            const F here = multiply_add(ray[g].slope, exit, ray[g].height), first = voxels[voxel[g]];
-            voxel[g] = window_index<UP>(here);
-            within[g] = multiply_add(first, length, within[g]);
-            beyond[g] = multiply_add(voxels[voxel[g]] - first, past_plane<UP>(here), beyond[g]);
-        }
-    }
-    for (int g = 0; g < GROUPS; g++) sum[g] = sum[g] + (within[g] + beyond[g] / ray[g].slope);
-}
-
-// The same for rays of any direction, along the layers too: each lane keeps where it leaves its voxel.
+// Rays that pass one plane of w at most on a stretch of cells `longest` long (at least 1, a cell's most): the voxel where each enters it
+// and the one beyond the plane serve all its cells, so that none waits for the one before.
 template <int GROUPS>
-PHYSSIM_HD void trace_shallow(const Cell* cells, int count, const float* const* window, const Lane16* lanes, F* sum) {
+PHYSSIM_HD void trace_shallow(const Cell* cells, int count, float longest, float entry, const float* const* window, const Lane16* lanes, F* sum) {
+    constexpr int CELLS_AHEAD = 6;
+    static_assert(CELLS_AHEAD <= MOST_CELLS_AHEAD, "the list of cells is continued so far");
     Lane16 lane[GROUPS];
     F part[GROUPS];
     for (int g = 0; g < GROUPS; g++) lane[g] = lanes[g], part[g] = F(0.0f);
-    for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit), length(cells[c].length);
-        const int64_t column = cells[c].column;
+    const Cell* const last = cells + count;
+    const int surely = longest < static_cast<float>(count) ? static_cast<int>(longest) : count;  // so many cells are not longer
+    for (const Cell *cell = cells, *end; cell < last;) {
+        end = last - cell > surely ? cell + surely : last;
+        for (int i = 0; i < 4; i++) end += (end < last) & (end->exit <= entry + longest);  // seldom more: no loop to be guessed
+        I beyond[GROUPS];
+        F reached[GROUPS];  // the parameter, or where the plane is passed if that is later
+        for (int g = 0; g < GROUPS; g++) beyond[g] = lane[g].voxel + lane[g].step, reached[g] = maximum(lane[g].next, F(entry));
+        for (; cell < end; cell++) {
+            const F exit(cell->exit), length(cell->length);
+            const int64_t column = cell->column, ahead = cell[CELLS_AHEAD].column;
+            __builtin_prefetch(window[GROUPS - 1] + ahead + 16);
+            __builtin_prefetch(window[GROUPS - 1] + ahead + 31);
+            for (int g = 0; g < GROUPS; g++) {
+                __builtin_prefetch(window[g] + ahead);  // the rest of a window is the next one's
+                const Window voxels(window[g] + column);
+                const F here = voxels[lane[g].voxel], left = maximum(lane[g].next, exit);
+                part[g] = multiply_add(voxels[beyond[g]] - here, left - reached[g], multiply_add(here, length, part[g]));
+                reached[g] = left;
+            }
+        }
+        entry = cell[-1].exit;
         for (int g = 0; g < GROUPS; g++) {
-            const Window voxels(window[g] + column);
-            const F first = voxels[lane[g].voxel];
-            const M crosses = lane[g].next < exit;
-            const F rest = exit - lane[g].next;
+            const M crosses = lane[g].next < F(entry);
             lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
-            const F second = voxels[lane[g].voxel];
-            part[g] = multiply_add(second - first, rest, multiply_add(first, length, part[g]));
             lane[g].next = add_where(crosses, lane[g].next, lane[g].per_voxel);
         }
     }
@@ -101,9 +90,13 @@ PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& f
     }
 }
 
+// Where a path is split is decided for this many groups of 16 rows together, in every instruction set alike: equal bits.
+constexpr int GROUPS_AT_ONCE = 4;
+constexpr int ROWS_AT_ONCE = 16 * GROUPS_AT_ONCE;
+
 // A detector column in a tile: its cells, and where row r is along w at parameter s (from the path's middle in the tile).
 struct ColumnCells {
-    Cell cell[2 * MAX_TILE_EDGE + 8];   // trace_climbing looks ahead
+    Cell cell[2 * MAX_TILE_EDGE + MOST_CELLS_AHEAD];
     int32_t count;
     float entry;                        // parameter where the first cell begins
     double height, height_row;          // w at s = 0 for row 0, and what a row adds
@@ -123,6 +116,9 @@ struct ColumnCells {
         slope = path.dw / path.length, slope_row = path.dw_row / path.length;
         rows_touching(tile.nw, rays.rows);
         if (first_row > last_row) count = 0;
+        // Who looks ahead at the end sees what comes next: the first cells, where the next rows pass them.
+        const int32_t rise = count == 0 ? 0 : static_cast<int32_t>(ROWS_AT_ONCE * (height_row + slope_row * entry));
+        for (int i = 0; i < MOST_CELLS_AHEAD && count > 0; i++) cell[count + i] = {cell[i].column + rise, 1e30f, 0.0f};
     }
 
     PHYSSIM_HD float exit() const { return cell[count - 1].exit; }
@@ -219,31 +215,18 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         touches = touches || !away;
         base[g] = away ? -COLUMN_PAD : floor_int(span.low) - 1;
         fits = fits && (away || floor_int(span.high) + 1 <= base[g] + 31);
+        const int aligned = base[g] & ~7;  // loads cost less where no 32 bytes are split
+        if (away || floor_int(span.high) + 1 <= aligned + 31) base[g] = aligned;
         window[g] = tile.data + base[g];
     }
     if (!touches) return;
     const double first = path.slope + row * path.slope_row, last = path.slope + (row + 16 * GROUPS - 1) * path.slope_row;
-    constexpr double SHALLOW = 0.999;  // nearer to 1 a rounded place could pass two planes in a cell
-    const bool shallow = first <= SHALLOW && first >= -SHALLOW && last <= SHALLOW && last >= -SHALLOW;
-    const bool up = first > LEVEL_SLOPE && last > LEVEL_SLOPE, down = first < -LEVEL_SLOPE && last < -LEVEL_SLOPE;
-    if (fits && shallow && (up || down)) {
-        Climb16 ray[GROUPS];
-        const F l = to_float(lane_index());
-        for (int g = 0; g < GROUPS; g++) {
-            const int r = row + 16 * g;
-            ray[g].height = F(static_cast<float>(path.height + r * path.height_row - base[g])) + l * F(static_cast<float>(path.height_row));
-            ray[g].slope = F(static_cast<float>(path.slope + r * path.slope_row)) + l * F(static_cast<float>(path.slope_row));
-        }
-        for (int g = 0; g < GROUPS; g += AT_ONCE) {
-            if (up) trace_climbing<true, AT_ONCE>(path.cell + from, to - from, entry, window + g, ray + g, sum + g);
-            else trace_climbing<false, AT_ONCE>(path.cell + from, to - from, entry, window + g, ray + g, sum + g);
-        }
-        return;
-    }
-    if (fits && shallow) {
+    const double steepest = first * first > last * last ? first : last, climb = steepest < 0 ? -steepest : steepest;
+    if (fits && climb <= 1.0) {  // a cell is 1 long at most
+        const float longest = climb > 1e-3 ? static_cast<float>(1.0 / climb) : 1e3f;
         Lane16 lane[GROUPS];
         for (int g = 0; g < GROUPS; g++) lane[g] = lane_of(path, row + 16 * g, base[g], entry);
-        for (int g = 0; g < GROUPS; g += AT_ONCE) trace_shallow<AT_ONCE>(path.cell + from, to - from, window + g, lane + g, sum + g);
+        for (int g = 0; g < GROUPS; g += AT_ONCE) trace_shallow<AT_ONCE>(path.cell + from, to - from, longest, entry, window + g, lane + g, sum + g);
         return;
     }
     if (!fits && to - from > 1) {
@@ -267,10 +250,6 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         sum[g] = sum[g] + part;
     }
 }
-
-// Where a path is split is decided for this many groups of 16 rows together, in every instruction set alike: equal bits.
-constexpr int GROUPS_AT_ONCE = 4;
-constexpr int ROWS_AT_ONCE = 16 * GROUPS_AT_ONCE;
 
 // Adds the first `count` lanes to consecutive floats.
 PHYSSIM_HD void add_rows(float* out, int count, F sum) {
@@ -310,10 +289,10 @@ inline void project_columns(const ColumnTile& tile, const ViewRays& rays, int fi
         if (path[c].first_row < low) low = path[c].first_row;
         if (path[c].last_row > high) high = path[c].last_row;
     }
-    // Groups of rows outside, columns inside: neighbouring columns cross the same cells, which are then in the first-level cache.
-    for (int row = low / 16 * 16; row <= high; row += ROWS_AT_ONCE) {
-        const int groups = (high - row) / 16 + 1;
-        for (int c = 0; c < count; c++) {
+    // Columns outside, groups of rows inside: a group's last planes are the next one's first, which are then in the first-level cache.
+    for (int c = 0; c < count; c++) {
+        for (int row = low / 16 * 16; row <= high; row += ROWS_AT_ONCE) {
+            const int groups = (high - row) / 16 + 1;
             if (path[c].count == 0 || path[c].last_row < row || path[c].first_row >= row + ROWS_AT_ONCE) continue;
             float* out = sums + static_cast<int64_t>(first + c) * rays.rows + row;
             for (int g = 0; g < GROUPS_AT_ONCE; g++) __builtin_prefetch(out + 16 * g, 1);
