@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import physsim as ps
+from physsim import _engine
 from physsim.spec.grid import Grid
+from physsim.transport.montecarlo_job import Problem, pack_job
 
 SEED = 11
 
@@ -108,6 +110,29 @@ def test_bits_do_not_depend_on_the_instruction_set():
             continue
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == expected, isa
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 1), (5, 17), (2**32 - 300, 600), (2**63 - 40, 33)])
+def test_any_photons_at_once_are_the_photons_one_by_one(first, count):
+    """Numbers on both sides of 2^32, fewer photons than lanes, blocks that are not full."""
+    source, geometry = beam_and_detector()
+    job = pack_job(Problem(body(), source, ps.MonteCarlo(histories=1), geometry, SEED, "air"), 1)
+    sums = []
+    for isa in _engine.instruction_sets():
+        image, balance = np.zeros(job.image, np.int64), np.zeros(6, np.int64)
+        regions = np.zeros(len(job.scene.regions.names), np.int64)
+        job.engine.run(first, count, regions, image, None, balance, 1, isa)
+        sums.append(np.concatenate([image.ravel(), regions, balance]))
+    one_by_one = np.zeros_like(sums[0])
+    for number in range(first, first + count):
+        image, balance = np.zeros(job.image, np.int64), np.zeros(6, np.int64)
+        regions = np.zeros(len(job.scene.regions.names), np.int64)
+        job.engine.run(number, 1, regions, image, None, balance, 1, "portable")
+        one_by_one += np.concatenate([image.ravel(), regions, balance])
+    for found in sums:
+        np.testing.assert_array_equal(found, one_by_one)
+    assert one_by_one[-6] > 0
+    assert not one_by_one[-2:].any()
 
 
 def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, reference):
