@@ -1,9 +1,10 @@
 """How fast and how exact is the GPU? `python -m benchmarks.gpu` writes benchmarks/results/<device>.json.
 
-First the device tests, then the jobs. A job's time is the median of many runs between CUDA events, after a warm-up that
-holds compilation; arrays lie on the GPU before and after. Its error is the RMS against float64 over all rays of some
-views, relative to their RMS. Voxels are random: no job is easier for being smooth or empty. Energy is what nvidia-smi
-reads while the runs repeat, where it tells. Without a GPU: a message, status 1.
+First the device tests, then the jobs: rays through cubes, and photons through SLAB60 (histories/s, tallies fetched
+each time). A job's time is the median of many runs between CUDA events, after a warm-up that holds compilation; arrays
+lie on the GPU before and after. Its error is the RMS against float64 over all rays of some views, relative to their
+RMS; photons are compared with the CPU's, bit by bit. Voxels of the cubes are random: no job is easier for being smooth
+or empty. Energy is what nvidia-smi reads while the runs repeat, where it tells. Without a GPU: a message, status 1.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from typing import Any
 import numpy as np
 
 from physsim import __version__, _engine
-from physsim.device import arrays, resolve, thread_count
+from physsim.device import arrays, instruction_set, resolve, thread_count
 from physsim.device.cuda import CudaKernels, cuda_kernels
 from physsim.errors import DeviceUnavailable
+from physsim.evaluate.mcgpu import slab60, slab60_beam
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
+from physsim.spec.scatter import MonteCarlo
 from physsim.transport.cuda import backproject_cuda, project_cuda
+from physsim.transport.montecarlo_cuda import CudaPhotons
+from physsim.transport.montecarlo_job import Problem, pack_job
 from physsim.transport.pose_gradient_cuda import column_gradient_cuda
 from physsim.transport.rays import VoxelRays, voxel_rays
 from physsim.transport.spectral_cuda import project_spectral_cuda
@@ -37,6 +42,7 @@ from physsim.transport.spectral_cuda import project_spectral_cuda
 ROOT = Path(__file__).parents[1]
 WARM_UP, SECONDS, LEAST, MOST = 2, 3.0, 5, 200  # runs before, time to fill, bounds on the runs timed
 CHECKED_VIEWS = 2
+PHOTONS, CHECKED_PHOTONS, SLAB_VOXEL_MM = 200_000_000, 200_000, 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +251,24 @@ def run_spectral(kernels: CudaKernels, job: Job, channels: int | None) -> dict[s
             "largest_relative_error": float(wrong)}
 
 
+def run_photons(kernels: CudaKernels) -> dict[str, Any]:
+    """Row of analog transport through SLAB60, full physics, onto 48 x 40 pixels; are its sums those of the CPU?"""
+    source, geometry = slab60_beam(40, 48)
+    phantom = slab60(False, SLAB_VOXEL_MM)
+    job = pack_job(Problem(phantom, source, MonteCarlo(histories=PHOTONS), geometry, 1), thread_count())
+    there = CudaPhotons(kernels, job, False)
+
+    def sums(engine: Any, count: int) -> np.ndarray:
+        found = [np.zeros(shape, np.int64) for shape in (len(job.scene.regions.names), job.image, 6)]
+        engine.run(0, count, found[0], found[1], None, found[2], thread_count(), instruction_set())
+        return np.concatenate([part.ravel() for part in found])
+
+    same = bool((sums(there, CHECKED_PHOTONS) == sums(job.engine, CHECKED_PHOTONS)).all())
+    spent = timed(kernels, lambda: sums(there, PHOTONS))
+    return {"job": "slab60", "code": "physsim cuda", "dtype": str(phantom.labels.dtype), "what": "photons", **spent,
+            "histories": PHOTONS, "histories_per_s": PHOTONS / spent["seconds"], "same_bits_as_cpu": same}
+
+
 def device_tests() -> dict[str, Any]:
     """Runs tests/devices; the summary line and the exit status."""
     command = [sys.executable, "-P", "-m", "pytest", "--import-mode=importlib", "-q", "-rs", "tests/devices"]
@@ -268,7 +292,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, print a table, write the JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", help="cuda or cuda:N")
-    parser.add_argument("--job", action="append", choices=[job.name for job in JOBS], help="only this one")
+    parser.add_argument("--job", action="append", choices=[*(job.name for job in JOBS), "slab60"],
+                        help="only this one")
     parser.add_argument("--skip-tests", action="store_true", help="leave out the device tests")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the JSON file")
     options = parser.parse_args(arguments)
@@ -293,6 +318,11 @@ def main(arguments: list[str] | None = None) -> int:
             joules = "" if row["joules"] is None else f"{row['joules']:.2f}"
             print(f"{row['job']:14} {row['what']:22} {1e3 * row['seconds']:9.3f} {row['gsteps_per_s']:7.0f} "
                   f"{wrong:9.1e} {row['peak_mb']:7.0f} {joules:>7}", flush=True)
+    if not options.job or "slab60" in options.job:
+        row = run_photons(kernels)
+        report["rows"].append(row)
+        print(f"{row['job']:14} {row['what']:22} {1e3 * row['seconds']:9.3f} {row['histories_per_s']:.3g} histories/s, "
+              f"the CPU's bits: {row['same_bits_as_cpu']}", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^a-z0-9]+", "-", report["machine"]["device"].lower()).strip("-")
     path = options.output / f"{name}.json"

@@ -84,6 +84,7 @@ class MonteCarlo:
         self, first: int, count: int, regions: NDArray[np.int64], image: NDArray[np.int64],
         voxels: NDArray[np.int64] | None, balance: NDArray[np.int64], threads: int, isa: str, /,
     ) -> None: ...
+    def elsewhere(self, addresses: dict[str, int], /) -> bytes: ...
 def single_scatter(
     words: NDArray[np.int32], voxel_cm: Sequence[float], tables: dict[str, NDArray[np.generic]],
     source: dict[str, object], targets: dict[str, object], column: NDArray[np.float32], row: NDArray[np.float32],

@@ -65,3 +65,6 @@ class ShimKernels:
 
     def free_bytes(self):
         return self.free
+
+    def processors(self):
+        return 2

@@ -37,12 +37,33 @@ PHYSSIM_HD float from_half(uint16_t bits) {
 PHYSSIM_HD int64_t round_to_int64(float x) { return __float2ll_rn(x); }
 // The memory that the threads of a block share, as large as the launch says.
 PHYSSIM_HD float* block_memory() {
-    extern __shared__ float memory[];
+    extern __shared__ __align__(16) float memory[];
     return memory;
 }
 // Adds to a sum that other threads add to.
 PHYSSIM_HD void add_shared(int64_t* sum, int64_t term) {
     atomicAdd(reinterpret_cast<unsigned long long*>(sum), static_cast<unsigned long long>(term));
+}
+// The same for sums[place]; of the threads of a warp that come here together, those of one place add theirs up first.
+PHYSSIM_HD void add_together(int64_t* sums, int place, int64_t term) {
+    const unsigned together = __match_any_sync(__activemask(), place);
+    const int first = __ffs(together) - 1;
+    unsigned lane;
+    asm("mov.u32 %0, %%laneid;" : "=r"(lane));
+    int64_t sum = 0;
+    for (unsigned left = together; left != 0; left &= left - 1) sum += __shfl_sync(together, term, __ffs(left) - 1);
+    if (static_cast<int>(lane) == first) add_shared(sums + place, sum);
+}
+// The next of a row of numbers, each of which one thread takes; those of a warp that come here together ask once.
+PHYSSIM_HD uint32_t take_number(uint32_t* next) {
+    const unsigned together = __activemask();
+    const int first = __ffs(together) - 1;
+    unsigned lane, below;
+    asm("mov.u32 %0, %%laneid;" : "=r"(lane));
+    asm("mov.u32 %0, %%lanemask_lt;" : "=r"(below));
+    uint32_t number = 0;
+    if (static_cast<int>(lane) == first) number = atomicAdd(next, static_cast<uint32_t>(__popc(together)));
+    return __shfl_sync(together, number, first) + static_cast<uint32_t>(__popc(together & below));
 }
 #else
 template <typename T> PHYSSIM_HD T load_read_only(const T* p) { return *p; }

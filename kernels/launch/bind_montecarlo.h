@@ -4,6 +4,7 @@
 
 #include "launch/bind_physics.h"
 #include "launch/montecarlo.h"
+#include "launch/montecarlo_elsewhere.h"
 #include "launch/montecarlo_scene.h"
 #include "transport/track.h"
 
@@ -158,6 +159,12 @@ class MonteCarlo {
         return {numbers, vectors};
     }
 
+    // The bytes of the job as kernels on a GPU take it, with its arrays at these addresses.
+    py::bytes elsewhere(const std::map<std::string, uint64_t>& addresses) const {
+        const MonteCarloJob job = job_elsewhere(job_, addresses);
+        return py::bytes(reinterpret_cast<const char*>(&job), sizeof job);
+    }
+
   private:
     static const MonteCarloTable& table_of(const std::string& isa) {
         const std::string name = kernels_named(isa).name;
@@ -238,6 +245,7 @@ void bind_montecarlo(py::module_& m) {
     py::class_<MonteCarlo>(m, "MonteCarlo")
         .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
         .def("run", &MonteCarlo::run)
+        .def("elsewhere", &MonteCarlo::elsewhere)
         .def("replay", &MonteCarlo::replay);
     m.def("survey_cells", &survey_scene);
     m.def("measure_labels", &measure_scene);

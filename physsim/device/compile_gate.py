@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from physsim.device.cuda import compile_options, source
+from physsim.device.cuda import RAYS, UNITS, compile_options, source
 from physsim.errors import DeviceUnavailable, message
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -24,6 +24,7 @@ ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 REGISTER_LIMITS = {
     "project_": 56, "backproject_": 56, "spectral_": 64, "joseph_slopes_": 56,
     "joseph_column_gradient": 128,  # float64, a thread for all rows of a column: waits for memory anyway
+    "transport_photons": 80,  # 6 blocks of 128 threads a multiprocessor; up to 72, 7
     "labels_present_": 32, "transpose_": 32,
     "volume_from_sums": 32}
 
@@ -45,9 +46,16 @@ def compile_kernels(architecture: str, code: str | None = None) -> list[Resource
 
     Errors: RuntimeError with the compiler's log; DeviceUnavailable without cuda-bindings and nvidia-cuda-nvrtc.
     """
+    if code is not None:
+        return _compiled(architecture, code, RAYS)
+    found = [kernel for unit in UNITS for kernel in _compiled(architecture, source(unit), unit)]
+    return sorted(found, key=lambda kernel: kernel.kernel)
+
+
+def _compiled(architecture: str, code: str, unit: str) -> list[Resources]:
     nvrtc = _nvrtc()
-    options = [*compile_options(), f"-arch={architecture}", "--ptxas-options=-v"]
-    result, program = nvrtc.nvrtcCreateProgram((code or source()).encode(), b"cuda.cu", 0, [], [])
+    options = [*compile_options(unit), f"-arch={architecture}", "--ptxas-options=-v"]
+    result, program = nvrtc.nvrtcCreateProgram(code.encode(), unit.encode(), 0, [], [])
     _check(nvrtc, result, "nvrtcCreateProgram")
     compiled, = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)

@@ -1,4 +1,4 @@
-"""The CUDA kernels of kernels/launch/cuda.cu: compiled at run time by NVRTC through cupy, loaded once a device."""
+"""The CUDA kernels of kernels/launch/*.cu: compiled at run time by NVRTC through cupy, each unit once a device."""
 
 from __future__ import annotations
 
@@ -32,15 +32,28 @@ class Kernels(Protocol):
     def free_bytes(self) -> int:
         """Memory that new arrays may take."""
 
-
-def source() -> str:
-    """The CUDA source; it includes headers below `kernels_path()`."""
-    return (kernels_path() / "launch" / "cuda.cu").read_text()
+    def processors(self) -> int:
+        """Multiprocessors of this GPU."""
 
 
-def compile_options(include: Path | None = None) -> tuple[str, ...]:
-    """NVRTC's options for `source()`, the architecture apart."""
-    return ("-std=c++17", "--device-as-default-execution-space", f"-I{include or kernels_path()}")
+# Units, and the options of each beyond those of all. Photons are those of the CPU only if a * b + c is rounded twice.
+UNITS: dict[str, tuple[str, ...]] = {"cuda.cu": (), "montecarlo.cu": ("--fmad=false",)}
+RAYS, PHOTONS = UNITS
+
+
+def source(unit: str = RAYS) -> str:
+    """The CUDA source of a unit; it includes headers below `kernels_path()`."""
+    return (kernels_path() / "launch" / unit).read_text()
+
+
+def compile_options(unit: str = RAYS, include: Path | None = None) -> tuple[str, ...]:
+    """NVRTC's options for `source(unit)`, the architecture apart."""
+    return ("-std=c++17", "--device-as-default-execution-space", f"-I{include or kernels_path()}", *UNITS[unit])
+
+
+def unit_of(kernel: str) -> str:
+    """The unit that a kernel is in, by its name."""
+    return PHOTONS if kernel.startswith("transport_") else RAYS
 
 
 class CudaKernels:
@@ -51,14 +64,17 @@ class CudaKernels:
 
         self.xp: Any = cupy
         self.device = device
-        with cupy.cuda.Device(device.ordinal):
-            self._module = cupy.RawModule(code=source(), options=compile_options(), backend="nvrtc")
+        self._modules: dict[str, Any] = {}
 
     def launch(self, name: str, blocks: Dimensions, threads: Dimensions, *arguments: Any,
                shared_bytes: int = 0) -> None:
         """Run kernel `name` on the current stream of this GPU."""
+        unit = unit_of(name)
         with self.current():
-            self._module.get_function(name)(blocks, threads, arguments, shared_mem=shared_bytes)
+            if unit not in self._modules:
+                self._modules[unit] = self.xp.RawModule(
+                    code=source(unit), options=compile_options(unit), backend="nvrtc")
+            self._modules[unit].get_function(name)(blocks, threads, arguments, shared_mem=shared_bytes)
 
     def current(self) -> AbstractContextManager[Any]:
         """Makes this GPU cupy's current one."""
@@ -74,8 +90,12 @@ class CudaKernels:
         with self.current():
             return int(self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes())
 
+    def processors(self) -> int:
+        """Multiprocessors of this GPU."""
+        return int(self.xp.cuda.Device(self.device.ordinal).attributes["MultiProcessorCount"])
+
 
 @functools.lru_cache
 def cuda_kernels(device: Device) -> CudaKernels:
-    """The kernels on `device`, compiled at the first call. Errors: DeviceUnavailable."""
+    """The kernels on `device`; a unit is compiled at its first launch. Errors: DeviceUnavailable."""
     return CudaKernels(resolve(device))

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from physsim.device.choice import instruction_set, thread_count
+from physsim.device.choice import Device, instruction_set, resolve, thread_count
 from physsim.errors import PhyssimError, message
 from physsim.phantom.phantom import Phantom
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
@@ -59,6 +59,7 @@ def transport_photons(
     file: str | Path | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    device: str | Device = "cpu",
     threads: int | None = None,
 ) -> MonteCarloResult:
     """Send photons from `source` through `phantom` and count where their energy goes.
@@ -73,9 +74,12 @@ def transport_photons(
     `file`: kept there (HDF5) when the run ends or is stopped by Ctrl-C; where it exists the run goes on from it.
     `provenance`: plain data that is kept in it too, for example the spec that all this came from.
     `progress(stage, fraction)` is called a few times a second.
+    `device`: "cpu", "cuda", "cuda:N", or "auto" (a GPU where one is present). A GPU sends the same photons: its sums
+    are those of the CPU, and either goes on from a file of the other.
     The same seed gives the same bits on any number of threads, in one run or several.
 
-    Raises InvalidInput (see each argument), Stopped on Ctrl-C. Warns (MonteCarloWarning) when no photon meets anything.
+    Raises InvalidInput (see each argument), DeviceUnavailable, Stopped on Ctrl-C. Warns (MonteCarloWarning) when no
+    photon meets anything.
     Neglects: transport of electrons, refraction, polarisation, what the detector scatters back.
 
     >>> import physsim as ps
@@ -86,7 +90,7 @@ def transport_photons(
     >>> 20000 < dose.value < 50000
     True
     """
-    count = thread_count(threads)
+    chosen, count = resolve(device), thread_count(threads)
     problem = Problem(
         phantom,
         source,
@@ -104,9 +108,15 @@ def transport_photons(
     sums = Sums(job.image, job.scene.regions, phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
     if file is not None and Path(file).exists():
         sums.load(file)
+    engine = job.engine
+    if chosen.kind == "cuda":
+        from physsim.device.cuda import cuda_kernels
+        from physsim.transport.montecarlo_cuda import CudaPhotons
+
+        engine = CudaPhotons(cuda_kernels(chosen), job, voxel_dose)
     state = _Run(run, count, instruction_set(), geometry is not None)
     try:
-        for fraction in state.steps(job.engine, sums):
+        for fraction in state.steps(engine, sums):
             if progress is not None:
                 progress("photons", fraction)
     except KeyboardInterrupt:

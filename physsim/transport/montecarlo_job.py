@@ -46,7 +46,10 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class PackedJob:
-    """`engine`: histories by number. image: (orders, energy bins, rows, columns). mark: equal for equal problems."""
+    """`engine`: histories by number. image: (orders, energy bins, rows, columns). mark: equal for equal problems.
+
+    arrays: all that the engine reads, by the names that it knows them by.
+    """
 
     engine: Any
     scene: PackedScene
@@ -54,6 +57,7 @@ class PackedJob:
     edges_kev: NDArray[np.float64]
     seed: int
     mark: str
+    arrays: dict[str, NDArray[Any]]
 
 
 def pack_job(problem: Problem, threads: int, batches: int = 1, voxel_dose: bool = False) -> PackedJob:
@@ -81,7 +85,10 @@ def pack_job(problem: Problem, threads: int, batches: int = 1, voxel_dose: bool 
     detector |= pack_grid(problem.anti_scatter_grid, geometry, len(scene.regions.names) - 2)
     engine = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
     mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
-    return PackedJob(engine, scene, image, edges, seed, mark)
+    parts = {"scene": scene.fields, "tables": tables, "source": packed, "detector": detector}
+    arrays = {f"{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()
+              if isinstance(value, np.ndarray)}
+    return PackedJob(engine, scene, image, edges, seed, mark, arrays)
 
 
 def _reach_mm(source: PhotonSource, geometry: Geometry | None) -> NDArray[np.float64]:

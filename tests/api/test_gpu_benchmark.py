@@ -67,6 +67,9 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
              gpu.Job("small uint8", 16, 3, 24, 1.6, dtype="uint8"))
     monkeypatch.setattr(gpu, "JOBS", small)
     monkeypatch.setattr(gpu, "SECONDS", 0.05)
+    monkeypatch.setattr(gpu, "PHOTONS", 2000)
+    monkeypatch.setattr(gpu, "CHECKED_PHOTONS", 3000)
+    monkeypatch.setattr(gpu, "SLAB_VOXEL_MM", 20.0)
     monkeypatch.setattr(gpu, "cuda_kernels", lambda device: kernels)
     monkeypatch.setattr(gpu, "resolve", lambda device: Device("cuda", 0))
     monkeypatch.setattr(gpu, "device_tests", lambda: {"status": 0, "summary": "all well", "tail": []})
@@ -77,7 +80,10 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
         ("small", "forward"), ("small", "adjoint"), ("small", "spectral, 6 channels"),
         ("small", "spectral, 20 channels"), ("small", "joseph forward"), ("small", "joseph adjoint"),
         ("small", "joseph pose gradient"), ("small oblique", "forward"), ("small oblique", "adjoint"),
-        ("small uint8", "forward")]
+        ("small uint8", "forward"), ("slab60", "photons")]
+    photons = report["rows"].pop()
+    assert photons["same_bits_as_cpu"]
+    assert photons["histories_per_s"] == pytest.approx(2000 / photons["seconds"])
     for row in report["rows"]:
         assert row["seconds"] > 0
         assert row["runs"] >= gpu.LEAST
@@ -99,6 +105,8 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
 def test_a_failed_device_test_fails_the_run(gpu, tmp_path, monkeypatch):
     kernels = types.SimpleNamespace(xp=FakeCupy(), device=Device("cuda", 0))
     monkeypatch.setattr(gpu, "JOBS", ())
+    monkeypatch.setattr(gpu, "run_photons", lambda kernels: {
+        "job": "slab60", "what": "photons", "seconds": 1.0, "histories_per_s": 1.0, "same_bits_as_cpu": True})
     monkeypatch.setattr(gpu, "cuda_kernels", lambda device: kernels)
     monkeypatch.setattr(gpu, "resolve", lambda device: Device("cuda", 0))
     monkeypatch.setattr(gpu, "device_tests", lambda: {"status": 1, "summary": "1 failed", "tail": ["1 failed"]})

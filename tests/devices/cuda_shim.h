@@ -1,5 +1,5 @@
 // Runs CUDA kernels on the CPU, so that their indices can be tested without a GPU: included before cuda.cu, compiled by g++.
-// The threads of a block are fibers that take turns: one runs until it ends or waits in __syncthreads().
+// The threads of a block are fibers that take turns: one runs until it ends, waits in __syncthreads() or has taken a number.
 #pragma once
 #include <ucontext.h>
 
@@ -23,7 +23,7 @@ struct Fiber {
     ucontext_t context;
     std::vector<char> stack = std::vector<char>(16384);
     Index3 thread;
-    bool ended;
+    bool ended, waits;
 };
 static ucontext_t scheduler;
 static Fiber* running;
@@ -34,30 +34,36 @@ static void start() {
     running->ended = true;
 }
 
-// Runs one block: every round takes all its threads to their next barrier, which all must reach, or to their end.
+// Runs one block, thread after thread; a barrier opens when all have come to it.
 static bool run_block(std::vector<Fiber>& fibers) {
     for (Fiber& fiber : fibers) {
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.data();
         fiber.context.uc_stack.ss_size = fiber.stack.size();
         fiber.context.uc_link = &scheduler;
-        fiber.ended = false;
+        fiber.ended = fiber.waits = false;
         makecontext(&fiber.context, start, 0);
     }
     while (true) {
-        size_t ended = 0;
+        size_t ended = 0, waiting = 0;
         for (Fiber& fiber : fibers) {
-            if (!fiber.ended) {
+            if (!fiber.ended && !fiber.waits) {
                 running = &fiber;
                 threadIdx = fiber.thread;
                 swapcontext(&scheduler, &fiber.context);
             }
-            ended += fiber.ended;
+            ended += fiber.ended, waiting += fiber.waits;
         }
         if (ended == fibers.size()) return true;
+        if (waiting == 0) continue;
         if (ended != 0) return false;  // some ended while others wait: a deadlock on a GPU
+        if (waiting == fibers.size())
+            for (Fiber& fiber : fibers) fiber.waits = false;
     }
 }
+
+// Lets the other threads go on.
+static void pause() { swapcontext(&running->context, &scheduler); }
 
 // False when threads of a block disagree about a barrier.
 static bool launch(Index3 blocks, Index3 threads, size_t shared_bytes, const std::function<void()>& body) {
@@ -82,6 +88,15 @@ static bool launch(Index3 blocks, Index3 threads, size_t shared_bytes, const std
 
 namespace physsim {
 static float* block_memory() { return shim::shared.data(); }
+static void add_together(int64_t* sums, int place, int64_t term) { sums[place] += term; }
+static uint32_t take_number(uint32_t* next) {
+    const uint32_t number = (*next)++;
+    shim::pause();
+    return number;
+}
 }  // namespace physsim
 
-static void __syncthreads() { swapcontext(&shim::running->context, &shim::scheduler); }
+static void __syncthreads() {
+    shim::running->waits = true;
+    shim::pause();
+}

@@ -1,7 +1,8 @@
-// All kernels of cuda.cu by name, called with an array of pointers to their arguments, as the CUDA driver does.
+// All kernels of cuda.cu and montecarlo.cu by name, called with an array of pointers to their arguments, as the CUDA driver does.
 #include "cuda_shim.h"
 
 #include "launch/cuda.cu"
+#include "launch/montecarlo.cu"
 
 #include <cstring>
 #include <utility>
@@ -32,6 +33,7 @@ static const Named kernels[] = {
     KERNEL(spectral_images), KERNEL(labels_present_uint8), KERNEL(labels_present_uint16),
     KERNEL(transpose_1), KERNEL(transpose_2), KERNEL(transpose_4),
     KERNEL(backproject_columns), KERNEL(backproject_rays), KERNEL(backproject_joseph), KERNEL(joseph_column_gradient), KERNEL(volume_from_sums),
+    KERNEL(transport_photons),
 };
 
 // 0: done; 1: no such kernel; 2: threads of a block disagree about a barrier.

@@ -203,6 +203,28 @@ def test_an_exposure(kernels):
         np.testing.assert_allclose(there.layers[name].array, layer.array, rtol=2e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("types", [(np.uint8, None), (np.uint8, np.float16), (np.uint16, np.float32)])
+def test_photons_have_the_bits_of_the_cpu(kernels, types):
+    rng, materials = np.random.default_rng(2), tuple(map(ps.material, ("water", "bone_cortical", "lung", "iodine")))
+    grid = Grid(shape=(40, 30, 50), spacing_mm=(5.0, 6.0, 7.0))
+    labels = rng.integers(0, 4, grid.shape).astype(types[0])
+    labels[:, :, :25] = 0
+    density = None if types[1] is None else rng.uniform(0.5, 1.3, grid.shape).astype(types[1])
+    phantom = ps.Phantom(grid=grid, labels=labels, materials=materials, density=density, name="cells")
+    field = ps.RectangularField(centre_mm=(0, 0, 0), across=(1, 0, 0), along=(0, 0, 1), size_mm=(200, 200))
+    beam = ps.PhotonSource(spectrum=ps.Spectrum(kvp=110), position_mm=(0, -900, 0), field=field,
+                           focal_spot_mm=(1.0, 0.6))
+    view = Geometry.circular(views=1, source_axis_mm=900, source_detector_mm=1200, rows=48, columns=40, pixel_mm=8.0)
+    there, here = (ps.transport_photons(
+        phantom, beam, ps.MonteCarlo(histories=2_000_000), geometry=view, seed=5, voxel_dose=True, ambient="air",
+        energy_edges_kev=np.arange(10.0, 121.0, 10.0), device=device) for device in ("cuda", "cpu"))
+    assert there.balance == here.balance
+    for name in ("image_counts", "region_counts"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name), err_msg=name)
+    np.testing.assert_array_equal(there.voxels.total, here.voxels.total)
+    assert here.image_counts.any()
+
+
 def test_same_bits_every_run(kernels):
     volume, rays = volume_of(), voxel_rays(CIRCLE, GRID)
     first = arrays.to_numpy(project_cuda(kernels, volume, GRID.spacing_mm, rays))
