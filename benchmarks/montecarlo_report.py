@@ -97,7 +97,9 @@ def plot(result: dict[str, Any], path: Path) -> None:
         axis.set_yticks(PERCENTS, [f"{p} %" for p in PERCENTS])
         axis.minorticks_off()
         axis.grid(True, which="major", alpha=0.35)
-        axis.legend(frameon=False, fontsize=9)
+    shown = {line.get_label(): line for axis in axes[0] for line in axis.get_lines()}
+    if shown:
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=4, frameon=False)
     axes[0][0].set_ylabel("error of the scatter image  [more accurate downwards]")
     figure.suptitle(f"Scatter images of 48 x 40 pixels on {result['machine']['cpu']}")
     figure.savefig(path, dpi=110)

@@ -1,0 +1,119 @@
+"""`physsim validate all`: every comparison, and the page that shows them."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import json
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from physsim._version import __version__
+from physsim.cli.validate import validate
+
+if TYPE_CHECKING:
+    from physsim.evaluate.tg195.run import Row
+    from physsim.evaluate.validation_page import Line
+
+
+@validate.command("all")
+def everything(
+    write: Path | None = typer.Option(None, help="Write the page (Markdown) here, for example docs/validation.md."),  # noqa: B008
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing page."),
+    case: list[str] = typer.Option([], "--case", help="Only this case of TG-195; repeat for more."),  # noqa: B008
+    rows: list[Path] = typer.Option(  # noqa: B008
+        [], "--rows", help="A file of `validate tg195 --json`: its cases are taken from there. Repeat for more."
+    ),
+    phantom: Path | None = typer.Option(None, help="The file case5world.bin(.gz) of TG-195; case 5 needs it."),  # noqa: B008
+    error: float | None = typer.Option(None, "--error", help="Largest standard error of a figure (%), as of tg195."),
+    seed: int = typer.Option(0, help="Another seed, other photons."),
+    threads: int | None = typer.Option(None, help="Threads; all by default. The bits do not depend on it."),
+    as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list."),
+) -> None:
+    """Cross sections, TG-195 and MC-GPU's slab in one go; fails (status 1) when a row disagrees.
+
+    Without --error it takes long: cases may run one by one, on several machines, into files that --rows names.
+
+    Example: physsim validate all --phantom case5world.bin.gz --write docs/validation.md
+    """
+    from physsim.cli.stages import Stages
+    from physsim.evaluate import mcgpu
+    from physsim.evaluate.tg195.run import CASES, THORAX, compare
+    from physsim.evaluate.validation_page import mcgpu_lines, page, tg195_lines, xcom_lines
+    from physsim.io.atomic import check_output, written_whole
+    from physsim.physics.xcom_comparison import compare_with_nist
+
+    if write is not None:
+        check_output(write, overwrite)
+    with Stages() as stages:
+        stages("cross sections", 0.0)
+        lines: list[Line] = xcom_lines(compare_with_nist())
+        found = [row for path in rows for row in _kept(path)]
+        names = case or [*CASES, *([THORAX] if phantom is not None else [])]
+        left = [name for name in names if name not in {row.case for row in found}]
+        if left:
+            told = stages.scaled(0.01, 0.95)
+            taken = phantom if THORAX in left else None
+            found += compare(left, taken, error, seed=seed, threads=threads, progress=told)
+        found.sort(key=lambda row: row.case)
+        lines += tg195_lines(found)
+        orders = mcgpu.compare(min(max(error or 0.1, 0.1), 0.5), seed, threads, stages.scaled(0.95, 1.0))
+        lines += mcgpu_lines(orders)
+    runs = {(row.case, row.spectrum, row.mode): row.histories for row in found}
+    made = {
+        "physsim": f"{__version__}, kernels {_kernels()[:12]}",
+        "machine": _machine(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "seed": str(seed),
+        "photons": f"{sum(runs.values()):.3g} in {len(runs)} runs of TG-195",
+    }
+    if rows:
+        made["rows"] = f"of {len(rows)} earlier runs of `physsim validate tg195 --json`"
+    if write is not None:
+        with written_whole(write, overwrite) as temporary:
+            temporary.write_text(page(lines, made), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps([{**vars(line), "name": list(line.name)} for line in lines], indent=1))
+    else:
+        wrong = [line for line in lines if line.passes is False]
+        for line in wrong:
+            typer.echo(f"disagrees: {line.section}, {', '.join(line.name)}: {line.difference_percent:+.2f} %")
+        typer.echo(f"{len(lines)} rows, {sum(line.passes is True for line in lines)} agree, {len(wrong)} disagree")
+        if write is not None:
+            typer.echo(f"wrote {write}")
+    if not case and THORAX not in {row.case for row in found}:
+        typer.echo("case 5 is left out: it needs --phantom case5world.bin", err=True)
+    if any(line.passes is False for line in lines):
+        raise typer.Exit(1)
+
+
+def _kept(path: Path) -> list[Row]:
+    """Rows that `physsim validate tg195 --json` wrote."""
+    from physsim.errors import FileFormatError, message
+    from physsim.evaluate.tg195.run import Row
+    from physsim.io.elements import input_file
+
+    try:
+        return [Row(**fields) for fields in json.loads(input_file(path).read_text(encoding="utf-8"))]
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(
+            message(str(path), f"holds no rows ({error})", "Give what `physsim validate tg195 --json` printed.")
+        ) from None
+
+
+def _kernels() -> str:
+    from physsim.spec.provenance import kernels_sha256
+
+    return kernels_sha256()
+
+
+def _machine() -> str:
+    """CPU, cores and compiler where the benchmarks are installed; else what Python knows."""
+    try:
+        described: Any = importlib.import_module("physsim._benchmarks.machine").describe()
+    except ModuleNotFoundError:
+        return platform.processor() or platform.machine()
+    return f"{described['cpu']}, {described['cores']} cores, {described['isa'][0]}; {', '.join(described['compiler'])}"
