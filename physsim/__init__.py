@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from physsim.transport.operator import Projector as Projector
     from physsim.transport.project import backproject as backproject
     from physsim.transport.project import project as project
+    from physsim.transport.scatter import scatter_image as scatter_image
     from physsim.transport.scatter_image import ScatterImage as ScatterImage
     from physsim.transport.scatter_image import single_scatter as single_scatter
     from physsim.transport.spectral import project_materials as project_materials
@@ -73,6 +74,7 @@ _PUBLIC = {
     "backproject": "physsim.transport.project",
     "project": "physsim.transport.project",
     "ScatterImage": "physsim.transport.scatter_image",
+    "scatter_image": "physsim.transport.scatter",
     "single_scatter": "physsim.transport.scatter_image",
     "project_signal": "physsim.transport.spectral",
     "project_materials": "physsim.transport.spectral",

@@ -91,3 +91,24 @@ def single_scatter(
     seed: int, stream: int, first: int, count: int, sums: NDArray[np.float64], threads: int, isa: str, /,
 ) -> None: ...
 def sobol_points(seed: int, stream: int, replicate: int, plain: bool, count: int, /) -> _Doubles: ...
+def basis_cells(
+    labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
+    material_density: NDArray[np.float32], coefficient: NDArray[np.float32], factors: Sequence[int], threads: int,
+    isa: str, /,
+) -> tuple[NDArray[np.int32], _Doubles]: ...
+
+class ScatterView:
+    def __init__(
+        self, labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
+        material_density: NDArray[np.float32], words: NDArray[np.int32], cell_cm: Sequence[float],
+        voxel_cm: Sequence[float], functions: NDArray[np.float32], tables: dict[str, Any], source: dict[str, Any],
+        cutoff_kev: float, steps_per_cm: float, edges: bool, /,
+    ) -> None: ...
+    def first(
+        self, targets: dict[str, Any], column: NDArray[np.float32], row: NDArray[np.float32], seed: int, stream: int,
+        first: int, count: int, sums: _Doubles, threads: int, isa: str, /,
+    ) -> None: ...
+    def multiple(
+        self, targets: dict[str, Any], column: NDArray[np.float32], row: NDArray[np.float32], seed: int, stream: int,
+        first: int, count: int, sums: _Doubles, threads: int, isa: str, /,
+    ) -> int: ...

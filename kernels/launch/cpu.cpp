@@ -146,6 +146,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_adjoint.h"
 #include "launch/bind_physics.h"
 #include "launch/bind_scatter.h"
+#include "launch/bind_scatter_nodes.h"
 #include "launch/bind_spectral.h"
 #include "launch/bind_montecarlo.h"
 
@@ -164,5 +165,6 @@ PYBIND11_MODULE(_engine, m) {
     bind_physics(m);
     bind_montecarlo(m);
     bind_scatter(m);
+    bind_scatter_nodes(m);
     bind_spectral(m);
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,12 @@ from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.randomness import checked_seed, stream_number
 from physsim.spec.geometry import Geometry
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.packed_voxels import PackedVoxels, pack_voxels
+from physsim.transport.montecarlo_result import HEAVY_TAIL
+from physsim.transport.packed_voxels import pack_voxels
 from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
-Process = Literal["compton", "rayleigh"]
+Process = Literal["compton", "rayleigh", "multiple"]
 
 STREAM = "scatter points"
 PROCESSES: tuple[Process, ...] = ("compton", "rayleigh")  # rows of the kernel's sums
@@ -36,21 +37,61 @@ MOST_POINTS = 2**24
 _FIELD_STEPS = 4096
 
 
+class Frame(Protocol):
+    """What takes world coordinates to those of voxels."""
+
+    def local_cm(self, points_mm: Any) -> Floats:
+        """World points (..., 3) in mm to cm from the voxels' low corner along their axes x, y, z."""
+
+    def local_direction(self, vectors: Any) -> Floats:
+        """World vectors (..., 3) along the voxels' axes."""
+
+
+@dataclass(frozen=True, eq=False)
+class MultipleScatter:
+    """Photons that scattered twice or more, and lines of fluorescence: an interpolated image.
+
+    image: (rows, columns) keV/cm2 per history. deviations: (batches, rows, columns), whose products sum to the
+    covariance of pixels. `nodes`: across and along the detector. interpolation_error: RMS difference of interpolated
+    and direct values at checks amid the nodes over the mean of the image, noise taken off; `interpolation_noise`: what
+    of it noise alone would give. `vov`: relative variance of the variance of the image's mean, from batches.
+    """
+
+    image: Floats
+    deviations: Floats
+    histories: int
+    events: int
+    nodes: tuple[int, int]
+    interpolation_error: float
+    interpolation_noise: float
+    vov: float
+
+
 @dataclass(frozen=True, eq=False)
 class ScatterImage:
-    """Once scattered energy per area and photon emitted into the field (keV/cm2 per history), by process.
+    """Scattered energy per area and photon emitted into the field (keV/cm2 per history), by process and order.
 
-    replicates: (replicates, 2 processes, rows, columns) float64, independent estimates of the same images; all
-        errors and covariances follow from their spread. `points`: Sobol points of each.
+    replicates: (replicates, 2 processes, rows, columns) float64, independent estimates of single scatter; its errors
+        and covariances follow from their spread. `points`: Sobol points of each.
+    multiple: photons that scattered more than once; None where they were not asked for.
+    aim_reached: False when a run ended before its aim. `basis_error`: largest relative error of mu/rho on the rays.
+    `cell_mm`: width of the cells that the rays were traced in, None: the voxels.
     """
 
     replicates: Floats
     points: int
     seed: int
+    multiple: MultipleScatter | None = None
+    aim_reached: bool = True
+    basis_error: float = 0.0
+    cell_mm: tuple[float, float, float] | None = None
 
     def image(self, process: Process | None = None) -> Floats:
-        """(rows, columns) keV/cm2 per history of one process, or the sum of both."""
-        return np.asarray(self._of(process).mean(axis=0))
+        """(rows, columns) keV/cm2 per history: single "compton", single "rayleigh", "multiple", or the sum of all."""
+        parts = [self._of(process).mean(axis=0)] if process != "multiple" else []
+        if self._with_multiple(process):
+            parts.append(self._multiple().image)
+        return np.asarray(sum(parts))
 
     def error(self, process: Process | None = None) -> Floats:
         """(rows, columns) standard error of `image`, in its unit."""
@@ -58,22 +99,42 @@ class ScatterImage:
         return np.asarray(np.sqrt((deviations * deviations).sum(axis=0)))
 
     def deviations(self, process: Process | None = None) -> Floats:
-        """(replicates, rows, columns) D such that sum over replicates of D[i] D[j] is the covariance of pixels i, j."""
-        images = self._of(process)
-        return np.asarray((images - images.mean(axis=0)) / math.sqrt(len(images) * (len(images) - 1)))
+        """(n, rows, columns) D such that sum over n of D[i] D[j] is the covariance of pixels i, j."""
+        parts = []
+        if process != "multiple":
+            images = self._of(process)
+            parts.append((images - images.mean(axis=0)) / math.sqrt(len(images) * (len(images) - 1)))
+        if self._with_multiple(process):
+            parts.append(self._multiple().deviations)
+        return np.concatenate(parts)
 
     def mean(
         self, window: tuple[slice, slice] = (slice(None), slice(None)), process: Process | None = None
     ) -> tuple[float, float]:
         """Mean over a window of pixels and its standard error: pixels are correlated, so not from `error`."""
-        means = self._of(process)[(slice(None), *window)].mean(axis=(1, 2))
-        return float(means.mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
+        apart = self.deviations(process)[(slice(None), *window)].mean(axis=(1, 2))
+        return float(self.image(process)[window].mean()), float(np.sqrt((apart * apart).sum()))
 
     @property
     def relative_error(self) -> float:
         """e_S: the RMS over pixels of the standard error over the mean scatter; infinite where nothing scatters."""
         mean = float(self.image().mean())
         return float(np.sqrt((self.error() ** 2).mean())) / mean if mean > 0.0 else math.inf
+
+    @property
+    def heavy_tailed(self) -> bool:
+        """Whether the error of multiple scatter is too uncertain to be believed: variance of the variance >= 0.1."""
+        return self.multiple is not None and not self.multiple.vov < HEAVY_TAIL
+
+    def _with_multiple(self, process: Process | None) -> bool:
+        return process == "multiple" or (process is None and self.multiple is not None)
+
+    def _multiple(self) -> MultipleScatter:
+        if self.multiple is None:
+            raise InvalidInput(
+                message("process='multiple'", "single_scatter gives one order", "Ask scatter_image for all orders.")
+            )
+        return self.multiple
 
     def _of(self, process: Process | None) -> Floats:
         if process is None:
@@ -82,8 +143,8 @@ class ScatterImage:
             raise InvalidInput(
                 message(
                     f"process={process!r}",
-                    "photons scatter by 'compton' or 'rayleigh'",
-                    "Give one of these, or None for both.",
+                    "photons scatter by 'compton' or 'rayleigh' once, or 'multiple' times",
+                    "Give one of these, or None for all.",
                 )
             )
         return self.replicates[:, PROCESSES.index(process)]
@@ -141,7 +202,7 @@ def single_scatter(
         )
     voxels = pack_voxels(phantom)
     arrays: dict[str, Any] = dict(photon_tables.arrays())
-    source, targets = _source(geometry, beam, voxels), _targets(geometry, voxels)
+    source, targets = source_fields(geometry, beam, voxels), target_fields(geometry, voxels)
     column, row = _pixels(geometry)
     sums = np.zeros((replicates, len(PROCESSES), column.size))
     done, count = 0, points
@@ -170,9 +231,8 @@ def single_scatter(
         count = done
 
 
-def _check(
-    geometry: Geometry, beam: Spectrum, points: int, replicates: int, relative_error: float | None, most_points: int
-) -> None:
+def check_scatter_view(geometry: Geometry, beam: Spectrum) -> None:
+    """InvalidInput unless it is one view of a flat detector and a point source, one spectrum for the whole field."""
     if len(geometry) != 1 or geometry.radius_mm is not None or geometry.beam != "cone":
         raise InvalidInput(
             message(
@@ -189,6 +249,12 @@ def _check(
                 "Leave the bowtie out, or put it into the phantom as a shape.",
             )
         )
+
+
+def _check(
+    geometry: Geometry, beam: Spectrum, points: int, replicates: int, relative_error: float | None, most_points: int
+) -> None:
+    check_scatter_view(geometry, beam)
     for name, value, most in (("points", points, MOST_POINTS), ("most_points", most_points, MOST_POINTS)):
         if isinstance(value, bool) or int(value) != value or not 1 <= value <= most or int(value) & (int(value) - 1):
             raise InvalidInput(
@@ -206,7 +272,7 @@ def _check(
         )
 
 
-def _source(geometry: Geometry, beam: Spectrum, voxels: PackedVoxels) -> dict[str, Any]:
+def source_fields(geometry: Geometry, beam: Spectrum, voxels: Frame) -> dict[str, Any]:
     """The fields of kernels/transport/single_scatter.h; the field is the detector's outline."""
     position, across, along = geometry.source_mm[0], geometry.u[0], geometry.v[0]
     way = geometry.centre_mm[0] - position
@@ -252,7 +318,8 @@ def solid_angle(low: Floats, high: Floats) -> float:
     return math.fsum((weight * density).tolist()) * float(high[0] - low[0]) / (3.0 * _FIELD_STEPS)
 
 
-def _targets(geometry: Geometry, voxels: PackedVoxels) -> dict[str, Any]:
+def target_fields(geometry: Geometry, voxels: Frame) -> dict[str, Any]:
+    """The detector's fields of kernels/transport/{forced_detection,scatter_collision}.h; u and v as long as a pixel."""
     pitch_u, pitch_v = (CM_PER_MM * step for step in geometry.pixel_mm)
     return {
         "centre": voxels.local_cm(geometry.centre_mm[0]).tolist(),

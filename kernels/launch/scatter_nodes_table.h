@@ -1,0 +1,27 @@
+// The kernels of scatter images, as plain function pointers: histories one lane wide, detection 16 wide.
+#pragma once
+#include "transport/random.h"
+#include "transport/scatter_scene.h"
+
+namespace physsim {
+
+constexpr int32_t TARGETS_AT_ONCE = 32;
+constexpr int32_t MOST_EVENTS = 1 << 14;  // of one history
+
+struct ScatterHistories {
+    const char* name;
+    // First collisions first ..< first + count of a scramble, as events.
+    void (*first)(const ScatterScene&, const SobolPoints&, uint32_t first, int32_t count, ScatterEvent*);
+    // Events of history `number`, appended; the new count, or -1 when there was no room.
+    int32_t (*history)(const ScatterScene&, const SobolPoints&, uint32_t number, const Stream&, uint32_t batch, ScatterEvent*, int32_t count, int32_t room);
+    // Means of basis densities of one layer of cells, as counts: sums over voxels x coefficients, by cell.
+    void (*means)(const FineVoxels&, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means);
+};
+
+// Adds the scores of events to TARGETS_AT_ONCE targets.
+using DetectNodes = void (*)(const ScatterScene&, const ScatterEvent*, int32_t count, int32_t target, double* compton, double* rayleigh);
+
+const ScatterHistories& scatter_baseline();
+const ScatterHistories& scatter_avx2();
+
+}  // namespace physsim

@@ -1,0 +1,28 @@
+// What the histories of scatter images read: the phantom's own voxels for what is hit, the cells of basis densities for how far.
+#pragma once
+#include "transport/basis_voxels.h"
+#include "transport/scatter_collision.h"
+#include "transport/single_scatter.h"
+
+namespace physsim {
+
+struct FineVoxels {
+    int32_t shape[3];           // voxels along x, y, z
+    float voxels_per_cm[3];
+    const void* labels;         // uint8 or uint16, (z, y, x): materials of the photon tables
+    int32_t label_bytes;
+    const void* density;        // relative, float16 or float32, or null: 1 everywhere
+    int32_t density_bytes;
+    const float* material_density;  // g/cm3
+};
+
+struct ScatterScene {
+    FineVoxels fine;
+    BasisVoxels cells;
+    PhotonTables tables;
+    ScatterSource source;
+    NodeTargets targets;
+    float cutoff_kev;
+};
+
+}  // namespace physsim

@@ -1,0 +1,152 @@
+"""A smooth positive image from values on a few nodes of a detector: a cubic spline of the logarithm, with its error.
+
+Nodes reach the detector's outline, so that nothing is extrapolated. Values that are not positive (nothing scatters
+there) take the place of a floor far below the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.portable import exp, log
+
+Floats = NDArray[np.float64]
+
+FLOOR = 1e-9  # of the largest node
+
+
+@dataclass(frozen=True, eq=False)
+class NodeSpline:
+    """Tensor product of two cubic splines.
+
+    `node_column`, `node_row`: places of the nodes along a row and a column of pixels, in pixels from the detector's
+    centre. `columns` (pixels, nodes), `rows`: what each node adds to a place. `check`: (checks, nodes) the same for
+    the places `check_place` (checks, 2: column, row), at which the estimate is compared with its own direct value.
+    """
+
+    node_column: Floats
+    node_row: Floats
+    columns: Floats
+    rows: Floats
+    check_place: Floats
+    check: Floats
+
+    @property
+    def nodes(self) -> int:
+        """Nodes in all."""
+        return len(self.node_column) * len(self.node_row)
+
+    def targets(self) -> tuple[Floats, Floats]:
+        """Column and row of the nodes (row by row) and then of the checks."""
+        column = np.concatenate([np.tile(self.node_column, len(self.node_row)), self.check_place[:, 0]])
+        return column, np.concatenate([np.repeat(self.node_row, len(self.node_column)), self.check_place[:, 1]])
+
+    def image(self, values: Floats) -> tuple[Floats, Floats]:
+        """(rows, columns) image and (checks,) interpolated values of node values (nodes,)."""
+        positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
+        known = log(positive).reshape(len(self.node_row), len(self.node_column))
+        return exp(_through(self.rows, known, self.columns)), exp(_sum(self.check.T * known.ravel()[:, None]))
+
+    def deviations(self, values: Floats, apart: Floats) -> tuple[Floats, Floats]:
+        """Small changes `apart` (n, nodes) of the nodes: those of image (n, rows, columns) and checks (n, checks)."""
+        image, checks = self.image(values)
+        relative = apart / np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
+        shape = (len(self.node_row), len(self.node_column))
+        images = np.stack([image * _through(self.rows, one.reshape(shape), self.columns) for one in relative])
+        return images, np.stack([checks * _sum(self.check.T * one[:, None]) for one in relative])
+
+
+def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
+    """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them."""
+    node_column, node_row = _even(columns, across), _even(rows, along)
+    gap_column, gap_row = node_column[1] - node_column[0], node_row[1] - node_row[0]
+    spread = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1))  # cells: corners, then edges
+    place = np.array(
+        [
+            (
+                node_column[0] + gap_column * (0.5 + round(0.5 * i * (across - 2))),
+                node_row[0] + gap_row * (0.5 + round(0.5 * j * (along - 2))),
+            )
+            for i, j in spread
+        ]
+    )
+    at_column, at_row = spline_weights(node_column, place[:, 0]), spline_weights(node_row, place[:, 1])
+    check = (at_row[:, :, None] * at_column[:, None, :]).reshape(len(place), -1)
+    pixel_column = np.arange(columns, dtype=np.float64) - 0.5 * (columns - 1)
+    pixel_row = np.arange(rows, dtype=np.float64) - 0.5 * (rows - 1)
+    return NodeSpline(
+        node_column,
+        node_row,
+        spline_weights(node_column, pixel_column),
+        spline_weights(node_row, pixel_row),
+        place,
+        check,
+    )
+
+
+def spline_weights(nodes: Floats, places: Floats, periodic: bool = False) -> Floats:
+    """(places, nodes) weights of the cubic spline through values at even `nodes`; third derivative continuous next to
+    the ends (not-a-knot), or, where `periodic`, the node after the last is the first.
+
+    Solved by elimination in float64 without a library: the same bits on every CPU.
+    """
+    count, step = len(nodes), float(nodes[1] - nodes[0])
+    system, right = np.zeros((count, count)), np.zeros((count, count))
+    for i in range(count):
+        before, after = (i - 1) % count, (i + 1) % count
+        if not periodic and i in (0, count - 1):
+            inner = 1 if i == 0 else count - 2
+            system[i, i], system[i, inner], system[i, 2 * inner - i] = 1.0, -2.0, 1.0
+            continue
+        system[i, before] += 1.0
+        system[i, i] += 4.0
+        system[i, after] += 1.0
+        right[i, before] += 6.0
+        right[i, i] -= 12.0
+        right[i, after] += 6.0
+    curvature = _solved(system, right)  # step^2 x second derivatives at the nodes
+    cells = count if periodic else count - 1
+    where = (np.asarray(places, np.float64) - nodes[0]) / step
+    cell = np.clip(np.floor(where).astype(np.int64), 0, cells - 1)
+    b = where - cell
+    a = 1.0 - b
+    next_node = (cell + 1) % count
+    weights = (a**3 - a)[:, None] / 6.0 * curvature[cell] + (b**3 - b)[:, None] / 6.0 * curvature[next_node]
+    every = np.arange(len(cell))
+    weights[every, cell] += a
+    weights[every, next_node] += b
+    return np.asarray(weights)
+
+
+def _even(pixels: int, count: int) -> Floats:
+    return np.asarray(pixels * (np.arange(count) / (count - 1) - 0.5))
+
+
+def _through(rows: Floats, known: Floats, columns: Floats) -> Floats:
+    half = sum(rows[:, j, None] * known[j] for j in range(known.shape[0]))
+    return np.asarray(sum(np.asarray(half)[:, i, None] * columns[:, i] for i in range(known.shape[1])))
+
+
+def _solved(system: Floats, right: Floats) -> Floats:
+    """Gauss-Jordan with pivots."""
+    system, right = system.copy(), right.copy()
+    for i in range(len(system)):
+        pivot = i + int(np.argmax(np.abs(system[i:, i])))
+        system[[i, pivot]], right[[i, pivot]] = system[[pivot, i]], right[[pivot, i]]
+        scale = system[i, i]
+        system[i], right[i] = system[i] / scale, right[i] / scale
+        for j in range(len(system)):
+            if j != i:
+                factor = system[j, i]
+                system[j], right[j] = system[j] - factor * system[i], right[j] - factor * right[i]
+    return right
+
+
+def _sum(values: Floats) -> Floats:
+    total = np.zeros(values.shape[1:])
+    for value in values:
+        total = total + value
+    return total

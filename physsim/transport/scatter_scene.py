@@ -1,0 +1,195 @@
+"""A phantom as scatter images read it: its voxels, and cells of basis densities for the rays.
+
+Layout and law: kernels/transport/{scatter_scene,basis_voxels}.h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim import _engine
+from physsim.device.choice import instruction_set
+from physsim.errors import InvalidInput, message
+from physsim.phantom.phantom import Phantom
+from physsim.physics.photon_tables import PhotonTables
+from physsim.spec.grid import Grid
+from physsim.units import CM_PER_MM
+
+Floats = NDArray[np.float64]
+
+MOST_BASIS = 3  # kernels/transport/basis_voxels.h
+BASIS_TOLERANCE = 2e-3  # of mu/rho between _LOWEST_KEV and the spectrum's end, where fewer than MOST_BASIS functions do
+_LOWEST_KEV = 15.0
+STEP = 1.0  # of the rays' midpoint rule, in widths of a cell
+_MOST_CELLS = 2**24  # float32 counts them
+
+
+@dataclass(frozen=True, eq=False)
+class ScatterScene:
+    """Arrays of one phantom for every view of it.
+
+    `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `cell_cm` along x, y, z. `functions`: (rows of the
+    tables, 8) float32. `basis_error`: largest relative error of mu/rho by the basis, 15 keV and above. `edges`:
+    whether an absorption edge lies there.
+    """
+
+    fine: tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float32]]
+    cells: NDArray[np.int32]
+    cell_cm: tuple[float, float, float]
+    voxel_cm: tuple[float, float, float]
+    functions: NDArray[np.float32]
+    tables: dict[str, Any]
+    grid: Grid
+    basis_error: float
+    edges: bool
+
+    def view(self, source: dict[str, Any], cutoff_kev: float) -> Any:
+        """The engine's object for photons of one source (fields of kernels/transport/single_scatter.h)."""
+        return _engine.ScatterView(
+            *self.fine,
+            self.cells,
+            self.cell_cm,
+            self.voxel_cm,
+            self.functions,
+            self.tables,
+            source,
+            cutoff_kev,
+            1.0 / (STEP * min(self.cell_cm)),
+            self.edges,
+        )
+
+    def local_cm(self, points_mm: Any) -> Floats:
+        """World points (..., 3) in mm to cm from the voxels' low corner along their axes x, y, z."""
+        inverse = self.grid.voxel_from_world
+        at = np.asarray(points_mm, np.float64)
+        voxel = inverse[:3, 3] + sum(at[..., axis, None] * inverse[:3, axis] for axis in range(3))
+        return np.asarray((voxel + 0.5) * np.array(self.grid.spacing_mm) * CM_PER_MM)
+
+    def local_direction(self, vectors: Any) -> Floats:
+        """World vectors (..., 3) along the voxels' axes."""
+        given, axes = np.asarray(vectors, np.float64), np.array(self.grid.direction)
+        return np.asarray(sum(given[..., axis, None] * axes[:, axis] for axis in range(3)))
+
+    def corners_cm(self) -> Floats:
+        """(8, 3) corners of the cells' box."""
+        size = np.array(self.cell_cm) * (np.array(self.cells.shape[::-1]) - 2)
+        return np.asarray(np.stack(np.meshgrid(*([0.0, end] for end in size), indexing="ij"), axis=-1).reshape(8, 3))
+
+
+def pack_scatter_scene(
+    phantom: Phantom, tables: PhotonTables, most_kev: float, cell_mm: float | None, threads: int
+) -> ScatterScene:
+    """`tables`: of phantom.materials in their order. `cell_mm`: about the width of a cell; None: a voxel is a cell.
+
+    Raises InvalidInput for overlays and for too many cells.
+    """
+    if phantom.overlays:
+        raise InvalidInput(
+            message(
+                f"phantom with {len(phantom.overlays)} overlays",
+                "scatter knows one voxel grid",
+                "Insert lesions without overlay_spacing_mm, or voxelise finer.",
+            )
+        )
+    if tables.materials != len(phantom.materials):
+        raise InvalidInput(
+            message(
+                f"tables of {tables.materials} materials",
+                f"the phantom has {len(phantom.materials)}",
+                "Build them from phantom.materials.",
+            )
+        )
+    spacing = np.array(phantom.grid.spacing_mm)
+    factor = [
+        1 if cell_mm is None else voxels_of_a_cell(count, cell_mm / step)
+        for count, step in zip(phantom.grid.shape[::-1], spacing, strict=True)
+    ]
+    cells = np.prod([-(-n // f) + 2 for n, f in zip(phantom.grid.shape[::-1], factor, strict=True)])
+    if cells > _MOST_CELLS:
+        raise InvalidInput(
+            message(f"{cells} cells", f"scatter traces at most {_MOST_CELLS}", "Give wider cells: cell_mm=8.")
+        )
+    coefficients, functions, error = basis_of(tables, most_kev)
+    density = np.array([one.density_g_cm3 for one in phantom.materials], np.float32)
+    fine = (np.ascontiguousarray(phantom.labels), None if phantom.density is None else _dense(phantom.density), density)
+    words, units = _engine.basis_cells(*fine, coefficients, tuple(factor), threads, instruction_set())
+    scaled = np.zeros((len(functions), 8))
+    used = functions.shape[1] // 2
+    scaled[:, :used] = functions[:, :used] * units[:used]
+    scaled[:, 4 : 4 + used] = functions[:, used:] * units[:used]
+    size = spacing * CM_PER_MM
+    wide = size * np.array(factor)
+    return ScatterScene(
+        fine,
+        words,
+        (float(wide[0]), float(wide[1]), float(wide[2])),
+        (float(size[0]), float(size[1]), float(size[2])),
+        scaled.astype(np.float32),
+        dict(tables.arrays()),
+        phantom.grid,
+        error,
+        bool((tables.cell_edge[(tables.cell_edge > _LOWEST_KEV)] < most_kev).any()),
+    )
+
+
+def voxels_of_a_cell(voxels: int, wanted: float) -> int:
+    """About `wanted` (within 25 %), so that the last cell is filled as far as can be: half empty ones cost variance."""
+    nearest = max(1, round(wanted))
+    choices = range(max(1, -(-3 * nearest // 4)), min(voxels, max(1, 5 * nearest // 4)) + 1)
+    return min(choices, key=lambda f: (-voxels % f, abs(f - nearest)), default=voxels)
+
+
+def basis_of(tables: PhotonTables, most_kev: float) -> tuple[NDArray[np.float32], Floats, float]:
+    """Coefficients (materials, 3), functions (rows, 2 K: at the row's lower end, slopes), largest relative error.
+
+    Singular vectors of mu/rho over its material's and its energy's mean: K of them leave out the least. The sums run
+    in a fixed order, so that the bits are the same on every CPU.
+    """
+    low, slope = tables.row[:, :, 0].astype(np.float64), tables.row[:, :, 4].astype(np.float64)
+    energy = _row_energies(tables)
+    span = (energy >= _LOWEST_KEV) & (energy <= max(most_kev, 2.0 * _LOWEST_KEV))
+    chosen = np.flatnonzero(span)[:: max(1, int(span.sum()) // 96)]
+    table = np.ascontiguousarray(low[:, chosen])
+    by_energy = _sum(table) / len(table)
+    by_material = _sum((table / by_energy).T) / len(chosen)
+    left, _ = _engine.singular_vectors(np.ascontiguousarray(table / by_energy / by_material[:, None]))
+    left = left / np.sqrt(_sum(left * left))
+    left = left * np.where(_sum(left) < 0.0, -1.0, 1.0)  # the first is positive throughout
+    coefficients = np.zeros((tables.materials, MOST_BASIS))
+    count, error = 0, np.inf
+    while error > BASIS_TOLERANCE and count < min(MOST_BASIS, left.shape[1]):
+        count += 1
+        coefficients[:, :count] = left[:, :count] * by_material[:, None]
+        parts = [_sum(left[:, k, None] * table / by_material[:, None]) for k in range(count)]
+        found = sum(coefficients[:, k, None] * parts[k] for k in range(count))
+        error = float(np.abs(found / table - 1.0).max())
+    ends = [[_sum(left[:, k, None] * part / by_material[:, None]) for k in range(count)] for part in (low, slope)]
+    return coefficients.astype(np.float32), np.stack(ends[0] + ends[1], axis=1), error
+
+
+def _row_energies(tables: PhotonTables) -> Floats:
+    """keV at the lower end of each row: kernels/physics/photon_tables.h."""
+    bits = np.int32(0x3F800000) + (np.arange(len(tables.cell_row), dtype=np.int32) << np.int32(15))
+    energy = np.zeros(tables.row.shape[1])
+    for start, row, edge in zip(bits.view(np.float32), tables.cell_row, tables.cell_edge, strict=True):
+        energy[row] = start
+        if row + 1 < len(energy):
+            energy[row + 1] = edge if edge < 1e29 else start
+    return energy
+
+
+def _dense(density: NDArray[Any]) -> NDArray[Any]:
+    kept = density if density.dtype in (np.float16, np.float32) else density.astype(np.float32)
+    return np.ascontiguousarray(kept)
+
+
+def _sum(values: Floats) -> Floats:
+    """Over the first axis, one after the other: numpy's own order depends on the CPU."""
+    total = np.zeros(values.shape[1:])
+    for value in values:
+        total = total + value
+    return total

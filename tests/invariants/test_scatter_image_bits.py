@@ -1,0 +1,113 @@
+"""Scatter images of all orders: equal bits on every instruction set and number of threads; what a run promises."""
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim import _engine
+from physsim.errors import InvalidInput
+from physsim.transport import scatter, scatter_scene
+from physsim.transport.montecarlo import MonteCarloWarning
+
+VIEW = ps.Geometry(
+    source_mm=[(10, -500, -15)],
+    centre_mm=[(5, 200, 0)],
+    u=[(1, 0, 0)],
+    v=[(0, 0, 1)],
+    rows=5,
+    columns=7,
+    pixel_mm=(9, 11),
+)
+
+
+def phantom():
+    """Random labels of three materials, random densities with holes."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, (9, 11, 13)).astype(np.uint8)
+    density = rng.uniform(0, 1.5, labels.shape).astype(np.float16) * (rng.random(labels.shape) < 0.8)
+    return ps.Phantom(
+        grid=ps.Grid(shape=labels.shape, spacing_mm=(5, 4, 6), origin_mm=(-30, -20, -25)),
+        labels=labels,
+        materials=tuple(ps.material(name) for name in ("lung", "water", "bone_cortical")),
+        density=density.astype(np.float16),
+    )
+
+
+def image(monkeypatch, isa, threads, **aim):
+    monkeypatch.setattr(scatter, "instruction_set", lambda: isa)
+    monkeypatch.setattr(scatter_scene, "instruction_set", lambda: isa)
+    spectrum = ps.Spectrum(kvp=100, filters=[("Al", 3.0)])
+    return ps.scatter_image(phantom(), VIEW, spectrum, ps.MonteCarlo(**aim), seed=6, threads=threads)
+
+
+@pytest.mark.parametrize("isa", _engine.instruction_sets())
+def test_instruction_sets_and_threads_give_equal_bits(monkeypatch, isa):
+    expected = image(monkeypatch, "portable", 1, histories=512)
+    assert expected.image().min() > 0
+    for threads in (1, 3):
+        found = image(monkeypatch, isa, threads, histories=512)
+        np.testing.assert_array_equal(found.image(), expected.image())
+        np.testing.assert_array_equal(found.deviations(), expected.deviations())
+
+
+def test_a_run_by_error_looks_at_preset_counts_and_says_what_it_took(monkeypatch):
+    isa = _engine.instruction_sets()[0]
+    found = image(monkeypatch, isa, 1, relative_error=0.1)
+    assert found.aim_reached
+    assert found.relative_error <= 0.1
+    assert found.multiple.histories // 32 in {16 * 2**k for k in range(12)} | {24 * 2**k for k in range(12)}
+    again = image(monkeypatch, isa, 2, relative_error=0.1)
+    np.testing.assert_array_equal(again.image(), found.image())
+    with pytest.warns(MonteCarloWarning, match="not reached"):
+        short = image(monkeypatch, isa, 1, relative_error=0.001, most_histories=2048)
+    assert not short.aim_reached
+    assert short.multiple.histories <= 4096
+
+
+def test_nothing_scatters_in_vacuum():
+    body = phantom()
+    empty = body.replace(density=np.zeros(body.labels.shape, np.float16))
+    with pytest.warns(MonteCarloWarning, match="no photon scattered"):
+        found = ps.scatter_image(empty, VIEW, 60.0, ps.MonteCarlo(relative_error=0.02), threads=1)
+    assert (found.image() == 0).all()
+    assert (found.error() == 0).all()
+
+
+def test_single_and_multiple_add_up():
+    found = ps.scatter_image(phantom(), VIEW, 60.0, ps.MonteCarlo(histories=512), threads=1)
+    parts = [found.image(process) for process in ("compton", "rayleigh", "multiple")]
+    np.testing.assert_allclose(sum(parts), found.image(), rtol=1e-12)
+    assert found.deviations().shape == (16 + 32, 5, 7)
+    np.testing.assert_allclose(found.error() ** 2, (found.deviations() ** 2).sum(axis=0))
+    assert found.cell_mm is not None
+    assert found.basis_error < 0.01
+    with pytest.raises(InvalidInput, match="scatter_image"):
+        ps.single_scatter(phantom(), VIEW, 60.0, points=8, threads=1).image("multiple")
+
+
+@pytest.mark.parametrize(("cell_mm", "says"), [(0.0, "width"), (-3.0, "width")])
+def test_bad_cells_are_named(cell_mm, says):
+    with pytest.raises(InvalidInput, match=says):
+        ps.scatter_image(phantom(), VIEW, 60.0, ps.MonteCarlo(histories=64), cell_mm=cell_mm)
+
+
+def test_a_spline_is_scipys():
+    """Not-a-knot and periodic cubic splines against scipy's; weights add up to 1."""
+    from scipy.interpolate import CubicSpline
+
+    from physsim.transport.node_spline import node_spline, spline_weights
+
+    x = np.linspace(-3.0, 4.0, 8)
+    y, places = np.sin(x) + 0.1 * x**2, np.linspace(-3.0, 4.0, 33)
+    np.testing.assert_allclose(spline_weights(x, places) @ y, CubicSpline(x, y)(places), atol=1e-13)
+    angle = np.arange(12) * 30.0
+    y = np.sin(np.deg2rad(angle)) + np.cos(np.deg2rad(2 * angle))
+    turned = np.linspace(0.0, 359.0, 100)
+    known = CubicSpline(np.append(angle, 360.0), np.append(y, y[0]), bc_type="periodic")(turned)
+    np.testing.assert_allclose(spline_weights(angle, turned, periodic=True) @ y, known, atol=1e-13)
+    spline = node_spline(48, 40, 8, 7)
+    smooth = np.exp(-(np.add.outer(spline.node_row**2, spline.node_column**2)) / 900.0).ravel()
+    image, checks = spline.image(smooth)
+    column, row = np.arange(48) - 23.5, np.arange(40) - 19.5
+    np.testing.assert_allclose(image, np.exp(-np.add.outer(row**2, column**2) / 900.0), rtol=1e-12)
+    np.testing.assert_allclose(checks, np.exp(-(spline.check_place**2).sum(axis=1) / 900.0), rtol=1e-12)
