@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from physsim.transport.scatter import scatter_image as scatter_image
     from physsim.transport.scatter_image import ScatterImage as ScatterImage
     from physsim.transport.scatter_image import single_scatter as single_scatter
+    from physsim.transport.scatter_scan import scatter_scan as scatter_scan
     from physsim.transport.spectral import project_materials as project_materials
     from physsim.transport.spectral import project_signal as project_signal
 
@@ -75,6 +76,7 @@ _PUBLIC = {
     "project": "physsim.transport.project",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",
+    "scatter_scan": "physsim.transport.scatter_scan",
     "single_scatter": "physsim.transport.scatter_image",
     "project_signal": "physsim.transport.spectral",
     "project_materials": "physsim.transport.spectral",

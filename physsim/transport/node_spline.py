@@ -87,34 +87,41 @@ def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
     )
 
 
-def spline_weights(nodes: Floats, places: Floats, periodic: bool = False) -> Floats:
-    """(places, nodes) weights of the cubic spline through values at even `nodes`; third derivative continuous next to
-    the ends (not-a-knot), or, where `periodic`, the node after the last is the first.
+def spline_weights(nodes: Floats, places: Floats, period: float | None = None) -> Floats:
+    """(places, nodes) weights of the cubic spline through values at rising `nodes`.
 
-    Solved by elimination in float64 without a library: the same bits on every CPU.
+    Not-a-knot at the ends, or, with a `period`, closed: the first node follows the last one. Solved by elimination in
+    float64 without a library: the same bits on every CPU.
     """
-    count, step = len(nodes), float(nodes[1] - nodes[0])
+    count = len(nodes)
+    knots = nodes if period is None else np.append(nodes, nodes[0] + period)
+    gap = np.diff(knots)
     system, right = np.zeros((count, count)), np.zeros((count, count))
     for i in range(count):
         before, after = (i - 1) % count, (i + 1) % count
-        if not periodic and i in (0, count - 1):
-            inner = 1 if i == 0 else count - 2
-            system[i, i], system[i, inner], system[i, 2 * inner - i] = 1.0, -2.0, 1.0
+        if period is None and i in (0, count - 1):
+            outer, inner = (gap[0], gap[1]) if i == 0 else (gap[-1], gap[-2])
+            step = 1 if i == 0 else -1
+            system[i, i], system[i, i + step], system[i, i + 2 * step] = inner, -outer - inner, outer
             continue
-        system[i, before] += 1.0
-        system[i, i] += 4.0
-        system[i, after] += 1.0
-        right[i, before] += 6.0
-        right[i, i] -= 12.0
-        right[i, after] += 6.0
-    curvature = _solved(system, right)  # step^2 x second derivatives at the nodes
-    cells = count if periodic else count - 1
-    where = (np.asarray(places, np.float64) - nodes[0]) / step
-    cell = np.clip(np.floor(where).astype(np.int64), 0, cells - 1)
-    b = where - cell
+        left_gap, right_gap = gap[i - 1], gap[i]
+        system[i, before] += left_gap / 6.0
+        system[i, i] += (left_gap + right_gap) / 3.0
+        system[i, after] += right_gap / 6.0
+        right[i, before] += 1.0 / left_gap
+        right[i, i] -= 1.0 / left_gap + 1.0 / right_gap
+        right[i, after] += 1.0 / right_gap
+    curvature = _solved(system, right)
+    where = np.asarray(places, np.float64)
+    if period is not None:
+        where = nodes[0] + np.mod(where - nodes[0], period)
+    cell = np.clip(np.searchsorted(knots, where, side="right") - 1, 0, len(gap) - 1)
+    wide = gap[cell]
+    b = (where - knots[cell]) / wide
     a = 1.0 - b
     next_node = (cell + 1) % count
-    weights = (a**3 - a)[:, None] / 6.0 * curvature[cell] + (b**3 - b)[:, None] / 6.0 * curvature[next_node]
+    square = (wide * wide / 6.0)[:, None]
+    weights = square * ((a**3 - a)[:, None] * curvature[cell] + (b**3 - b)[:, None] * curvature[next_node])
     every = np.arange(len(cell))
     weights[every, cell] += a
     weights[every, next_node] += b

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,20 @@ def scatter_scene(
 
 
 def one_view(
-    scene: ScatterScene, geometry: Geometry, beam: Spectrum, run: MonteCarlo, seed: int, threads: int
+    scene: ScatterScene,
+    geometry: Geometry,
+    beam: Spectrum,
+    run: MonteCarlo,
+    seed: int,
+    threads: int,
+    grid: tuple[int, int] | None = None,
 ) -> ScatterImage:
-    """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost."""
-    job = _Job(scene, geometry, beam, run, seed, threads)
+    """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost.
+
+    `grid`: places across and along that reach the detector's edges, in place of the geometry's pixels.
+    """
+    fields, cell = source_fields(geometry, beam, scene), 1.0 if grid is None else _CELL_OF_NODE
+    job = _Job(scene, geometry if grid is None else coarse_view(geometry, grid), fields, run, seed, threads, cell)
     began, level = time.monotonic(), 0
     single, multiple = _Single(job), _Multiple(job, NODE_LEVELS[0])
     while True:
@@ -141,17 +151,27 @@ def one_view(
     return result
 
 
+def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
+    """The same view with `grid` pixels across and along, the outer ones centred on the detector's edges."""
+    pitch = tuple(
+        n * step / (m - 1)
+        for n, step, m in zip((geometry.columns, geometry.rows), geometry.pixel_mm, grid, strict=True)
+    )
+    return replace(geometry, columns=grid[0], rows=grid[1], pixel_mm=(pitch[0], pitch[1]))
+
+
 @dataclass(frozen=True, eq=False)
 class _Job:
     scene: ScatterScene
     geometry: Geometry
-    beam: Spectrum
+    source: dict[str, Any]
     run: MonteCarlo
     seed: int
     threads: int
+    cell: float  # of a place of single scatter, in pixels
 
     def __post_init__(self) -> None:
-        view = self.scene.view(source_fields(self.geometry, self.beam, self.scene), self.run.cutoff_kev)
+        view = self.scene.view(self.source, self.run.cutoff_kev)
         object.__setattr__(self, "view", view)
         object.__setattr__(self, "fields", target_fields(self.geometry, self.scene))
         object.__setattr__(self, "isa", instruction_set())
@@ -181,7 +201,7 @@ class _Single:
             return
         job = self._job
         job.view.first(
-            {**job.fields, "cell": (1.0, 1.0)},
+            {**job.fields, "cell": (job.cell, job.cell)},
             self._column,
             self._row,
             job.seed,
