@@ -70,7 +70,7 @@ def test_slab60_in_voxels(water):
 
 
 def test_thorax_in_voxels_and_in_cells():
-    """Lung, bone, air around the body, 90 kVp; cells of 24 mm, thrice the default's width, shift the total by < 2 %."""
+    """Lung, bone, air around the body, 90 kVp; cells of 24 mm shift the total by < 4 %."""
     body = ps.thorax(spacing_mm=8.0)
     centre = np.array(body.grid.origin_mm) + np.array(body.grid.size_mm) / 2
     view = ps.Geometry(
@@ -87,7 +87,7 @@ def test_thorax_in_voxels_and_in_cells():
     compare(analog, fast, view)
     coarse = ps.scatter_image(body, view, spectrum, ps.MonteCarlo(histories=65536), seed=5, threads=2, cell_mm=24)
     difference, error = coarse.mean()[0] - fast.mean()[0], np.hypot(coarse.mean()[1], fast.mean()[1])
-    assert abs(difference) < 0.02 * fast.mean()[0] + 4 * error
+    assert abs(difference) < 0.04 * fast.mean()[0] + 4 * error
 
 
 def test_fluorescence_of_iodine_counts_as_multiple():
