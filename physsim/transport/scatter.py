@@ -65,8 +65,9 @@ def scatter_image(
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
     scatter errs by more than half of the `relative_error` asked for. `cell_mm`: rays meet the phantom in cells about
-    this wide, of mean density; None: in its voxels (slower; means of 4 mm lower order 1 of a
-    thorax by 0.7 %, of 8 mm by 1.6 %, all scatter by 1.3 %: docs/design/scatter.md). The same seed gives the same bits on any number of threads.
+    this wide, of mean density; None: in its voxels (slower). Means bias: those of 4 mm lower single Compton scatter of
+    a thorax by 0.7 %, those of 8 mm by 1.6 % and all scatter by 1.3 % (docs/design/scatter.md); the standard errors do
+    not hold that. The same seed gives the same bits on any number of threads.
 
     Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a bowtie, overlays.
     Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
