@@ -23,6 +23,7 @@ app.add_typer(mc, name="mc")
 def run(
     spec: Path = typer.Argument(..., help="A run in TOML: [phantom], [source], [detector], [montecarlo]."),  # noqa: B008
     out: Path | None = typer.Option(None, "--out", "-o", help="HDF5 file; the run goes on from it where it exists."),  # noqa: B008
+    device: str = typer.Option("cpu", help="cpu, cuda, cuda:N, or auto: a GPU where one is present. The same photons."),
     threads: int | None = typer.Option(None, help="Threads; all by default. The bits do not depend on it."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
 ) -> None:
@@ -49,6 +50,7 @@ def run(
             file=out,
             provenance={"spec": json.loads(asked.to_json())},
             progress=stages.scaled(0.1, 1.0),
+            device=device,
             threads=threads,
         )
     rows = _figures(result)

@@ -35,6 +35,13 @@ def spec(tmp_path):
     return path
 
 
+def test_a_gpu_that_is_absent(physsim, spec, monkeypatch):
+    monkeypatch.setattr("physsim.device.choice.why_no_cuda", lambda: ("no CUDA device is visible", "Use device='cpu'."))
+    status, out, err = physsim("mc", "run", spec, "--device", "cuda")
+    assert (status, out) == (1, "")
+    assert "device='cuda': no CUDA device is visible" in err
+
+
 def test_a_photon_of_a_run_by_its_number(physsim, spec, tmp_path):
     """The file knows its spec: replaying from it and from the TOML is the same, and adds up."""
     status, out, err = physsim("mc", "run", spec, "--out", tmp_path / "run.h5", "--threads", "1", "--json")
