@@ -86,11 +86,35 @@ def grid_performance(behind: MonteCarloResult, without: MonteCarloResult) -> Gri
     """Figures of a grid from two runs of the same photons (same seed, histories and problem), with it and without.
 
     Only that the photons are the same makes the errors small: they come from pairs of batches.
-    Raises InvalidInput where the batches differ, or no scatter was counted.
+    Raises InvalidInput where the runs stand in the wrong order or hold other photons, or no primary or scatter was
+    counted.
 
     Neglects: the response of a real detector by energy.
+
+    >>> import physsim as ps
+    >>> water = ps.voxelise(ps.scene("slab60"), spacing_mm=20)
+    >>> view = ps.Geometry(source_mm=[(150, -800, 150)], centre_mm=[(150, 300, 150)], u=[(1, 0, 0)], v=[(0, 0, 1)],
+    ...                    rows=5, columns=5, pixel_mm=60)
+    >>> grid = ps.AntiScatterGrid(ratio=10, lines_per_cm=40, strip_mm=0.05, focal_distance_mm=1100)
+    >>> beam, run = ps.PhotonSource.of_view(view, 60), ps.MonteCarlo(histories=10000)
+    >>> behind, without = (ps.transport_photons(water, beam, run, geometry=view, anti_scatter_grid=one)
+    ...                    for one in (grid, None))
+    >>> ps.grid_performance(behind, without).selectivity.value > 3
+    True
     """
-    if not np.array_equal(behind.batch_histories, without.batch_histories) or behind.seed != without.seed:
+    if GRID not in behind.regions.names or GRID in without.regions.names:
+        raise InvalidInput(
+            message(
+                "grid_performance",
+                "the first run has no grid, or the second one has",
+                "Give the run with anti_scatter_grid=... first, the one without it second.",
+            )
+        )
+    if (
+        not np.array_equal(behind.batch_histories, without.batch_histories)
+        or behind.seed != without.seed
+        or behind.balance["born"] != without.balance["born"]
+    ):
         raise InvalidInput(
             message(
                 f"runs of {behind.histories} and {without.histories} photons, seeds {behind.seed} and {without.seed}",
@@ -103,8 +127,10 @@ def grid_performance(behind: MonteCarloResult, without: MonteCarloResult) -> Gri
         for name, run in (("behind", behind), ("without", without))
         for order in ("primary", "scatter", None)
     }
-    if not (sums["without", "scatter"].sum() > 0.0 and sums["behind", "scatter"].sum() > 0.0):
-        raise InvalidInput(message("grid_performance", "no scatter was counted", "Send more photons at a phantom."))
+    for (_, order), counted in sums.items():
+        if not counted.sum() > 0.0:
+            text = f"no {order or 'energy'} was counted"
+            raise InvalidInput(message("grid_performance", text, "Send more photons at a phantom."))
     primary, scatter, total = (
         [sums["behind", order], sums["without", order]] for order in ("primary", "scatter", None)
     )

@@ -100,6 +100,10 @@ def test_performance_of_a_grid(both):
     assert 0.0 < found.scatter.error < 0.1 * found.scatter.value
     with pytest.raises(InvalidInput, match="same photons"):
         ps.grid_performance(both[0], run(None, 10000))
+    with pytest.raises(InvalidInput, match="same photons"):  # as many, of another beam
+        ps.grid_performance(both[0], run(None, spectrum=60))
+    with pytest.raises(InvalidInput, match="first run has no grid"):
+        ps.grid_performance(*both[::-1])
 
 
 def test_a_grid_needs_a_flat_detector():
