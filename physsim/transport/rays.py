@@ -68,7 +68,11 @@ def _column_axes(start: NDArray[np.float64], end: NDArray[np.float64], end_row: 
     size = np.abs(end_row)
     axis = size.argmax(1)
     others = np.sort(size, 1)[:, 1]
-    across = np.abs(end - start)
-    np.put_along_axis(across, axis[:, None, None], 0.0, 2)
-    parallel = (others * rows < PARALLEL_VOXELS) & (across.max(2).min(1) > ACROSS_VOXELS)
+    across = end - start
+    np.abs(across, out=across)
+    for a in range(3):
+        across[axis == a, :, a] = 0.0
+    # The largest of three by hand: numpy reduces a short last axis slowly.
+    furthest = np.maximum(np.maximum(across[..., 0], across[..., 1]), across[..., 2])
+    parallel = (others * rows < PARALLEL_VOXELS) & (furthest.min(1) > ACROSS_VOXELS)
     return tuple(int(a) if p else -1 for a, p in zip(axis, parallel, strict=True))
