@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 MOST_BASIS = 3  # kernels/transport/basis_voxels.h
 BASIS_TOLERANCE = 2e-3  # of mu/rho between _LOWEST_KEV and the spectrum's end, where fewer than MOST_BASIS functions do
+BASIS_LIMIT = 0.03  # of the same error: more is refused
 _LOWEST_KEV = 15.0
 STEP = 1.0  # of the rays' midpoint rule, in widths of a cell
 _MOST_CELLS = 2**24  # float32 counts them
@@ -85,7 +86,7 @@ def pack_scatter_scene(
 ) -> ScatterScene:
     """`tables`: of phantom.materials in their order. `cell_mm`: about the width of a cell; None: a voxel is a cell.
 
-    Raises InvalidInput for overlays and for too many cells.
+    Raises InvalidInput for overlays, too many cells and materials that the basis does not describe.
     """
     if phantom.overlays:
         raise InvalidInput(
@@ -114,6 +115,14 @@ def pack_scatter_scene(
             message(f"{cells} cells", f"scatter traces at most {_MOST_CELLS}", "Give wider cells: cell_mm=8.")
         )
     coefficients, functions, error = basis_of(tables, most_kev)
+    if error > BASIS_LIMIT:
+        raise InvalidInput(
+            message(
+                f"materials {', '.join(one.name for one in phantom.materials)}",
+                f"the {MOST_BASIS} functions that the rays of scatter know miss an attenuation by {100 * error:.2g} %",
+                "Take fewer materials with K edges or of heavy elements, or use transport_photons.",
+            )
+        )
     density = np.array([one.density_g_cm3 for one in phantom.materials], np.float32)
     fine = (np.ascontiguousarray(phantom.labels), None if phantom.density is None else _dense(phantom.density), density)
     words, units = _engine.basis_cells(*fine, coefficients, tuple(factor), threads, instruction_set())

@@ -91,6 +91,18 @@ def test_bad_cells_are_named(cell_mm, says):
         ps.scatter_image(phantom(), VIEW, 60.0, ps.MonteCarlo(histories=64), cell_mm=cell_mm)
 
 
+def test_materials_beyond_the_basis_are_refused():
+    """Three functions miss the attenuation of barium beside iodine, bone and water by a factor."""
+    names = ("water", "bone_cortical_icru44", "I", "Ba")
+    body = ps.Phantom(
+        grid=ps.Grid(shape=(4, 4, 4), spacing_mm=(5, 5, 5)),
+        labels=(np.arange(64) % 4).reshape(4, 4, 4).astype(np.uint8),
+        materials=tuple(ps.material(name) for name in names),
+    )
+    with pytest.raises(InvalidInput, match="bone_cortical_icru44, I, Ba: the 3 functions"):
+        ps.scatter_image(body, VIEW, ps.Spectrum(kvp=100), ps.MonteCarlo(histories=64), threads=1)
+
+
 def test_a_spline_is_scipys():
     """Not-a-knot and periodic cubic splines against scipy's; weights add up to 1."""
     from scipy.interpolate import CubicSpline
