@@ -8,7 +8,7 @@
 // Source: profiles J of Biggs, Mendelsohn and Mann 1975; R. Ribberfors, Phys. Rev. B 12 (1975) 2067; D. Brusa et al., NIM A 379 (1996) 167.
 // Sampler: alias table in 128 bins of p / (1 + |p|) (atomic units), scaled to [-100, p0], flat within a bin; rows every 1/4 octave of x. J is
 // symmetric, so the flux factor turns the sign of a negative p_z with probability a |p_z| / mc.
-// Neglects: that turn where -p_z > p0 (the mean energy lost in iodine is up to 0.3 % of E too high) and above the shell's p_max,
+// Neglects: that turn where -p_z > p0 (the mean energy lost in iodine is up to 0.4 % of E too high, backwards 0.9 %) and above the shell's p_max,
 // |p_z| > 100 atomic units, solid-state profiles, fluorescence after Compton scattering from K and L shells.
 #pragma once
 #include "physics/alias.h"
