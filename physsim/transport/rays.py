@@ -44,13 +44,18 @@ def voxel_rays(geometry: Geometry, grid: Grid) -> VoxelRays:
     first_row = -0.5 * (geometry.rows - 1) * geometry.pixel_mm[1]
     centre = geometry.centre_mm + first_row * geometry.v
     if geometry.radius_mm is None:
-        end = centre[:, None] + across[:, None] * geometry.u[:, None]
+        end = np.empty((len(centre), len(across), 3))
+        for a in range(3):  # axis by axis: numpy broadcasts over a short last axis slowly
+            np.multiply(across, geometry.u[:, a, None], out=end[..., a])
+            end[..., a] += centre[:, a, None]
     else:
         angle = across / geometry.radius_mm
         end = centre[:, None] + geometry.radius_mm * (
             (np.cos(angle) - 1.0)[:, None] * geometry.normal[:, None] + np.sin(angle)[:, None] * geometry.u[:, None])
     end_row = geometry.pixel_mm[1] * geometry.v @ turn.T
-    end = end @ turn.T + shift
+    end = end @ turn.T
+    for a in range(3):
+        end[..., a] += shift[a]
     if geometry.beam == "parallel":
         travel = (geometry.centre_mm - geometry.source_mm) @ turn.T
         start, start_row = end - travel[:, None], end_row
