@@ -7,10 +7,14 @@ Why it is honest:
   time of the rounds counts; CPU seconds and memory stand beside it.
 - Errors are e_S: the RMS over the 48 x 40 pixels of the standard error, over the mean scatter; from independent batches
   or scrambles of the timed run itself. Analog errors fall as 1 / sqrt(t), so its times to 5, 2 and 1 % follow from one
-  run; those of forced detection are measured one by one.
+  run; those of forced detection are measured one by one, and grow where noise and the spline's own error, summed in
+  squares, exceed the aim. That error is taken from the most accurate run with as many nodes.
+- Cells of means bias scatter_image by what docs/design/scatter.md states: beside "scatter_image" stand
+  "scatter_image, voxels" and, as a figure, the ratio of all scattered energy to that of the analog run.
 - The second comparison is analog transport whose image is smoothed as a spline would: least squares on 12 x 10 nodes.
 - MC-GPU runs on SLAB60 within the same run when its executable is named. Otherwise its rates are those measured on
   another machine, and the notes say so.
+- The CT rotation takes the whole call and then every view on the detector's own pixels; the call alone stands beside.
 - What could not be measured is null, with the reason under "notes".
 """
 
@@ -26,12 +30,12 @@ from pathlib import Path
 from typing import Any
 
 from . import machine, mcgpu
-from .scatter_jobs import COLUMNS, ESTIMATORS, ROWS, TARGETS, WHOLE, Row, run
+from .scatter_jobs import COLUMNS, ESTIMATORS, FASTEST, ROWS, TARGETS, Row, run
 
 Say = Callable[[str], None]
 JOBS = {"slab60": "slab60", "thorax90": "thorax"}  # and how the figures call them
 MCGPU_HISTORIES = 400_000
-MISSING = "nothing in this version does this, or its row failed: see the other notes"
+MISSING = "its row failed (see the other notes), or interpolation alone errs by more than the aim (see the rows)"
 
 
 def measure(
@@ -60,8 +64,10 @@ def measure(
         for code in ESTIMATORS:
             rows += bench.forced(job, code, threads)
     rows += bench.dose("slab60", threads)
-    rows += [row for code in WHOLE for row in bench.forced("chest", code, threads)]
+    rows += bench.forced("chest", FASTEST, threads)
+    rows += bench.rotation(min(2, described["cores"]))
     rows += bench.start(threads)
+    bench.close()
     if peer is not None:
         rows += bench.mcgpu(*peer)
     else:
@@ -70,6 +76,7 @@ def measure(
             + ", ".join(f"{rate:.3g}/s on {name.upper()}" for name, rate in mcgpu.MEASURED_PER_S.items())
             + ", were measured on one core of another machine (AVX-512 Xeon, gcc 12 -O3 -ffast-math)"
         )
+    notes["cuda_histories_per_s"] = "`python -m benchmarks.gpu` measures photons on a card"
     notes["mcgpu thorax"] = "MC-GPU's rate on a thorax is that of another voxel thorax at 90 kVp, on that machine"
     if quick:
         notes["quick"] = "miniatures: these figures say nothing about speed"
@@ -90,9 +97,16 @@ def figures(rows: list[Row], notes: dict[str, str]) -> dict[str, float | None]:
     def row(job: str, code: str) -> Row | None:
         return next((one for one in rows if (one["job"], one["code"]) == (job, code)), None)
 
-    def seconds(job: str, start: bool = False, percent: int = 2) -> float | None:
-        found = [one for code in WHOLE if (one := row(job, code)) is not None]
-        return min((_to(one, percent) + (one["startup_seconds"] if start else 0.0) for one in found), default=None)
+    def seconds(job: str, start: bool = False) -> float | None:
+        found = row(job, FASTEST)
+        if found is None or found["seconds_to_2_percent"] is None:
+            return None
+        return _to(found, 2) + (found["cold_startup_seconds"] if start else 0.0)
+
+    def over_analog(job: str) -> float | None:
+        ours, theirs = row(job, FASTEST), row(job, "analog")
+        both = ours is not None and theirs is not None
+        return ours["scatter_ev_per_history"] / theirs["scatter_ev_per_history"] if both else None
 
     def gain(job: str, code: str, rate: float | None) -> float | None:
         """Time of analog transport (or smoothed) at a rate of histories, over ours."""
@@ -102,24 +116,30 @@ def figures(rows: list[Row], notes: dict[str, str]) -> dict[str, float | None]:
         own = _to(theirs, 2)
         return own * (1.0 if rate is None else theirs["histories_per_s"] / rate) / ours
 
-    slab, start = row("slab60", "analog"), row("start", "start-up")
+    slab, start, rotation = row("slab60", "analog"), row("start", "start-up"), row("ct", "scatter_scan")
     theirs = row("slab60", "MC-GPU")
     rates = {**mcgpu.MEASURED_PER_S, **({"slab60": theirs["histories_per_s"]} if theirs else {})}
-    result: dict[str, float | None] = {"analog_histories_per_s": slab and slab["histories_per_s"]}
+    result: dict[str, float | None] = {
+        "analog_histories_per_s": slab and slab["histories_per_s"],
+        "mcgpu_histories_per_s": theirs and theirs["histories_per_s"],
+        "cuda_histories_per_s": None,
+    }
     for job, name in JOBS.items():
         result[f"scatter_2_percent_seconds_{name}"] = seconds(job)
         result[f"gain_over_mcgpu_rate_{name}"] = gain(job, "analog", rates[job])
         result[f"gain_over_smoothed_analog_{name}"] = gain(job, "analog, smoothed", rates[job])
         result[f"gain_over_own_smoothed_analog_{name}"] = gain(job, "analog, smoothed", None)
+        result[f"scatter_over_analog_{name}"] = over_analog(job)
     for name in ("gain_over_mcgpu_rate", "gain_over_smoothed_analog"):
         both = [result[f"{name}_{job}"] for job in JOBS.values()]
         result[name] = None if None in both else min(value for value in both if value is not None)
     result["chest_2_percent_seconds"] = seconds("chest", start=True)
-    result["ct_rotation_seconds"] = None
+    result["ct_rotation_seconds"] = rotation and rotation["seconds_to_2_percent"]
+    result["ct_rotation_nodes_seconds"] = rotation and rotation["seconds_of_nodes"]
     result["startup_seconds"] = start and start["seconds"]
     for name, figure in result.items():
         if figure is None:
-            notes.setdefault(name, MISSING)
+            notes.setdefault(name, notes.get("mcgpu", MISSING) if name == "mcgpu_histories_per_s" else MISSING)
     return result
 
 
@@ -136,6 +156,13 @@ class _Bench:
         self.fine, self.histories, self.rounds = fine, histories, rounds
         self.counters, self.notes, self.say = counters, notes, say
         self.failed: list[str] = []
+        # A miniature measures nothing: one process does all of its tasks.
+        self._child = None if fine else ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+    def close(self) -> None:
+        """Ends the process of miniatures."""
+        if self._child is not None:
+            self._child.shutdown()
 
     def analog(self, job: str, threads: int) -> list[Row]:
         """Raw and smoothed; on one core, and for the rate on all of them."""
@@ -148,6 +175,7 @@ class _Bench:
             common = _common(job, count, done) | {
                 "histories": done["histories"],
                 "histories_per_s": done["histories_per_s"],
+                "scatter_ev_per_history": done["scatter_ev_per_history"],
             }
             names = {"analog": "raw", "analog, smoothed": "smoothed", "analog, single scatter": "single"}
             for code, kind in names.items():
@@ -161,14 +189,32 @@ class _Bench:
         done = self._task("forced", job, code, threads, code=code)
         if done is None:
             return []
-        row = _common(job, threads, done) | {"code": code, "extrapolated": False}
+        row: Row = _common(job, threads, done) | {"code": code, "extrapolated": False}
+        spline = {at["nodes"]: at["interpolation_error"] for at in done["targets"]}  # the last one counts
         for at in done["targets"]:  # a miniature leaves some out
             percent = round(100 * at["target"])
-            row[f"seconds_to_{percent}_percent"] = max(at["seconds"] - done["startup_seconds"], 1e-6)
+            seconds = max(at["seconds"] - done["startup_seconds"], 1e-6)
+            row[f"seconds_to_{percent}_percent"] = reached(seconds, at["error"], spline[at["nodes"]], at["target"])
             row[f"error_at_{percent}_percent"] = at["error"]
         middle = next(at for at in done["targets"] if at["target"] == 0.02)
-        row |= {"seconds": middle["seconds"], "cpu_seconds": middle["cpu_seconds"], "error": middle["error"]}
-        row["figure_of_merit"] = 1.0 / (middle["error"] ** 2 * row["seconds_to_2_percent"])
+        row |= {name: middle[name] for name in ("seconds", "cpu_seconds", "error")}
+        row |= {name: done[name] for name in ("scatter_ev_per_history", "cold_startup_seconds")}
+        row["interpolation_error"] = spline[middle["nodes"]]
+        row["figure_of_merit"] = 1.0 / (middle["error"] ** 2 * max(middle["seconds"] - done["startup_seconds"], 1e-6))
+        return [row]
+
+    def rotation(self, threads: int) -> list[Row]:
+        """A CT rotation: start-up and images of all views are in its seconds."""
+        done = self._task("rotation", "ct", "scatter_scan", threads)
+        if done is None:
+            return []
+        interpolation = done["interpolation_error"] if self.fine else 0.0  # a miniature has too few nodes
+        nodes = reached(done["seconds"], done["error"], interpolation, 0.02)
+        row: Row = _common("ct", threads, done) | {"code": "scatter_scan", "extrapolated": not self.fine}
+        row |= {"error": done["error"], "figure_of_merit": 1.0 / (done["error"] ** 2 * done["seconds"])}
+        row |= {name: done[name] for name in ("images_seconds", "node_views", "interpolation_error")}
+        row["interpolation_noise"] = done["interpolation_noise"]
+        row |= {"seconds_of_nodes": nodes, "seconds_to_2_percent": nodes and nodes + done["images_seconds"]}
         return [row]
 
     def dose(self, job: str, threads: int) -> list[Row]:
@@ -202,11 +248,13 @@ class _Bench:
         """What a fresh process says of a task; None and a note when it failed."""
         self.say(f"{job} {label}, {threads} threads")
         task = {"what": what, "job": job, "fine": self.fine, "threads": threads, "rounds": self.rounds, **more}
-        spawn = multiprocessing.get_context("spawn")
         before = machine.energy_uj(self.counters)
         try:
-            with ProcessPoolExecutor(1, mp_context=spawn) as child:
-                done = child.submit(run, task).result()
+            if self._child is not None:
+                done = self._child.submit(run, task).result()
+            else:
+                with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+                    done = child.submit(run, task).result()
         except Exception as error:  # any failure of a task is a note, and the run's status
             self.notes[f"{job} {label}"] = f"failed: {type(error).__name__}: {error}"
             self.failed.append(f"{job} {label}")
@@ -224,6 +272,12 @@ def _common(job: str, threads: int, done: Row) -> Row:
     names = ("seconds", "cpu_seconds", "startup_seconds", "voxels", "rss_mb", "joules")
     return {"job": job, "device": "cpu", "threads": threads, "histories": None, "histories_per_s": None, **empty,
             **{name: done.get(name) for name in names}}  # fmt: skip
+
+
+def reached(seconds: float, error: float, interpolation: float, target: float) -> float | None:
+    """Seconds until noise and interpolation, summed in squares, are at the target; None where they never are."""
+    left = target**2 - interpolation**2
+    return seconds * max(1.0, error**2 / left) if left > 0.0 else None
 
 
 def _scaled(error: float, seconds: float) -> Row:

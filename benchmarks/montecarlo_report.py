@@ -40,7 +40,11 @@ FIGURES = {
     "gain_over_smoothed_analog": "times less than analog transport at MC-GPU's rate, smoothed likewise",
     "gain_over_own_smoothed_analog": "times less than our own analog transport, smoothed likewise",
     "chest_2_percent_seconds": "adult chest at 2 %, start-up included, s",
-    "ct_rotation_seconds": "scatter of a CT rotation at 2 %, s",
+    "ct_rotation_seconds": "scatter of a CT rotation at 2 %, two threads, images of all views included, s",
+    "ct_rotation_nodes_seconds": "the same without the images: its nodes, s",
+    "scatter_over_analog": "all scattered energy over that of the analog run",
+    "mcgpu_histories_per_s": "MC-GPU on SLAB60 in this run, histories/s",
+    "cuda_histories_per_s": "analog transport on a card, histories/s",
     "startup_seconds": "start-up for 500 x 320 x 260 voxels, s",
 }
 PERCENTS = (5, 2, 1)

@@ -2,7 +2,9 @@
 
 SLAB60: 300 x 200 x 300 mm of water in voxels of 2 mm, 60 keV, detector 1.1 m from the source (evaluate/mcgpu.py).
 THORAX90: physsim's thorax in voxels of 2 mm, 90 kVp and 4 mm Al, from the back, detector at 1.8 m. Scatter images have
-48 x 40 pixels. CHEST is THORAX90 at 125 kVp. START has 500 x 320 x 260 voxels of 12 materials with uneven density.
+48 x 40 pixels. CHEST is THORAX90 at 125 kVp. CT turns around the thorax: 120 kVp and 6 mm Al, 1000 views of 900 x 64
+pixels of 1 mm, axis at 570 and flat detector at 1040 mm from the source. START has 500 x 320 x 260 voxels of 12
+materials with uneven density.
 `fine=False` makes miniatures for tests; their figures mean nothing.
 """
 
@@ -20,10 +22,12 @@ from numpy.typing import NDArray
 
 import physsim as ps
 from physsim.evaluate.mcgpu import slab60, slab60_beam
+from physsim.units import CM2_PER_MM2, EV_PER_KEV
 
 COLUMNS, ROWS = 48, 40
 NODES = (10, 12)  # of the spline that analog images are smoothed by: along rows and columns
 TARGETS = (0.05, 0.02, 0.01)
+VIEWS_AT_ONCE = 25  # of 900 x 64 pixels: memory stays small
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -48,8 +52,10 @@ def job(name: str, fine: bool) -> Job:
         return Job(slab60(False, 2.0 if fine else 20.0), ps.Spectrum(energy_kev=60.0), slab60_beam(ROWS, COLUMNS)[1])
     if name == "start":
         return Job(_start(fine), ps.Spectrum(kvp=90.0, filters=[("Al", 4.0)]), _chest_view(np.zeros(3)))
+    body = _thorax(2.0 if fine else 10.0)
+    if name == "ct":
+        return Job(body, ps.Spectrum(kvp=120.0, filters=[("Al", 6.0)]), _rotation_views(fine))
     kvp = {"thorax90": 90.0, "chest": 125.0}[name]
-    body = ps.thorax(spacing_mm=2.0 if fine else 10.0)
     return Job(body, ps.Spectrum(kvp=kvp, filters=[("Al", 4.0)]), _chest_view(np.array([0.0, 0.0, 285.0])))
 
 
@@ -62,6 +68,24 @@ def _chest_view(centre_mm: Floats) -> ps.Geometry:
         rows=ROWS,
         columns=COLUMNS,
         pixel_mm=(430.0 / COLUMNS, 430.0 / ROWS),
+    )
+
+
+@cache
+def _thorax(spacing_mm: float) -> ps.Phantom:
+    return ps.thorax(spacing_mm=spacing_mm)
+
+
+def _rotation_views(fine: bool) -> ps.Geometry:
+    views, rows, columns, pixel_mm = (1000, 64, 900, 1.0) if fine else (16, 4, 30, 30.0)
+    return ps.Geometry.circular(
+        views=views,
+        source_axis_mm=570.0,
+        source_detector_mm=1040.0,
+        rows=rows,
+        columns=columns,
+        pixel_mm=pixel_mm,
+        centre_mm=(0.0, 5.0, 285.0),
     )
 
 
@@ -90,7 +114,8 @@ def run(task: dict[str, Any]) -> Row:
     """Do a task {"what", "job", "fine", "threads", ...} and say what it took: called in a fresh process."""
     begin_job = time.perf_counter()
     made = job(task["job"], task["fine"])
-    row = {"analog": _analog, "dose": _dose, "forced": _forced, "start": _start_up}[task["what"]](made, task)
+    tasks = {"analog": _analog, "dose": _dose, "forced": _forced, "rotation": _rotation, "start": _start_up}
+    row = tasks[task["what"]](made, task)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     voxels = "x".join(str(n) for n in made.phantom.grid.shape[::-1])
     return {**row, "voxels": voxels, "rss_mb": peak, "task_seconds": time.perf_counter() - begin_job}
@@ -151,15 +176,48 @@ def _dose(made: Job, task: dict[str, Any]) -> Row:
 def _forced(made: Job, task: dict[str, Any]) -> Row:
     """A scatter image until its error is reached, for each target: measured, not scaled."""
     estimate, threads = ESTIMATORS[task["code"]], task["threads"]
-    estimate(made, 0.5, threads)
+    cold = _took(lambda: estimate(made, 0.5, threads))[0]
     start = min(_took(lambda: estimate(made, 0.5, threads))[0] for _ in range(2))
-    row: Row = {"startup_seconds": start, "targets": []}
+    row: Row = {"cold_startup_seconds": cold, "startup_seconds": min(start, cold), "targets": []}
     for target in TARGETS if task["fine"] else TARGETS[:2]:
         wall, cpu, image = min(
             (_took(partial(estimate, made, target, threads)) for _ in range(task["rounds"])), key=_wall
         )
-        row["targets"].append({"target": target, "seconds": wall, "cpu_seconds": cpu, "error": image.relative_error})
-    return row
+        nodes, interpolation = _interpolation(image)
+        row["targets"].append(
+            {
+                "target": target,
+                "seconds": wall,
+                "cpu_seconds": cpu,
+                "error": image.relative_error,
+                "nodes": nodes,
+                "interpolation_error": interpolation,
+            }
+        )
+    area_cm2 = ROWS * COLUMNS * made.geometry.pixel_mm[0] * made.geometry.pixel_mm[1] * CM2_PER_MM2
+    return row | {"scatter_ev_per_history": float(image.image().mean()) * area_cm2 * EV_PER_KEV}
+
+
+def _interpolation(image: ps.ScatterImage) -> tuple[tuple[int, int] | None, float]:
+    """Nodes of multiple scatter, and the RMS error of its spline over the mean of all scatter."""
+    if image.multiple is None:
+        return None, 0.0
+    share = float(image.multiple.image.mean()) / float(image.image().mean())
+    return image.multiple.nodes, share * image.multiple.interpolation_error
+
+
+def _rotation(made: Job, task: dict[str, Any]) -> Row:
+    """Scatter of a CT rotation: nodes, and then every view on the detector's own pixels."""
+    options = {} if task["fine"] else {"node_views": 6, "grid": (8, 4)}
+    scan = partial(ps.scatter_scan, made.phantom, made.geometry, made.spectrum, seed=1, threads=task["threads"])
+    start = _took(lambda: scan(ps.MonteCarlo(histories=1), **options))[0]
+    error = 0.02 if task["fine"] else 0.3
+    wall, cpu, found = _took(lambda: scan(ps.MonteCarlo(relative_error=error), **options))
+    views = np.array_split(np.arange(len(made.geometry)), max(1, len(made.geometry) // VIEWS_AT_ONCE))
+    images = sum(_took(partial(found.images, some))[0] for some in views)
+    row = {"seconds": wall, "cpu_seconds": cpu, "startup_seconds": start, "images_seconds": images}
+    more = {"interpolation_error": found.interpolation_error, "interpolation_noise": found.interpolation_noise}
+    return row | more | {"error": found.relative_error, "node_views": len(found.nodes)}
 
 
 def _start_up(made: Job, task: dict[str, Any]) -> Row:
@@ -174,9 +232,23 @@ def _single(made: Job, error: float, threads: int) -> ps.ScatterImage:
     )
 
 
+def _scatter(made: Job, error: float, threads: int) -> ps.ScatterImage:
+    run = ps.MonteCarlo(relative_error=error)
+    return ps.scatter_image(made.phantom, made.geometry, made.spectrum, run, seed=1, threads=threads)
+
+
+def _scatter_in_voxels(made: Job, error: float, threads: int) -> ps.ScatterImage:
+    run = ps.MonteCarlo(relative_error=error)
+    return ps.scatter_image(made.phantom, made.geometry, made.spectrum, run, cell_mm=None, seed=1, threads=threads)
+
+
 # Forced detection by name: (job, relative error, threads) -> an image that knows its relative_error.
-ESTIMATORS: dict[str, Callable[[Job, float, int], Any]] = {"single_scatter": _single}
-WHOLE: tuple[str, ...] = ()  # which of them image all orders
+ESTIMATORS: dict[str, Callable[[Job, float, int], ps.ScatterImage]] = {
+    "scatter_image": _scatter,
+    "scatter_image, voxels": _scatter_in_voxels,
+    "single_scatter": _single,
+}
+FASTEST = "scatter_image"
 
 
 def relative_error(batches: Floats) -> float:
