@@ -21,6 +21,7 @@ namespace physsim {
 constexpr float STRETCH = 0.6f, WINDOW = 0.4f, LOW_WEIGHT = 0.5f, HIGH_WEIGHT = 2.0f;
 constexpr float MULTIPLE_DEPTH_BIAS = 0.1f;  // the depth density is about exp(-0.2 tau)
 constexpr int32_t FORCED_ORDERS = 4, MOST_WAITING = 64, MOST_COPIES = 8;
+constexpr int32_t MOST_SPLIT_EVENTS = 1024;  // a history with more splits no more: deep in half a metre of water copies breed copies
 
 namespace PHYSSIM_ISA {
 
@@ -113,6 +114,7 @@ PHYSSIM_HD void scatter_history(const ScatterScene& scene, const SobolPoints& po
     Walker waiting[MOST_WAITING];
     int32_t stack = 0;
     uint32_t block = 0;
+    const int32_t before = list.count;
     waiting[stack++] = first;
     while (stack) {
         Walker walker = waiting[--stack];
@@ -125,7 +127,7 @@ PHYSSIM_HD void scatter_history(const ScatterScene& scene, const SobolPoints& po
                 walker.weight = wanted;
             }
             add_event(list, event_of(scene, walker, matter, uniform(words.b), uniform(words.c)));
-            if (ratio > HIGH_WEIGHT) {
+            if (ratio > HIGH_WEIGHT && list.count - before < MOST_SPLIT_EVENTS) {
                 int32_t copies = ratio < static_cast<float>(MOST_COPIES) ? static_cast<int32_t>(ratio + 0.5f) : MOST_COPIES;
                 if (copies > MOST_WAITING - stack) copies = MOST_WAITING - stack + 1;
                 walker.weight /= static_cast<float>(copies);

@@ -129,3 +129,24 @@ def test_errors_are_those_of_repeated_runs(water):
         means = np.array([run.mean(process=process) for run in runs])
         chi = means[:, 0].var(ddof=1) / (means[:, 1] ** 2).mean() * 23
         assert 7 < chi < 50, process
+
+
+def test_deep_water_in_a_bounded_number_of_events():
+    """600 mm of water: splitting by depth would breed tens of thousands of events from one history."""
+    labels = np.zeros((10, 10, 30), np.uint8)
+    grid = ps.Grid(shape=labels.shape, spacing_mm=(20, 40, 40))
+    deep = ps.Phantom(grid=grid, labels=labels, materials=(ps.material("water"),))
+    view = ps.Geometry(
+        source_mm=[(-600, 180, 180)],
+        centre_mm=[(650, 180, 180)],
+        u=[(0, 1, 0)],
+        v=[(0, 0, 1)],
+        rows=10,
+        columns=10,
+        pixel_mm=(60, 60),
+    )
+    analog, fast = both(deep, view, 100.0, 400_000, 4096, None)
+    assert 10.0 < fast.multiple.events / fast.multiple.histories < 100.0
+    area = 36.0 * 100 * 1000.0  # cm2 of 100 pixels, eV a keV
+    total, (mean, error) = analog.total("multiple"), fast.mean(process="multiple")
+    assert abs(mean - total.value / area) < 4.0 * np.hypot(error, total.error / area)
