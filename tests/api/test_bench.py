@@ -32,7 +32,7 @@ COLUMNS = (
 
 def run(*words: str, cwd) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-m", "physsim.cli", "bench", "raytrace", *words],
+        [sys.executable, "-P", "-m", "physsim", "bench", "raytrace", *words],
         cwd=cwd,
         text=True,
         capture_output=True,

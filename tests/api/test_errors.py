@@ -193,6 +193,6 @@ def test_debug_shows_the_traceback():
 
 
 def test_unknown_command_is_bad_input():
-    done = subprocess.run([sys.executable, "-P", "-m", "physsim.cli", "simulat"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-m", "physsim", "simulat"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "simulat" in done.stderr

@@ -170,7 +170,7 @@ def test_command_line(tmp_path):
 @pytest.mark.parametrize("options", [["--kvp", "190"], ["--kvp", "80", "--filter", "Al"],
                                      ["--kvp", "80", "--spec", "x.toml"]])
 def test_command_line_refuses_with_status_2(options):
-    command = [sys.executable, "-P", "-m", "physsim.cli", "spectrum", *options]
+    command = [sys.executable, "-P", "-m", "physsim", "spectrum", *options]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("physsim: ")

@@ -1,4 +1,4 @@
-"""`python -m physsim.cli`."""
+"""`python -m physsim`."""
 
 from physsim.cli import main
 
