@@ -101,9 +101,11 @@ class ScatterView:
     def __init__(
         self, labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
         material_density: NDArray[np.float32], words: NDArray[np.int32], cell_cm: Sequence[float],
-        voxel_cm: Sequence[float], functions: NDArray[np.float32], tables: dict[str, Any], source: dict[str, Any],
+        voxel_cm: Sequence[float], coefficients: NDArray[np.float32], functions: NDArray[np.float32],
+        tables: dict[str, Any], source: dict[str, Any],
         cutoff_kev: float, steps_per_cm: float, edges: bool, /,
     ) -> None: ...
+    def depths(self, energy_kev: float, cells: int, threads: int, isa: str, /) -> NDArray[np.float32]: ...
     def first(
         self, targets: dict[str, Any], column: NDArray[np.float32], row: NDArray[np.float32], seed: int, stream: int,
         first: int, count: int, sums: _Doubles, threads: int, isa: str, /,

@@ -43,6 +43,12 @@ ScatterSource scatter_source_of(const py::dict& fields) {
         throw std::invalid_argument("the spectrum's arrays must have one length");
     source.energy_bins = static_cast<int32_t>(cumulative.size());
     source.cumulative = cumulative.data(), source.low_kev = low_kev.data(), source.width_kev = width_kev.data();
+    if (fields.contains("row_share")) {
+        const auto rows = table_array<float>(fields, "row_share", 1), cells = table_array<float>(fields, "cell_share", 2);
+        if (rows.size() == 0 || cells.shape(0) != rows.size() || cells.shape(1) != rows.size()) throw std::invalid_argument("cell_share must be (n, n) for n rows");
+        source.field_cells = static_cast<int32_t>(rows.size());
+        source.row_share = rows.data(), source.cell_share = cells.data();
+    }
     return source;
 }
 

@@ -86,9 +86,9 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
 class ScatterView {
   public:
     ScatterView(const py::array& labels, const py::object& density, const Floats& material_density, const py::array_t<int32_t, py::array::c_style>& words,
-                const std::array<float, 3>& cell_cm, const std::array<float, 3>& voxel_cm, const Floats& functions, const py::dict& tables,
+                const std::array<float, 3>& cell_cm, const std::array<float, 3>& voxel_cm, const Floats& coefficients, const Floats& functions, const py::dict& tables,
                 const py::dict& source, double cutoff_kev, double steps_per_cm, bool edges)
-        : fine_{labels, density, material_density}, words_(words), functions_(functions), tables_(tables), source_(source) {
+        : fine_{labels, density, material_density}, words_(words), coefficients_(coefficients), functions_(functions), tables_(tables), source_(source) {
         scene_.fine = fine_.voxels();
         scene_.tables = photon_tables_of(tables_);
         BasisVoxels& cells = scene_.cells;
@@ -102,8 +102,30 @@ class ScatterView {
         cells.edges = edges;
         if (functions_.size() != static_cast<py::ssize_t>(scene_.tables.rows) * 8) throw std::invalid_argument("functions must be (rows, 8)");
         cells.functions = functions_.data();
+        if (coefficients_.size() != material_density.size() * MOST_BASIS) throw std::invalid_argument("coefficients must be (materials, 3)");
+        FineVoxels& fine = scene_.fine;
+        fine.coefficient = coefficients_.data(), fine.steps_per_cm = 0.0f;
+        for (size_t a = 0; a < 3; a++) {
+            fine.size_cm[a] = voxel_cm[a] * static_cast<float>(fine.shape[a]);
+            fine.steps_per_cm = std::max(fine.steps_per_cm, fine.voxels_per_cm[a]);
+        }
         scene_.source = scatter_source_of(source_);
         scene_.cutoff_kev = static_cast<float>(cutoff_kev);
+    }
+
+    // (cells, cells) optical depths at an energy over the field.
+    py::array_t<float> depths(double energy_kev, int cells, int threads, const std::string& isa) const {
+        if (cells < 1) throw std::invalid_argument("a field has cells");
+        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
+        py::array_t<float> found({cells, cells});
+        float* depth = found.mutable_data();
+        py::gil_scoped_release release;
+        Queue rows;
+        Team(threads).run([&](int) {
+            int row;
+            while (rows.take(cells, row)) histories.depths(scene_, static_cast<float>(energy_kev), cells, row, depth + static_cast<int64_t>(row) * cells);
+        });
+        return found;
     }
 
     // Single scatter by shared Sobol points: points first ..< first + count of every replicate onto sums (replicates, 2, targets).
@@ -189,7 +211,7 @@ class ScatterView {
 
     FineArrays fine_;
     py::array_t<int32_t, py::array::c_style> words_;
-    Floats functions_;
+    Floats coefficients_, functions_;
     py::dict tables_, source_;
     ScatterScene scene_ = {};
 };
@@ -198,7 +220,8 @@ void bind_scatter_nodes(py::module_& m) {
     m.def("basis_cells", &basis_cells);
     py::class_<ScatterView>(m, "ScatterView")
         .def(py::init<const py::array&, const py::object&, const Floats&, const py::array_t<int32_t, py::array::c_style>&,
-                      const std::array<float, 3>&, const std::array<float, 3>&, const Floats&, const py::dict&, const py::dict&, double, double, bool>())
+                      const std::array<float, 3>&, const std::array<float, 3>&, const Floats&, const Floats&, const py::dict&, const py::dict&, double, double, bool>())
+        .def("depths", &ScatterView::depths)
         .def("first", &ScatterView::first)
         .def("multiple", &ScatterView::multiple);
 }

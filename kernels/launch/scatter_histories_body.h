@@ -43,7 +43,7 @@ static void layer_means(const FineVoxels& fine, const float* coefficient, const 
         }
 }
 
-static const ScatterHistories histories_table = {PHYSSIM_ISA_NAME, first_events, history_events, layer_means};
+static const ScatterHistories histories_table = {PHYSSIM_ISA_NAME, first_events, history_events, field_depths, layer_means};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -75,11 +75,14 @@ PHYSSIM_HD bool scatter_on(const ScatterScene& scene, Walker& walker, const Matt
 // Flies to the next collision; false: the photon left.
 PHYSSIM_HD bool fly_on(const ScatterScene& scene, Walker& walker, Matter& matter, const Stream& stream, uint64_t history, uint32_t& block) {
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, walker.energy);
+    const CellMedium medium = {scene.cells, functions};
+    Passage passage;
+    pass(medium, walker.at, walker.along, 1e30f, passage);
+    const float whole = passage.whole();
+    if (!(whole > 1e-6f)) return false;
     const PhiloxWords<Word> words = block_of(stream, history, block++);
     float depth, weight = 1.0f;
     if (walker.order < FORCED_ORDERS) {
-        const float whole = go(scene.cells, functions, walker.at, walker.along, 1e30f, 1e30f).optical_depth;
-        if (!(whole > 1e-6f)) return false;
         const float rate = 1.0f - STRETCH * (walker.along[0] * scene.targets.normal[0] + walker.along[1] * scene.targets.normal[1] + walker.along[2] * scene.targets.normal[2]);
         const float stays = 1.0f - exp2_of_minus(rate * whole * 1.44269504f), u = uniform(words.a);
         const float left = 1.0f - u * stays;  // exp(-rate x depth)
@@ -89,7 +92,8 @@ PHYSSIM_HD bool fly_on(const ScatterScene& scene, Walker& walker, Matter& matter
     } else {
         depth = exponential(words.a);
     }
-    const Way way = go(scene.cells, functions, walker.at, walker.along, depth, 1e30f);
+    if (!(depth < whole)) return false;
+    const Stop way = stop_at(passage, depth);
     if (!(way.attenuation > 0.0f)) return false;
     for (int a = 0; a < 3; a++) walker.at[a] += way.distance * walker.along[a];
     matter = matter_at(scene.fine, walker.at);
@@ -101,7 +105,8 @@ PHYSSIM_HD bool fly_on(const ScatterScene& scene, Walker& walker, Matter& matter
     }
     const float distance = sqrtf(squared);
     for (int a = 0; a < 3; a++) straight[a] /= distance;
-    walker.before = go(scene.cells, functions, source, straight, 1e30f, distance).optical_depth;
+    pass(medium, source, straight, distance, passage);
+    walker.before = passage.whole();
     return walker.weight > 0.0f;
 }
 

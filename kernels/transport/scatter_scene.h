@@ -1,4 +1,5 @@
-// What the histories of scatter images read: the phantom's own voxels for what is hit, the cells of basis densities for how far.
+// What the histories of scatter images read: the phantom's own voxels for the ways to collisions and for what is hit, the cells of
+// basis densities for the many rays from there to the targets.
 #pragma once
 #include "transport/basis_voxels.h"
 #include "transport/scatter_collision.h"
@@ -14,6 +15,9 @@ struct FineVoxels {
     const void* density;        // relative, float16 or float32, or null: 1 everywhere
     int32_t density_bytes;
     const float* material_density;  // g/cm3
+    const float* coefficient;       // (materials, MOST_BASIS): attenuation per g/cm3 = sum over k of coefficient_k x the basis function f_k
+    float size_cm[3];
+    float steps_per_cm;             // of the midpoint rule
 };
 
 struct ScatterScene {

@@ -21,6 +21,8 @@ struct ScatterSource {
     double solid_angle;                                   // of the field
     int32_t energy_bins;
     const float *cumulative, *low_kev, *width_kev;        // share of the photons in this bin and those before
+    int32_t field_cells;                                  // n: the field in n x n equal cells, for first_collision; 0: uniform
+    const float *row_share, *cell_share;                  // (n), (n, n): points in rows, in cells of a row, up to this one; each ends with 1
 };
 
 // A collision on the way to every pixel. `weight` is the estimate's factor before the scattering angle is known.

@@ -26,6 +26,7 @@ from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.montecarlo_result import variance_of_variance
 from physsim.transport.node_spline import NodeSpline, node_spline
+from physsim.transport.scatter_focus import focused
 from physsim.transport.scatter_image import (
     MultipleScatter,
     ScatterImage,
@@ -37,14 +38,14 @@ from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
 
 Floats = NDArray[np.float64]
 
-CELL_MM = 4.0
-REPLICATES = 16  # of the Sobol points
+CELL_MM = 8.0
+REPLICATES = 8  # of the Sobol points
 BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
 NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
 _CELL_OF_NODE = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
-_FIRST_POINTS, _FIRST_HISTORIES = 4, 16  # of a replicate, of a batch
+_FIRST_POINTS, _FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 _MOST_STEPS = 40  # looks: 2^20 times the first
 
 
@@ -65,9 +66,9 @@ def scatter_image(
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
     scatter errs by more than half of the `relative_error` asked for. `cell_mm`: rays meet the phantom in cells about
-    this wide, of mean density; None: in its voxels (slower). Means bias: those of 4 mm lower single Compton scatter of
-    a thorax by 0.7 %, those of 8 mm by 1.6 % and all scatter by 1.3 % (docs/design/scatter.md); the standard errors do
-    not hold that. The same seed gives the same bits on any number of threads.
+    this wide, of mean density; None: in its voxels (slower). Means bias: those of 8 mm lower single Compton
+    scatter of a thorax by 0.4 %, those of 4 mm by 0.1 % (docs/design/scatter.md); the standard errors do not hold that.
+    The same seed gives the same bits on any number of threads.
 
     Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a bowtie, overlays.
     Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
@@ -173,11 +174,14 @@ class _Job:
 
     def __post_init__(self) -> None:
         view = self.scene.view(self.source, self.run.cutoff_kev)
+        focus = self.scene.view(focused(self.scene, self.source, self.threads), self.run.cutoff_kev)
         object.__setattr__(self, "view", view)
+        object.__setattr__(self, "focus", focus)
         object.__setattr__(self, "fields", target_fields(self.geometry, self.scene))
         object.__setattr__(self, "isa", instruction_set())
 
-    view: Any = None
+    view: Any = None  # for multiple scatter: rare great weights off the focus would make its error heavy-tailed
+    focus: Any = None  # for single scatter
     fields: Any = None
     isa: str = ""
 
@@ -201,7 +205,7 @@ class _Single:
         if points <= self.points:
             return
         job = self._job
-        job.view.first(
+        job.focus.first(
             {**job.fields, "cell": (job.cell, job.cell)},
             self._column,
             self._row,

@@ -33,15 +33,16 @@ _MOST_CELLS = 2**24  # float32 counts them
 class ScatterScene:
     """Arrays of one phantom for every view of it.
 
-    `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `cell_cm` along x, y, z. `functions`: (rows of the
-    tables, 8) float32. `basis_error`: largest relative error of mu/rho by the basis, 15 keV and above. `edges`:
-    whether an absorption edge lies there.
+    `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `cell_cm` along x, y, z. `coefficients`:
+    (materials, 3) and `functions`: (rows of the tables, 8) float32, per count of a word. `basis_error`: largest
+    relative error of mu/rho by the basis, 15 keV and above. `edges`: whether an absorption edge lies there.
     """
 
     fine: tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float32]]
     cells: NDArray[np.int32]
     cell_cm: tuple[float, float, float]
     voxel_cm: tuple[float, float, float]
+    coefficients: NDArray[np.float32]
     functions: NDArray[np.float32]
     tables: dict[str, Any]
     grid: Grid
@@ -55,6 +56,7 @@ class ScatterScene:
             self.cells,
             self.cell_cm,
             self.voxel_cm,
+            self.coefficients,
             self.functions,
             self.tables,
             source,
@@ -130,6 +132,7 @@ def pack_scatter_scene(
     used = functions.shape[1] // 2
     scaled[:, :used] = functions[:, :used] * units[:used]
     scaled[:, 4 : 4 + used] = functions[:, used:] * units[:used]
+    own = coefficients / np.where(units > 0.0, units, 1.0)
     size = spacing * CM_PER_MM
     wide = size * np.array(factor)
     return ScatterScene(
@@ -137,6 +140,7 @@ def pack_scatter_scene(
         words,
         (float(wide[0]), float(wide[1]), float(wide[2])),
         (float(size[0]), float(size[1]), float(size[2])),
+        own.astype(np.float32),
         scaled.astype(np.float32),
         dict(tables.arrays()),
         phantom.grid,

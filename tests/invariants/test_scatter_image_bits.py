@@ -77,7 +77,7 @@ def test_single_and_multiple_add_up():
     found = ps.scatter_image(phantom(), VIEW, 60.0, ps.MonteCarlo(histories=512), threads=1)
     parts = [found.image(process) for process in ("compton", "rayleigh", "multiple")]
     np.testing.assert_allclose(sum(parts), found.image(), rtol=1e-12)
-    assert found.deviations().shape == (16 + 32, 5, 7)
+    assert found.deviations().shape == (8 + 32, 5, 7)
     np.testing.assert_allclose(found.error() ** 2, (found.deviations() ** 2).sum(axis=0))
     assert found.cell_mm is not None
     assert found.basis_error < 0.01
