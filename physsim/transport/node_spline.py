@@ -7,6 +7,7 @@ there) take the place of a floor far below the mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class NodeSpline:
         return images, np.stack([checks * _sum(self.check.T * one[:, None]) for one in relative])
 
 
+@lru_cache(maxsize=16)
 def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
     """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them."""
     node_column, node_row = _even(columns, across), _even(rows, along)

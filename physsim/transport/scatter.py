@@ -42,10 +42,10 @@ CELL_MM = 8.0
 REPLICATES = 8  # of the Sobol points
 BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
 NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
-_CELL_OF_NODE = 0.25  # of the distance of two nodes: what a node is the mean of
+NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
-_FIRST_POINTS, _FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
+FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 _MOST_STEPS = 40  # looks: 2^20 times the first
 
 
@@ -115,16 +115,11 @@ def one_view(
     run: MonteCarlo,
     seed: int,
     threads: int,
-    grid: tuple[int, int] | None = None,
 ) -> ScatterImage:
-    """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost.
-
-    `grid`: places across and along that reach the detector's edges, in place of the geometry's pixels.
-    """
-    fields, cell = source_fields(geometry, beam, scene), 1.0 if grid is None else _CELL_OF_NODE
-    job = _Job(scene, geometry if grid is None else coarse_view(geometry, grid), fields, run, seed, threads, cell)
+    """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost."""
+    job = ViewJob(scene, geometry, source_fields(geometry, beam, scene), run, seed, threads, 1.0)
     began, level = time.monotonic(), 0
-    single, multiple = _Single(job), _Multiple(job, NODE_LEVELS[0])
+    single, multiple = SingleSums(job), MultipleSums(job, NODE_LEVELS[0])
     while True:
         single.grow()
         multiple.grow()
@@ -138,7 +133,7 @@ def one_view(
         if not coarse or level + 1 == len(NODE_LEVELS):
             break
         level += 1
-        multiple = _Multiple(job, NODE_LEVELS[level])
+        multiple = MultipleSums(job, NODE_LEVELS[level])
     reached = reached and (run.relative_error is None or not coarse)
     result = ScatterImage(
         single.images(),
@@ -163,7 +158,9 @@ def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class ViewJob:
+    """What the sums of one view share."""
+
     scene: ScatterScene
     geometry: Geometry
     source: dict[str, Any]
@@ -186,10 +183,10 @@ class _Job:
     isa: str = ""
 
 
-class _Single:
+class SingleSums:
     """Sums of the Sobol points on all pixels."""
 
-    def __init__(self, job: _Job) -> None:
+    def __init__(self, job: ViewJob) -> None:
         self._job, self.points = job, 0
         rows, columns = job.geometry.rows, job.geometry.columns
         pixel = np.minimum(np.arange(_padded(rows * columns)), rows * columns - 1)
@@ -199,9 +196,11 @@ class _Single:
         self._sums = np.zeros((REPLICATES, 2, pixel.size))
 
     def grow(self) -> None:
-        self.grow_to(_next(self.points, _FIRST_POINTS))
+        """To the next of the pre-set numbers."""
+        self.grow_to(next_count(self.points, FIRST_POINTS))
 
     def grow_to(self, points: int) -> None:
+        """Points of each replicate."""
         if points <= self.points:
             return
         job = self._job
@@ -220,10 +219,12 @@ class _Single:
         self.points = points
 
     def images(self) -> Floats:
+        """(replicates, 2 processes, rows, columns)."""
         shape = self._job.geometry.shape[1:]
         return np.asarray(self._sums[:, :, : shape[0] * shape[1]].reshape(REPLICATES, 2, *shape) / self.points)
 
     def mean_and_variance(self) -> tuple[float, float]:
+        """Mean over pixels, and the mean variance of a pixel."""
         images = self.images().sum(axis=1)
         return float(images.mean()), float(images.var(axis=0, ddof=1).mean()) / REPLICATES
 
@@ -233,25 +234,26 @@ class _Single:
         return float(self.points * REPLICATES * len(self._column))
 
 
-class _Multiple:
+class MultipleSums:
     """Sums of the histories on nodes and checks."""
 
-    def __init__(self, job: _Job, nodes: tuple[int, int]) -> None:
+    def __init__(self, job: ViewJob, nodes: tuple[int, int]) -> None:
         self._job, self._shape, self.histories, self.events = job, nodes, 0, 0
         geometry = job.geometry
-        self._spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes)
-        column, row = self._spline.targets()
+        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes)
+        column, row = self.spline.targets()
         fill = np.minimum(np.arange(_padded(len(column))), len(column) - 1)
         self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
         self._kept = len(column)
         self._sums = np.zeros((BATCHES, fill.size))
         self._cell = tuple(
-            _CELL_OF_NODE * pixels / (count - 1)
+            NODE_CELL * pixels / (count - 1)
             for pixels, count in zip((geometry.columns, geometry.rows), nodes, strict=True)
         )
 
     def grow(self) -> None:
-        self.grow_to(_next(self.histories, _FIRST_HISTORIES))
+        """To the next of the pre-set numbers."""
+        self.grow_to(next_count(self.histories, FIRST_HISTORIES))
 
     def grow_to(self, histories: int) -> None:
         """Of each batch."""
@@ -272,19 +274,23 @@ class _Multiple:
         )
         self.histories = histories
 
-    def _values(self) -> Floats:
+    def values(self) -> Floats:
+        """(batches, nodes and then checks)."""
         return np.asarray(self._sums[:, : self._kept] / self.histories)
 
     def mean_and_variance(self) -> tuple[float, float]:
-        values = self._values()
+        """Mean over nodes, and the mean variance of a node."""
+        values = self.values()
         return float(values.mean()), float(values.var(axis=0, ddof=1).mean()) / BATCHES
 
     @property
     def cost(self) -> float:
+        """Rays so far, histories counted as rays."""
         return float(self.events * (len(self._column) + _HISTORY_RAYS))
 
     def result(self) -> MultipleScatter:
-        values, nodes = self._values(), self._spline.nodes
+        """The image of all pixels with its errors."""
+        values, nodes = self.values(), self.spline.nodes
         mean = values.mean(axis=0)
         apart = (values - mean) / np.sqrt(BATCHES * (BATCHES - 1.0))
         shape = self._job.geometry.shape[1:]
@@ -293,8 +299,8 @@ class _Multiple:
             return MultipleScatter(
                 nothing, np.zeros((BATCHES, *shape)), self.histories * BATCHES, self.events, self._shape, 0.0, 0.0, 0.0
             )
-        image, checks = self._spline.image(mean[:nodes])
-        deviations, check_apart = self._spline.deviations(mean[:nodes], apart[:, :nodes])
+        image, checks = self.spline.image(mean[:nodes])
+        deviations, check_apart = self.spline.deviations(mean[:nodes], apart[:, :nodes])
         off = checks - mean[nodes:]
         noise = ((check_apart - apart[:, nodes:]) ** 2).sum(axis=0)
         scale = float(image.mean())
@@ -311,7 +317,7 @@ class _Multiple:
         )
 
 
-def _until(job: _Job, single: _Single, multiple: _Multiple, began: float) -> bool:
+def _until(job: ViewJob, single: SingleSums, multiple: MultipleSums, began: float) -> bool:
     """Whether the aim was reached."""
     run = job.run
     if run.histories is not None:
@@ -336,7 +342,7 @@ def _until(job: _Job, single: _Single, multiple: _Multiple, began: float) -> boo
     return False
 
 
-def _next(count: int, first: int) -> int:
+def next_count(count: int, first: int) -> int:
     """The next of first x (1, 1.5, 2, 3, 4, 6, ...)."""
     step = first
     while True:

@@ -1,0 +1,217 @@
+"""The node views of a scatter scan: all grow together, so that what is compared and averaged holds equally much.
+
+Each view has random numbers of its own: errors are independent from view to view and average out over the angle.
+(With common ones neighbours' errors correlate by 0.7 and nothing averages out.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.portable import exp, log
+from physsim.spec.geometry import Geometry
+from physsim.spec.scatter import MonteCarlo
+from physsim.spec.spectrum import Spectrum
+from physsim.transport.node_spline import FLOOR, NodeSpline, spline_weights
+from physsim.transport.scatter import (
+    BATCHES,
+    FIRST_HISTORIES,
+    FIRST_POINTS,
+    NODE_CELL,
+    NODE_LEVELS,
+    REPLICATES,
+    MultipleSums,
+    SingleSums,
+    ViewJob,
+    coarse_view,
+    next_count,
+)
+from physsim.transport.scatter_image import source_fields
+from physsim.transport.scatter_scene import ScatterScene
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class NodeImages:
+    """What node views know: `images` (nodes, rows, columns) keV/cm2 per history on the grid, `variances` (the same).
+
+    multiple_error: RMS over views of the spline of multiple scatter against its checks, over the mean scatter, noise
+    taken off; `multiple_noise`: one standard error of that, by the spread over views.
+    """
+
+    images: Floats
+    variances: Floats
+    multiple_error: float
+    multiple_noise: float
+
+
+class NodeViews:
+    """Sums of single and multiple scatter in some views of a scan, on a grid of places that reaches the edges."""
+
+    def __init__(
+        self,
+        scene: ScatterScene,
+        geometry: Geometry,
+        beam: Spectrum,
+        run: MonteCarlo,
+        grid: tuple[int, int],
+        seed: int,
+        threads: int,
+    ) -> None:
+        self._scene, self._geometry, self._beam, self._run = scene, geometry, beam, run
+        self._grid, self._seed, self._threads, self._level = grid, seed, threads, 0
+        self.views: list[int] = []
+        self._jobs: list[ViewJob] = []
+        self._single: list[SingleSums] = []
+        self._multiple: list[MultipleSums] = []
+        self.points, self.histories = FIRST_POINTS, FIRST_HISTORIES
+
+    def add(self, views: list[int]) -> None:
+        """More views, which catch up with the others."""
+        jobs = [self._job(view, self._grid, NODE_CELL) for view in views]
+        self.views += views
+        self._jobs += jobs
+        self._single += [SingleSums(job) for job in jobs]
+        self._multiple += [MultipleSums(job, NODE_LEVELS[self._level]) for job in jobs]
+        self._catch_up()
+
+    def grow(self) -> None:
+        """Grows the part that lowers the mean variance most for its cost."""
+        single = np.array([one.mean_and_variance() for one in self._single])
+        multiple = np.array([one.mean_and_variance() for one in self._multiple])
+        cost = [sum(one.cost for one in part) for part in (self._single, self._multiple)]
+        if single[:, 1].mean() * cost[1] > multiple[:, 1].mean() * cost[0]:
+            self.points = next_count(self.points, FIRST_POINTS)
+        else:
+            self.histories = next_count(self.histories, FIRST_HISTORIES)
+        self._catch_up()
+
+    def grow_to(self, histories: int) -> None:
+        """Photons of the multiple scatter of each view; an eighth as many Sobol points."""
+        self.points = max(self.points, -(-histories // (8 * REPLICATES)))
+        self.histories = max(self.histories, -(-histories // BATCHES))
+        self._catch_up()
+
+    def refine_multiple(self) -> bool:
+        """Starts multiple scatter anew on more nodes; False where there are no more."""
+        if self._level + 1 == len(NODE_LEVELS):
+            return False
+        self._level += 1
+        self._multiple = [MultipleSums(job, NODE_LEVELS[self._level]) for job in self._jobs]
+        self._catch_up()
+        return True
+
+    def noise(self) -> tuple[float, float]:
+        """Mean scatter, and the mean variance of a place, quickly: multiple scatter by its nodes."""
+        single = np.array([one.mean_and_variance() for one in self._single])
+        multiple = np.array([one.mean_and_variance() for one in self._multiple])
+        return float((single + multiple)[:, 0].mean()), float((single + multiple)[:, 1].mean())
+
+    def photons(self) -> int:
+        """Histories of multiple scatter so far, all views."""
+        return self.histories * BATCHES * len(self.views)
+
+    def images(self) -> NodeImages:
+        """In the order of `views`."""
+        single = np.stack([one.images().sum(axis=1) for one in self._single])
+        values = np.stack([one.values() for one in self._multiple])
+        everywhere = _everywhere(self._multiple[0].spline)
+        nodes = self._multiple[0].spline.nodes
+        mean = values.mean(axis=1)
+        safe = np.maximum(mean, FLOOR * max(float(mean.max()), 1e-300))
+        apart = (values - mean[:, None]) / np.sqrt(BATCHES * (BATCHES - 1.0))
+        found = exp(_weighted(log(safe[:, :nodes]), everywhere))
+        relative = _weighted(apart[..., :nodes] / safe[:, None, :nodes], everywhere)
+        places = self._grid[0] * self._grid[1]
+        checked = found[:, places:]
+        noise = ((checked[:, None] * relative[..., places:] - apart[..., nodes:]) ** 2).sum(axis=1)
+        off = (((checked - mean[:, nodes:]) ** 2) - noise).mean(axis=1)
+        shape = (len(self.views), self._grid[1], self._grid[0])
+        variances = single.var(axis=1, ddof=1) / REPLICATES
+        variances = variances + ((found[:, None, :places] * relative[..., :places]) ** 2).sum(axis=1).reshape(shape)
+        images = single.mean(axis=1) + found[:, :places].reshape(shape)
+        scale = max(float(images.mean()), 1e-300)
+        error, spread = max(float(off.mean()), 0.0), float(off.std()) / np.sqrt(len(off))
+        return NodeImages(images, variances, float(np.sqrt(error)) / scale, float(np.sqrt(spread)) / scale)
+
+    def detector_error(self, view: int, across: Floats, along: Floats) -> tuple[float, float]:
+        """Mean squared error of single scatter between the grid's places in a view, and its mean.
+
+        The same photons are scored on a grid twice as fine, so that chance cancels. `across`, `along`: weights
+        (fine, grid) of the interpolation.
+        """
+        job = self._job(view, (2 * self._grid[0] - 1, 2 * self._grid[1] - 1), 2.0 * NODE_CELL)
+        sums = SingleSums(job)
+        sums.grow_to(self.points)
+        direct = sums.images().sum(axis=1).mean(axis=0)
+        found = detector_image(np.ascontiguousarray(direct[::2, ::2]), across, along)
+        return float(((found - direct) ** 2).mean()), float(direct.mean())
+
+    def _job(self, view: int, grid: tuple[int, int], cell: float) -> ViewJob:
+        geometry = self._geometry[view]
+        digest = hashlib.blake2b(f"view {view} of scan {self._seed}".encode(), digest_size=8).digest()
+        return ViewJob(
+            self._scene,
+            coarse_view(geometry, grid),
+            source_fields(geometry, self._beam, self._scene),
+            self._run,
+            int.from_bytes(digest, "little"),
+            1,
+            cell,
+        )
+
+    def _catch_up(self) -> None:
+        """Views side by side, one thread each: the same bits on any number of threads."""
+
+        def one(number: int) -> None:
+            self._single[number].grow_to(self.points)
+            self._multiple[number].grow_to(self.histories)
+
+        if self._threads == 1:
+            for number in range(len(self.views)):
+                one(number)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(one, range(len(self.views))))
+
+
+def fine_weights(count: int) -> Floats:
+    """(2 count - 1, count) weights of the spline through evenly spaced places at them and amid them."""
+    return spline_weights(np.arange(count, dtype=np.float64), 0.5 * np.arange(2 * count - 1, dtype=np.float64))
+
+
+def detector_image(grid: Floats, across: Floats, along: Floats) -> Floats:
+    """(places along, places across) from (rows, columns): a spline of the logarithm across, a plain one along.
+
+    Few rows change slowly; the plain one spares the exponential of every pixel.
+    """
+    lowest = FLOOR * max(float(grid.max()), 1e-300)
+    known = log(np.maximum(grid, lowest))
+    rows = np.zeros((len(grid), len(across)))
+    for c in range(grid.shape[1]):
+        rows += known[:, c, None] * across[:, c]
+    rows = exp(rows)
+    found = np.zeros((len(along), len(across)))
+    for r in range(len(rows)):
+        found += along[:, r, None] * rows[r]
+    return np.maximum(found, lowest)
+
+
+def _everywhere(spline: NodeSpline) -> Floats:
+    """(places and then checks, nodes)."""
+    tensor = spline.rows[:, None, :, None] * spline.columns[None, :, None, :]
+    return np.concatenate([tensor.reshape(-1, spline.nodes), spline.check])
+
+
+def _weighted(values: Floats, weights: Floats) -> Floats:
+    """(..., nodes) x (places, nodes) summed over nodes in order."""
+    found = np.zeros((*values.shape[:-1], len(weights)))
+    for j in range(weights.shape[1]):
+        found += values[..., j, None] * weights[:, j]
+    return found
