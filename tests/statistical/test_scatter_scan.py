@@ -69,7 +69,7 @@ def test_node_views_are_added_where_a_face_turns_edge_on():
 
 
 def test_too_few_node_views_are_told():
-    """With 12 node views of a box and no leave to add any, the figure is beyond its noise and 3 % (8 % is true)."""
+    """With 12 node views of a box and no leave to add any, the figure is beyond 3 % and bounds the true error."""
     found = ps.scatter_scan(box(), scan(48), 60.0, RUN, node_views=12, grid=(10, 6), seed=2, threads=2)
     assert found.interpolation_error > 0.03
     direct = ps.scatter_scan(box(), scan(48), 60.0, RUN, node_views=48, grid=(10, 6), seed=5, threads=2)
