@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from physsim.cli.bench import bench
+from physsim.cli.bench import Columns, bench, benchmark_module, show
+
+COLUMNS: Columns = {
+    "job": ("job", ""),
+    "code": ("code", ""),
+    "threads": ("threads", "d"),
+    "histories_per_s": ("histories/s", ".3g"),
+    "error": ("error", ".2%"),
+    "figure_of_merit": ("1/(e2 s)", ".3g"),
+    "seconds_to_5_percent": ("s to 5 %", ".3g"),
+    "seconds_to_2_percent": ("2 %", ".3g"),
+    "seconds_to_1_percent": ("1 %", ".3g"),
+    "startup_seconds": ("start-up", ".2g"),
+    "rss_mb": ("MiB", ".0f"),
+    "joules": ("J", ".3g"),
+}
 
 
 @bench.command()
@@ -33,68 +44,22 @@ def montecarlo(
 
     Example: physsim bench montecarlo --json
     """
-    from physsim.errors import InvalidInput, PhyssimError, message
-    from physsim.io.atomic import check_output, written_whole
+    from physsim.errors import InvalidInput, message
 
-    try:
-        benchmark: Any = importlib.import_module("physsim._benchmarks.montecarlo")
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("physsim._benchmarks"):
-            raise
-        raise PhyssimError(
-            message("physsim._benchmarks", "not in this installation", "Run `pip install .` in the source tree.")
-        ) from None
+    benchmark = benchmark_module("montecarlo")
     if mcgpu_water is not None and mcgpu is None:
         raise InvalidInput(message("--mcgpu-water", "it has no effect without --mcgpu", "Leave it out."))
-    if out is not None:
-        check_output(out, overwrite)
-    result = benchmark.measure(
-        threads=threads,
-        histories=histories,
-        rounds=rounds,
-        quick=quick,
-        mcgpu_executable=mcgpu,
-        mcgpu_water=mcgpu_water,
+    show(
+        lambda: benchmark.measure(
+            threads=threads,
+            histories=histories,
+            rounds=rounds,
+            quick=quick,
+            mcgpu_executable=mcgpu,
+            mcgpu_water=mcgpu_water,
+        ),
+        COLUMNS,
+        as_json,
+        out,
+        overwrite,
     )
-    if out is not None:
-        with written_whole(out, overwrite) as temporary:
-            temporary.write_text(json.dumps(result, indent=1) + "\n")
-    if as_json:
-        typer.echo(json.dumps(result, indent=1))
-    else:
-        _print_tables(result)
-    if result["failed"]:
-        raise typer.Exit(1)
-
-
-COLUMNS = {
-    "job": ("job", ""),
-    "code": ("code", ""),
-    "threads": ("threads", "d"),
-    "histories_per_s": ("histories/s", ".3g"),
-    "error": ("error", ".2%"),
-    "figure_of_merit": ("1/(e2 s)", ".3g"),
-    "seconds_to_5_percent": ("s to 5 %", ".3g"),
-    "seconds_to_2_percent": ("2 %", ".3g"),
-    "seconds_to_1_percent": ("1 %", ".3g"),
-    "startup_seconds": ("start-up", ".2g"),
-    "rss_mb": ("MiB", ".0f"),
-    "joules": ("J", ".3g"),
-}
-
-
-def _print_tables(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    table = Table(title=str(result["machine"]["cpu"]))
-    for name, (heading, _) in COLUMNS.items():
-        table.add_column(heading, justify="left" if name in ("job", "code") else "right", no_wrap=True)
-    for row in result["rows"]:
-        table.add_row(*("-" if row[name] is None else format(row[name], style) for name, (_, style) in COLUMNS.items()))
-    console.print(table)
-    for name, value in result["figures"].items():
-        console.print(f"{name:38s} {'-' if value is None else format(value, '.4g')}")
-    for name, reason in result["notes"].items():
-        console.print(f"[dim]{name}: {reason}[/dim]")
