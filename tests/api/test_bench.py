@@ -22,6 +22,7 @@ COLUMNS = (
     "code",
     "threads",
     "seconds",
+    "first_call_seconds",
     "gsteps_per_s",
     "rms_vs_float64",
     "sphere_vs_analytic",
