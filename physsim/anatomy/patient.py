@@ -1,0 +1,193 @@
+"""A patient: the parameters that a body is made of, and how absent ones are drawn."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+import pydantic
+
+from physsim.anatomy.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height, z_scores
+from physsim.anatomy.reference_masses import organ_names, reference_size, target_mass_g
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.randomness import Stream
+from physsim.resources import phantoms_path
+from physsim.spec.base import Spec
+
+BreastClass = Literal["A", "B", "C", "D"]
+_FARTHEST_Z = 5.0  # nobody in two million; beyond it the tables say nothing
+_LEANEST, _STOUTEST = 0.5, 2.6  # of the median body mass index: Box-Cox scores saturate where weights are very skewed
+_BUILD_SD = 0.04  # of the depth at one cross-section; keeps trunks within those of the survey's waists
+_DRAWN_Z = 2.5  # draws are cut here, where the Box-Cox curves are still supported by data
+
+
+class Patient(Spec):
+    """Everything that makes one body, none of it random any more: saved with the phantom, it rebuilds it bit for bit.
+
+    `build`: depth over width of the trunk relative to the average body's, at one cross-section; `posture`: also moves
+    diaphragm and organs; `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: part of the
+    heart's cycle, 0 at the end of diastole; `organ_scale`: factors on the target masses of single organs;
+    `breast_density`: BI-RADS class, for women only; `seed`: the individual's shapes and textures;
+    `sampling_weight`: how many people of the population this one stands for, relative to the others of a cohort.
+
+    Raises InvalidInput for sizes that nobody of that age has (z-scores beyond 5), unknown organs, or a class of breast
+    density for a man.
+    """
+
+    sex: Sex
+    age_years: float
+    height_cm: pydantic.PositiveFloat
+    weight_kg: pydantic.PositiveFloat
+    build: float = pydantic.Field(default=1.0, ge=0.8, le=1.25)
+    posture: Literal["standing", "supine"] = "standing"
+    arms: Literal["down", "up"] = "down"
+    respiration: float = pydantic.Field(default=1.0, ge=0.0, le=1.0)
+    cardiac: float = pydantic.Field(default=0.0, ge=0.0, lt=1.0)
+    organ_scale: dict[str, float] = pydantic.Field(default_factory=dict)
+    breast_density: BreastClass | None = None
+    seed: int = pydantic.Field(default=0, ge=0, lt=2**64)
+    sampling_weight: pydantic.PositiveFloat = 1.0
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self) -> Patient:
+        checked_age(self.age_years)
+        height_cm, weight_kg = height_and_weight(self.sex, self.age_years, 0.0, 0.0)
+        slender = self.bmi_kg_m2 / (weight_kg / (height_cm / 100.0) ** 2)
+        z_height, z_weight = z_scores(self.sex, self.age_years, self.height_cm, self.weight_kg)
+        for what, impossible, z in (
+            (f"height_cm={self.height_cm:g}", abs(z_height) > _FARTHEST_Z, z_height),
+            (
+                f"weight_kg={self.weight_kg:g} at {self.height_cm:g} cm ({self.bmi_kg_m2:.1f} kg/m2)",
+                abs(z_weight) > _FARTHEST_Z or not _LEANEST <= slender <= _STOUTEST,
+                z_weight,
+            ),
+        ):
+            if impossible:
+                raise InvalidInput(
+                    message(
+                        what,
+                        f"{z:+.1f} standard deviations from people of sex {self.sex} and {self.age_years:g} years",
+                        f"The median there is {height_cm:.0f} cm and {weight_kg:.1f} kg; mend age, height or weight.",
+                    )
+                )
+        for organ, factor in self.organ_scale.items():
+            if organ not in organ_names():
+                raise InvalidInput(
+                    message(f"organ_scale={organ!r}", "no organ of that name", did_you_mean(organ, organ_names()))
+                )
+            if not 0.2 <= factor <= 5.0:
+                raise InvalidInput(
+                    message(f"organ_scale[{organ!r}]={factor}", "factors are from 0.2 to 5", "Give for example 1.2.")
+                )
+        if self.breast_density is not None and self.sex == "M":
+            raise InvalidInput(
+                message(f"breast_density={self.breast_density!r}", "classes are those of women", "Leave it out.")
+            )
+        return self
+
+    @property
+    def bmi_kg_m2(self) -> float:
+        """Weight over height squared."""
+        return self.weight_kg / (self.height_cm / 100.0) ** 2
+
+    def target_mass_g(self, organ: str) -> float:
+        """Mass (g) that an organ of the ICRP table should have in this body, `organ_scale` included."""
+        own = target_mass_g(organ, self.sex, self.age_years, self.height_cm, self.weight_kg)
+        return own * self.organ_scale.get(organ, 1.0)
+
+
+def anatomy(
+    sex: Sex | None = None,
+    age: float | None = None,
+    height_cm: float | None = None,
+    weight_kg: float | None = None,
+    bmi: float | None = None,
+    seed: int = 0,
+    **others: Any,
+) -> Patient:
+    """A patient; what is left out is drawn jointly: age given sex, height given both, weight given all three.
+
+    `age` in years; `bmi` (kg/m2) stands in place of the weight; `others`: further parameters of Patient. Every quantity
+    has a random stream of its own, so that fixing one leaves the others' draws as they were; draws are cut at 2.5
+    standard deviations. Sources: phantoms/anatomy/reference.
+
+    >>> anatomy(sex="F", age=54, height_cm=165, weight_kg=72, seed=7).breast_density
+    'B'
+    """
+    if bmi is not None:
+        if weight_kg is not None:
+            raise InvalidInput(message(f"bmi={bmi} and weight_kg={weight_kg}", "one follows from the other",
+                                       "Give one of them."))  # fmt: skip
+        if not 5.0 <= bmi <= 100.0:
+            raise InvalidInput(message(f"bmi={bmi}", "body mass indices are from 5 to 100 kg/m2",
+                                       "Give for example 24."))  # fmt: skip
+    table = _tables("population_us.toml")
+    if sex is None:
+        sex = "F" if _uniform(seed, "sex") < table["share_of_women"] else "M"
+    checked_sex(sex)
+    if age is None:
+        age = _drawn_age(sex, _uniform(seed, "age"), table)
+    checked_age(age)
+    z_height, z_weight = _normal(seed, "height"), _normal(seed, "weight")
+    if height_cm is None:
+        height_cm = round(height_and_weight(sex, age, z_height, 0.0)[0], 1)
+    if bmi is not None:
+        weight_kg = bmi * (height_cm / 100.0) ** 2
+    if weight_kg is None:
+        weight_kg = round(weight_given_height(sex, age, height_cm, z_weight), 2)
+    others.setdefault("build", round(1.0 + _BUILD_SD * _normal(seed, "build"), 3))
+    if sex == "F" and age >= 18.0 and others.get("breast_density") is None:
+        others["breast_density"] = _drawn_density(age, weight_kg, height_cm, _uniform(seed, "breast density"))
+    return Patient(sex=sex, age_years=age, height_cm=height_cm, weight_kg=weight_kg, seed=seed, **others)
+
+
+def reference_patient(sex: Sex, age_years: float, **others: Any) -> Patient:
+    """The ICRP 89 reference body of 0, 1, 5, 10, 15 or 35 years."""
+    from physsim.anatomy.reference_masses import reference_masses
+
+    reference_masses(sex, age_years)  # refuses other ages
+    height_cm, weight_kg = reference_size(sex, age_years)
+    return Patient(
+        sex=sex, age_years=age_years, height_cm=round(height_cm, 6), weight_kg=round(weight_kg, 6), **others
+    )
+
+
+def _drawn_age(sex: Sex, u: float, table: dict[str, Any]) -> float:
+    """Age (years, one decimal) from the table's shares: even within each group of ages."""
+    shares = np.array(table["women" if sex == "F" else "men"])
+    below = np.r_[0.0, np.cumsum(shares / shares.sum())]
+    return round(float(np.interp(u, below, table["age_edges_years"])), 1)
+
+
+def _drawn_density(age_years: float, weight_kg: float, height_cm: float, u: float) -> BreastClass:
+    """BI-RADS class: dense or not from the log odds of age and body mass index, then the class within."""
+    table = _tables("breast_density.toml")
+
+    def log_odds(share: float) -> float:
+        return float(np.log(share / (1.0 - share)))
+
+    by_age = float(np.interp(age_years, table["ages_years"], table["dense_by_age"]))
+    by_bmi = float(np.interp(weight_kg / (height_cm / 100.0) ** 2, table["bmi_kg_m2"], table["dense_by_bmi"]))
+    dense = 1.0 / (1.0 + np.exp(log_odds(table["dense_of_all"]) - log_odds(by_age) - log_odds(by_bmi)))
+    bounds = np.cumsum([(1 - dense) * table["a_of_not_dense"], (1 - dense) * (1 - table["a_of_not_dense"]),
+                        dense * (1 - table["d_of_dense"])])  # fmt: skip
+    classes: tuple[BreastClass, ...] = ("A", "B", "C", "D")
+    return classes[int(np.searchsorted(bounds, u))]
+
+
+def _uniform(seed: int, name: str) -> float:
+    return float(Stream(seed, f"patient {name}").uniform64([0])[0, 0])
+
+
+def _normal(seed: int, name: str) -> float:
+    """A standard normal number, cut at the ends."""
+    low = NormalDist().cdf(-_DRAWN_Z)
+    return NormalDist().inv_cdf(low + (1.0 - 2.0 * low) * _uniform(seed, name))
+
+
+@cache
+def _tables(name: str) -> dict[str, Any]:
+    return tomllib.loads((phantoms_path() / "anatomy" / "reference" / name).read_text(encoding="utf-8"))
