@@ -148,6 +148,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_scatter.h"
 #include "launch/bind_scatter_nodes.h"
 #include "launch/bind_spectral.h"
+#include "launch/bind_tables.h"
 #include "launch/bind_montecarlo.h"
 
 PYBIND11_MODULE(_engine, m) {
@@ -167,4 +168,5 @@ PYBIND11_MODULE(_engine, m) {
     bind_scatter(m);
     bind_scatter_nodes(m);
     bind_spectral(m);
+    bind_tables(m);
 }

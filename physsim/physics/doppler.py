@@ -1,4 +1,7 @@
-"""The tables that the momentum of the electron in Compton scattering is drawn from (kernels/physics/doppler.h)."""
+"""The tables that the momentum of the electron in Compton scattering is drawn from (kernels/physics/doppler.h).
+
+An element's part is found once a process; those of materials are sums.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from physsim import portable
 from physsim.physics.elements import element
-from physsim.physics.scattering_tables import ELECTRON_REST_ENERGY_KEV, HC_KEV_ANGSTROM
+from physsim.physics.scattering_law import ELECTRON_REST_ENERGY_KEV, HC_KEV_ANGSTROM
 from physsim.physics.tables import scattering_tables
 
 Floats = NDArray[np.float64]
@@ -27,17 +30,32 @@ def doppler_bins(fractions: Mapping[str, float]) -> Floats:
 
     A shell takes part up to p_max = p0 - U / (2 p0), so that the electron gets more than its binding energy U.
     """
+    found = np.zeros((2, ROWS, BINS))
+    for symbol, fraction in fractions.items():
+        found += fraction / element(symbol).atomic_weight * electrons_by_bin(symbol)
+    paid, free = found
+    whole, fallback = (np.cumsum(part, axis=1)[:, -1:] for part in (paid, free))
+    return np.asarray(np.where(whole > 1e-9, paid / np.maximum(whole, 1e-9), free / fallback))
+
+
+@cache
+def electrons_by_bin(symbol: str) -> Floats:
+    """(2, ROWS, 128): electrons of an atom in the bins, those that can pay their binding energy and all."""
+    tables = scattering_tables()
+    shells = np.flatnonzero(tables.profile_atomic_number == element(symbol).atomic_number)
     p0 = free_momentum_au(rows_per_angstrom())[:, None]
-    lowest = -LOWEST_AU / (1.0 + LOWEST_AU)
-    place = lowest + (p0 / (1.0 + p0) - lowest) * np.arange(BINS + 1) / BINS
-    ends = place / (1.0 - np.abs(place))
-    total, open_ends = np.zeros((ROWS, BINS)), np.zeros((ROWS, BINS))
-    for electrons, binding_kev, index in _shells(fractions):
+    ends = _bin_ends(p0)
+    grid = _Places(ends)
+    found = np.zeros((2, ROWS, BINS))
+    for side, electrons, binding_kev in zip(_one_sided(shells), tables.profile_electrons[shells],
+                                            tables.profile_binding_kev[shells], strict=True):
         limit = p0 - binding_kev * INVERSE_FINE_STRUCTURE**2 / (2.0 * ELECTRON_REST_ENERGY_KEV * p0)
-        total += electrons * np.diff(_below(index, np.minimum(ends, limit)), axis=1)
-        open_ends += electrons * np.diff(_below(index, ends), axis=1)
-    whole, fallback = (np.cumsum(part, axis=1)[:, -1:] for part in (total, open_ends))
-    return np.where(whole > 1e-9, total / np.maximum(whole, 1e-9), open_ends / fallback)
+        free = grid.below(side)
+        paid = np.where(ends <= limit, free, _Places(limit).below(side))
+        found[0] += electrons * np.diff(paid, axis=1)
+        found[1] += electrons * np.diff(free, axis=1)
+    found.flags.writeable = False
+    return found
 
 
 def rows_per_angstrom() -> Floats:
@@ -51,28 +69,32 @@ def free_momentum_au(x_per_angstrom: Floats) -> Floats:
     return np.asarray(x_per_angstrom * (HC_KEV_ANGSTROM * INVERSE_FINE_STRUCTURE / ELECTRON_REST_ENERGY_KEV))
 
 
-def _shells(fractions: Mapping[str, float]) -> list[tuple[float, float, int]]:
-    """(electrons in mol/g, binding energy in keV, row of the profiles) of all shells of a material."""
+def _bin_ends(p0: Floats) -> Floats:
+    """(ROWS, BINS + 1) momenta in atomic units."""
+    lowest = -LOWEST_AU / (1.0 + LOWEST_AU)
+    place = lowest + (p0 / (1.0 + p0) - lowest) * np.arange(BINS + 1) / BINS
+    return np.asarray(place / (1.0 - np.abs(place)))
+
+
+class _Places:
+    """Where momenta lie between the points of _FINE: looked up once for all shells."""
+
+    def __init__(self, p_au: Floats) -> None:
+        size = np.minimum(np.abs(p_au), _FINE[-1])
+        self._sign = np.sign(p_au)
+        self._index = np.clip(np.searchsorted(_FINE, size, side="right") - 1, 0, _FINE.size - 2)
+        self._along = size - _FINE[self._index]
+
+    def below(self, side: Floats) -> Floats:
+        """Integral of a profile from -100 a.u. to the momenta; `side` is its integral from 0 to _FINE."""
+        slope = np.diff(side) / np.diff(_FINE)
+        return np.asarray(side[-1] + self._sign * (slope[self._index] * self._along + side[self._index]))
+
+
+def _one_sided(shells: NDArray[np.intp]) -> Floats:
+    """(shells, points): integrals of profiles from 0 to _FINE; exponentials of p between the knots, then trapezia."""
     tables = scattering_tables()
-    found = []
-    for symbol, fraction in fractions.items():
-        of = element(symbol)
-        for index in np.flatnonzero(tables.profile_atomic_number == of.atomic_number):
-            found.append((fraction / of.atomic_weight * float(tables.profile_electrons[index]),
-                          float(tables.profile_binding_kev[index]), int(index)))
-    return found
-
-
-def _below(index: int, p_au: Floats) -> Floats:
-    """Integral of a profile from -100 a.u. to p."""
-    side = _one_side(index)
-    return np.asarray(side[-1] + np.sign(p_au) * np.interp(np.abs(p_au), _FINE, side))
-
-
-@cache
-def _one_side(index: int) -> Floats:
-    """Integral of a profile from 0 to _FINE; exponentials of p between the knots, trapezia on a fine grid."""
-    tables = scattering_tables()
-    logs = portable.log(np.maximum(tables.profile[index], 1e-30))
-    profile = portable.exp(np.interp(_FINE, tables.momentum_au, logs))
-    return np.concatenate([[0.0], np.cumsum(0.5 * (profile[1:] + profile[:-1]) * np.diff(_FINE))])
+    logs = portable.log(np.maximum(tables.profile[shells], 1e-30))
+    profile = portable.exp(np.array([np.interp(_FINE, tables.momentum_au, log) for log in logs]))
+    parts = 0.5 * (profile[:, 1:] + profile[:, :-1]) * np.diff(_FINE)
+    return np.concatenate([np.zeros((len(shells), 1)), np.cumsum(parts, axis=1)], axis=1)

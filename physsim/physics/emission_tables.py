@@ -9,9 +9,9 @@ import numpy as np
 
 from physsim.errors import InvalidInput, message
 from physsim.physics.alias import alias_tables
-from physsim.physics.attenuation import absorption_edges_kev
+from physsim.physics.element_sections import ElementSections
 from physsim.physics.energy_rows import CELLS_PER_OCTAVE, EnergyRows
-from physsim.physics.fluorescence import material_fluorescence
+from physsim.physics.fluorescence import LineChances, material_line_kev
 from physsim.physics.tables import ENERGY_MAX_KEV
 
 CELLS_TOGETHER = CELLS_PER_OCTAVE // 16
@@ -24,8 +24,8 @@ def emission_tables(mixtures: Sequence[Mapping[str, float]], rows: EnergyRows) -
     A row holds for 1/16 octave, less between edges, at the geometric mean of its ends. Raises InvalidInput for a
     material of more than 256 lines.
     """
-    materials = [material_fluorescence(fractions) for fractions in mixtures]
-    most = max(2, *(material.line_kev.size for material in materials))
+    own_kev = [material_line_kev(fractions) for fractions in mixtures]
+    most = max(2, *(own.size for own in own_kev))
     if most > MOST_LINES:
         raise InvalidInput(message(
             f"a material with {most} fluorescence lines", f"at most {MOST_LINES} are tabulated",
@@ -33,21 +33,20 @@ def emission_tables(mixtures: Sequence[Mapping[str, float]], rows: EnergyRows) -
     lines = 1 << (most - 1).bit_length()
     begins = np.diff(rows.cell // CELLS_TOGETHER, prepend=-1) != 0
     begins[1:] |= rows.cell[1:] == rows.cell[:-1]  # the part above an edge
-    edges = np.concatenate([absorption_edges_kev(fractions) for fractions in mixtures])
-    begins |= np.isin(rows.low_kev, edges)
+    begins |= np.isin(rows.low_kev, rows.edges_kev)
     first = np.flatnonzero(begins)
     low, high = rows.low_kev[first], np.minimum(rows.high_kev[np.append(first[1:], begins.size) - 1], ENERGY_MAX_KEV)
     middle = np.sqrt(low * np.maximum(low, high))
-    probability = np.zeros((len(materials), first.size, lines))
-    line_kev = np.zeros((len(materials), lines), dtype=np.float32)
-    for number, material in enumerate(materials):
-        count = material.line_kev.size
-        line_kev[number, :count] = material.line_kev
-        probability[number, :, :count] = material.line_probability(middle)
+    probability = np.zeros((len(mixtures), first.size, lines))
+    line_kev = np.zeros((len(mixtures), lines), dtype=np.float32)
+    chances = LineChances(ElementSections(middle))
+    for number, (fractions, own) in enumerate(zip(mixtures, own_kev, strict=True)):
+        line_kev[number, :own.size] = own
+        probability[number, :, :own.size] = chances.of_lines(fractions)
     whole = np.cumsum(probability, axis=2)[:, :, -1:]
     never = np.eye(1, lines)  # no line: `lookup` never asks, and the energy is what it is
     probability = np.where(whole > 0.0, probability / np.where(whole > 0.0, whole, 1.0), never)
     return {
         "emission_row": (np.cumsum(begins) - 1).astype(np.int32),
-        "emission": alias_tables(probability.reshape(-1, lines)).reshape(probability.shape),
+        "emission": alias_tables(probability),
         "emission_probability": probability.astype(np.float32), "line_kev": line_kev}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g
+from physsim.physics.attenuation import absorption_edges_kev
+from physsim.physics.element_sections import ElementSections
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,10 @@ NO_EDGE_KEV = 1e30
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyRows:
-    """Energy rows of a scene: the cell of each, its ends in keV, and the ends' places along the cell (0 to 1)."""
+    """Energy rows of a scene: the cell of each, its ends in keV, and the ends' places along the cell (0 to 1).
+
+    edges_kev: all absorption edges, ascending.
+    """
 
     cell_row: NDArray[np.int32]
     cell_edge: NDArray[np.float32]
@@ -32,6 +36,7 @@ class EnergyRows:
     high_kev: Floats
     low_along: Floats
     high_along: Floats
+    edges_kev: Floats
 
 
 def cell_energies_kev() -> Floats:
@@ -43,14 +48,17 @@ def cell_energies_kev() -> Floats:
 def energy_rows(compositions: Sequence[Mapping[str, float]]) -> EnergyRows:
     """The rows for all edges of these mass fractions; of several edges in one cell the highest step is kept."""
     ends = cell_energies_kev()
+    own = [absorption_edges_kev(fractions) for fractions in compositions]
+    known = np.array(sorted(set(np.concatenate(own).tolist())))
+    beyond, before = ElementSections(known), ElementSections(known, "below")
+    cells = np.searchsorted(ends, known, side="right") - 1
+    within = (ends[cells] < known.astype(np.float32)) & (known.astype(np.float32) < ends[cells + 1])
     kept: dict[int, tuple[float, float]] = {}
-    for fractions in compositions:
-        for edge in absorption_edges_kev(fractions):
-            inside = int(np.searchsorted(ends, edge, side="right")) - 1
-            if ends[inside] < np.float32(edge) < ends[inside + 1]:
-                step = float(mass_attenuation_cm2_g(fractions, edge)
-                             / mass_attenuation_cm2_g(fractions, edge, side="below"))
-                kept[inside] = max(kept.get(inside, (0.0, 0.0)), (step, float(edge)))
+    for fractions, edges_of in zip(compositions, own, strict=True):
+        step = beyond.mixture(fractions) / before.mixture(fractions)
+        for n in np.searchsorted(known, edges_of)[within[np.searchsorted(known, edges_of)]]:
+            inside = int(cells[n])
+            kept[inside] = max(kept.get(inside, (0.0, 0.0)), (float(step[n]), float(known[n])))
     edges = np.full(CELLS, NO_EDGE_KEV)
     for inside, (_, edge) in kept.items():
         edges[inside] = edge
@@ -62,4 +70,5 @@ def energy_rows(compositions: Sequence[Mapping[str, float]]) -> EnergyRows:
     width = ends[cell + 1] - ends[cell]
     return EnergyRows(
         cell_row=cell_row.astype(np.int32), cell_edge=edges.astype(np.float32), cell=cell, low_kev=low, high_kev=high,
-        low_along=(low - ends[cell]) / width, high_along=(high - ends[cell]) / width)
+        low_along=(low - ends[cell]) / width, high_along=(high - ends[cell]) / width,
+        edges_kev=known)

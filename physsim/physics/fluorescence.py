@@ -11,14 +11,14 @@ Reference: M. O. Krause, J. Phys. Chem. Ref. Data 8 (1979) 307 (yields); J. H. S
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.physics.attenuation import mass_attenuation_cm2_g
+from physsim.physics.element_sections import ElementSections
 from physsim.physics.elements import element
 from physsim.physics.interpolation import Side
 from physsim.physics.tables import ENERGY_MIN_KEV, element_table, fluorescence_arrays
@@ -26,6 +26,7 @@ from physsim.physics.tables import ENERGY_MIN_KEV, element_table, fluorescence_a
 Floats = NDArray[np.float64]
 
 SHELLS = ("K", "L1", "L2", "L3")
+SIDES: tuple[Side, Side] = ("above", "below")
 SAME_EDGE = 3e-3  # relative: an edge of the cross sections is that shell's
 
 
@@ -60,8 +61,10 @@ def element_fluorescence(symbol: str) -> ElementFluorescence:
         near = edges[np.abs(edges / at - 1.0) <= SAME_EDGE]
         if near.size:
             edge[number] = near[np.argmin(np.abs(near - at))]
-            below, above = (_photoelectric({symbol: 1.0}, edge[number:number + 1], side) for side in ("below", "above"))
-            step[number], yields[number] = float(above[0] / below[0]), value
+            yields[number] = value
+    known = np.isfinite(edge)
+    above, below = (ElementSections(edge[known], side).element(symbol)["photoelectric"] for side in SIDES)
+    step[known] = above / below
     f12, f13, f23 = data["coster_kronig"][z - 1]
     after = np.eye(4)  # vacancies in the columns' shells that one of the row's shell leads to
     after[1, 2], after[2, 3] = f12, f23
@@ -86,34 +89,57 @@ def vacancy_shares(symbol: str, energy_kev: Floats, side: Side = "above") -> Flo
     return shares
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MaterialFluorescence:
-    """Lines of a material: line_kev (n,), and the element that each belongs to."""
+class LineChances:
+    """How likely absorption emits each line, at the energies of cross sections; an element's share is found once.
 
-    fractions: Mapping[str, float]
-    line_kev: Floats
-    symbols: tuple[str, ...]
+    One object serves one thread.
+    """
 
-    def line_probability(self, energy_kev: Floats, side: Side = "above") -> Floats:
-        """(energies, n): probability that photoelectric absorption emits each line."""
-        total = _photoelectric(self.fractions, energy_kev, side)
-        parts = [np.zeros((energy_kev.size, 0))]
-        for symbol in self.symbols:
-            part = self.fractions[symbol] * _photoelectric({symbol: 1.0}, energy_kev, side) / total
-            vacancies, share = vacancy_shares(symbol, energy_kev, side), element_fluorescence(symbol).share
-            lines = np.zeros((energy_kev.size, share.shape[1]))
-            for shell in range(4):
-                lines += vacancies[:, shell:shell + 1] * share[shell]
-            parts.append(part[:, None] * lines)
+    def __init__(self, sections: ElementSections) -> None:
+        self.sections = sections
+        self._lines: dict[str, Floats] = {}
+        self._any: dict[str, Floats] = {}
+
+    def of_lines(self, fractions: Mapping[str, float]) -> Floats:
+        """(energies, lines): probability that photoelectric absorption in a material emits each of its lines."""
+        parts = [np.zeros((self.sections.energy_kev.size, 0))]
+        parts += [share[:, None] * self._element(symbol) for symbol, share in self._shares(fractions)]
         return np.concatenate(parts, axis=1)
 
+    def of_any(self, fractions: Mapping[str, float]) -> Floats:
+        """(energies,): probability that photoelectric absorption in a material emits a line."""
+        total = np.zeros(self.sections.energy_kev.size)
+        for symbol, share in self._shares(fractions):
+            if symbol not in self._any:
+                vacancies = vacancy_shares(symbol, self.sections.energy_kev, self.sections.side)
+                after = np.cumsum(element_fluorescence(symbol).share, axis=1)[:, -1]
+                self._any[symbol] = _over_shells(vacancies, after[:, None])[:, 0]
+            total += share * self._any[symbol]
+        return total
 
-def material_fluorescence(fractions: Mapping[str, float]) -> MaterialFluorescence:
-    """Lines of a material given as mass fractions, element after element."""
-    symbols = tuple(symbol for symbol in fractions if element_fluorescence(symbol).line_kev.size)
-    lines = [element_fluorescence(symbol).line_kev for symbol in symbols]
-    return MaterialFluorescence(fractions=fractions, line_kev=np.concatenate([np.zeros(0), *lines]), symbols=symbols)
+    def _shares(self, fractions: Mapping[str, float]) -> Iterator[tuple[str, Floats]]:
+        """Of photoelectric absorption in a material: what falls to each element that has lines."""
+        total = self.sections.mixture(fractions, "photoelectric")
+        for symbol in _with_lines(fractions):
+            yield symbol, fractions[symbol] * self.sections.element(symbol)["photoelectric"] / total
+
+    def _element(self, symbol: str) -> Floats:
+        """(energies, lines) after absorption in that element."""
+        if symbol not in self._lines:
+            vacancies = vacancy_shares(symbol, self.sections.energy_kev, self.sections.side)
+            self._lines[symbol] = _over_shells(vacancies, element_fluorescence(symbol).share)
+        return self._lines[symbol]
 
 
-def _photoelectric(fractions: Mapping[str, float], energy_kev: Floats, side: Side) -> Floats:
-    return mass_attenuation_cm2_g(fractions, energy_kev, "photoelectric", side=side)
+def _over_shells(vacancies: Floats, share: Floats) -> Floats:
+    """(n, 4) vacancies times (4, m) shares, shell after shell: a matrix product's bits would depend on the CPU."""
+    return np.asarray(sum(vacancies[:, shell:shell + 1] * share[shell] for shell in range(4)))
+
+
+def material_line_kev(fractions: Mapping[str, float]) -> Floats:
+    """Energies of the lines of a material given as mass fractions, element after element."""
+    return np.concatenate([np.zeros(0), *(element_fluorescence(symbol).line_kev for symbol in _with_lines(fractions))])
+
+
+def _with_lines(fractions: Mapping[str, float]) -> list[str]:
+    return [symbol for symbol in fractions if element_fluorescence(symbol).line_kev.size]

@@ -12,7 +12,7 @@ Phys. Med. Biol. 43 (1998) 2431, doi:10.1088/0031-9155/43/9/001 (molecules).
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -77,24 +77,37 @@ def molecular_form_factor_names() -> tuple[str, ...]:
 
 def coherent_mol_g(fractions: Mapping[str, float], x: Floats, measured: FormFactor | None = None) -> Floats:
     """F^2 per gram (mol/g) at momentum transfers x (1/angstrom, not negative), of the shape of x."""
-    total = np.zeros(np.shape(x))
-    for symbol, fraction in fractions.items():
-        row = scattering_tables().form_factor[element(symbol).atomic_number - 1]
-        total += fraction / element(symbol).atomic_weight * _log_log(row, x) ** 2
-    if measured is None:
-        return total
-    last = measured.momentum_transfer_per_angstrom[-1]
-    return np.where(x < last, np.interp(x, measured.momentum_transfer_per_angstrom, measured.squared_mol_g), total)
+    return with_measured(mixed_mol_g(fractions, lambda symbol: element_coherent(symbol, x)), x, measured)
 
 
 def incoherent_mol_g(fractions: Mapping[str, float], x: Floats, *, binding: bool = True) -> Floats:
     """S per gram (mol/g); without binding S = Z."""
-    total = np.zeros(np.shape(x))
-    for symbol, fraction in fractions.items():
-        z = element(symbol).atomic_number
-        s = _log_log(scattering_tables().incoherent_function[z - 1], x) if binding else np.full(np.shape(x), float(z))
-        total += fraction / element(symbol).atomic_weight * s
-    return total
+    return mixed_mol_g(fractions, lambda symbol: element_incoherent(symbol, x, binding=binding))
+
+
+def mixed_mol_g(fractions: Mapping[str, float], of_element: Callable[[str], Floats]) -> Floats:
+    """Values per gram of a mixture from those per atom of its elements; sums in the order of the fractions."""
+    return np.asarray(sum(fraction / element(symbol).atomic_weight * of_element(symbol)
+                          for symbol, fraction in fractions.items()))
+
+
+def with_measured(free: Floats, x: Floats, measured: FormFactor | None) -> Floats:
+    """F^2 of free atoms, replaced up to the last x of a measured form factor."""
+    if measured is None:
+        return free
+    last = measured.momentum_transfer_per_angstrom[-1]
+    return np.where(x < last, np.interp(x, measured.momentum_transfer_per_angstrom, measured.squared_mol_g), free)
+
+
+def element_coherent(symbol: str, x: Floats) -> Floats:
+    """F^2 of a free atom at momentum transfers x (1/angstrom)."""
+    return np.asarray(_log_log(scattering_tables().form_factor[element(symbol).atomic_number - 1], x) ** 2)
+
+
+def element_incoherent(symbol: str, x: Floats, *, binding: bool = True) -> Floats:
+    """S of a free atom, Z without binding."""
+    z = element(symbol).atomic_number
+    return _log_log(scattering_tables().incoherent_function[z - 1], x) if binding else np.full(np.shape(x), float(z))
 
 
 def _log_log(values: Floats, x: Floats) -> Floats:

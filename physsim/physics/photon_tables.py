@@ -17,16 +17,23 @@ from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.physics.alias import alias_tables
-from physsim.physics.attenuation import mass_attenuation_cm2_g, mass_fractions_of
+from physsim.physics.attenuation import mass_fractions_of
 from physsim.physics.composition import HasComposition
 from physsim.physics.doppler import doppler_bins
+from physsim.physics.element_sections import ElementSections
 from physsim.physics.emission_tables import emission_tables
 from physsim.physics.energy_rows import EnergyRows, energy_rows
-from physsim.physics.fluorescence import material_fluorescence
+from physsim.physics.fluorescence import LineChances
 from physsim.physics.form_factors import FormFactor, molecular_form_factor
-from physsim.physics.interpolation import Side
-from physsim.physics.scattering_tables import ScatteringLaw
-from physsim.physics.tables import ENERGY_MAX_KEV
+from physsim.physics.scattering_law import ScatteringLaw
+from physsim.physics.scattering_tables import (
+    compton_bins,
+    interference,
+    normalisation,
+    rayleigh_bins,
+    scattering_nodes,
+)
+from physsim.physics.tables import ENERGY_MAX_KEV, PROCESSES
 
 Floats = NDArray[np.float64]
 Composition = HasComposition | Mapping[str, float] | str
@@ -104,39 +111,40 @@ def _built(compositions: tuple[tuple[tuple[str, float], ...], ...], measured: tu
     laws = [ScatteringLaw(fractions, factor, binding=binding)
             for fractions, factor in zip(mixtures, measured, strict=True)]
     moving = np.array([doppler_bins(fractions) if doppler else np.zeros((0, 128)) for fractions in mixtures])
-    lines = [_lines(rows, _shares(law, rows.low_kev, "above", fluorescence=fluorescence),
-                    _shares(law, rows.high_kev, "below", fluorescence=fluorescence)) for law in laws]
+    compton = compton_bins(laws)
     tables = PhotonTables(
-        cell_row=rows.cell_row, cell_edge=rows.cell_edge, row=np.array(lines, dtype=np.float32),
-        rayleigh=_alias(np.array([law.rayleigh_bins() for law in laws])),
-        compton=_alias(np.array([law.compton_bins for law in laws])),
-        doppler=_alias(moving), doppler_density=(moving * moving.shape[2]).astype(np.float32),
-        scattering=np.array([law.nodes() for law in laws], dtype=np.float32),
-        normalisation=np.array([law.normalisation() for law in laws], dtype=np.float32),
+        cell_row=rows.cell_row, cell_edge=rows.cell_edge,
+        row=_rows(rows, laws, fluorescence=fluorescence).astype(np.float32),
+        rayleigh=alias_tables(rayleigh_bins(laws)), compton=alias_tables(compton),
+        doppler=alias_tables(moving), doppler_density=(moving * moving.shape[2]).astype(np.float32),
+        scattering=scattering_nodes(laws).astype(np.float32),
+        normalisation=normalisation(laws, compton).astype(np.float32),
         **emission_tables(mixtures, rows))
     for array in tables.arrays().values():
         array.flags.writeable = False
     return tables
 
 
-def _alias(probability: Floats) -> NDArray[np.int32]:
-    """Alias tables of the last axis."""
-    bins = probability.shape[-1]
-    return alias_tables(probability.reshape(-1, bins)).reshape(probability.shape)
+def _rows(rows: EnergyRows, laws: Sequence[ScatteringLaw], *, fluorescence: bool) -> Floats:
+    """(materials, rows, 8): mu/rho and cumulative shares of the processes at the cells' lower ends, then slopes."""
+    low_kev, high_kev = (np.minimum(energy, ENERGY_MAX_KEV) for energy in (rows.low_kev, rows.high_kev))
+    low, high = LineChances(ElementSections(low_kev)), LineChances(ElementSections(high_kev, "below"))
+    found = []
+    for law in laws:
+        waves = [None, None] if law.measured is None else interference(law, [low_kev, high_kev])
+        found.append(_lines(rows, *(
+            _shares(law.fractions, chances, wave, fluorescence=fluorescence)
+            for chances, wave in zip((low, high), waves, strict=True))))
+    return np.array(found)
 
 
-def _shares(law: ScatteringLaw, energy_kev: Floats, side: Side, *, fluorescence: bool) -> Floats:
+def _shares(fractions: Mapping[str, float], chances: LineChances, interference: Floats | None, *,
+            fluorescence: bool) -> Floats:
     """(rows, 4): mu/rho and the cumulative shares of the processes."""
-    energy = np.minimum(energy_kev, ENERGY_MAX_KEV)
-    photo, rayleigh, compton = (mass_attenuation_cm2_g(law.fractions, energy, process, side=side)
-                                for process in ("photoelectric", "rayleigh", "compton"))
-    if law.measured is not None:
-        rayleigh = rayleigh * law.interference(energy)
-    emitted = np.zeros(energy.size)
-    if fluorescence:
-        lines = material_fluorescence(law.fractions).line_probability(energy, side)
-        for line in range(lines.shape[1]):
-            emitted += lines[:, line]
+    photo, rayleigh, compton = (chances.sections.mixture(fractions, process) for process in PROCESSES)
+    if interference is not None:
+        rayleigh = rayleigh * interference
+    emitted = chances.of_any(fractions) if fluorescence else np.zeros(photo.size)
     total = photo + rayleigh + compton
     return np.stack([total, photo * (1.0 - emitted) / total, photo / total, (photo + rayleigh) / total], axis=1)
 

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class ElementTable:
     log_energy: Floats
     log_mass_attenuation: dict[str, Floats]
 
-    @property
+    @cached_property
     def edges_kev(self) -> Floats:
         """Absorption edges within 1-150 keV, ascending."""
         edges: Floats = self.energy_kev[1:][np.diff(self.energy_kev) == 0.0]

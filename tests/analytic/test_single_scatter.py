@@ -18,7 +18,7 @@ import pytest
 import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.physics.attenuation import mass_attenuation_cm2_g
-from physsim.physics.scattering_tables import ScatteringLaw
+from physsim.physics.scattering_law import ScatteringLaw
 from physsim.transport.scatter_image import ScatterImage, single_scatter, solid_angle
 
 SIGMAS = 5.0  # 15 degrees of freedom: 1 in 6,000 by chance

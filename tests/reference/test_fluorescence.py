@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from physsim.errors import InvalidInput
+from physsim.physics.element_sections import ElementSections
 from physsim.physics.elements import elements
-from physsim.physics.fluorescence import element_fluorescence, material_fluorescence, vacancy_shares
+from physsim.physics.fluorescence import LineChances, element_fluorescence, material_line_kev, vacancy_shares
 from physsim.physics.form_factors import (
     FormFactor,
     coherent_mol_g,
@@ -55,9 +56,8 @@ def test_k_lines_follow_xraylib(symbol, energy):
     xraylib = pytest.importorskip("xraylib")
     z = elements()[symbol].atomic_number
     expected = sum(xraylib.CS_FluorLine(z, line, energy) for line in (xraylib.KA_LINE, xraylib.KB_LINE))
-    material = material_fluorescence({symbol: 1.0})
-    k_lines = material.line_kev > (element_fluorescence(symbol).edge_kev[1] if z > 30 else 1.0)
-    got = material.line_probability(np.array([energy]))[0][k_lines].sum()
+    k_lines = material_line_kev({symbol: 1.0}) > (element_fluorescence(symbol).edge_kev[1] if z > 30 else 1.0)
+    got = LineChances(ElementSections(np.array([energy]))).of_lines({symbol: 1.0})[0][k_lines].sum()
     assert got == pytest.approx(expected / xraylib.CS_Photo(z, energy), rel=2e-3)
 
 
