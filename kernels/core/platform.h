@@ -17,9 +17,11 @@ typedef unsigned long long uint64_t;
 
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 #define PHYSSIM_HD __host__ __device__ __forceinline__
+#define PHYSSIM_HD_RARE PHYSSIM_HD
 #define PHYSSIM_UNROLL _Pragma("unroll")
 #else
 #define PHYSSIM_HD inline __attribute__((always_inline))
+#define PHYSSIM_HD_RARE static __attribute__((noinline, unused))  // kept out of the loops that seldom call it
 #define PHYSSIM_UNROLL _Pragma("GCC unroll 8")
 #endif
 

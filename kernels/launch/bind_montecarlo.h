@@ -39,7 +39,7 @@ class Fields {
 MonteCarloScene scene_of(const Fields& fields) {
     MonteCarloScene scene = {};
     const py::array labels = fields.voxels("labels");
-    for (int a = 0; a < 3; a++) scene.shape[a] = static_cast<int32_t>(labels.shape(2 - a));
+    fields.fill("shape", scene.shape);
     scene.labels = labels.data(), scene.label_bytes = static_cast<int32_t>(labels.itemsize());
     if (!fields.none("density")) {
         const py::array density = fields.voxels("density");
@@ -64,6 +64,10 @@ MonteCarloScene scene_of(const Fields& fields) {
     scene.cell_density = fields.array<float>("cell_density");
     scene.majorant = fields.array<float>("majorant");
     scene.energy_bins = fields.number<int32_t>("energy_bins");
+    static_assert(sizeof(Patch) == 17 * 4, "patches are rows of seventeen 32-bit values");
+    scene.patches = reinterpret_cast<const Patch*>(fields.array<int32_t>("patches"));
+    scene.patch_lists = fields.array<int32_t>("patch_lists");
+    scene.patch_count = scene.patches ? static_cast<int32_t>(fields.voxels("patches").shape(0)) : 0;
     return scene;
 }
 
@@ -183,6 +187,7 @@ py::array_t<float> survey_scene(const py::dict& fields, int materials, int threa
     float* out = greatest.mutable_data();
     py::gil_scoped_release release;
     survey_cells(scene, materials, out, threads);
+    survey_patches(scene, materials, out);
     return greatest;
 }
 

@@ -21,6 +21,7 @@ inline MonteCarloJob job_elsewhere(MonteCarloJob job, std::map<std::string, uint
     move("scene.labels", scene.labels), move("scene.density", scene.density), move("scene.media", scene.media);
     move("scene.cell_class", scene.cell_class), move("scene.cell_label", scene.cell_label);
     move("scene.cell_density", scene.cell_density), move("scene.majorant", scene.majorant);
+    move("scene.patches", scene.patches), move("scene.patch_lists", scene.patch_lists);
     PhotonTables& tables = job.tables;
     move("tables.cell_row", tables.cell_row), move("tables.cell_edge", tables.cell_edge), move("tables.row", tables.row);
     move("tables.rayleigh", tables.rayleigh), move("tables.compton", tables.compton);

@@ -1,6 +1,7 @@
 // What a scene is made of, found in a few passes over its voxels: threads take layers, and sums keep the order of the layers.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "launch/team.h"
@@ -89,6 +90,39 @@ inline void survey_cells(const MonteCarloScene& scene, int materials, float* gre
                 }
         }
     });
+}
+
+// Raises `greatest` (as of survey_cells) in each cell to what patches' voxels hold that reach into it.
+inline void survey_patches(const MonteCarloScene& scene, int materials, float* greatest) {
+    for (int p = 0; p < scene.patch_count; p++) {
+        const Patch& patch = scene.patches[p];
+        double step[3][3], half[3] = {};  // from a voxel to the next along each of the patch's axes, cm; half the width of a voxel's box
+        for (int a = 0; a < 3; a++) {
+            double square = 0.0;
+            for (int b = 0; b < 3; b++) square += static_cast<double>(patch.voxels_per_cm[a][b]) * patch.voxels_per_cm[a][b];
+            for (int b = 0; b < 3; b++) step[a][b] = patch.voxels_per_cm[a][b] / square, half[b] += 0.5 * std::abs(step[a][b]);
+        }
+        int64_t voxel = static_cast<int64_t>(patch.first[1]) << 32 | static_cast<uint32_t>(patch.first[0]);
+        for (int z = 0; z < patch.shape[2]; z++)
+            for (int y = 0; y < patch.shape[1]; y++)
+                for (int x = 0; x < patch.shape[0]; x++, voxel++) {
+                    int first[3], last[3];
+                    for (int b = 0; b < 3; b++) {
+                        const double at = patch.corner_cm[b] + (x + 0.5) * step[0][b] + (y + 0.5) * step[1][b] + (z + 0.5) * step[2][b];
+                        const int low = static_cast<int>(std::floor((at - half[b] + PATCH_REACH_CM) * scene.cells_per_cm[b]));
+                        const int high = static_cast<int>(std::ceil((at + half[b] - PATCH_REACH_CM) * scene.cells_per_cm[b])) - 1;
+                        first[b] = std::clamp(std::min(low, high), 0, scene.cells[b] - 1), last[b] = std::clamp(std::max(low, high), 0, scene.cells[b] - 1);
+                    }
+                    const Medium& medium = scene.media[scalar::label_of(scene, voxel)];
+                    const float density = medium.density * scalar::relative_density(scene, voxel);
+                    for (int cz = first[2]; cz <= last[2]; cz++)
+                        for (int cy = first[1]; cy <= last[1]; cy++)
+                            for (int cx = first[0]; cx <= last[0]; cx++) {
+                                float& most = greatest[((static_cast<int64_t>(cz) * scene.cells[1] + cy) * scene.cells[0] + cx) * materials + medium.material];
+                                most = std::max(most, density);
+                            }
+                }
+    }
 }
 
 // The label and relative density of each cell (z, y, x) whose voxels all have them; label -1 elsewhere.

@@ -2,11 +2,23 @@
 //
 // Lengths in cm from the low corner of the voxels, along their axes x, y, z. Cells of cell_voxels voxels cover the voxels; one more
 // cell on each side of each axis is the ambient medium, out to the world's faces. A voxel's label names its material, its own
-// density and the region that its energy is tallied in.
+// density and the region that its energy is tallied in. Where a finer patch lies, its voxels are met in place of the scene's own.
 #pragma once
 #include "core/lanes.h"
 
 namespace physsim {
+
+// How far within its cell a place is looked up in patches, and how far a patch's voxel must reach into a cell to be met there: the
+// difference holds the rounding of places and faces, so that no voxel is met whose attenuation the cell's majorant does not know.
+constexpr float PATCH_INSET_CM = 1e-4f, PATCH_REACH_CM = 0.5e-4f;
+
+// Finer voxels over the scene's own, along axes of their own; their labels and densities stand behind the scene's.
+struct Patch {
+    float corner_cm[3];           // low corner of its first voxel
+    float voxels_per_cm[3][3];    // its voxels along its x, y, z in a cm along each axis of the scene
+    int32_t shape[3];
+    int32_t first[2];             // number of its first voxel: lower, upper 32 bits
+};
 
 struct Medium {
     int32_t material;   // of the photon tables
@@ -17,7 +29,7 @@ struct Medium {
 struct MonteCarloScene {
     int32_t shape[3];           // voxels along x, y, z
     float voxel_cm[3], voxels_per_cm[3], size_cm[3];
-    const void* labels;         // uint8 or uint16, (z, y, x)
+    const void* labels;         // uint8 or uint16, (z, y, x), then those of the patches
     int32_t label_bytes;
     const void* density;        // relative, float16 or float32, or null: 1 everywhere
     int32_t density_bytes;
@@ -27,10 +39,14 @@ struct MonteCarloScene {
     float cell_cm[3], cells_per_cm[3];
     float world_low[3], world_high[3];
     const int32_t* cell_class;   // (cells z + 2, y + 2, x + 2): row of `majorant`
-    const int32_t* cell_label;   // same shape: the label of all voxels in the cell, where they have one density; -1: look at the voxel
+    const int32_t* cell_label;   // same shape: the label of all voxels in the cell, where they have one density; -1: look at the voxel;
+                                 // -2 - n: look into patches first, those of the list from patch_lists[n] on
     const float* cell_density;   // same shape: that relative density
     const float* majorant;       // (classes, energy bins): 1/cm, no smaller than any attenuation in the cell
     int32_t energy_bins;
+    const Patch* patches;        // null: none
+    const int32_t* patch_lists;  // numbers of patches, -1 at the end of each list
+    int32_t patch_count;
 };
 
 namespace PHYSSIM_ISA {
@@ -103,16 +119,53 @@ struct MatterAhead {
     int64_t voxel[LANES];
 };
 
+// The voxels of patches, where places of the lanes lie in one, into `voxel`.
+PHYSSIM_HD_RARE void find_in_patches(const MonteCarloScene& scene, unsigned lanes, const I (&cell)[3], const I& label, const F (&at)[3], int64_t* voxel) {
+    alignas(64) float place[3][LANES];
+    alignas(64) int32_t list[LANES];
+    const F inset(PATCH_INSET_CM);
+    PHYSSIM_UNROLL
+    for (int a = 0; a < 3; a++) {
+        const F low = cell_face(scene, a, cell[a], first_lanes(0)) + inset, high = cell_face(scene, a, cell[a], first_lanes(LANES)) - inset;
+        store(place[a], maximum(low, minimum(high, at[a])));
+    }
+    store(list, I(-2) - label);
+    for (unsigned left = lanes; left; left &= left - 1) {
+        const int lane = lowest_lane(left);
+        for (const int32_t* number = scene.patch_lists + list[lane]; *number >= 0; number++) {
+            const Patch& patch = scene.patches[*number];
+            float along[3];
+            bool inside = true;
+            PHYSSIM_UNROLL
+            for (int a = 0; a < 3; a++) {
+                along[a] = patch.voxels_per_cm[a][0] * (place[0][lane] - patch.corner_cm[0]) + patch.voxels_per_cm[a][1] * (place[1][lane] - patch.corner_cm[1]) +
+                           patch.voxels_per_cm[a][2] * (place[2][lane] - patch.corner_cm[2]);
+                inside = inside && along[a] >= 0.0f && along[a] < static_cast<float>(patch.shape[a]);
+            }
+            if (!inside) continue;
+            const int64_t first = static_cast<int64_t>(patch.first[1]) << 32 | static_cast<uint32_t>(patch.first[0]);
+            const int64_t row = static_cast<int64_t>(along[2]) * patch.shape[1] + static_cast<int64_t>(along[1]);
+            voxel[lane] = first + row * patch.shape[0] + static_cast<int64_t>(along[0]);
+            break;
+        }
+    }
+}
+
 PHYSSIM_HD void look_ahead(const MonteCarloScene& scene, M m, const I (&cell)[3], F x, F y, F z, MatterAhead& ahead) {
     const I number = cell_number(scene, cell), label = gather(scene.cell_label, number);
     ahead.of_cell = {maximum(label, I(0)), gather(scene.cell_density, number)};
     ahead.mixed = m & (label < I(0));
     if (!any(ahead.mixed)) return;
+    const M patched = ahead.mixed & (label < I(-1));
     visit_voxels(scene, ahead.mixed, cell, x, y, z, [&](int lane, int64_t voxel) {
         ahead.voxel[lane] = voxel;
         prefetch(static_cast<const char*>(scene.labels) + voxel * scene.label_bytes);
         if (scene.density) prefetch(static_cast<const char*>(scene.density) + voxel * scene.density_bytes);
     });
+    if (!any(patched)) return;
+    const F at[3] = {x, y, z};
+    const I lists = label;
+    find_in_patches(scene, bits(patched), cell, lists, at, ahead.voxel);
 }
 
 PHYSSIM_HD Matter read(const MonteCarloScene& scene, const MatterAhead& ahead) {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, message
-from physsim.phantom.overlay import Overlay, box_corners, boxes_overlap
+from physsim.phantom.overlay import Block, Overlay, box_corners, boxes_overlap
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
@@ -17,8 +17,6 @@ from physsim.units import CM3_PER_MM3
 if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
     from physsim.phantom.shapes import Shape
-
-Block = tuple[slice, slice, slice]
 
 
 def inserted(phantom: Phantom, shape: Shape, overlay_spacing_mm: float | None) -> Phantom:

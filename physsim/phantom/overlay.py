@@ -11,6 +11,8 @@ import numpy.typing as npt
 from physsim.errors import InvalidInput, message
 from physsim.spec.grid import Grid
 
+Block = tuple[slice, slice, slice]  # of voxels, along z, y, x
+
 _TOUCH_MM = 1e-6  # boxes that share a face do not overlap
 
 
@@ -79,7 +81,7 @@ def boxes_overlap(one: Grid, other: Grid) -> bool:
 
 def covered_fraction(
     grid: Grid, patch: Grid, samples: int = 4
-) -> tuple[tuple[slice, slice, slice], npt.NDArray[np.float64]]:
+) -> tuple[Block, npt.NDArray[np.float64]]:
     """The voxels of `grid` (z, y, x slices) that a patch can touch, and the fraction of each inside it.
 
     Exact when the patch is aligned with the grid; otherwise from samples^3 points a voxel.
@@ -89,14 +91,14 @@ def covered_fraction(
     low, high = index[:, :3].min(0), index[:, :3].max(0)
     first = np.clip(np.floor(low + 0.5 + 1e-9), 0, None).astype(int)
     last = np.minimum(np.ceil(high + 0.5 - 1e-9).astype(int), np.array(grid.shape[::-1]))
-    where = tuple(slice(int(a), int(b)) for a, b in zip(first[::-1], last[::-1], strict=True))
+    where = slice(int(first[2]), int(last[2])), slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
     cosines = np.abs(np.array(grid.direction) @ np.array(patch.direction).T)
     if np.allclose(np.sort(cosines, axis=1), [0, 0, 1], atol=1e-9):
         parts = [
-            np.clip(np.minimum(np.arange(a, b) + 0.5, hi) - np.maximum(np.arange(a, b) - 0.5, lo), 0, 1)
-            for a, b, lo, hi in zip(first, last, low, high, strict=True)
+            np.clip(np.minimum(at + 0.5, hi) - np.maximum(at - 0.5, lo), 0, 1)
+            for at, lo, hi in zip((np.arange(s.start, s.stop) for s in where[::-1]), low, high, strict=True)
         ]
-        return where, parts[2][:, None, None] * parts[1][:, None] * parts[0]  # type: ignore[return-value]
+        return where, parts[2][:, None, None] * parts[1][:, None] * parts[0]
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     to_patch = patch.voxel_from_world @ grid.world_from_voxel
     fraction = np.zeros([s.stop - s.start for s in where])
@@ -107,4 +109,4 @@ def covered_fraction(
             for dx in offsets:
                 points = np.stack([i + dx, j + dy, k + dz], axis=-1) @ to_patch[:3, :3].T + to_patch[:3, 3]
                 fraction += ((points >= -0.5) & (points < upper)).all(-1)
-    return where, fraction / samples**3  # type: ignore[return-value]
+    return where, fraction / samples**3

@@ -71,6 +71,8 @@ def transport_photons(
     `ambient`: what surrounds the voxels, out to source and detector: a material, or None for vacuum.
     `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's
     truth, or its materials. `voxel_dose`: energy by voxel too.
+    The voxels of overlays replace what they cover; their energy counts for the region, and the voxel, of the phantom
+    beneath them (where materials are the regions, for their own).
     `file`: kept there (HDF5) when the run ends or is stopped by Ctrl-C; where it exists the run goes on from it.
     `provenance`: plain data that is kept in it too, for example the spec that all this came from.
     `progress(stage, fraction)` is called a few times a second.

@@ -16,6 +16,12 @@ from physsim.physics.photon_tables import PhotonTables, build
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
 from physsim.spec.scatter import MonteCarlo, form_factor_name
+from physsim.transport.montecarlo_overlays import (
+    lists_of_cells,
+    measure_overlays,
+    overlay_labels,
+    voxels_with_overlays,
+)
 from physsim.units import CM_PER_MM
 
 AMBIENT = "ambient"
@@ -39,9 +45,13 @@ class Regions:
 
 @dataclass(frozen=True, eq=False)
 class PackedScene:
-    """Arrays of kernels/transport/scene.h and their tables; cm from the voxels' low corner, along their axes."""
+    """Arrays of kernels/transport/scene.h and their tables; cm from the voxels' low corner, along their axes.
+
+    substances: the material of each label, by name; the last is the ambient medium's.
+    """
 
     fields: dict[str, Any]
+    substances: tuple[str, ...]
     tables: PhotonTables
     regions: Regions
     grid: Grid
@@ -80,16 +90,10 @@ def pack_scene(
     materials. `apart`: more regions, which hold no voxels. `energy_kev` is typical of the beam: the size of the cells
     is chosen for it.
     """
-    if phantom.overlays:
-        raise InvalidInput(
-            message(
-                f"phantom with {len(phantom.overlays)} overlays",
-                "photon transport knows one voxel grid",
-                "Insert lesions without overlay_spacing_mm, or voxelise finer.",
-            )
-        )
     names, numbers = _regions(phantom, regions, region_names)
     labels, pairs = _combined(phantom.labels, numbers, len(phantom.materials), len(names), threads)
+    patches, pairs = overlay_labels(phantom, numbers, pairs)
+    _check_pairs(pairs)
     names = (*names, *apart, AMBIENT)
     around = None if ambient is None else ambient if isinstance(ambient, Material) else material(ambient)
     substances = [*phantom.materials, *([around] if around is not None else [])]
@@ -114,8 +118,11 @@ def pack_scene(
     grid = phantom.grid
     size_cm = np.array(grid.size_mm) * CM_PER_MM
     fields: dict[str, Any] = {
+        "shape": grid.shape[::-1],
         "labels": labels,
         "density": phantom.density,
+        "patches": None,
+        "patch_lists": None,
         "media": media,
         "ambient": len(pairs),
         "voxel_cm": tuple(CM_PER_MM * step for step in grid.spacing_mm),
@@ -128,12 +135,18 @@ def pack_scene(
         "majorant": None,
         "energy_bins": 0,
     }
-    packed = PackedScene(fields, tables, _measured(fields, names, grid, threads), grid)
+    changes = measure_overlays(phantom, labels, patches, len(media))
+    called = [phantom.materials[label].name for label, _ in pairs] + ["vacuum" if around is None else around.name]
+    packed = PackedScene(fields, tuple(called), tables, _measured(fields, names, grid, changes, threads), grid)
+    if patches:
+        fields |= voxels_with_overlays(phantom, labels, patches)
     if around is not None:
         reach = packed.local_cm(reach_mm)
         fields["world_low"] = tuple(np.minimum(0.0, reach.min(axis=0)).tolist())
         fields["world_high"] = tuple(np.maximum(size_cm, reach.max(axis=0)).tolist())
     _add_majorants(packed, float(surrounding), media[-1, 0], energy_kev, threads)
+    if patches:
+        fields["patch_lists"] = lists_of_cells(grid, phantom.overlays, fields["cell_voxels"], fields["cell_label"])
     return packed
 
 
@@ -181,25 +194,35 @@ def _combined(
         np.ascontiguousarray(labels), np.ascontiguousarray(regions), materials, count, threads
     )
     present = [(int(label), int(region)) for label, region in rows]
-    if len(present) > _MEDIA_MAX:
+    _check_pairs(present)
+    return joined.astype(np.uint8) if len(present) < 256 else joined, present
+
+
+def _check_pairs(pairs: list[tuple[int, int]]) -> None:
+    if len(pairs) > _MEDIA_MAX:
         raise InvalidInput(
             message(
-                f"{len(present)} pairs of material and region",
+                f"{len(pairs)} pairs of material and region",
                 f"at most {_MEDIA_MAX} are counted apart",
                 "Give fewer regions.",
             )
         )
-    return joined.astype(np.uint8) if len(present) < 256 else joined, present
 
 
-def _measured(fields: dict[str, Any], names: tuple[str, ...], grid: Grid, threads: int) -> Regions:
-    """Volumes and masses of the regions, from the voxels."""
+def _measured(
+    fields: dict[str, Any],
+    names: tuple[str, ...],
+    grid: Grid,
+    changes: tuple[NDArray[np.float64], NDArray[np.float64]],
+    threads: int,
+) -> Regions:
+    """Volumes and masses of the regions, from the voxels and from what overlays change (see measure_overlays)."""
     media = fields["media"]
     own = media[:, 2].copy().view(np.float32).astype(np.float64)
     voxels, relative = _engine.measure_labels(fields, len(media), threads)
     volume, mass = np.zeros(len(names)), np.zeros(len(names))
-    np.add.at(volume, media[:, 1], voxels * grid.voxel_volume_mm3)
-    np.add.at(mass, media[:, 1], relative * own * grid.voxel_volume_mm3 * CM_PER_MM**3)
+    np.add.at(volume, media[:, 1], voxels * grid.voxel_volume_mm3 + changes[0])
+    np.add.at(mass, media[:, 1], (relative * grid.voxel_volume_mm3 + changes[1]) * own * CM_PER_MM**3)
     return Regions(names, volume, mass)
 
 

@@ -157,8 +157,7 @@ def replay(problem: Problem, numbers: Iterable[int], threads: int | None = None)
     """Tracks of several photons; the problem is packed once."""
     numbers = [_checked(number, problem.run) for number in numbers]
     job = pack_job(problem, thread_count(threads))
-    materials = _materials(job, problem)
-    return [_track(job, materials, number) for number in numbers]
+    return [_track(job, number) for number in numbers]
 
 
 def _checked(number: int, run: MonteCarlo) -> int:
@@ -168,21 +167,6 @@ def _checked(number: int, run: MonteCarlo) -> int:
     return int(number)
 
 
-def _materials(job: PackedJob, problem: Problem) -> list[str]:
-    """The material of each label of the packed scene; the last is the ambient medium."""
-    shape = problem.phantom.labels.shape
-    packed, own = job.scene.fields["labels"], problem.phantom.labels
-    count = len(job.scene.fields["media"])
-    first = np.zeros(count, np.int64)
-    for layer in range(shape[0]):
-        flat, index = np.unique(packed[layer], return_index=True)
-        first[flat] = layer * packed[layer].size + index
-    names = [one.name for one in problem.phantom.materials]
-    ambient = problem.ambient
-    around = "vacuum" if ambient is None else ambient if isinstance(ambient, str) else ambient.name
-    return [*(names[int(label)] for label in own.reshape(-1)[first[:-1]]), around]
-
-
 def _region(job: PackedJob, label: int, deposited: int) -> str | None:
     """Where an event's energy is counted; without a medium only a grid takes some."""
     if label < 0:
@@ -190,7 +174,7 @@ def _region(job: PackedJob, label: int, deposited: int) -> str | None:
     return job.scene.regions.names[int(job.scene.fields["media"][label, 1])]
 
 
-def _track(job: PackedJob, materials: list[str], number: int) -> Track:
+def _track(job: PackedJob, number: int) -> Track:
     scene = job.scene
     numbers, vectors = job.engine.replay(number, len(scene.regions.names))
     places = scene.world_mm(vectors[:, :3]).tolist()
@@ -207,7 +191,7 @@ def _track(job: PackedJob, materials: list[str], number: int) -> Track:
                 energy_kev=energy * KEV_PER_COUNT,
                 deposited_kev=deposited * KEV_PER_COUNT,
                 order=ORDERS[order],
-                material=None if label < 0 else materials[label],
+                material=None if label < 0 else scene.substances[label],
                 region=_region(job, label, deposited),
                 voxel=None if voxel < 0 else (voxel // (ny * nx), voxel // nx % ny, voxel % nx),
                 pixel=None if pixel < 0 else divmod(pixel, job.image[3]),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
+from physsim.phantom.merge import merged_overlays
 from physsim.phantom.phantom import Phantom
 from physsim.spec.grid import Grid
 from physsim.units import CM_PER_MM
@@ -47,16 +48,10 @@ class PackedVoxels:
 def pack_voxels(phantom: Phantom) -> PackedVoxels:
     """The phantom's voxels with a border; material numbers are those of `phantom.materials`.
 
-    Raises InvalidInput for overlays, more than 256 materials and more voxels than a 32-bit index counts.
+    Overlays are averaged into the voxels (see merged_overlays).
+    Raises InvalidInput for more than 256 materials and more voxels than a 32-bit index counts.
     """
-    if phantom.overlays:
-        raise InvalidInput(
-            message(
-                f"phantom with {len(phantom.overlays)} overlays",
-                "scatter knows one voxel grid",
-                "Insert lesions without overlay_spacing_mm, or voxelise finer.",
-            )
-        )
+    phantom = merged_overlays(phantom)
     if len(phantom.materials) > MOST_MATERIALS:
         raise InvalidInput(
             message(

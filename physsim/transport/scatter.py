@@ -70,9 +70,10 @@ def scatter_image(
     scatter of a thorax by 0.4 %, those of 4 mm by 0.1 % (docs/design/scatter.md); the standard errors do not hold that.
     The same seed gives the same bits on any number of threads.
 
-    Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a bowtie, overlays.
+    Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a bowtie.
     Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
-    Neglects: the focal spot's size, the heel effect, air around the phantom, the detector's response; Doppler
+    Neglects: the focal spot's size, the heel effect, air around the phantom, the detector's response; the voxels of
+    overlays within the phantom's, into which they are averaged (`merged_overlays`: mass is kept); Doppler
     broadening of the last scattering's energy (its mean falls by 0.05 % in water at 60 keV, 0.2 % at 30);
     the rest as in transport_photons.
 

@@ -172,10 +172,11 @@ def single_scatter(
     factors. The same seed gives the same bits on any number of threads.
 
     Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a
-    bowtie, overlays, and numbers that make no sense.
+    bowtie, and numbers that make no sense.
 
     Neglects: the focal spot's size, the heel effect, Doppler broadening (its shift of the mean energy too),
-    fluorescence, scatter outside the voxels, the detector's response. Where a pixel is nearer to the phantom than some
+    fluorescence, scatter outside the voxels, the detector's response, what overlays hold within a voxel of the phantom
+    (they are averaged into it). Where a pixel is nearer to the phantom than some
     pixel widths the error grows.
 
     Reference: I. M. Sobol, USSR Comput. Math. Math. Phys. 7 (1967) 86; A. B. Owen, Ann. Stat. 25 (1997) 1541.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physsim import _engine
 from physsim.device.choice import instruction_set
 from physsim.errors import InvalidInput, message
+from physsim.phantom.merge import merged_overlays
 from physsim.phantom.phantom import Phantom
 from physsim.physics.photon_tables import PhotonTables
 from physsim.spec.grid import Grid
@@ -88,16 +89,10 @@ def pack_scatter_scene(
 ) -> ScatterScene:
     """`tables`: of phantom.materials in their order. `cell_mm`: about the width of a cell; None: a voxel is a cell.
 
-    Raises InvalidInput for overlays, too many cells and materials that the basis does not describe.
+    Overlays are averaged into the voxels (see merged_overlays).
+    Raises InvalidInput for too many cells and materials that the basis does not describe.
     """
-    if phantom.overlays:
-        raise InvalidInput(
-            message(
-                f"phantom with {len(phantom.overlays)} overlays",
-                "scatter knows one voxel grid",
-                "Insert lesions without overlay_spacing_mm, or voxelise finer.",
-            )
-        )
+    phantom = merged_overlays(phantom)
     if tables.materials != len(phantom.materials):
         raise InvalidInput(
             message(

@@ -156,11 +156,3 @@ def test_not_reaching_the_aim_warns():
             cube(), BEAM, ps.MonteCarlo(relative_error=1e-6, most_histories=70000), geometry=plane(), seed=1
         )
     assert not result.aim_reached
-
-
-def test_overlays_are_refused():
-    finer = ps.voxelise(ps.scene("water_20cm"), spacing_mm=20).insert(
-        ps.phantom.shapes.Sphere(name="lesion", material="Al", radius_mm=5), overlay_spacing_mm=5
-    )
-    with pytest.raises(InvalidInput, match="1 overlays"):
-        ps.transport_photons(finer, BEAM, RUN)

@@ -50,6 +50,22 @@ def test_images_and_dose(one_gpu, types):
     assert np.count_nonzero(here.region_counts.sum(0)) >= 5
 
 
+def test_overlays(one_gpu):
+    """Voxels of a patch askew to the body, and of one that lies on its voxels."""
+    rng = np.random.default_rng(6)
+    turned = ps.Grid(shape=(6, 7, 8), spacing_mm=(2.0, 3.0, 2.5), origin_mm=(48.0, 0.0, 8.0),
+                     direction=((0.6, 0.8, 0.0), (-0.8, 0.6, 0.0), (0.0, 0.0, 1.0)))
+    straight = ps.Grid(shape=(4, 4, 4), spacing_mm=(4.5, 4.0, 3.5), origin_mm=(15.75, -2.0, 5.25))
+    overlays = tuple(ps.Overlay(grid, rng.integers(0, len(MATERIALS), grid.shape).astype(np.uint8), None, str(n))
+                     for n, grid in enumerate((turned, straight)))
+    covered = body().replace(overlays=overlays)
+    there, here, plain = (ps.transport_photons(one, BEAM, ps.MonteCarlo(histories=10000), geometry=DETECTOR, seed=4,
+                                               voxel_dose=True, device=device)
+                          for one, device in ((covered, "cuda"), (covered, "cpu"), (body(), "cpu")))
+    assert_equal(there, here)
+    assert not np.array_equal(here.region_counts, plain.region_counts)
+
+
 @pytest.mark.parametrize("options", [
     {}, {"doppler": False, "fluorescence": False}, {"cutoff_kev": 40.0}, {"interference": False, "binding": False}])
 def test_source_inside_and_no_detector(one_gpu, options):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from photon_cases import beam_and_detector, body
 
 import physsim as ps
 from physsim.errors import InvalidInput
@@ -13,29 +14,12 @@ COUNT = 3000
 
 
 def problem(ambient="air", cutoff_kev=1.0):
-    """Bone, fat, iodine, lung and their density at random; voxels along turned axes; organs as regions."""
-    rng = np.random.default_rng(2)
-    turn = ((0.6, 0.8, 0.0), (-0.8, 0.6, 0.0), (0.0, 0.0, 1.0))
-    labels = rng.integers(0, 4, (10, 7, 9)).astype(np.uint8)
-    names = ("bone_cortical_icru44", "adipose_icru44", "I", "lung_inflated_icru44")
-    phantom = ps.Phantom(
-        grid=ps.Grid(shape=labels.shape, spacing_mm=(8, 10, 5), direction=turn, origin_mm=(-40, -30, -22.5)),
-        labels=labels,
-        density=rng.uniform(0.3, 1.5, labels.shape).astype(np.float32),
-        materials=tuple(ps.material(name) for name in names),
-    )
-    geometry = ps.Geometry(
-        source_mm=[(0, -600, 20)],
-        centre_mm=[(0, 200, 0)],
-        u=[(1, 0, 0)],
-        v=[(0, 0, 1)],
-        rows=6,
-        columns=5,
-        pixel_mm=(30, 30),
-    )
-    source = ps.PhotonSource.of_view(geometry, ps.Spectrum(kvp=110, filters=[("Al", 3.0)]), focal_spot_mm=(1, 1))
+    """A body along turned axes, and regions at random."""
+    source, geometry = beam_and_detector()
+    phantom = body(direction=((0.6, 0.8, 0.0), (-0.8, 0.6, 0.0), (0.0, 0.0, 1.0)))
+    regions = np.random.default_rng(2).integers(0, 3, phantom.grid.shape).astype(np.uint8)
     run = ps.MonteCarlo(histories=COUNT, cutoff_kev=cutoff_kev)
-    return Problem(phantom, source, run, geometry, 11, ambient, rng.integers(0, 3, labels.shape).astype(np.uint8))
+    return Problem(phantom, source, run, geometry, 11, ambient, regions)
 
 
 @pytest.fixture(scope="module")

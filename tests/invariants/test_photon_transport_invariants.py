@@ -7,41 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from photon_cases import beam_and_detector, body
 
 import physsim as ps
 from physsim import _engine
-from physsim.spec.grid import Grid
 from physsim.transport.montecarlo_job import Problem, pack_job
 
 SEED = 11
-
-
-def body(direction=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
-    """Bone, fat, iodine and lung of uneven density in voxels of 8 x 10 x 5 mm."""
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 4, (12, 7, 9)).astype(np.uint8)
-    density = rng.uniform(0.3, 1.5, labels.shape).astype(np.float32)
-    materials = tuple(
-        ps.material(name) for name in ("bone_cortical_icru44", "adipose_icru44", "I", "lung_inflated_icru44")
-    )
-    origin = np.array(direction).T @ np.array([-32.0, -30.0, -27.5])
-    grid = Grid(shape=labels.shape, spacing_mm=(8, 10, 5), direction=direction, origin_mm=tuple(origin))
-    return ps.Phantom(grid=grid, labels=labels, density=density, materials=materials)
-
-
-def beam_and_detector(turn=None):
-    geometry = ps.Geometry(
-        source_mm=[(0, -600, 20)],
-        centre_mm=[(0, 200, 0)],
-        u=[(1, 0, 0)],
-        v=[(0, 0, 1)],
-        rows=6,
-        columns=5,
-        pixel_mm=(30, 30),
-    )
-    geometry = geometry if turn is None else geometry.moved(turn)
-    spectrum = ps.Spectrum(kvp=110, filters=[("Al", 3.0)])
-    return ps.PhotonSource.of_view(geometry, spectrum, focal_spot_mm=(1, 1)), geometry
 
 
 def run(histories=20000, **options):
@@ -96,7 +68,7 @@ def test_bits_do_not_depend_on_the_instruction_set():
     expected = digest(run(voxel_dose=True))
     for isa in ("portable", "avx2", "avx512"):
         code = (
-            "import sys; sys.path.insert(0, 'tests/invariants'); import test_photon_transport_invariants as t; "
+            "import sys; sys.path[:0] = ['tests', 'tests/invariants']; import test_photon_transport_invariants as t; "
             "print(t.digest(t.run(voxel_dose=True)))"
         )
         done = subprocess.run(
