@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "launch/bind_fields.h"
 #include "launch/bind_physics.h"
 #include "launch/montecarlo.h"
 #include "launch/montecarlo_elsewhere.h"
@@ -9,32 +10,6 @@
 #include "transport/track.h"
 
 namespace {
-
-// Arrays and numbers by name; keeps the arrays alive.
-class Fields {
-  public:
-    explicit Fields(py::dict fields) : fields_(std::move(fields)) {}
-    template <typename T>
-    const T* array(const char* name) const {
-        const py::object value = fields_[name];
-        if (value.is_none()) return nullptr;
-        if (!py::isinstance<py::array_t<T, py::array::c_style>>(value))
-            throw std::invalid_argument(std::string("array ") + name + " has the wrong type or order");
-        return static_cast<const T*>(py::reinterpret_borrow<py::array>(value).data());
-    }
-    template <typename T>
-    T number(const char* name) const { return fields_[name].cast<T>(); }
-    template <typename T, size_t N>
-    void fill(const char* name, T (&out)[N]) const {
-        const auto values = fields_[name].cast<std::array<T, N>>();
-        std::copy(values.begin(), values.end(), out);
-    }
-    py::array voxels(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).cast<py::array>(); }
-    bool none(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).is_none(); }
-
-  private:
-    py::dict fields_;
-};
 
 MonteCarloScene scene_of(const Fields& fields) {
     MonteCarloScene scene = {};
@@ -107,15 +82,7 @@ MonteCarloDetector detector_of(const Fields& fields) {
     detector.energy_low = fields.number<float>("energy_low");
     detector.bins_per_kev = fields.number<float>("bins_per_kev");
     detector.energy_bins = fields.number<int32_t>("energy_bins");
-    AntiScatterGrid& grid = detector.grid;
-    grid.attenuation = fields.array<float>("grid_attenuation");
-    grid.energies = fields.number<int32_t>("grid_energies");
-    grid.energy_low = fields.number<float>("grid_energy_low"), grid.per_kev = fields.number<float>("grid_per_kev");
-    fields.fill("grid_across", grid.across);
-    grid.height = fields.number<float>("grid_height");
-    grid.period = fields.number<float>("grid_period"), grid.strip = fields.number<float>("grid_strip");
-    grid.inverse_focus = fields.number<float>("grid_inverse_focus");
-    grid.gap = fields.number<float>("grid_gap"), grid.offset = fields.number<float>("grid_offset");
+    detector.grid = anti_scatter_grid_of(fields);
     detector.grid_region = fields.number<int32_t>("grid_region");
     return detector;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "launch/bind_fields.h"
 #include "launch/bind_physics.h"
 #include "launch/scatter.h"
 #include "launch/team.h"
@@ -36,13 +37,16 @@ ScatterSource scatter_source_of(const py::dict& fields) {
     take_three(fields, "forward", source.forward);
     const auto low = fields["low"].cast<std::array<double, 2>>(), high = fields["high"].cast<std::array<double, 2>>();
     for (size_t a = 0; a < 2; a++) source.low[a] = low[a], source.high[a] = high[a];
-    source.solid_angle = fields["solid_angle"].cast<double>();
-    const auto cumulative = table_array<float>(fields, "cumulative", 1);
+    source.solid_angle = fields["solid_angle"].cast<double>(), source.plane_cm = fields["plane_cm"].cast<double>();
+    const auto spot = fields["spot"].cast<std::array<double, 2>>();
+    const auto cumulative = table_array<float>(fields, "cumulative", 3), x_quantile = table_array<float>(fields, "x_quantile", 1);
     const auto low_kev = table_array<float>(fields, "low_kev", 1), width_kev = table_array<float>(fields, "width_kev", 1);
-    if (cumulative.size() == 0 || low_kev.size() != cumulative.size() || width_kev.size() != cumulative.size())
+    if (cumulative.size() == 0 || x_quantile.size() < 2 || low_kev.size() != cumulative.shape(2) || width_kev.size() != low_kev.size())
         throw std::invalid_argument("the spectrum's arrays must have one length");
-    source.energy_bins = static_cast<int32_t>(cumulative.size());
+    for (size_t a = 0; a < 2; a++) source.spot[a] = spot[a], source.nodes[a] = static_cast<int32_t>(cumulative.shape(1 - static_cast<int>(a)));
+    source.energy_bins = static_cast<int32_t>(low_kev.size());
     source.cumulative = cumulative.data(), source.low_kev = low_kev.data(), source.width_kev = width_kev.data();
+    source.x_quantile = x_quantile.data(), source.x_nodes = static_cast<int32_t>(x_quantile.size()) - 1;
     if (fields.contains("row_share")) {
         const auto rows = table_array<float>(fields, "row_share", 1), cells = table_array<float>(fields, "cell_share", 2);
         if (rows.size() == 0 || cells.shape(0) != rows.size() || cells.shape(1) != rows.size()) throw std::invalid_argument("cell_share must be (n, n) for n rows");
@@ -52,13 +56,21 @@ ScatterSource scatter_source_of(const py::dict& fields) {
     return source;
 }
 
+// `grid`: None, or the fields of anti_scatter_grid.h.
+void take_detector(const py::dict& fields, ScatterDetector& detector) {
+    take_three(fields, "centre", detector.centre);
+    take_three(fields, "u", detector.u);
+    take_three(fields, "v", detector.v);
+    take_three(fields, "normal", detector.normal);
+    detector.radius_cm = fields["radius_cm"].cast<float>();
+    if (fields["grid"].is_none()) return;
+    detector.grid = anti_scatter_grid_of(Fields(fields["grid"].cast<py::dict>()));
+}
+
 ScatterTargets scatter_targets_of(const py::dict& fields, const Floats& column, const Floats& row) {
     if (column.size() % 16 || row.size() != column.size()) throw std::invalid_argument("pixels must come in sixteens");
     ScatterTargets targets = {};
-    take_three(fields, "centre", targets.centre);
-    take_three(fields, "u", targets.u);
-    take_three(fields, "v", targets.v);
-    take_three(fields, "normal", targets.normal);
+    take_detector(fields, targets);
     targets.column = column.data(), targets.row = row.data();
     return targets;
 }

@@ -199,10 +199,7 @@ class ScatterView {
     ScatterScene with(const py::dict& fields, const Floats& column, const Floats& row) const {
         if (column.size() % TARGETS_AT_ONCE || row.size() != column.size()) throw std::invalid_argument("targets must come in thirty-twos");
         ScatterScene scene = scene_;
-        take_three(fields, "centre", scene.targets.centre);
-        take_three(fields, "u", scene.targets.u);
-        take_three(fields, "v", scene.targets.v);
-        take_three(fields, "normal", scene.targets.normal);
+        take_detector(fields, scene.targets);
         const auto cell = fields["cell"].cast<std::array<float, 2>>();
         scene.targets.cell[0] = cell[0], scene.targets.cell[1] = cell[1];
         scene.targets.column = column.data(), scene.targets.row = row.data(), scene.targets.count = static_cast<int32_t>(column.size());

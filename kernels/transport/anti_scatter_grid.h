@@ -5,6 +5,8 @@
 // n = floor(s / P), r = s - n P. Over its place, o stands |d - r| of the period at the upper end, |D - r| at the lower, and is uniform
 // between in the rest; exp(-optical depth) is averaged over that exactly. Strips lean towards the focal line; their lean changes by
 // h / focal distance from top to foot, which is neglected.
+// Before a curved detector the grid is bent with it: the frame stands on the arc where the photon arrives, so u is 0. Strips along the axis point
+// to it, their lean at the middle of a slant way is that of flat ones with the focal line on the axis.
 // Neglects: photons that scatter or fluoresce in the grid (they count as absorbed), grid lines, the finite length of strips.
 // Reference: G. J. Day and D. R. Dance, Phys. Med. Biol. 28 (1983) 1429, doi:10.1088/0031-9155/28/12/008.
 #pragma once
@@ -23,6 +25,10 @@ struct AntiScatterGrid {
 };
 
 namespace PHYSSIM_ISA {
+
+// A direction along the detector's u and normal in the frame that stands on its arc, at an angle from the detector's middle.
+PHYSSIM_HD F along_arc_u(F along_u, F along_normal, F sine, F cosine) { return along_u * cosine - along_normal * sine; }
+PHYSSIM_HD F along_arc_normal(F along_u, F along_normal, F sine, F cosine) { return along_normal * cosine + along_u * sine; }
 
 // exp(-depth), for depth >= 0.
 PHYSSIM_HD F transmitted(F depth) { return exp2_of_minus(depth * F(1.44269504f)); }

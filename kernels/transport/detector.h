@@ -17,7 +17,7 @@ struct MonteCarloDetector {
     float curvature_cm;           // radius of the cylinder; 0: flat
     float energy_low, bins_per_kev;
     int32_t energy_bins;
-    AntiScatterGrid grid;         // before a flat detector
+    AntiScatterGrid grid;
     int32_t grid_region;          // of the tallies: where the energy that the grid absorbs is counted
 };
 
@@ -75,6 +75,12 @@ PHYSSIM_HD F share_behind_grid(const MonteCarloDetector& detector, const Flying&
     const DetectorAxes at = detector_axes(detector, photon.x + distance * photon.ux - F(detector.centre[0]),
                                           photon.y + distance * photon.uy - F(detector.centre[1]), photon.z + distance * photon.uz - F(detector.centre[2]));
     const DetectorAxes along = detector_axes(detector, photon.ux, photon.uy, photon.uz);
+    if (detector.curvature_cm > 0.0f) {
+        const F ahead = at.normal + F(detector.curvature_cm), inverse = F(1.0f) / square_root(at.u * at.u + ahead * ahead);
+        const F sine = at.u * inverse, cosine = ahead * inverse;
+        return grid_transmission(detector.grid, F(0.0f), at.v, along_arc_u(along.u, along.normal, sine, cosine), along.v,
+                                 along_arc_normal(along.u, along.normal, sine, cosine), photon.energy);
+    }
     return grid_transmission(detector.grid, at.u, at.v, along.u, along.v, along.normal, photon.energy);
 }
 

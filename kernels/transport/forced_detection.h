@@ -1,7 +1,7 @@
 // Forced detection: what a collision sends to a pixel, for as many pixels at once as there are lanes.
 //
 // Law: energy per area = weight x (d sigma / d Omega)(E, cos theta) x (cos alpha / r^2) x exp(-optical depth at E') x E', alpha the angle to
-// the detector's normal, r the way; E' = E for Rayleigh, that of a free electron at rest for Compton. One walk gives the areal density
+// the detector's normal, r the way (scatter_detector.h); E' = E for Rayleigh, that of a free electron at rest for Compton. One walk gives the areal density
 // of every material and so serves both energies.
 // Neglects: Doppler broadening of E' and its shift of the mean; collisions at or behind the detector's plane score 0. Near
 // the detector (r below some pixels) the score's variance grows without bound.
@@ -11,13 +11,12 @@
 #include "physics/compton.h"
 #include "physics/rayleigh.h"
 #include "transport/packed_voxels.h"
+#include "transport/scatter_detector.h"
 #include "transport/single_scatter.h"
 
 namespace physsim {
 
-// Pixels of a flat detector, in the voxels' frame; u and v are as long as a pixel (cm).
-struct ScatterTargets {
-    float centre[3], u[3], v[3], normal[3];
+struct ScatterTargets : ScatterDetector {
     const float *column, *row;  // of each pixel, from the centre, in pixels; as many as a multiple of 16
 };
 
@@ -28,13 +27,11 @@ struct Score { F compton, rayleigh; };  // keV/cm2
 // `areal`: room for (materials, LANES) floats. `attenuation`: mu / rho by material at the collision's energy.
 PHYSSIM_HD Score detect(const PackedVoxels& voxels, const PhotonTables& tables, const ScatterTargets& targets, const Collision& from,
                         const float* attenuation, int32_t pixel, float* areal) {
-    const F column = load(targets.column + pixel) + F(from.jitter[0]), row = load(targets.row + pixel) + F(from.jitter[1]);
+    const TargetCells cells = {load(targets.column + pixel), load(targets.row + pixel), {1.0f, 1.0f}, {from.jitter[0] + 0.5f, from.jitter[1] + 0.5f}, 0.0f};
+    const Sight sight = targets.radius_cm > 0.0f ? see_arc(targets, from.at, cells) : see_plane(targets, from.at, cells);
+    const F reach = square_root(sight.squared), inverse = F(1.0f) / reach;
     F way[3];
-    for (int a = 0; a < 3; a++)
-        way[a] = multiply_add(column, F(targets.u[a]), multiply_add(row, F(targets.v[a]), F(targets.centre[a] - from.at[a])));
-    const F squared = multiply_add(way[0], way[0], multiply_add(way[1], way[1], way[2] * way[2])), reach = square_root(squared), inverse = F(1.0f) / reach;
-    for (int a = 0; a < 3; a++) way[a] = way[a] * inverse;
-    const F toward = multiply_add(way[0], F(targets.normal[0]), multiply_add(way[1], F(targets.normal[1]), way[2] * F(targets.normal[2])));
+    for (int a = 0; a < 3; a++) way[a] = sight.way[a] * inverse;
     const F cosine = maximum(F(-1.0f), minimum(F(1.0f),
         multiply_add(way[0], F(from.along[0]), multiply_add(way[1], F(from.along[1]), way[2] * F(from.along[2])))));
     for (int32_t m = 0; m < voxels.materials; m++) store(areal + m * LANES, F(0.0f));
@@ -47,10 +44,15 @@ PHYSSIM_HD Score detect(const PackedVoxels& voxels, const PhotonTables& tables, 
         depth = multiply_add(amount, F(attenuation[m]), depth);
         depth_out = multiply_add(amount, lookup(tables, I(m), energy_out).mass_attenuation_cm2_g, depth_out);
     }
-    const F log2_e(1.44269504f), solid = select(F(0.0f) < toward, F(from.weight) * toward * inverse * inverse, F(0.0f));
+    const F log2_e(1.44269504f), solid = F(from.weight) * maximum(sight.solid, F(0.0f));
+    F through = exp2_of_minus(depth * log2_e), through_out = exp2_of_minus(depth_out * log2_e);
+    if (targets.grid.attenuation) {
+        const GridEntry entry = grid_entry(targets, way, sight);
+        through = through * grid_share(targets, entry, energy), through_out = through_out * grid_share(targets, entry, energy_out);
+    }
     const I material(from.material);
-    return {solid * energy_out * dsigma_compton(tables, material, energy, cosine) * exp2_of_minus(depth_out * log2_e),
-            solid * energy * dsigma_rayleigh(tables, material, energy, cosine) * exp2_of_minus(depth * log2_e)};
+    return {solid * energy_out * dsigma_compton(tables, material, energy, cosine) * through_out,
+            solid * energy * dsigma_rayleigh(tables, material, energy, cosine) * through};
 }
 
 }  // namespace PHYSSIM_ISA

@@ -1,6 +1,6 @@
 // A collision on the way to every target: what histories hand to forced detection.
 #pragma once
-#include "core/platform.h"
+#include "transport/scatter_detector.h"
 
 namespace physsim {
 
@@ -14,9 +14,8 @@ struct ScatterEvent {
     int32_t material;
 };
 
-// Targets on a flat detector, in the voxels' frame: centres of small cells. u and v are as long as a pixel (cm).
-struct NodeTargets {
-    float centre[3], u[3], v[3], normal[3];
+// Targets on the detector: centres of small cells.
+struct NodeTargets : ScatterDetector {
     float cell[2];              // width of a target's cell along u and v, in pixels
     const float *column, *row;  // of each target's centre, from the detector's, in pixels; as many as a multiple of 32
     int32_t count;

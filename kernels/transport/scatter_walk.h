@@ -131,37 +131,13 @@ struct Walker {
     float before;  // optical depth from the source straight to here, at the energy here
 };
 
-// A place of density 1 / `thinner` per unit of [0, 1]: uniform within one of n equal cells that `share` gives chances to, see ScatterSource.
-struct Place { double at, thinner; int32_t cell; };
-
-PHYSSIM_HD Place place_of(const float* share, int32_t cells, double u) {
-    int32_t low = 0, high = cells - 1;
-    while (low < high) {
-        const int32_t middle = (low + high) / 2;
-        if (u < static_cast<double>(share[middle])) high = middle;
-        else low = middle + 1;
-    }
-    const double before = low ? static_cast<double>(share[low - 1]) : 0.0, own = static_cast<double>(share[low]) - before;
-    return {(low + (u - before) / own) / cells, 1.0 / (own * cells), low};
-}
-
 // Point `number` of a scramble as a first collision; weight 0 where nothing is met. The weight is in photons.
 PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t number, float bias, Matter& matter) {
     Walker photon = {};
-    const ScatterSource& source = scene.source;
-    Place across = {sobol(points, 0, number), 1.0, 0}, along = {sobol(points, 1, number), 1.0, 0};
-    if (source.field_cells) {
-        along = place_of(source.row_share, source.field_cells, along.at);
-        across = place_of(source.cell_share + along.cell * source.field_cells, source.field_cells, across.at);
-    }
-    const double x = source.low[0] + across.at * (source.high[0] - source.low[0]), y = source.low[1] + along.at * (source.high[1] - source.low[1]);
-    const double square = 1.0 + x * x + y * y, length = sqrt(square);
+    const Start start = start_of(scene.source, points, number);
     float position[3];
-    for (int a = 0; a < 3; a++) {
-        photon.along[a] = static_cast<float>((x * source.across[a] + y * source.along[a] + source.forward[a]) / length);
-        position[a] = static_cast<float>(source.position[a]);
-    }
-    photon.energy = energy_at(source, sobol(points, 3, number));
+    for (int a = 0; a < 3; a++) photon.along[a] = static_cast<float>(start.along[a]), position[a] = static_cast<float>(start.at[a]);
+    photon.energy = start.energy_kev;
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
     const FineMedium medium = {scene.fine, functions};
     Passage way;
@@ -174,9 +150,9 @@ PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& 
     for (int a = 0; a < 3; a++) photon.at[a] = position[a] + here.distance * photon.along[a];
     matter = matter_at(scene.fine, photon.at);
     const float own = matter.density * lookup(scene.tables, matter.material, photon.energy).mass_attenuation_cm2_g;
-    const float stretch = 1.0f + bias * depth, area = static_cast<float>((source.high[0] - source.low[0]) * (source.high[1] - source.low[1]) * across.thinner * along.thinner);
+    const float stretch = 1.0f + bias * depth;
     const float depth_weight = whole * stretch * stretch / (1.0f + bias * whole) * exp2_of_minus(depth * 1.44269504f);
-    photon.weight = depth_weight * area / static_cast<float>(source.solid_angle * square * length) * (here.attenuation > 0.0f ? own / here.attenuation : 0.0f);
+    photon.weight = depth_weight * static_cast<float>(start.weight) * (here.attenuation > 0.0f ? own / here.attenuation : 0.0f);
     photon.before = depth;
     return photon;
 }

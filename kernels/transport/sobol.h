@@ -2,7 +2,7 @@
 // independent estimates whose spread is the standard error.
 //
 // Scramble: a random lower triangular matrix over the bits and a digital shift; the variance of a mean is that of Owen's nested scramble.
-// Source of the direction numbers: S. Joe, F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008) 2635 (table new-joe-kuo-6.21201, first six dimensions).
+// Source of the direction numbers: S. Joe, F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008) 2635 (table new-joe-kuo-6.21201, first eight dimensions).
 // Reference: J. Matousek, J. Complexity 14 (1998) 527; A. B. Owen, ACM Trans. Model. Comput. Simul. 13 (2003) 363.
 #pragma once
 #include "core/philox.h"
@@ -10,7 +10,7 @@
 
 namespace physsim {
 
-constexpr int32_t SOBOL_DIMENSIONS = 6, SOBOL_BITS = 32;
+constexpr int32_t SOBOL_DIMENSIONS = 8, SOBOL_BITS = 32;
 
 // Columns of the generating matrices, most significant bit first, after the scramble; shift[d] is added without carry.
 struct SobolPoints {
@@ -21,15 +21,17 @@ struct SobolPoints {
 namespace PHYSSIM_ISA {
 
 // A primitive polynomial x^degree + ... + 1, its inner coefficients as bits, and the first odd numbers of the recurrence.
-struct SobolSeed { int32_t degree; uint32_t inner, first[4]; };
+struct SobolSeed { int32_t degree; uint32_t inner, first[5]; };
 
 PHYSSIM_HD SobolSeed sobol_seed(int32_t dimension) {
-    switch (dimension) {  // Joe and Kuo 2008, dimensions 2 to 6
-        case 1: return {1, 0, {1, 0, 0, 0}};
-        case 2: return {2, 1, {1, 3, 0, 0}};
-        case 3: return {3, 1, {1, 3, 1, 0}};
-        case 4: return {3, 2, {1, 1, 1, 0}};
-        default: return {4, 1, {1, 1, 3, 3}};
+    switch (dimension) {  // Joe and Kuo 2008, dimensions 2 to 8
+        case 1: return {1, 0, {1, 0, 0, 0, 0}};
+        case 2: return {2, 1, {1, 3, 0, 0, 0}};
+        case 3: return {3, 1, {1, 3, 1, 0, 0}};
+        case 4: return {3, 2, {1, 1, 1, 0, 0}};
+        case 5: return {4, 1, {1, 1, 3, 3, 0}};
+        case 6: return {4, 4, {1, 3, 5, 13, 0}};
+        default: return {5, 2, {1, 1, 5, 5, 17}};
     }
 }
 

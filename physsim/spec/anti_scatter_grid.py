@@ -25,6 +25,9 @@ class AntiScatterGrid(Spec):
     columns). `gap_mm`: from the strips' foot to the detector. `offset_mm`: of the upright strip from the detector's
     centre, across the strips.
 
+    Before a curved detector the grid is bent with it (see `bent`): strips along v stand on the arc and so point to the
+    cylinder's axis, which is the source where the radius is the distance from it; they take no `focal_distance_mm`.
+
     Neglects: photons that scatter or fluoresce in the grid (they count as absorbed: its size is not known here), grid
     lines in the image (the mean over a period is taken, as of a moving grid), the change of a strip's lean from its
     top to its foot.
@@ -82,6 +85,47 @@ class AntiScatterGrid(Spec):
         """Unit vector across the strips, along the detector's (u, v)."""
         angle = np.radians(self.angle_deg)
         return float(np.cos(angle)), float(-np.sin(angle))
+
+    def bent(self, radius_mm: float) -> AntiScatterGrid:
+        """The grid before a detector curved to `radius_mm`, in the frame that stands on the arc where a photon arrives.
+
+        In that frame (u along the arc, the normal away from the axis, position (0, v)) it is a flat grid. Strips along
+        v (angle_deg 0) lean to a focal line on the cylinder's axis; those along the arc (angle_deg 90) stay as given.
+        Raises InvalidInput for other angles, for a `focal_distance_mm` or `offset_mm` of strips along v, and for a grid
+        that reaches the axis.
+        Neglects: that a slant photon passes the strips at another angle to them than it meets the detector, but to
+        first order in gap_mm / radius_mm.
+        """
+        across_u, across_v = (abs(part) < 1e-9 for part in self.across)
+        focus = radius_mm - self.gap_mm - 0.5 * self.height_mm
+        if not across_u and not across_v:
+            raise InvalidInput(
+                message(
+                    f"angle_deg={self.angle_deg:g} before a curved detector",
+                    "strips bend along the arc or run straight along its axis",
+                    "Give 0 (along v) or 90 (along the arc), or a flat detector.",
+                )
+            )
+        if focus <= 0.5 * self.height_mm:
+            raise InvalidInput(
+                message(
+                    f"a grid of {self.height_mm:g} mm, {self.gap_mm:g} mm before a detector of radius_mm={radius_mm:g}",
+                    "it reaches the axis that the detector is curved about",
+                    "Give a smaller gap_mm, or a detector of a larger radius.",
+                )
+            )
+        if across_u:
+            return self
+        for name, value in (("focal_distance_mm", self.focal_distance_mm), ("offset_mm", self.offset_mm or None)):
+            if value is not None:
+                raise InvalidInput(
+                    message(
+                        f"{name}={value:g} before a curved detector",
+                        f"strips along v stand on its arc and point to its axis, {focus:g} mm from their middle",
+                        f"Leave {name} out, or give a flat detector.",
+                    )
+                )
+        return self.replace(focal_distance_mm=focus)
 
     def attenuation(self, energy_kev: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """Of strips and interspace (1/mm), and the optical depth of both covers at normal incidence."""

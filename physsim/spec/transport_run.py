@@ -20,7 +20,7 @@ class CountingPlane(Spec):
     """A detector that absorbs whatever meets its front. mm, LPS; `pixel_mm`: (along u, along v).
 
     `u`, `v`: unit vectors along its rows and columns. `disc_mm`: it counts only within this radius of its centre.
-    `radius_mm`: of a curved one (see Geometry). `anti_scatter_grid`: before a flat one.
+    `radius_mm`: of a curved one (see Geometry). `anti_scatter_grid`: before it.
     """
 
     centre_mm: Vector

@@ -66,7 +66,7 @@ def transport_photons(
 
     `geometry`: one view; its detector absorbs every photon that meets its front (`disc_mm`: only within that radius of
     its centre); energies are counted by order, pixel and, with `energy_edges_kev` (equal steps), energy.
-    `anti_scatter_grid`: before a flat detector. Each photon counts with the share of its energy that the grid lets
+    `anti_scatter_grid`: before the detector. Each photon counts with the share of its energy that the grid lets
     through on average over a period of its strips; what it absorbs is the energy of the region "anti-scatter grid".
     `ambient`: what surrounds the voxels, out to source and detector: a material, or None for vacuum.
     `regions`: (nz, ny, nx) whole numbers into `region_names` that energy is summed by; else the organs of the phantom's

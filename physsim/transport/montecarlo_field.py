@@ -37,11 +37,20 @@ class FieldNodes:
 
     def weights(self) -> Floats:
         """(nodes along y, along x) share of the photons that are drawn from each node's hat function."""
+        total = self._hats()
+        return np.asarray(total / total.sum())
+
+    def mean(self) -> float:
+        """Photons per solid angle on average over the field."""
+        total = self._hats()
+        return float(total.sum() / np.prod([max(count - 1, 1) for count in total.shape]))
+
+    def _hats(self) -> Floats:
         total = self.photons.sum(axis=-1)
         for axis in (0, 1):
             if total.shape[axis] > 1:
                 np.moveaxis(total, axis, 0)[[0, -1]] *= 0.5
-        return np.asarray(total / total.sum())
+        return np.asarray(total)
 
 
 def field_nodes(

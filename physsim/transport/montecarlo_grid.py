@@ -22,7 +22,7 @@ STEP_KEV = 0.125  # of the attenuation, straight between: absorption edges are s
 def pack_grid(grid: AntiScatterGrid | None, geometry: Geometry | None, region: int) -> dict[str, Any]:
     """The grid's fields of kernels/transport/detector.h; `region`: number of the region that is called GRID.
 
-    Raises InvalidInput where there is no flat detector behind the grid.
+    Raises InvalidInput where there is no detector behind the grid, and for one that cannot be bent to a curved one.
     """
     if grid is None:
         return {
@@ -39,14 +39,14 @@ def pack_grid(grid: AntiScatterGrid | None, geometry: Geometry | None, region: i
             "grid_offset": 0.0,
             "grid_region": 0,
         }
-    if geometry is None or geometry.radius_mm is not None:
+    if geometry is None:
         raise InvalidInput(
             message(
-                "anti_scatter_grid",
-                "it stands before a flat detector, and this is " + ("none" if geometry is None else "a curved one"),
-                "Leave the grid out, or give a flat detector.",
+                "anti_scatter_grid", "it stands before a detector, and this is none", "Leave it out, or give geometry."
             )
         )
+    if geometry.radius_mm is not None:
+        grid = grid.bent(geometry.radius_mm)
     energies = np.arange(ENERGY_MIN_KEV, ENERGY_MAX_KEV + 0.5 * STEP_KEV, STEP_KEV)
     strip, space, cover = grid.attenuation(energies)
     focus = grid.focal_distance_mm

@@ -13,7 +13,7 @@ from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.spec.geometry import Geometry
 from physsim.spec.source import ConeField, PhotonSource
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.montecarlo_field import field_nodes
+from physsim.transport.montecarlo_field import FieldNodes, field_nodes
 from physsim.transport.montecarlo_scene import PackedScene
 from physsim.units import CM_PER_MM
 
@@ -63,10 +63,8 @@ def pack_source(source: PhotonSource, scene: PackedScene) -> dict[str, Any]:
         packed["y_low"], packed["y_high"] = float(low_y), float(high_y)
     energy = alias_table(*energy_bins(source.spectrum))
     if source.cathode is not None:
-        shares, x = np.arange(_FIELD_NODES + 1) / _FIELD_NODES, packed["x_quantile"].astype(np.float64)
         bounds = float(low_x), float(high_x), float(low_y), float(high_y)
-        shape = field_nodes(source, bounds, lambda share: np.interp(share, shares, x))
-        low, width = _bins(source.spectrum, shape.edges_kev)
+        shape, low, width = shaped_field(source, bounds, packed["x_quantile"])
         weights = shape.weights()
         packed["nodes"], packed["node"] = weights.shape[::-1], node_table(weights)
         rows = shape.photons.reshape(weights.size, -1)
@@ -146,6 +144,18 @@ def _bins(spectrum: Spectrum, edges_kev: NDArray[np.float64]) -> tuple[NDArray[n
         return np.array([spectrum.energy_kev]), np.zeros(1)
     low = np.clip(edges_kev[:-1], ENERGY_MIN_KEV, ENERGY_MAX_KEV)
     return low, np.clip(edges_kev[1:], ENERGY_MIN_KEV, ENERGY_MAX_KEV) - low
+
+
+def shaped_field(
+    source: PhotonSource, bounds: tuple[float, float, float, float], x_quantile: NDArray[np.float32]
+) -> tuple[FieldNodes, NDArray[np.float64], NDArray[np.float64]]:
+    """Spectra at nodes of the field of a source with a `cathode`, lower ends and widths (keV) of their bins.
+
+    `bounds` as in field_nodes; `x_quantile`: field_quantiles(*bounds).
+    """
+    shares, x = np.arange(x_quantile.size) / (x_quantile.size - 1), x_quantile.astype(np.float64)
+    shape = field_nodes(source, bounds, lambda share: np.interp(share, shares, x))
+    return shape, *_bins(source.spectrum, shape.edges_kev)
 
 
 def node_table(weights: NDArray[np.float64]) -> NDArray[np.int32]:

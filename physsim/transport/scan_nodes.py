@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from physsim.portable import exp, log
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
-from physsim.spec.spectrum import Spectrum
 from physsim.transport.node_spline import FLOOR, NodeSpline, spline_weights
-from physsim.transport.scatter import (
+from physsim.transport.scatter_optics import ScatterOptics
+from physsim.transport.scatter_scene import ScatterScene
+from physsim.transport.scatter_sums import (
     BATCHES,
     FIRST_HISTORIES,
     FIRST_POINTS,
@@ -31,8 +32,6 @@ from physsim.transport.scatter import (
     coarse_view,
     next_count,
 )
-from physsim.transport.scatter_image import source_fields
-from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
 
@@ -58,13 +57,13 @@ class NodeViews:
         self,
         scene: ScatterScene,
         geometry: Geometry,
-        beam: Spectrum,
+        optics: ScatterOptics,
         run: MonteCarlo,
         grid: tuple[int, int],
         seed: int,
         threads: int,
     ) -> None:
-        self._scene, self._geometry, self._beam, self._run = scene, geometry, beam, run
+        self._scene, self._geometry, self._optics, self._run = scene, geometry, optics, run
         self._grid, self._seed, self._threads, self._level = grid, seed, threads, 0
         self.views: list[int] = []
         self._jobs: list[ViewJob] = []
@@ -155,11 +154,13 @@ class NodeViews:
 
     def _job(self, view: int, grid: tuple[int, int], cell: float) -> ViewJob:
         geometry = self._geometry[view]
+        coarse = coarse_view(geometry, grid)
         digest = hashlib.blake2b(f"view {view} of scan {self._seed}".encode(), digest_size=8).digest()
         return ViewJob(
             self._scene,
-            coarse_view(geometry, grid),
-            source_fields(geometry, self._beam, self._scene),
+            coarse,
+            self._optics.source_fields(geometry, self._scene),
+            self._optics.target_fields(coarse, self._scene),
             self._run,
             int.from_bytes(digest, "little"),
             1,

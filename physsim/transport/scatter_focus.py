@@ -1,7 +1,8 @@
 """Where in the field of a scatter image points are worth most: many of them where rays pass one to a few free paths.
 
 Every point carries the weight of its density, so any choice leaves the mean unchanged. A ray of optical depth T adds
-about T exp(-T) to single forward scatter; the rest of the field keeps a small share.
+about T exp(-T) to single forward scatter, times the photons that heel and bowtie send along it; the rest of the field
+keeps a small share.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from physsim.device.choice import instruction_set
 from physsim.transport.scatter_scene import ScatterScene
+from physsim.transport.scatter_source import brightness, mean_kev
 
 Floats = NDArray[np.float64]
 
@@ -22,10 +24,18 @@ LEAST = 0.05  # of the mean
 
 
 def focused(scene: ScatterScene, source: dict[str, Any], threads: int) -> dict[str, Any]:
-    """The fields of a source with shares of points by cells of its field: kernels/transport/single_scatter.h."""
-    depth = np.asarray(scene.view(source, 0.0).depths(_mean_kev(source), CELLS, threads, instruction_set()), np.float64)
+    """The fields of a source with shares of points by cells of its field: kernels/transport/scatter_source.h."""
+    depth = np.asarray(scene.view(source, 0.0).depths(mean_kev(source), CELLS, threads, instruction_set()), np.float64)
     falling = 1.0 + 0.25 * STEEPNESS * depth
-    worth = blurred(depth / (falling * falling * falling * falling))
+    return _shared(source, blurred(brightness(source, CELLS) * depth / (falling * falling * falling * falling)))
+
+
+def lit(source: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a source with points as dense as its photons; all the same where they are uniform."""
+    return source if source["cumulative"].shape[:2] == (1, 1) else _shared(source, brightness(source, CELLS))
+
+
+def _shared(source: dict[str, Any], worth: Floats) -> dict[str, Any]:
     total = float(np.cumsum(worth.ravel())[-1])
     if not total > 0.0:
         return source
@@ -44,8 +54,3 @@ def blurred(values: Floats) -> Floats:
     wide = np.pad(values, 1, mode="edge")
     rows = wide[:-2] + wide[1:-1] + wide[2:]
     return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9.0)
-
-
-def _mean_kev(source: dict[str, Any]) -> float:
-    share = np.diff(source["cumulative"].astype(np.float64), prepend=0.0)
-    return float(np.cumsum(share * (source["low_kev"] + 0.5 * source["width_kev"]))[-1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,14 @@ from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.physics.photon_tables import PhotonTables, build
-from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.randomness import checked_seed, stream_number
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo_result import HEAVY_TAIL
 from physsim.transport.packed_voxels import pack_voxels
-from physsim.units import CM_PER_MM
+from physsim.transport.scatter_focus import lit
+from physsim.transport.scatter_optics import Side, check_one_view, optics_of
 
 Floats = NDArray[np.float64]
 Process = Literal["compton", "rayleigh", "multiple"]
@@ -34,17 +35,6 @@ STREAM = "scatter points"
 PROCESSES: tuple[Process, ...] = ("compton", "rayleigh")  # rows of the kernel's sums
 LEAST_REPLICATES = 8
 MOST_POINTS = 2**24
-_FIELD_STEPS = 4096
-
-
-class Frame(Protocol):
-    """What takes world coordinates to those of voxels."""
-
-    def local_cm(self, points_mm: Any) -> Floats:
-        """World points (..., 3) in mm to cm from the voxels' low corner along their axes x, y, z."""
-
-    def local_direction(self, vectors: Any) -> Floats:
-        """World vectors (..., 3) along the voxels' axes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,24 +149,27 @@ def single_scatter(
     replicates: int = 16,
     relative_error: float | None = None,
     most_points: int = 2**16,
+    cathode: Side | None = None,
+    focal_spot_mm: tuple[float, float] = (0.0, 0.0),
+    anti_scatter_grid: AntiScatterGrid | None = None,
     tables: PhotonTables | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> ScatterImage:
-    """Images of photons that scattered once, on the pixels of a view of a flat detector (its own, coarse ones).
+    """Images of photons that scattered once, on the pixels of a view (its own, coarse ones), flat or curved.
 
-    A history is a photon of `spectrum` (or of one energy in keV) that a point source emits into the outline of the
-    detector, uniform in solid angle. The detector absorbs all. `points`: Sobol points of each of `replicates`
-    scrambles, a power of 2; with `relative_error` they are doubled until that of the result is not above it, at
-    `most_points` at the latest. `tables`: of the phantom's materials in their order, else made with free-atom form
-    factors. The same seed gives the same bits on any number of threads.
+    A history is a photon of `spectrum` (or of one energy in keV) that the source emits into the outline of the
+    detector. `cathode`, `focal_spot_mm`, `anti_scatter_grid`: as in scatter_image. The detector absorbs all.
+    `points`: Sobol points of each of `replicates` scrambles, a power of 2; with `relative_error` they are doubled
+    until that of the result is not above it, at `most_points` at the latest. `tables`: of the phantom's materials in
+    their order, else made with free-atom form factors. The same seed gives the same bits on any number of threads.
 
-    Raises InvalidInput for a curved detector, a parallel beam, several views, a spectrum with a
-    bowtie, and numbers that make no sense.
+    Raises InvalidInput for a parallel beam, several views, a bowtie without a `cathode`, a grid that does not suit the
+    detector, and numbers that make no sense.
 
-    Neglects: the focal spot's size, the heel effect, Doppler broadening (its shift of the mean energy too),
-    fluorescence, scatter outside the voxels, the detector's response, what overlays hold within a voxel of the phantom
-    (they are averaged into it). Where a pixel is nearer to the phantom than some
+    Neglects: Doppler broadening (its shift of the mean energy too), fluorescence, scatter outside the voxels, the
+    detector's response, what overlays hold within a voxel of the phantom (they are averaged into it). Where a pixel is
+    nearer to the phantom than some
     pixel widths the error grows.
 
     Reference: I. M. Sobol, USSR Comput. Math. Math. Phys. 7 (1967) 86; A. B. Owen, Ann. Stat. 25 (1997) 1541.
@@ -190,8 +183,9 @@ def single_scatter(
     True
     """
     seed = checked_seed(seed)
-    beam = spectrum if isinstance(spectrum, Spectrum) else Spectrum(energy_kev=float(spectrum))
-    _check(geometry, beam, points, replicates, relative_error, most_points)
+    check_one_view(geometry)
+    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
+    _check(points, replicates, relative_error, most_points)
     photon_tables = tables if tables is not None else build([dict(one.mass_fractions) for one in phantom.materials])
     if photon_tables.materials != len(phantom.materials):
         raise InvalidInput(
@@ -203,7 +197,7 @@ def single_scatter(
         )
     voxels = pack_voxels(phantom)
     arrays: dict[str, Any] = dict(photon_tables.arrays())
-    source, targets = source_fields(geometry, beam, voxels), target_fields(geometry, voxels)
+    source, targets = lit(optics.source_fields(geometry, voxels)), optics.target_fields(geometry, voxels)
     column, row = _pixels(geometry)
     sums = np.zeros((replicates, len(PROCESSES), column.size))
     done, count = 0, points
@@ -232,30 +226,7 @@ def single_scatter(
         count = done
 
 
-def check_scatter_view(geometry: Geometry, beam: Spectrum) -> None:
-    """InvalidInput unless it is one view of a flat detector and a point source, one spectrum for the whole field."""
-    if len(geometry) != 1 or geometry.radius_mm is not None or geometry.beam != "cone":
-        raise InvalidInput(
-            message(
-                f"geometry of {len(geometry)} views, radius_mm={geometry.radius_mm}, beam={geometry.beam!r}",
-                "scatter images are of one view of a flat detector and a point source",
-                "Give one such view.",
-            )
-        )
-    if beam.bowtie is not None:
-        raise InvalidInput(
-            message(
-                "spectrum with a bowtie",
-                "scatter knows one spectrum for the whole field",
-                "Leave the bowtie out, or put it into the phantom as a shape.",
-            )
-        )
-
-
-def _check(
-    geometry: Geometry, beam: Spectrum, points: int, replicates: int, relative_error: float | None, most_points: int
-) -> None:
-    check_scatter_view(geometry, beam)
+def _check(points: int, replicates: int, relative_error: float | None, most_points: int) -> None:
     for name, value, most in (("points", points, MOST_POINTS), ("most_points", most_points, MOST_POINTS)):
         if isinstance(value, bool) or int(value) != value or not 1 <= value <= most or int(value) & (int(value) - 1):
             raise InvalidInput(
@@ -271,63 +242,6 @@ def _check(
         raise InvalidInput(
             message(f"relative_error={relative_error}", "it lies between 0 and 1", "Give for example 0.02.")
         )
-
-
-def source_fields(geometry: Geometry, beam: Spectrum, voxels: Frame) -> dict[str, Any]:
-    """The fields of kernels/transport/single_scatter.h; the field is the detector's outline."""
-    position, across, along = geometry.source_mm[0], geometry.u[0], geometry.v[0]
-    way = geometry.centre_mm[0] - position
-    distance = float(geometry.distance_mm[0])
-    centre = np.array([way @ across, way @ along]) / distance
-    half = 0.5 * np.array([geometry.columns, geometry.rows]) * geometry.pixel_mm / distance
-    low, high = centre - half, centre + half
-    if beam.energy_kev is not None:
-        cumulative, low_kev, width_kev = np.ones(1), np.array([beam.energy_kev]), np.zeros(1)
-    else:
-        bins = beam.sample()
-        if not bins.fluence.sum() > 0.0:
-            raise InvalidInput(message("spectrum", "no photon is left behind its filters", "Take thinner filters."))
-        low_kev = np.clip(bins.edges_kev[:-1], ENERGY_MIN_KEV, ENERGY_MAX_KEV)
-        width_kev = np.clip(bins.edges_kev[1:], ENERGY_MIN_KEV, ENERGY_MAX_KEV) - low_kev
-        cumulative = np.cumsum(bins.fluence)
-        cumulative = cumulative / cumulative[-1]
-    return {
-        "position": voxels.local_cm(position).tolist(),
-        "across": voxels.local_direction(across).tolist(),
-        "along": voxels.local_direction(along).tolist(),
-        "forward": voxels.local_direction(geometry.normal[0]).tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "solid_angle": solid_angle(low, high),
-        "cumulative": cumulative.astype(np.float32),
-        "low_kev": low_kev.astype(np.float32),
-        "width_kev": width_kev.astype(np.float32),
-    }
-
-
-def solid_angle(low: Floats, high: Floats) -> float:
-    """Solid angle (sr) of the rectangle low <= (x, y) <= high on the plane at distance 1.
-
-    (1 + x^2 + y^2)^(-3/2) integrates over y to y / ((1 + x^2) sqrt(1 + x^2 + y^2)), over x by Simpson's rule:
-    square roots alone give equal bits on every CPU; exact within 1e-12 for fields below 120 degrees.
-    """
-    x = np.linspace(low[0], high[0], _FIELD_STEPS + 1)
-    square = 1.0 + x * x
-    density = (high[1] / np.sqrt(square + high[1] ** 2) - low[1] / np.sqrt(square + low[1] ** 2)) / square
-    weight = np.where(np.arange(x.size) % 2 == 1, 4.0, 2.0)
-    weight[[0, -1]] = 1.0
-    return math.fsum((weight * density).tolist()) * float(high[0] - low[0]) / (3.0 * _FIELD_STEPS)
-
-
-def target_fields(geometry: Geometry, voxels: Frame) -> dict[str, Any]:
-    """The detector's fields of kernels/transport/{forced_detection,scatter_collision}.h; u and v as long as a pixel."""
-    pitch_u, pitch_v = (CM_PER_MM * step for step in geometry.pixel_mm)
-    return {
-        "centre": voxels.local_cm(geometry.centre_mm[0]).tolist(),
-        "u": (pitch_u * voxels.local_direction(geometry.u[0])).tolist(),
-        "v": (pitch_v * voxels.local_direction(geometry.v[0])).tolist(),
-        "normal": voxels.local_direction(geometry.normal[0]).tolist(),
-    }
 
 
 def _pixels(geometry: Geometry) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -20,6 +20,7 @@ from physsim.device.choice import thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import checked_seed
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Spectrum
@@ -28,7 +29,7 @@ from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.scan_nodes import NodeImages, NodeViews, detector_image, fine_weights
 from physsim.transport.scatter import CELL_MM, scatter_scene
-from physsim.transport.scatter_image import check_scatter_view
+from physsim.transport.scatter_optics import Side, optics_of
 
 Floats = NDArray[np.float64]
 
@@ -103,25 +104,28 @@ def scatter_scan(
     *,
     node_views: int = NODE_VIEWS,
     grid: tuple[int, int] = (24, 6),
+    cathode: Side | None = None,
+    focal_spot_mm: tuple[float, float] = (0.0, 0.0),
+    anti_scatter_grid: AntiScatterGrid | None = None,
     cell_mm: float | None = CELL_MM,
     seed: int = 0,
     threads: int | None = None,
 ) -> ScatterScan:
-    """Scatter of a scan of many views of one phantom by a flat detector.
+    """Scatter of a scan of many views of one phantom by a flat or curved detector.
 
     `node_views` views (at most all), spread evenly over the scan, are estimated on a grid of `grid` places (across,
     along the detector) that reaches the detector's edges. A scan whose last view is as far from the first as the second
     is closed in angle. `run`: `relative_error` is e_S of the scan, over all its views; where
     interpolation_error is beyond that and two standard errors, node views are added. `histories` counts photons
-    of multiple scatter in each node view, `seconds` and `most_histories` the whole scan. `cell_mm` as in scatter_image.
+    of multiple scatter in each node view, `seconds` and `most_histories` the whole scan. `cathode`, `focal_spot_mm`,
+    `anti_scatter_grid` and `cell_mm` as in scatter_image.
 
-    Raises InvalidInput as scatter_image (curved detectors are refused), for fewer than 8 views, and for nodes that make
+    Raises InvalidInput as scatter_image, for fewer than 8 views, and for nodes that make
     no sense. Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
     Neglects: as scatter_image.
     """
     began = time.monotonic()
     seed, count = checked_seed(seed), thread_count(threads)
-    beam = spectrum if isinstance(spectrum, Spectrum) else Spectrum(energy_kev=float(spectrum))
     views = len(geometry)
     if views < 8:
         raise InvalidInput(message(f"{views} views", "a scan has 8 at least", "Ask scatter_image view by view."))
@@ -133,14 +137,14 @@ def scatter_scan(
         raise InvalidInput(
             message(f"grid={grid}", "a spline takes 4 places along an axis", "Give for example (24, 6).")
         )
-    check_scatter_view(geometry[0], beam)
-    scene = scatter_scene(phantom, beam, run, cell_mm, count)
+    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
+    scene = scatter_scene(phantom, optics.spectrum, run, cell_mm, count)
     period = float(views) if _closed(geometry) else None
     wanted = min(int(node_views), views)
     first = (
         np.arange(wanted) * views // wanted if period is not None else np.rint(np.linspace(0, views - 1, wanted))
     ).astype(np.int64)
-    nodes = NodeViews(scene, geometry, beam, run, grid, seed, count)
+    nodes = NodeViews(scene, geometry, optics, run, grid, seed, count)
     nodes.add(first.tolist())
     if run.histories is not None:
         nodes.grow_to(run.histories)

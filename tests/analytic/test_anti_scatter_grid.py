@@ -70,6 +70,55 @@ def test_strips_that_widen_to_the_foot_change_little():
         assert primary == pytest.approx(widening, rel=2e-3)
 
 
+def bent_explicit(grid, energy, direction, radius, starts=400, steps=2000):
+    """The mean over rays to the front of a cylinder, through strips that stand on it as radii; float64.
+
+    Places along a ray are taken by their distance and angle from the axis; strips are as wide, at their distance
+    from the axis, as in the middle of the grid.
+    """
+    along = np.array(direction, float) / np.linalg.norm(direction)
+    middle = radius - grid.gap_mm - 0.5 * grid.height_mm
+    speed = np.hypot(along[0], along[2])
+    ends = []  # ways back from the detector, where the distance from the axis is the strips' foot and top
+    for level in (middle + 0.5 * grid.height_mm, middle - 0.5 * grid.height_mm):
+        b, c = radius * along[2] / speed, radius**2 - level**2
+        ends.append((b - np.sqrt(b * b - c)) / speed)
+    back = ends[0] + (np.arange(steps) + 0.5) / steps * (ends[1] - ends[0])
+    angle = np.arctan2(-back * along[0], radius - back * along[2])
+    place = angle * middle + (np.arange(starts)[:, None] + 0.5) / starts * grid.pitch_mm
+    on_strip = np.abs(np.remainder(place + 0.5 * grid.pitch_mm, grid.pitch_mm) - 0.5 * grid.pitch_mm)
+    part = (on_strip < 0.5 * grid.strip_mm).mean(axis=1)
+    mu = [float(linear_attenuation_per_mm(material(one), energy)) for one in (grid.strip, grid.interspace, grid.cover)]
+    length = ends[1] - ends[0]
+    through = np.exp(-length * (mu[0] * part + mu[1] * (1 - part))).mean()
+    return through * np.exp(-mu[2] * grid.cover_mm * length / grid.height_mm)
+
+
+@pytest.mark.parametrize("gap", [0.0, 3.0, 15.0])
+def test_a_bent_grid_is_radii_about_the_axis(gap):
+    """Strips on an arc of 1000 mm, every direction but the steepest; the gap's curvature is kept to first order."""
+    grid = BUCKY.replace(focal_distance_mm=None, gap_mm=gap)
+    flat = grid.bent(1000.0)
+    assert flat.focal_distance_mm == pytest.approx(1000.0 - gap - 0.5 * grid.height_mm)
+    for direction in ((0, 0, 1), (0.01, 0.3, 1), (0.04, 0, 1), (-0.09, 0.1, 1), (0.2, -0.5, 1), (0.6, 0.4, 1)):
+        expected = bent_explicit(grid, 60.0, direction, 1000.0)
+        found = float(flat.transmission(60.0, direction))
+        assert found == pytest.approx(expected, rel=0.01 if gap < 10 else 0.03, abs=1e-4), direction
+
+
+def test_a_bent_grid_lets_the_primary_through_everywhere():
+    """From the axis, every ray meets the strips edge-on; a flat grid without focus would shut at the fan's ends."""
+    grid = BUCKY.replace(focal_distance_mm=None).bent(1000.0)
+    for along in (0.0, 0.1):
+        upright = BUCKY.transmission(60.0, (0, along, 1))
+        assert grid.transmission(60.0, (0, along, 1), (0.0, 100.0 * along)) == pytest.approx(upright, rel=1e-12)
+
+
+def test_rings_along_the_arc_stay_flat_strips():
+    rings = BUCKY.replace(angle_deg=90.0)
+    assert rings.bent(1000.0) is rings
+
+
 def test_no_strips_leave_the_interspace():
     bare = BUCKY.replace(strip_mm=0.0, cover_mm=0.0)
     for direction in DIRECTIONS:

@@ -7,12 +7,13 @@ from scatter_cases import VIEW, phantom
 import physsim as ps
 from physsim import _engine
 from physsim.errors import InvalidInput
-from physsim.transport import scatter, scatter_scene
+from physsim.transport import scatter_focus, scatter_scene, scatter_sums
 from physsim.transport.montecarlo import MonteCarloWarning
 
 
 def image(monkeypatch, isa, threads, **aim):
-    monkeypatch.setattr(scatter, "instruction_set", lambda: isa)
+    monkeypatch.setattr(scatter_sums, "instruction_set", lambda: isa)
+    monkeypatch.setattr(scatter_focus, "instruction_set", lambda: isa)
     monkeypatch.setattr(scatter_scene, "instruction_set", lambda: isa)
     spectrum = ps.Spectrum(kvp=100, filters=[("Al", 3.0)])
     return ps.scatter_image(phantom(), VIEW, spectrum, ps.MonteCarlo(**aim), seed=6, threads=threads)

@@ -76,6 +76,30 @@ def test_each_photon_has_the_share_of_its_own_way():
     assert {"primary"} < set(orders)
 
 
+@pytest.mark.parametrize("angle_deg", [0.0, 90.0])
+def test_each_photon_has_its_share_on_an_arc(angle_deg):
+    """Tracks to a curved detector: the detected energy against the bent grid's formula where the photon arrives."""
+    grid = BUCKY.replace(angle_deg=angle_deg, focal_distance_mm=None if angle_deg == 0.0 else 1000.0)
+    geometry = view(radius_mm=600.0)
+    source = ps.PhotonSource.of_view(geometry, 60.0)
+    seen = 0
+    for number in range(300):
+        common = {"geometry": geometry, "seed": 6, "threads": 1}
+        track = ps.replay_photon(body(), source, ps.MonteCarlo(**FIELDS), number, anti_scatter_grid=grid, **common)
+        last = track.events[-1]
+        if last.kind != "detected":
+            continue
+        axes = np.stack([geometry.u[0], geometry.v[0], geometry.normal[0]])
+        u, v, ahead = axes @ (np.array(last.position_mm) - geometry.centre_mm[0])
+        angle = np.arctan2(u, ahead + 600.0)
+        turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
+        came = last.energy_kev + last.deposited_kev
+        share = float(grid.bent(600.0).transmission(came, turn @ axes @ np.array(last.direction), (0.0, v)))
+        assert last.energy_kev == pytest.approx(share * came, abs=2e-3 * came)
+        seen += 1
+    assert seen > 3
+
+
 def test_the_primary_falls_by_the_primary_transmission():
     """One energy, a focused grid: every primary photon has the same share but for the slant."""
     behind, without = (run(one, 4000, spectrum=60) for one in (BUCKY, None))
@@ -106,12 +130,19 @@ def test_performance_of_a_grid(both):
         ps.grid_performance(*both[::-1])
 
 
-def test_a_grid_needs_a_flat_detector():
-    with pytest.raises(InvalidInput, match="curved"):
-        run(BUCKY, geometry=view(radius_mm=1000.0))
+def test_a_grid_needs_a_detector_that_it_suits():
     source = ps.PhotonSource.of_view(view(), 60)
     with pytest.raises(InvalidInput, match="none"):
         ps.transport_photons(body(), source, ps.MonteCarlo(histories=100), anti_scatter_grid=BUCKY)
+    curved = view(radius_mm=1000.0)
+    with pytest.raises(InvalidInput, match="along the arc"):
+        run(BUCKY, geometry=curved)
+    with pytest.raises(InvalidInput, match="Leave focal_distance_mm out"):
+        run(BUCKY.replace(angle_deg=0.0), geometry=curved)
+    with pytest.raises(InvalidInput, match="Leave offset_mm out"):
+        run(BUCKY.replace(angle_deg=0.0, focal_distance_mm=None, offset_mm=2.0), geometry=curved)
+    with pytest.raises(InvalidInput, match="reaches the axis"):
+        BUCKY.replace(angle_deg=0.0, focal_distance_mm=None, gap_mm=999.0).bent(1000.0)
 
 
 def test_a_runs_spec_holds_the_grid_the_curve_and_the_cathode():

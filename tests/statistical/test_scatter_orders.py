@@ -7,10 +7,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scatter_cases import PROCESSES, compare
 
 import physsim as ps
-
-PROCESSES = ("compton", "rayleigh", "multiple")
 
 
 def aimed(view):
@@ -26,21 +25,6 @@ def both(phantom, view, spectrum, histories, fast, cell_mm, **physics):
     )
     run = ps.MonteCarlo(histories=fast, **physics)
     return analog, ps.scatter_image(phantom, view, spectrum, run, seed=5, threads=2, cell_mm=cell_mm)
-
-
-def compare(analog, fast, view, sigmas=4.0):
-    """Totals by order within `sigmas` (1 in 16,000 each at 4); chi-square of the pixels: 1 in 5,000."""
-    from scipy.stats import chi2
-
-    area = view.pixel_mm[0] * view.pixel_mm[1] / 100 * 1000  # cm2 a pixel, eV a keV
-    for process in PROCESSES:
-        total, (mean, error) = analog.total(process), fast.mean(process=process)
-        pixels = view.rows * view.columns
-        expected, own = total.value / area / pixels, total.error / area / pixels
-        assert abs(mean - expected) < sigmas * np.hypot(error, own), (process, mean / expected)
-    image, error = analog.image("scatter") / area, analog.image_error("scatter") / area
-    apart = ((fast.image() - image) ** 2 / (error**2 + fast.error() ** 2)).sum()
-    assert chi2.ppf(1e-4, pixels) < apart < chi2.ppf(1 - 1e-4, pixels)
 
 
 @pytest.fixture(scope="module")

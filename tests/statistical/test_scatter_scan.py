@@ -123,5 +123,3 @@ def test_bad_input_is_named(change, says):
         ps.scatter_scan(box(), scan(64), 60.0, RUN, **change)
     with pytest.raises(InvalidInput, match="8 at least"):
         ps.scatter_scan(box(), scan(64)[:5], 60.0, RUN)
-    with pytest.raises(InvalidInput, match="flat detector"):
-        ps.scatter_scan(box(), scan(64, curved=True), 60.0, RUN)

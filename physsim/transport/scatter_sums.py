@@ -1,0 +1,211 @@
+"""What one view's scatter image is summed from: Sobol points on all pixels, histories on nodes and their checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.device.choice import instruction_set
+from physsim.randomness import stream_number
+from physsim.spec.geometry import Geometry
+from physsim.spec.scatter import MonteCarlo
+from physsim.transport.montecarlo_result import variance_of_variance
+from physsim.transport.node_spline import NodeSpline, node_spline
+from physsim.transport.scatter_focus import focused, lit
+from physsim.transport.scatter_image import MultipleScatter
+from physsim.transport.scatter_scene import ScatterScene
+
+Floats = NDArray[np.float64]
+
+REPLICATES = 8  # of the Sobol points
+BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
+NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
+NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
+_TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
+_HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
+FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
+
+
+@dataclass(frozen=True, eq=False)
+class ViewJob:
+    """What the sums of one view share: the photons' start and the targets' detector (scatter_optics.py) among it."""
+
+    scene: ScatterScene
+    geometry: Geometry
+    source: dict[str, Any]
+    targets: dict[str, Any]
+    run: MonteCarlo
+    seed: int
+    threads: int
+    cell: float  # of a place of single scatter, in pixels
+
+    def __post_init__(self) -> None:
+        view = self.scene.view(lit(self.source), self.run.cutoff_kev)
+        focus = self.scene.view(focused(self.scene, self.source, self.threads), self.run.cutoff_kev)
+        object.__setattr__(self, "view", view)
+        object.__setattr__(self, "focus", focus)
+        object.__setattr__(self, "isa", instruction_set())
+
+    view: Any = None  # for multiple scatter: rare great weights off the focus would make its error heavy-tailed
+    focus: Any = None  # for single scatter
+    isa: str = ""
+
+
+class SingleSums:
+    """Sums of the Sobol points on all pixels."""
+
+    def __init__(self, job: ViewJob) -> None:
+        self._job, self.points = job, 0
+        rows, columns = job.geometry.rows, job.geometry.columns
+        pixel = np.minimum(np.arange(_padded(rows * columns)), rows * columns - 1)
+        row, column = np.divmod(pixel, columns)
+        self._column = (column - 0.5 * (columns - 1)).astype(np.float32)
+        self._row = (row - 0.5 * (rows - 1)).astype(np.float32)
+        self._sums = np.zeros((REPLICATES, 2, pixel.size))
+
+    def grow(self) -> None:
+        """To the next of the pre-set numbers."""
+        self.grow_to(next_count(self.points, FIRST_POINTS))
+
+    def grow_to(self, points: int) -> None:
+        """Points of each replicate."""
+        if points <= self.points:
+            return
+        job = self._job
+        job.focus.first(
+            {**job.targets, "cell": (job.cell, job.cell)},
+            self._column,
+            self._row,
+            job.seed,
+            stream_number("scatter points"),
+            self.points,
+            points - self.points,
+            self._sums,
+            job.threads,
+            job.isa,
+        )
+        self.points = points
+
+    def images(self) -> Floats:
+        """(replicates, 2 processes, rows, columns)."""
+        shape = self._job.geometry.shape[1:]
+        return np.asarray(self._sums[:, :, : shape[0] * shape[1]].reshape(REPLICATES, 2, *shape) / self.points)
+
+    def mean_and_variance(self) -> tuple[float, float]:
+        """Mean over pixels, and the mean variance of a pixel."""
+        images = self.images().sum(axis=1)
+        return float(images.mean()), float(images.var(axis=0, ddof=1).mean()) / REPLICATES
+
+    @property
+    def cost(self) -> float:
+        """Rays so far."""
+        return float(self.points * REPLICATES * len(self._column))
+
+
+class MultipleSums:
+    """Sums of the histories on nodes and checks."""
+
+    def __init__(self, job: ViewJob, nodes: tuple[int, int]) -> None:
+        self._job, self._shape, self.histories, self.events = job, nodes, 0, 0
+        geometry = job.geometry
+        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes)
+        column, row = self.spline.targets()
+        fill = np.minimum(np.arange(_padded(len(column))), len(column) - 1)
+        self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
+        self._kept = len(column)
+        self._sums = np.zeros((BATCHES, fill.size))
+        self._cell = tuple(
+            NODE_CELL * pixels / (count - 1)
+            for pixels, count in zip((geometry.columns, geometry.rows), nodes, strict=True)
+        )
+
+    def grow(self) -> None:
+        """To the next of the pre-set numbers."""
+        self.grow_to(next_count(self.histories, FIRST_HISTORIES))
+
+    def grow_to(self, histories: int) -> None:
+        """Of each batch."""
+        if histories <= self.histories:
+            return
+        job = self._job
+        self.events += job.view.multiple(
+            {**job.targets, "cell": self._cell},
+            self._column,
+            self._row,
+            job.seed,
+            stream_number("scatter histories"),
+            self.histories,
+            histories - self.histories,
+            self._sums,
+            job.threads,
+            job.isa,
+        )
+        self.histories = histories
+
+    def values(self) -> Floats:
+        """(batches, nodes and then checks)."""
+        return np.asarray(self._sums[:, : self._kept] / self.histories)
+
+    def mean_and_variance(self) -> tuple[float, float]:
+        """Mean over nodes, and the mean variance of a node."""
+        values = self.values()
+        return float(values.mean()), float(values.var(axis=0, ddof=1).mean()) / BATCHES
+
+    @property
+    def cost(self) -> float:
+        """Rays so far, histories counted as rays."""
+        return float(self.events * (len(self._column) + _HISTORY_RAYS))
+
+    def result(self) -> MultipleScatter:
+        """The image of all pixels with its errors."""
+        values, nodes = self.values(), self.spline.nodes
+        mean = values.mean(axis=0)
+        apart = (values - mean) / np.sqrt(BATCHES * (BATCHES - 1.0))
+        shape = self._job.geometry.shape[1:]
+        if not mean[:nodes].max() > 0.0:
+            nothing = np.zeros(shape)
+            return MultipleScatter(
+                nothing, np.zeros((BATCHES, *shape)), self.histories * BATCHES, self.events, self._shape, 0.0, 0.0, 0.0
+            )
+        image, checks = self.spline.image(mean[:nodes])
+        deviations, check_apart = self.spline.deviations(mean[:nodes], apart[:, :nodes])
+        off = checks - mean[nodes:]
+        noise = ((check_apart - apart[:, nodes:]) ** 2).sum(axis=0)
+        scale = float(image.mean())
+        squared = float((off * off - noise).mean()) / scale**2
+        return MultipleScatter(
+            image,
+            deviations,
+            self.histories * BATCHES,
+            self.events,
+            self._shape,
+            float(np.sqrt(max(squared, 0.0))),
+            float(np.sqrt(noise.mean())) / scale,
+            variance_of_variance(values[:, :nodes].mean(axis=1)),
+        )
+
+
+def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
+    """The same view with `grid` pixels across and along, the outer ones centred on the detector's edges."""
+    pitch = tuple(
+        n * step / (m - 1)
+        for n, step, m in zip((geometry.columns, geometry.rows), geometry.pixel_mm, grid, strict=True)
+    )
+    return replace(geometry, columns=grid[0], rows=grid[1], pixel_mm=(pitch[0], pitch[1]))
+
+
+def next_count(count: int, first: int) -> int:
+    """The next of first x (1, 1.5, 2, 3, 4, 6, ...)."""
+    step = first
+    while True:
+        for value in (step, step + step // 2):
+            if value > count:
+                return value
+        step *= 2
+
+
+def _padded(count: int) -> int:
+    return -(-count // _TARGETS_AT_ONCE) * _TARGETS_AT_ONCE
