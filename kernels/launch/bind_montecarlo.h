@@ -213,6 +213,22 @@ py::tuple label_scene(const py::dict& fields, int threads) {
     return py::make_tuple(labels, densities);
 }
 
+// Rows (n, columns) of 32 bits: where each of the different ones appears first, and their numbers (n).
+py::tuple number_rows_of(const py::array_t<uint32_t, py::array::c_style>& rows) {
+    if (rows.ndim() != 2 || rows.shape(1) < 1) throw std::invalid_argument("rows must be (n, columns)");
+    py::array_t<int32_t> numbers(rows.shape(0));
+    const int64_t count = rows.shape(0);
+    const int columns = static_cast<int>(rows.shape(1));
+    const uint32_t* const given = rows.data();
+    int32_t* const number = numbers.mutable_data();
+    std::vector<int64_t> first;
+    {
+        py::gil_scoped_release release;
+        first = number_rows(given, count, columns, number);
+    }
+    return py::make_tuple(py::array_t<int64_t>(static_cast<py::ssize_t>(first.size()), first.data()), numbers);
+}
+
 void bind_montecarlo(py::module_& m) {
     py::class_<MonteCarlo>(m, "MonteCarlo")
         .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
@@ -223,6 +239,7 @@ void bind_montecarlo(py::module_& m) {
     m.def("measure_labels", &measure_scene);
     m.def("join_labels", &join_scene);
     m.def("label_cells", &label_scene);
+    m.def("number_rows", &number_rows_of);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "launch/team.h"
@@ -42,53 +43,114 @@ inline std::vector<std::pair<int32_t, int32_t>> join_labels(const Label* labels,
     return pairs;
 }
 
+struct Undensified {};  // voxels without relative densities
+
+// Calls use(labels, densities) with the arrays of a scene in their own types.
+template <class Use>
+inline void with_voxels(const MonteCarloScene& scene, Use use) {
+    const auto with_labels = [&](const auto* labels) {
+        if (!scene.density) use(labels, static_cast<const Undensified*>(nullptr));
+        else if (scene.density_bytes == 2) use(labels, static_cast<const uint16_t*>(scene.density));
+        else use(labels, static_cast<const float*>(scene.density));
+    };
+    if (scene.label_bytes == 1) with_labels(static_cast<const uint8_t*>(scene.labels));
+    else with_labels(static_cast<const uint16_t*>(scene.labels));
+}
+
+// Relative densities of `count` voxels from `first` on as floats, in `room` where they are not.
+inline const float* densities_of(const Undensified*, int64_t, int count, float* room) {
+    std::fill(room, room + count, 1.0f);
+    return room;
+}
+inline const float* densities_of(const float* density, int64_t first, int, float*) { return density + first; }
+inline const float* densities_of(const uint16_t* density, int64_t first, int count, float* room) {
+    for (int i = 0; i < count; i++) room[i] = from_half(density[first + i]);
+    return room;
+}
+
+// In four parts side by side; exact for halves.
+inline double sum_of(const float* values, int count) {
+    double part[4] = {};
+    int i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; k++) part[k] += static_cast<double>(values[i + k]);
+    for (; i < count; i++) part[0] += static_cast<double>(values[i]);
+    return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
 // Voxels of each label, and the sum of their relative densities.
 inline void measure_labels(const MonteCarloScene& scene, int labels, double* voxels, double* densities, int threads) {
+    constexpr int TOGETHER = 2048;
     const size_t layers = static_cast<size_t>(scene.shape[2]), columns = static_cast<size_t>(labels);
+    const int64_t layer_voxels = static_cast<int64_t>(scene.shape[0]) * scene.shape[1];
     std::vector<double> number(layers * columns, 0.0), sum(layers * columns, 0.0);
-    Queue queue;
-    Team(threads).run([&](int) {
-        int z;
-        while (queue.take(scene.shape[2], z)) {
-            double* layer_number = number.data() + static_cast<size_t>(z) * columns;
-            double* layer_sum = sum.data() + static_cast<size_t>(z) * columns;
-            const int64_t first = scalar::voxel_number(scene, 0, 0, z), last = scalar::voxel_number(scene, 0, 0, z + 1);
-            for (int64_t voxel = first; voxel < last;) {  // neighbours mostly have one label
-                const int label = scalar::label_of(scene, voxel);
-                const int64_t start = voxel;
-                double all = layer_sum[label];
-                for (; voxel < last && scalar::label_of(scene, voxel) == label; voxel++)
-                    all += static_cast<double>(scalar::relative_density(scene, voxel));
-                layer_number[label] += static_cast<double>(voxel - start), layer_sum[label] = all;
+    with_voxels(scene, [&](const auto* label, const auto* density) {
+        Queue queue;
+        Team(threads).run([&](int) {
+            float room[TOGETHER];
+            int z;
+            while (queue.take(scene.shape[2], z)) {
+                double* const layer_number = number.data() + static_cast<size_t>(z) * columns;
+                double* const layer_sum = sum.data() + static_cast<size_t>(z) * columns;
+                for (int64_t first = z * layer_voxels; first < (z + 1) * layer_voxels; first += TOGETHER) {
+                    const int count = static_cast<int>(std::min<int64_t>(TOGETHER, (z + 1) * layer_voxels - first));
+                    const float* const relative = densities_of(density, first, count, room);
+                    for (int start = 0, end; start < count; start = end) {  // neighbours mostly have one label
+                        const auto own = label[first + start];
+                        for (end = start + 1; end < count && label[first + end] == own;) end++;
+                        layer_number[own] += end - start, layer_sum[own] += sum_of(relative + start, end - start);
+                    }
+                }
             }
-        }
+        });
     });
     for (size_t z = 0; z < layers; z++)
         for (size_t label = 0; label < columns; label++) voxels[label] += number[z * columns + label], densities[label] += sum[z * columns + label];
 }
 
+// Whether `count` voxels have one label, and their greatest relative density.
+template <typename Label>
+inline bool one_label(const Label* label, const float* relative, int count, float& most) {
+    bool same = true;
+    most = relative[0];
+    for (int i = 1; i < count; i++) same &= label[i] == label[0], most = relative[i] > most ? relative[i] : most;
+    return same;
+}
+
 // Greatest density (g/cm3) of each material in each cell, (cells z, y, x, materials); -1 where it is not there.
 inline void survey_cells(const MonteCarloScene& scene, int materials, float* greatest, int threads) {
-    const int layers = scene.cells[2];
     const int64_t layer_cells = static_cast<int64_t>(scene.cells[0]) * scene.cells[1];
-    Queue queue;
-    Team(threads).run([&](int) {
-        int cz;
-        while (queue.take(layers, cz)) {
-            float* layer = greatest + cz * layer_cells * materials;
-            std::fill(layer, layer + layer_cells * materials, -1.0f);
-            const int z1 = std::min((cz + 1) * scene.cell_voxels[2], scene.shape[2]);
-            for (int z = cz * scene.cell_voxels[2]; z < z1; z++)
-                for (int y = 0; y < scene.shape[1]; y++) {
-                    float* row = layer + static_cast<int64_t>(y / scene.cell_voxels[1]) * scene.cells[0] * materials;
-                    const int64_t voxel = scalar::voxel_number(scene, 0, y, z);
-                    for (int x = 0; x < scene.shape[0]; x++) {
-                        const Medium& medium = scene.media[scalar::label_of(scene, voxel + x)];
-                        float& most = row[static_cast<int64_t>(x / scene.cell_voxels[0]) * materials + medium.material];
-                        most = std::max(most, medium.density * scalar::relative_density(scene, voxel + x));
+    const int width = scene.cell_voxels[0], columns = scene.shape[0];
+    with_voxels(scene, [&](const auto* label, const auto* density) {
+        Queue queue;
+        Team(threads).run([&](int) {
+            std::vector<float> room(static_cast<size_t>(columns));
+            int cz;
+            while (queue.take(scene.cells[2], cz)) {
+                float* const layer = greatest + cz * layer_cells * materials;
+                std::fill(layer, layer + layer_cells * materials, -1.0f);
+                const int z1 = std::min((cz + 1) * scene.cell_voxels[2], scene.shape[2]);
+                for (int z = cz * scene.cell_voxels[2]; z < z1; z++)
+                    for (int y = 0; y < scene.shape[1]; y++) {
+                        const int64_t first = scalar::voxel_number(scene, 0, y, z);
+                        const float* const relative = densities_of(density, first, columns, room.data());
+                        const auto* const own = label + first;
+                        float* cell = layer + static_cast<int64_t>(y / scene.cell_voxels[1]) * scene.cells[0] * materials;
+                        const auto note = [&](int of, float value) {
+                            const Medium& medium = scene.media[of];
+                            cell[medium.material] = std::max(cell[medium.material], medium.density * value);
+                        };
+                        for (int x = 0; x < columns; x += width, cell += materials) {
+                            const int count = std::min(width, columns - x);
+                            float most;
+                            const bool same = count == 4 ? one_label(own + x, relative + x, 4, most) : one_label(own + x, relative + x, count, most);
+                            if (same) note(own[x], most);
+                            else
+                                for (int i = x; i < x + count; i++) note(own[i], relative[i]);
+                        }
                     }
-                }
-        }
+            }
+        });
     });
 }
 
@@ -125,31 +187,66 @@ inline void survey_patches(const MonteCarloScene& scene, int materials, float* g
     }
 }
 
+// Whether `count` values from one voxel on equal those from another on; bit by bit, so that 0 and -0 differ.
+template <typename Value>
+inline bool equal(const Value* values, int64_t voxel, int64_t other, int count) {
+    const Value *const one = values + voxel, *const two = values + other;
+    return count == 4 ? std::memcmp(one, two, 4 * sizeof(Value)) == 0 : std::memcmp(one, two, static_cast<size_t>(count) * sizeof(Value)) == 0;
+}
+inline bool equal(const Undensified*, int64_t, int64_t, int) { return true; }
+
 // The label and relative density of each cell (z, y, x) whose voxels all have them; label -1 elsewhere.
 inline void label_cells(const MonteCarloScene& scene, int32_t* labels, float* densities, int threads) {
-    const int64_t row_cells = scene.cells[0], layer_cells = row_cells * scene.cells[1];
-    Queue queue;
-    Team(threads).run([&](int) {
-        int cz;
-        while (queue.take(scene.cells[2], cz)) {
-            const int z0 = cz * scene.cell_voxels[2], z1 = std::min(z0 + scene.cell_voxels[2], scene.shape[2]);
-            for (int z = z0; z < z1; z++)
-                for (int y = 0; y < scene.shape[1]; y++) {
-                    int64_t cell = cz * layer_cells + y / scene.cell_voxels[1] * row_cells;
-                    const bool first_row = z == z0 && y % scene.cell_voxels[1] == 0;
-                    const int64_t row = scalar::voxel_number(scene, 0, y, z);
-                    for (int x = 0; x < scene.shape[0]; x += scene.cell_voxels[0], cell++) {
-                        if (first_row) labels[cell] = scalar::label_of(scene, row + x), densities[cell] = scalar::relative_density(scene, row + x);
-                        const int label = labels[cell], last = std::min(x + scene.cell_voxels[0], scene.shape[0]);
-                        if (label < 0) continue;
-                        bool same = true;
-                        for (int i = x; i < last && same; i++)
-                            same = scalar::label_of(scene, row + i) == label && scalar::relative_density(scene, row + i) == densities[cell];
-                        if (!same) labels[cell] = -1;
+    const int width = scene.cell_voxels[0], columns = scene.shape[0];
+    with_voxels(scene, [&](const auto* label, const auto* density) {
+        Queue queue;
+        Team(threads).run([&](int) {
+            int cz;
+            while (queue.take(scene.cells[2], cz)) {
+                const int z0 = cz * scene.cell_voxels[2], z1 = std::min(z0 + scene.cell_voxels[2], scene.shape[2]);
+                for (int cy = 0; cy < scene.cells[1]; cy++) {
+                    const int y0 = cy * scene.cell_voxels[1], y1 = std::min(y0 + scene.cell_voxels[1], scene.shape[1]);
+                    int64_t cell = (static_cast<int64_t>(cz) * scene.cells[1] + cy) * scene.cells[0];
+                    for (int x = 0; x < columns; x += width, cell++) {
+                        const int64_t corner = scalar::voxel_number(scene, x, y0, z0);
+                        const int count = std::min(width, columns - x);
+                        // The first row against itself one further on, the other rows against the first.
+                        bool same = equal(label, corner, corner + 1, count - 1) && equal(density, corner, corner + 1, count - 1);
+                        for (int z = z0; z < z1 && same; z++)
+                            for (int y = y0; y < y1 && same; y++) {
+                                const int64_t row = scalar::voxel_number(scene, x, y, z);
+                                same = equal(label, row, corner, count) && equal(density, row, corner, count);
+                            }
+                        labels[cell] = same ? static_cast<int32_t>(label[corner]) : -1;
+                        densities[cell] = scalar::relative_density(scene, corner);
                     }
                 }
-        }
+            }
+        });
     });
+}
+
+// The number of each of `count` rows among the different ones, in the order of their first appearance; where each appears first.
+inline std::vector<int64_t> number_rows(const uint32_t* rows, int64_t count, int columns, int32_t* number) {
+    size_t places = 2;
+    while (places < 2 * static_cast<size_t>(count)) places *= 2;
+    std::vector<int32_t> table(places, -1);
+    std::vector<int64_t> first;
+    const size_t bytes = static_cast<size_t>(columns) * sizeof(uint32_t);
+    for (int64_t n = 0; n < count; n++) {
+        const uint32_t* const row = rows + n * columns;
+        if (n > 0 && std::memcmp(row, row - columns, bytes) == 0) {  // neighbours mostly are alike
+            number[n] = number[n - 1];
+            continue;
+        }
+        uint64_t mixed = 0;
+        for (int i = 0; i < columns; i++) mixed = (mixed ^ row[i]) * 0x9e3779b97f4a7c15u, mixed ^= mixed >> 32;
+        size_t place = mixed & (places - 1);
+        while (table[place] >= 0 && std::memcmp(row, rows + first[static_cast<size_t>(table[place])] * columns, bytes) != 0) place = (place + 1) & (places - 1);
+        if (table[place] < 0) table[place] = static_cast<int32_t>(first.size()), first.push_back(n);
+        number[n] = table[place];
+    }
+    return first;
 }
 
 }  // namespace physsim

@@ -245,8 +245,9 @@ def _add_majorants(
     around = np.full(tables.materials, -1.0, np.float32)
     around[ambient_material] = ambient_density
     density[~inner] = around
-    steps = _rounded_up(np.maximum(density, 0.0))
-    rows, numbers = np.unique(steps.reshape(-1, tables.materials), axis=0, return_inverse=True)
+    steps = _rounded_up(np.maximum(density, 0.0)).reshape(-1, tables.materials)
+    first, numbers = _engine.number_rows(steps.view(np.uint32))
+    rows = steps[first]
     if len(rows) > _MEDIA_MAX:
         raise InvalidInput(
             message(
@@ -258,7 +259,7 @@ def _add_majorants(
     fields["majorant"] = ((rows[:, :, None].astype(np.float64) * highest[None]).max(axis=1) * _HEADROOM).astype(
         np.float32
     )
-    fields["cell_class"] = np.ascontiguousarray(numbers.reshape(density.shape[:3]).astype(np.int32))
+    fields["cell_class"] = numbers.reshape(density.shape[:3])
     fields["cell_voxels"] = tuple(int(n) for n in edge)
     fields["energy_bins"] = highest.shape[1]
     inner_labels, inner_densities = _engine.label_cells(fields, threads)
