@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
     from physsim.phantom.library import scene_names as scene_names
+    from physsim.phantom.mesh import Mesh as Mesh
+    from physsim.phantom.mesh import MeshPart as MeshPart
+    from physsim.phantom.mesh import mesh_coverage as mesh_coverage
     from physsim.phantom.overlay import Overlay as Overlay
     from physsim.phantom.phantom import Phantom as Phantom
     from physsim.phantom.scene import Scene as Scene
@@ -80,6 +83,9 @@ _PUBLIC = {
     "single_scatter": "physsim.transport.scatter_image",
     "project_signal": "physsim.transport.spectral",
     "project_materials": "physsim.transport.spectral",
+    "Mesh": "physsim.phantom.mesh",
+    "MeshPart": "physsim.phantom.mesh",
+    "mesh_coverage": "physsim.phantom.mesh",
     "Overlay": "physsim.phantom.overlay",
     "Phantom": "physsim.phantom.phantom",
     "Scene": "physsim.phantom.scene",

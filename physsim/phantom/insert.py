@@ -1,4 +1,4 @@
-"""Lesions painted into a phantom made of voxels, and parts cut out of one."""
+"""Lesions and implants painted into a phantom made of voxels, and parts cut out of one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, message
+from physsim.phantom.mesh import MeshPart, mesh_coverage
 from physsim.phantom.overlay import Block, Overlay, box_corners, boxes_overlap
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
     from physsim.phantom.shapes import Shape
 
+    Part = Shape | MeshPart
 
-def inserted(phantom: Phantom, shape: Shape, overlay_spacing_mm: float | None) -> Phantom:
-    """`phantom` with `shape` painted into its voxels or into an overlay, and a row in its truth.
+def inserted(phantom: Phantom, shape: Part, overlay_spacing_mm: float | None) -> Phantom:
+    """`phantom` with a shape or a mesh painted into its voxels or into an overlay, and a row in its truth.
 
-    `shape.over` restricts it to organs, by the organ labels. Partial volume as in voxelise. Raises InvalidInput when
-    the shape lies outside, covers nothing of what it may replace, or when its overlay would overlap another.
+    A shape is a lesion of the truth, a mesh only where it says so. `shape.over` restricts it to organs, by the organ
+    labels. Partial volume as in voxelise. Raises InvalidInput when the shape lies outside, covers nothing of what it
+    may replace, or when its overlay would overlap another.
     """
     made = next((one for one in phantom.materials if one.name == shape.material), None) or material(shape.material)
     materials = phantom.materials if made in phantom.materials else (*phantom.materials, made)
@@ -55,7 +58,7 @@ def inserted(phantom: Phantom, shape: Shape, overlay_spacing_mm: float | None) -
     if total == 0:
         raise InvalidInput(
             message(
-                f"lesion {shape.name!r} at {shape.pieces()[0].centre.tolist()} mm",
+                f"{shape.name!r} between {_bounds(shape)[0].tolist()} and {_bounds(shape)[1].tolist()} mm",
                 f"covers nothing that it may replace (over={shape.over or 'all'})",
                 "Move it, or widen `over`.",
             )
@@ -67,8 +70,10 @@ def inserted(phantom: Phantom, shape: Shape, overlay_spacing_mm: float | None) -
     centre = grid.world_from_voxel @ np.array([*index, 1.0])
     volume = total * cell_mm3
     mass = volume * CM3_PER_MM3 * shape.density * made.density_g_cm3
-    row = LesionTruth(shape.counted_as, made.name, (float(centre[0]), float(centre[1]), float(centre[2])), volume, mass)
-    return changed.replace(truth=_with_lesion(phantom, row, coverage, overlay_spacing_mm, block))
+    name = shape.name if isinstance(shape, MeshPart) else shape.counted_as
+    row = LesionTruth(name, made.name, (float(centre[0]), float(centre[1]), float(centre[2])), volume, mass)
+    lesion = shape.lesion if isinstance(shape, MeshPart) else True
+    return changed.replace(truth=_with_row(phantom, row, lesion, coverage, overlay_spacing_mm, block))
 
 
 def cropped(phantom: Phantom, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float]) -> Phantom:
@@ -145,10 +150,17 @@ def _repeated(array: npt.NDArray[Any], factors: tuple[int, int, int]) -> npt.NDA
     return array
 
 
-def _block_of(grid: Grid, shape: Shape) -> Block:
-    """The voxels that a shape's bounds touch, with one around them."""
+def _bounds(shape: Part) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Low and high corner of a shape or a mesh (mm)."""
+    if isinstance(shape, MeshPart):
+        return shape.mesh.bounds_mm()
     pieces = shape.pieces()
-    low, high = np.min([p.low for p in pieces], axis=0), np.max([p.high for p in pieces], axis=0)
+    return np.min([p.low for p in pieces], axis=0), np.max([p.high for p in pieces], axis=0)
+
+
+def _block_of(grid: Grid, shape: Part) -> Block:
+    """The voxels that the bounds touch, with one around them."""
+    low, high = _bounds(shape)
     corners = (
         np.array([[x, y, z, 1.0] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
         @ grid.voxel_from_world.T
@@ -158,7 +170,7 @@ def _block_of(grid: Grid, shape: Shape) -> Block:
     if (last <= 0).any() or (first >= np.array(grid.shape)).any():
         raise InvalidInput(
             message(
-                f"lesion {shape.name!r} from {low.tolist()} to {high.tolist()} mm",
+                f"{shape.name!r} from {low.tolist()} to {high.tolist()} mm",
                 "lies outside the phantom",
                 f"Move it into {box_corners(grid).min(0).tolist()} .. {box_corners(grid).max(0).tolist()}.",
             )
@@ -167,7 +179,7 @@ def _block_of(grid: Grid, shape: Shape) -> Block:
     return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1])), slice(int(first[2]), int(last[2]))
 
 
-def _allowed(phantom: Phantom, shape: Shape, block: Block) -> npt.NDArray[np.bool_]:
+def _allowed(phantom: Phantom, shape: Part, block: Block) -> npt.NDArray[np.bool_]:
     if not shape.over:
         return np.ones([one.stop - one.start for one in block], bool)
     if phantom.truth.organ_labels is None:
@@ -176,8 +188,10 @@ def _allowed(phantom: Phantom, shape: Shape, block: Block) -> npt.NDArray[np.boo
     return np.isin(phantom.truth.organ_labels[block], numbers)
 
 
-def _coverage(shape: Shape, grid: Grid) -> npt.NDArray[np.float32]:
-    """(nz, ny, nx) fraction of each voxel inside a shape."""
+def _coverage(shape: Part, grid: Grid) -> npt.NDArray[np.float32]:
+    """(nz, ny, nx) fraction of each voxel inside a shape or a mesh."""
+    if isinstance(shape, MeshPart):
+        return mesh_coverage(shape.mesh, grid)
     from physsim.phantom.scene import Scene
     from physsim.phantom.voxelise import voxelise
 
@@ -219,23 +233,25 @@ def _refuse_hidden(phantom: Phantom, grid: Grid, name: str) -> None:
         if boxes_overlap(grid, overlay.grid):
             raise InvalidInput(
                 message(
-                    f"lesion {name!r}",
+                    f"{name!r}",
                     f"lies under or over the overlay {overlay.name!r}",
                     "Insert both into one overlay, or move one of them.",
                 )
             )
 
 
-def _with_lesion(
+def _with_row(
     phantom: Phantom,
     row: LesionTruth,
+    lesion: bool,
     coverage: npt.NDArray[np.float32],
     overlay_spacing_mm: float | None,
     block: Block,
 ) -> Truth:
     truth = phantom.truth
+    lesions = (*truth.lesions, row) if lesion else truth.lesions
     if truth.organ_labels is None:
-        return Truth(None, truth.organs, (*truth.lesions, row))
+        return Truth(None, truth.organs, lesions)
     organs = truth.organs if row.name in truth.names() else (*truth.organs, OrganTruth(row.name, 0.0, 0.0))
     number = [organ.name for organ in organs].index(row.name)
     organ_labels = truth.organ_labels.copy()
@@ -257,4 +273,4 @@ def _with_lesion(
         for organ, volume, mass in zip(organs, lost, lost_mass, strict=True)
     ]
     rows[number] = OrganTruth(row.name, rows[number].volume_mm3 + row.volume_mm3, rows[number].mass_g + row.mass_g)
-    return Truth(organ_labels, tuple(rows), (*truth.lesions, row))
+    return Truth(organ_labels, tuple(rows), lesions)

@@ -17,6 +17,7 @@ from physsim.spec.material import Material
 from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
+    from physsim.phantom.mesh import Mesh, MeshPart
     from physsim.phantom.shapes import Shape
 
 _LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
@@ -117,8 +118,8 @@ class Phantom:
         values -= np.float32(1000.0)
         return np.asarray(values)
 
-    def insert(self, shape: Shape, overlay_spacing_mm: float | None = None) -> Phantom:
-        """The phantom with a shape painted into it and recorded as a lesion in the truth.
+    def insert(self, shape: Shape | MeshPart, overlay_spacing_mm: float | None = None) -> Phantom:
+        """The phantom with a shape (a lesion in the truth) or a mesh (an implant, or a lesion) painted into it.
 
         `overlay_spacing_mm`: paint it in an overlay of (about) that spacing instead of in the phantom's own voxels; the
         phantom's spacing is divided by whole numbers, so that no voxel is cut.
@@ -126,6 +127,12 @@ class Phantom:
         from physsim.phantom.insert import inserted
 
         return inserted(self, shape, overlay_spacing_mm)
+
+    def surface(self, organ: str, smooth_voxels: float = 0.7) -> Mesh:
+        """The closed surface of an organ or lesion as a mesh: see physsim.phantom.mesh.surface."""
+        from physsim.phantom.mesh import surface
+
+        return surface(self.truth.mask(organ), self.grid, smooth_voxels, organ)
 
     def crop(self, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float]) -> Phantom:
         """The voxels whose centres lie between two world points; the organ table is counted anew from the voxels."""

@@ -83,7 +83,7 @@ def voxelise(
             organs[own],
             volumes[first // _SLICES_A_JOB],
             grid.world_from_voxel,
-            _lattice(rays),
+            lattice(rays),
             reach,
             n_objects,
             compiled.owner_of_piece,
@@ -135,7 +135,7 @@ def _truth(
     return Truth(organs, tuple(rows), tuple(lesions))
 
 
-def _lattice(rays: int) -> npt.NDArray[np.float64]:
+def lattice(rays: int) -> npt.NDArray[np.float64]:
     """(rays, 2) offsets in (-1/2, 1/2): each coordinate takes every step once; symmetric but for _ASIDE.
 
     A shape's face often lies in the middle of voxels, where the middle ray of a symmetric lattice runs in it and would
