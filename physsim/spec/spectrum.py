@@ -245,8 +245,7 @@ class Spectrum(Spec):
 
     def _bare(self, sine: float) -> SampledSpectrum:
         if self.kvp is not None and self.target is not None and self.bin_kev is not None:
-            edges = tube.bin_edges_kev(self.kvp, self.bin_kev)
-            fluence = tube.tube_fluence(self.target, self.kvp, sine, edges)
+            edges, fluence = tube.equal_bins(self.target, self.kvp, self.bin_kev, sine)
             bins = SampledSpectrum(0.5 * (edges[1:] + edges[:-1]), edges, fluence)
         elif self.table is not None:
             energies, photons = np.array(self.table.energies_kev), np.array(self.table.fluence)

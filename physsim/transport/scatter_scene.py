@@ -182,11 +182,9 @@ def basis_of(tables: PhotonTables, most_kev: float) -> tuple[NDArray[np.float32]
 def _row_energies(tables: PhotonTables) -> Floats:
     """keV at the lower end of each row: kernels/physics/photon_tables.h."""
     bits = np.int32(0x3F800000) + (np.arange(len(tables.cell_row), dtype=np.int32) << np.int32(15))
-    energy = np.zeros(tables.row.shape[1])
-    for start, row, edge in zip(bits.view(np.float32), tables.cell_row, tables.cell_edge, strict=True):
-        energy[row] = start
-        if row + 1 < len(energy):
-            energy[row + 1] = edge if edge < 1e29 else start
+    energy, split = np.zeros(tables.row.shape[1]), tables.cell_edge < 1e29
+    energy[tables.cell_row] = bits.view(np.float32)
+    energy[tables.cell_row[split] + 1] = tables.cell_edge[split]  # a cell with an edge has two rows
     return energy
 
 

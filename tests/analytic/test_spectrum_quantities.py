@@ -141,3 +141,15 @@ def test_bowtie_thickness_and_attenuation():
     beam = ps.Spectrum(energy_kev=70, bowtie=table)
     mu = float(ps.linear_attenuation_per_mm(ps.material("Al"), 70.0))
     assert beam.at(0.0, 25.0).total_fluence == pytest.approx(math.exp(-30.0 * mu), rel=1e-12)
+
+
+def test_kept_bins_are_those_of_the_tube_and_cannot_be_written():
+    beam = ps.Spectrum(kvp=83.0, anode_angle_deg=11.0)
+    sine = float(tube.takeoff_sine(11.0))
+    for _ in range(2):
+        bins = beam.sample()
+        np.testing.assert_array_equal(bins.edges_kev, tube.bin_edges_kev(83.0))
+        np.testing.assert_array_equal(bins.fluence, tube.tube_fluence("W", 83.0, sine, bins.edges_kev))
+        for array in (bins.edges_kev, bins.fluence):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0

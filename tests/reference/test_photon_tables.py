@@ -7,6 +7,7 @@ from physsim.errors import InvalidInput
 from physsim.physics.attenuation import absorption_edges_kev, mass_attenuation_cm2_g
 from physsim.physics.energy_rows import CELLS, cell_energies_kev
 from physsim.physics.photon_tables import build
+from physsim.transport.scatter_scene import _row_energies
 
 MATERIALS = ["water", "bone_cortical", "I", "lead_glass", "air", "W"]
 
@@ -49,6 +50,15 @@ def test_cells_are_those_of_the_bits():
     bits = np.float32(ends[:-1]).view(np.int32)
     np.testing.assert_array_equal((bits - 0x3F800000) >> 15, np.arange(CELLS))
     np.testing.assert_array_equal(bits & 0x7FFF, 0)
+
+
+def test_rows_have_the_energies_of_their_cells():
+    tables = build(MATERIALS)
+    energy = _row_energies(tables)
+    assert (np.diff(energy) > 0.0).all()
+    split = tables.cell_edge < 1e29
+    assert split.sum() == energy.size - CELLS
+    np.testing.assert_array_equal(energy, np.sort(np.append(cell_energies_kev()[:-1], tables.cell_edge[split])))
 
 
 def test_bad_input_is_refused():

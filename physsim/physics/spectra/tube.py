@@ -135,6 +135,15 @@ def bin_edges_kev(kvp: float, bin_kev: float = 0.5) -> Array:
     return kvp - bin_kev * np.arange(count, -1, -1, dtype=np.float64)
 
 
+@functools.lru_cache(maxsize=256)
+def equal_bins(target: str, kvp: float, bin_kev: float, sine: float) -> tuple[Array, Array]:
+    """Edges of equal bins (n + 1,) and what `tube_fluence` says of them (n,); read-only, for it is kept."""
+    edges = bin_edges_kev(kvp, bin_kev)
+    fluence = tube_fluence(target, kvp, sine, edges)
+    edges.flags.writeable = fluence.flags.writeable = False
+    return edges, fluence
+
+
 def tube_fluence(target: str, kvp: float, sine: float, edges_kev: Array) -> Array:
     """Photons per bin, cm2 and mAs at 1 m from the bare target, (n,) for n + 1 `edges_kev`; 0 behind the target.
 
