@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
     from physsim.phantom.library import scene_names as scene_names
+    from physsim.phantom.mapping import phantom_from_ct as phantom_from_ct
+    from physsim.phantom.mapping import phantom_from_labels as phantom_from_labels
     from physsim.phantom.mesh import Mesh as Mesh
     from physsim.phantom.mesh import MeshPart as MeshPart
     from physsim.phantom.mesh import mesh_coverage as mesh_coverage
@@ -83,6 +85,8 @@ _PUBLIC = {
     "single_scatter": "physsim.transport.scatter_image",
     "project_signal": "physsim.transport.spectral",
     "project_materials": "physsim.transport.spectral",
+    "phantom_from_ct": "physsim.phantom.mapping",
+    "phantom_from_labels": "physsim.phantom.mapping",
     "Mesh": "physsim.phantom.mesh",
     "MeshPart": "physsim.phantom.mesh",
     "mesh_coverage": "physsim.phantom.mesh",
