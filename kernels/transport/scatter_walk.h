@@ -33,6 +33,18 @@ PHYSSIM_HD Matter matter_at(const FineVoxels& fine, const float (&at)[3]) {
     return found;
 }
 
+// Planes of voxels that a ray crosses per cm, of the axis that it crosses most of. With one step for each, a way through the whole phantom reads
+// each layer once at its middle; one step more would shift faces at right angles to the beam by up to half a voxel, the same way for all rays
+// (0.7 % of single Compton scatter behind a lung in voxels of 4 mm).
+PHYSSIM_HD float planes_per_cm(const float* per_cm, const float (&along)[3]) {
+    float most = 0.0f;
+    for (int a = 0; a < 3; a++) {
+        const float own = (along[a] < 0.0f ? 0.0f - along[a] : along[a]) * per_cm[a];
+        most = own > most ? own : most;
+    }
+    return most;
+}
+
 // Attenuation (1/cm) at steps of a way, by the coordinates in voxels or cells.
 struct CellMedium {
     const BasisVoxels& cells;
@@ -93,8 +105,8 @@ PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&a
     }
     way.steps = 0;
     if (!(enter < leave)) return;
-    const int32_t steps = 1 + static_cast<int32_t>((leave - enter) * medium.steps_per_cm());
-    way.steps = steps < MOST_STEPS ? steps : MOST_STEPS;
+    const int32_t steps = static_cast<int32_t>((leave - enter) * planes_per_cm(per_cm, along) + 0.99f);
+    way.steps = steps < 1 ? 1 : steps < MOST_STEPS ? steps : MOST_STEPS;
     way.enter = enter, way.length = (leave - enter) / static_cast<float>(way.steps);
     float place[3], move[3], sum = 0.0f;
     for (int a = 0; a < 3; a++) {
