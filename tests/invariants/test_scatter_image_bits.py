@@ -1,5 +1,7 @@
 """Scatter images of all orders: equal bits on every instruction set and number of threads; what a run promises."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scatter_cases import VIEW, phantom
@@ -7,7 +9,7 @@ from scatter_cases import VIEW, phantom
 import physsim as ps
 from physsim import _engine
 from physsim.errors import InvalidInput
-from physsim.transport import scatter_focus, scatter_scene, scatter_sums
+from physsim.transport import scatter_focus, scatter_image, scatter_scene, scatter_sums
 from physsim.transport.montecarlo import MonteCarloWarning
 
 
@@ -27,6 +29,37 @@ def test_instruction_sets_and_threads_give_equal_bits(monkeypatch, isa):
         found = image(monkeypatch, isa, threads, histories=512)
         np.testing.assert_array_equal(found.image(), expected.image())
         np.testing.assert_array_equal(found.deviations(), expected.deviations())
+
+
+CT_VIEW = dataclasses.replace(VIEW, centre_mm=[(5, 60, 0)], radius_mm=120.0)  # targets near the phantom too
+BEAM = ps.Spectrum(
+    kvp=100,
+    filters=[("Al", 3.0)],
+    bowtie=ps.Bowtie(material="Al", fan_angles_deg=(0, 4, 12), thickness_mm=(0.5, 6, 20)),
+)
+OPTICS = {
+    "cathode": "v+",
+    "focal_spot_mm": (2.0, 1.0),
+    "anti_scatter_grid": ps.AntiScatterGrid(ratio=6, lines_per_cm=30, strip_mm=0.05, interspace="pmma"),
+}
+
+
+@pytest.mark.parametrize("isa", _engine.instruction_sets())
+def test_optics_give_equal_bits(monkeypatch, isa):
+    """Bowtie, heel, focal spot, a bent grid and a curved detector close by."""
+    images = {}
+    for name, threads in (("portable", 1), (isa, 1), (isa, 3)):
+        for module in (scatter_focus, scatter_sums, scatter_scene, scatter_image):
+            monkeypatch.setattr(module, "instruction_set", lambda name=name: name)
+        run = ps.MonteCarlo(histories=512)
+        found = ps.scatter_image(phantom(), CT_VIEW, BEAM, run, seed=6, threads=threads, **OPTICS)
+        once = ps.single_scatter(phantom(), CT_VIEW, BEAM, points=32, replicates=8, seed=6, threads=threads, **OPTICS)
+        images[name, threads] = found.image(), found.deviations(), once.replicates
+    expected = images["portable", 1]
+    assert expected[0].min() > 0
+    for found in images.values():
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_a_run_by_error_looks_at_preset_counts_and_says_what_it_took(monkeypatch):
