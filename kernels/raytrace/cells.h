@@ -98,32 +98,50 @@ struct Passage {
     float entry;
 };
 
-// Lists the cells that a path crosses in a tile, their columns counted from `base`; none when the path misses it.
-PHYSSIM_HD Passage list_cells(const ColumnPath& path, const ColumnTile& tile, int32_t base, Cell* cell) {
-    const double slope_p = path.dp / path.length, slope_q = path.dq / path.length;
-    double entry = 0.0, exit = path.length;
-    AxisWalk p, q;
-    if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return {0, 0.0, 0.0f};
-    if (!(exit > entry)) return {0, 0.0, 0.0f};
-    p.begin(slope_p, entry);
-    q.begin(slope_q, entry);
-    const int64_t end = fixed(exit - entry), middle = end / 2, per_p = fixed(p.per_cell()), per_q = fixed(q.per_cell());
-    int64_t next_p = fixed(p.next - entry), next_q = fixed(q.next - entry), before = 0;
-    int64_t left_p = p.step > 0 ? p.high - 1 - p.cell : p.cell - p.low, left_q = q.step > 0 ? q.high - 1 - q.cell : q.cell - q.low;
-    int32_t column = base + (q.cell * tile.np + p.cell) * tile.stride, count = 0;
-    const int32_t step_p = p.step * tile.stride, step_q = q.step * tile.np * tile.stride;
+// Where a path enters a tile and the planes that it meets, ready for the list of its cells. Apart from the list, whose end no
+// predictor guesses: the divisions of many paths run side by side.
+struct PathEntry {
+    int64_t end, per_p, per_q, next_p, next_q, left_p, left_q;  // parameters from the entry, fixed; cells to the tile's end
+    int32_t column, step_p, step_q;
+    double entry;
+
+    // False when the path misses the tile. Columns are counted from `base`.
+    PHYSSIM_HD bool find(const ColumnPath& path, const ColumnTile& tile, int32_t base) {
+        const double slope_p = path.dp / path.length, slope_q = path.dq / path.length;
+        double exit = path.length;
+        entry = 0.0;
+        AxisWalk p, q;
+        if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return false;
+        if (!(exit > entry)) return false;
+        p.begin(slope_p, entry);
+        q.begin(slope_q, entry);
+        end = fixed(exit - entry), per_p = fixed(p.per_cell()), per_q = fixed(q.per_cell());
+        next_p = fixed(p.next - entry), next_q = fixed(q.next - entry);
+        left_p = p.step > 0 ? p.high - 1 - p.cell : p.cell - p.low, left_q = q.step > 0 ? q.high - 1 - q.cell : q.cell - q.low;
+        column = base + (q.cell * tile.np + p.cell) * tile.stride;
+        step_p = p.step * tile.stride, step_q = q.step * tile.np * tile.stride;
+        return true;
+    }
+};
+
+// Lists the cells that a path crosses in a tile.
+PHYSSIM_HD Passage list_cells(const PathEntry& from, Cell* cell, float* exits) {
+    const int64_t end = from.end, middle = end / 2, per_p = from.per_p, per_q = from.per_q;
+    int64_t next_p = from.next_p, next_q = from.next_q, left_p = from.left_p, left_q = from.left_q, before = 0;
+    int32_t column = from.column, count = 0;
+    const int32_t step_p = from.step_p, step_q = from.step_q;
     while (true) {
         const int64_t across_p = (next_p - next_q) >> 63;  // all ones or none: which is next is a coin toss that no branch predictor wins
         const int64_t plane = next_p < next_q ? next_p : next_q, leave = plane < end ? plane : end;
         cell[count].column = column;
-        cell[count].exit = from_fixed(leave - middle);
+        cell[count].exit = exits[count] = from_fixed(leave - middle);
         cell[count].length = from_fixed(leave - before);
         count += leave > before;
         before = leave > before ? leave : before;
         column += step_q + (static_cast<int32_t>(across_p) & (step_p - step_q));
         left_p += across_p, left_q -= 1 + across_p;
         next_p += per_p & across_p, next_q += per_q & ~across_p;
-        if (plane >= end || (left_p | left_q) < 0) return {count, entry + static_cast<double>(middle) * (1.0 / FIXED), from_fixed(-middle)};
+        if (plane >= end || (left_p | left_q) < 0) return {count, from.entry + static_cast<double>(middle) * (1.0 / FIXED), from_fixed(-middle)};
     }
 }
 

@@ -91,9 +91,9 @@ inline void backproject_columns(const ColumnTile& tile, const ViewRays& rays, in
     int above[16];  // the end of the groups that the column still has to give to
     SteadyBatch steady;
     PlaneBatch batch;
+    list_columns(rays, tile, first, count, path);
     for (int c = 0; c < count; c++) {
         above[c] = from;
-        path[c].build(rays, tile, first + c);
         if (path[c].count == 0) continue;
         const float* column = pixels + (first + c) * high;
         walk[c].build(path[c]);

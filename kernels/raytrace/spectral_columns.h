@@ -218,14 +218,10 @@ inline void spectral_columns(const ColumnTile& tile, const TileMaterials& materi
     ColumnCells path[16];
     PathMaterials met[16];
     Piece queue[GROUPS_AT_ONCE * MAX_PIECES];
-    int low = rays.rows, high = -1;
-    for (int c = 0; c < count; c++) {
-        path[c].build(rays, tile, first + c);
-        if (path[c].count == 0) continue;
-        met[c].build(tile, materials, path[c]);
-        if (path[c].first_row < low) low = path[c].first_row;
-        if (path[c].last_row > high) high = path[c].last_row;
-    }
+    const RowRange touched = list_columns(rays, tile, first, count, path);
+    const int low = touched.first, high = touched.last;
+    for (int c = 0; c < count; c++)
+        if (path[c].count > 0) met[c].build(tile, materials, path[c]);
     const auto walk = [&](int c, float* sums, int row, auto& run) {
         Piece* pieces = queue;
         for (Run& r : run) r = Run(sums, F(channels.quantum), pieces), sums += groups.row_step, pieces += MAX_PIECES;
