@@ -33,11 +33,11 @@ from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
-from physsim.transport.energies import few_energies
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, checked_body, checked_map
 from physsim.transport.spectral_device import SpectralTables, device_for_spectral, project_on_gpu
+from physsim.transport.spectral_tables import basis_and_energies
 
 __all__ = [
     "BasisFunctions",
@@ -233,12 +233,11 @@ def _project(
         attenuation = (table * body.scale_g_cm2[:, None]).T
         if tolerance is not None and not areal:
             limits = float(np.sqrt(sum(size * size for size in grid.size_mm))) * body.greatest * body.scale_g_cm2
-            basis = basis_functions(table, spectrum, tolerance, limits_g_cm2=limits)
+            basis, few, spectrum = basis_and_energies(table, spectrum, limits, tolerance, ENERGIES_SHARE)
             if basis.count < len(present):
                 coefficients = np.zeros((basis.count, -(-len(present) // 32) * 32), np.float32)
                 coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
                 attenuation = basis.functions.T
-            few, spectrum = few_energies(table, spectrum, basis, ENERGIES_SHARE * tolerance, limits_g_cm2=limits)
             attenuation = attenuation[few]
     position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
     if position is None and spectrum.shape[1] > 1:

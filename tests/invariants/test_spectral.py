@@ -9,7 +9,7 @@ from spectral_cases import SPECTRUM, ellipsoids, materials, rotation
 
 import physsim as ps
 from physsim import _engine
-from physsim.transport import spectral
+from physsim.transport import spectral, spectral_tables
 from physsim.transport.basis import basis_functions
 from physsim.transport.energies import few_energies
 from physsim.transport.spectral import project_materials, project_signal, project_spectral
@@ -204,3 +204,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         env={"PYTHONPATH": "tests", "PATH": ""},
     ).stdout
     assert int(printed) / 1024 < 400 + 40 * 512 * 512 * 4 / 2**20
+
+
+def test_kept_basis_and_energies_are_those_of_their_tables():
+    labels, density, rho, table = body()
+    first = project_signal(labels, density, rho, table, SPECTRUM, GRID, STRAIGHT)
+    other = table * np.linspace(1.0, 1.1, table.shape[1])
+    kept = [project_signal(labels, density, rho, one, SPECTRUM, GRID, STRAIGHT) for one in (table, other, table, other)]
+    spectral_tables._chosen.cache_clear()
+    fresh = project_signal(labels, density, rho, other, SPECTRUM, GRID, STRAIGHT)
+    assert np.array_equal(kept[0], first)
+    assert np.array_equal(kept[2], first)
+    assert np.array_equal(kept[1], fresh)
+    assert np.array_equal(kept[3], fresh)
+    assert not np.allclose(fresh, first, rtol=1e-4)
