@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.simulate import simulate as simulate
     from physsim.imaging.torch import ForwardModel as ForwardModel
@@ -78,6 +79,7 @@ _PUBLIC = {
     "Material": "physsim.spec.material",
     "Projector": "physsim.transport.operator",
     "backproject": "physsim.transport.project",
+    "release_memory": "physsim.device.memory",
     "project": "physsim.transport.project",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",

@@ -10,6 +10,7 @@ _Volume = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8] | NDArra
 _Doubles = NDArray[np.float64]
 
 def instruction_sets() -> list[str]: ...
+def release_memory() -> int: ...
 def project(
     volume: _Volume, spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles,
     flat: bool, along: Sequence[int], image: NDArray[np.float32], threads: int, isa: str, /,

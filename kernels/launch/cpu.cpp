@@ -159,6 +159,7 @@ PYBIND11_MODULE(_engine, m) {
             if (isa.present) names.push_back(isa.name);
         return names;
     });
+    m.def("release_memory", [] { return KeptRooms::of_process().clear(); });
     m.def("project", &project);
     m.def("project_plain", &project_plain<float>);
     m.def("project_plain", &project_plain<double>);
