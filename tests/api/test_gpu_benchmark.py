@@ -1,6 +1,5 @@
 """The GPU benchmark run on a stand-in, its counts and errors checked, and what it says without a GPU."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from physsim._benchmarks import gpu, gpu_clock, gpu_jobs
 from shim_kernels import ShimKernels
 from siddon_reference import siddon_crossings
 
@@ -19,16 +19,6 @@ from physsim.errors import DeviceUnavailable
 from physsim.transport.rays import voxel_rays
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def gpu():
-    spec = importlib.util.spec_from_file_location("benchmark_gpu", ROOT / "benchmarks" / "gpu.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["benchmark_gpu"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["benchmark_gpu"]
 
 
 class Event:
@@ -60,16 +50,17 @@ class FakeCupy(types.ModuleType):
         return types.SimpleNamespace(free_all_blocks=lambda: None, total_bytes=lambda: 0)
 
 
-def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
+def test_whole_run_on_a_stand_in(tmp_path, monkeypatch, capsys):
     kernels = ShimKernels(tmp_path)
     kernels.xp, kernels.device = FakeCupy(), Device("cuda", 0)
-    small = (gpu.Job("small", 16, 3, 24, 1.6, spectral=True), gpu.Job("small oblique", 16, 3, 24, 1.6, oblique=True),
-             gpu.Job("small uint8", 16, 3, 24, 1.6, dtype="uint8"))
+    size = (16, 3, 24, 1.6)
+    small = (gpu_jobs.Job("small", *size, spectral=True), gpu_jobs.Job("small oblique", *size, oblique=True),
+             gpu_jobs.Job("small uint8", *size, dtype="uint8"))
     monkeypatch.setattr(gpu, "JOBS", small)
-    monkeypatch.setattr(gpu, "SECONDS", 0.05)
-    monkeypatch.setattr(gpu, "PHOTONS", 2000)
-    monkeypatch.setattr(gpu, "CHECKED_PHOTONS", 3000)
-    monkeypatch.setattr(gpu, "SLAB_VOXEL_MM", 20.0)
+    monkeypatch.setattr(gpu_clock, "SECONDS", 0.05)
+    monkeypatch.setattr(gpu_jobs, "PHOTONS", 2000)
+    monkeypatch.setattr(gpu_jobs, "CHECKED_PHOTONS", 3000)
+    monkeypatch.setattr(gpu_jobs, "SLAB_VOXEL_MM", 20.0)
     monkeypatch.setattr(gpu, "cuda_kernels", lambda device: kernels)
     monkeypatch.setattr(gpu, "resolve", lambda device: Device("cuda", 0))
     monkeypatch.setattr(gpu, "device_tests", lambda: {"status": 0, "summary": "all well", "tail": []})
@@ -86,7 +77,7 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
     assert photons["histories_per_s"] == pytest.approx(2000 / photons["seconds"])
     for row in report["rows"]:
         assert row["seconds"] > 0
-        assert row["runs"] >= gpu.LEAST
+        assert row["runs"] >= gpu_clock.LEAST
         assert row["gsteps_per_s"] == pytest.approx(
             row.get("crossings", row.get("samples")) / row["seconds"] / 1e9)
         if row["what"] == "forward":
@@ -102,7 +93,7 @@ def test_whole_run_on_a_stand_in(gpu, tmp_path, monkeypatch, capsys):
     assert "small oblique" in capsys.readouterr().out
 
 
-def test_a_failed_device_test_fails_the_run(gpu, tmp_path, monkeypatch):
+def test_a_failed_device_test_fails_the_run(tmp_path, monkeypatch):
     kernels = types.SimpleNamespace(xp=FakeCupy(), device=Device("cuda", 0))
     monkeypatch.setattr(gpu, "JOBS", ())
     monkeypatch.setattr(gpu, "run_photons", lambda kernels: {
@@ -115,14 +106,14 @@ def test_a_failed_device_test_fails_the_run(gpu, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("oblique", [False, True])
-def test_crossings_are_counted(gpu, oblique):
-    job = gpu.Job("count", 20, 3, 13, 2.9, oblique=oblique)
+def test_crossings_are_counted(oblique):
+    job = gpu_jobs.Job("count", 20, 3, 13, 2.9, oblique=oblique)
     expected = 0
     for view in range(job.views):
         start, end = job.geometry.rays_mm(view)
         for a, b in zip(np.broadcast_to(start, end.shape).reshape(-1, 3), end.reshape(-1, 3), strict=True):
             expected += len(siddon_crossings(job.grid.shape, job.grid.voxel_from_world, a, b)[1])
-    assert gpu.crossings(voxel_rays(job.geometry, job.grid), job.edge) == pytest.approx(expected, rel=0.01)
+    assert gpu_jobs.crossings(voxel_rays(job.geometry, job.grid), job.edge) == pytest.approx(expected, rel=0.01)
 
 
 def test_without_a_gpu():
@@ -134,7 +125,7 @@ def test_without_a_gpu():
     assert not done.stdout
 
 
-def test_an_absent_device_is_named(gpu, monkeypatch, capsys):
+def test_an_absent_device_is_named(monkeypatch, capsys):
     def absent(device):
         raise DeviceUnavailable(f"device={device!r}: not there. Mend it.")
     monkeypatch.setattr(gpu, "resolve", absent)
