@@ -10,6 +10,7 @@ from physsim.cli.validate import validate
 
 app = typer.Typer(
     name="physsim", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True,
+    rich_markup_mode="markdown",  # brackets are text, lines flow
     help="X-ray images of virtual patients by physics. For research, not for clinical use.")
 
 app.add_typer(phantom, name="phantom")
@@ -28,15 +29,10 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
     """X-ray images of virtual patients by physics. For research, not for clinical use."""
 
 
-@app.command()
-def info() -> None:
-    """Version, devices and hashes of tables.  Example: physsim info."""
-    typer.echo(f"physsim {__version__}")
-
-
 from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401
 from physsim.cli import demo as _demo  # noqa: E402, F401
+from physsim.cli import info as _info  # noqa: E402, F401
 from physsim.cli import mc as _mc  # noqa: E402, F401
 from physsim.cli import protocols as _protocols  # noqa: E402, F401
 from physsim.cli import simulate as _simulate  # noqa: E402, F401

@@ -24,7 +24,10 @@ def demo(
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
 ) -> None:
-    """A chest with a lung nodule to a radiograph: PNG, HDF5, DICOM and truth.  Example: physsim demo --out demo."""
+    """A chest with a lung nodule to a radiograph: PNG, HDF5, DICOM and truth.
+
+    Example: physsim demo --out demo
+    """
     from physsim.cli.stages import Stages, lines
     from physsim.imaging.exposure_files import check_dicom
     from physsim.imaging.simulate import check_request

@@ -22,7 +22,10 @@ _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 @phantom.command("list")
 def list_scenes(as_json: bool = _JSON) -> None:
-    """Scenes of the library.  Example: physsim phantom list."""
+    """Scenes of the library.
+
+    Example: physsim phantom list
+    """
     from physsim.phantom.library import scene, scene_names
 
     rows = [{"name": name, "title": scene(name).title} for name in scene_names()]
@@ -35,7 +38,10 @@ def list_scenes(as_json: bool = _JSON) -> None:
 
 @phantom.command()
 def info(name: str = _NAME, spacing_mm: float | None = _SPACING, as_json: bool = _JSON) -> None:
-    """Grid, materials, organs and lesions.  Example: physsim phantom info water_20cm --spacing-mm 2."""
+    """Grid, materials, organs and lesions.
+
+    Example: physsim phantom info water_20cm --spacing-mm 2
+    """
     found = _found(name, spacing_mm)
     table = _table(found)
     if as_json:
@@ -58,7 +64,10 @@ def build(
     spacing_mm: float | None = _SPACING,
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing file."),
 ) -> None:
-    """Voxelise a scene and write it.  Example: physsim phantom build thorax --spacing-mm 2 -o thorax.h5."""
+    """Voxelise a scene and write it.
+
+    Example: physsim phantom build thorax --spacing-mm 2 -o thorax.h5
+    """
     from physsim.io.atomic import check_output
 
     check_output(output, overwrite)
@@ -74,7 +83,10 @@ def view(
     spacing_mm: float | None = _SPACING,
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing file."),
 ) -> None:
-    """Three slices and two projections in one PNG.  Example: physsim phantom view thorax -o thorax.png."""
+    """Three slices and two projections in one PNG.
+
+    Example: physsim phantom view thorax -o thorax.png
+    """
     from physsim.io.atomic import check_output
     from physsim.io.png import write_png
     from physsim.phantom.views import overview

@@ -14,7 +14,10 @@ def protocols(
     name: str | None = typer.Argument(None, help="Print this one as TOML."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """The shipped protocols.  Example: physsim protocols chest_pa."""
+    """The shipped protocols.
+
+    Example: physsim protocols chest_pa
+    """
     from physsim.spec.protocol_library import protocols as library
 
     if name is not None:

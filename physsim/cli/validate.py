@@ -11,7 +11,10 @@ validate = typer.Typer(no_args_is_help=True, help="Compare physsim with publishe
 
 @validate.command()
 def xcom(as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list.")) -> None:
-    """Total attenuation against NIST, 10-150 keV; fails (status 1) beyond 0.1 %.  Example: physsim validate xcom."""
+    """Total attenuation against NIST, 10-150 keV; fails (status 1) beyond 0.1 %.
+
+    Example: physsim validate xcom
+    """
     from physsim.physics.xcom_comparison import LIMIT_PERCENT, compare_with_nist, worst_per_table
 
     rows = compare_with_nist()

@@ -16,7 +16,10 @@ def mcgpu(
     threads: int | None = typer.Option(None, help="Threads; all by default. The bits do not depend on it."),
     as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list."),
 ) -> None:
-    """Scatter orders against MC-GPU 1.3; fails (status 1) beyond 1 % + 2 sigma.  Example: physsim validate mcgpu."""
+    """Scatter orders against MC-GPU 1.3; fails (status 1) beyond 1 % + 2 sigma.
+
+    Example: physsim validate mcgpu
+    """
     from physsim.cli.stages import Stages
     from physsim.evaluate.mcgpu import compare
 

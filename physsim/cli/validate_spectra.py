@@ -16,7 +16,10 @@ _QUANTITIES = {"hvl1_mm": "hvl1_mmAl", "hvl2_mm": "hvl2_mmAl", "mean_energy_kev"
 
 @validate.command("spectra")
 def spectra(as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list.")) -> None:
-    """Tube spectra against SpekPy 2.5.4; fails (status 1) beyond 2 %.  Example: physsim validate spectra."""
+    """Tube spectra against SpekPy 2.5.4; fails (status 1) beyond 2 %.
+
+    Example: physsim validate spectra
+    """
     rows = compare_with_spekpy()
     failed = [row for row in rows if abs(row["difference_percent"]) > LIMIT_PERCENT]
     if as_json:
