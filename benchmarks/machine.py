@@ -35,6 +35,14 @@ def describe() -> dict[str, Any]:
     }
 
 
+def line(machine: dict[str, Any], settings: dict[str, Any]) -> str:
+    """A sentence of a report: what `describe` told, and the turns taken."""
+    return (
+        f"{machine['cores']} cores, {machine['memory_gib']} GiB, {', '.join(machine['isa'])}; "
+        f"{', '.join(machine['compiler'])}; least of {settings['rounds']} turns."
+    )
+
+
 def energy_counters() -> tuple[list[tuple[Path, int]], str | None]:
     """Package counters of RAPL with their ranges (uJ), or none and the reason."""
     zones = [zone for zone in sorted(RAPL.glob("*")) if re.fullmatch(r"(intel|amd)-rapl:\d+", zone.name)]

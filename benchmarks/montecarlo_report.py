@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .machine import line
+
 COLUMNS = (
     ("job", ""),
     ("code", ""),
@@ -56,8 +58,7 @@ def markdown(result: dict[str, Any], picture: str) -> str:
     lines = [
         f"## Photon transport on {machine['cpu']}, {settings['threads']} thread{'s' * (settings['threads'] > 1)}",
         "",
-        f"{machine['cores']} cores, {machine['memory_gib']} GiB, {', '.join(machine['isa'])}; "
-        f"{', '.join(machine['compiler'])}; least of {settings['rounds']} turns.",
+        line(machine, settings),
         "",
         f"![error against time]({picture})",
         "",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import montecarlo_report
+from .machine import line
 
 HEADER = ("job", "code", "threads", "s", "Gsteps/s", "RMS against float64", "sphere against analytic", "MiB", "J")
 FIGURES = {
@@ -39,8 +40,7 @@ def markdown(result: dict[str, Any], picture: str) -> str:
     lines = [
         f"## {machine['cpu']}, {settings['threads']} threads",
         "",
-        f"{machine['cores']} cores, {machine['memory_gib']} GiB, {', '.join(machine['isa'])}; "
-        f"{', '.join(machine['compiler'])}; least of {settings['rounds']} turns.",
+        line(machine, settings),
         "",
         f"![accuracy against speed]({picture})",
         "",

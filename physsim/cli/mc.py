@@ -32,21 +32,13 @@ def run(
     Example: physsim mc run docs/examples/transport.toml --out run.h5
     """
     from physsim.cli.stages import Stages, lines
-    from physsim.transport.montecarlo import transport_photons
+    from physsim.transport.montecarlo import transport
 
     asked = _spec(spec)
     with Stages(quiet=as_json) as stages:
         problem = _problem(asked, stages)
-        result = transport_photons(
-            problem.phantom,
-            problem.source,
-            problem.run,
-            geometry=problem.geometry,
-            seed=problem.seed,
-            ambient=problem.ambient,
-            disc_mm=problem.disc_mm,
-            energy_edges_kev=problem.energy_edges_kev,
-            anti_scatter_grid=problem.anti_scatter_grid,
+        result = transport(
+            problem,
             file=out,
             provenance={"spec": json.loads(asked.to_json())},
             progress=stages.scaled(0.1, 1.0),

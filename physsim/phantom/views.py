@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from physsim.phantom.merge import merged_overlays
+
 if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
 
@@ -19,8 +21,9 @@ def overview(phantom: Phantom) -> tuple[npt.NDArray[np.uint8], float]:
 
     Seen as radiologists do: the patient's left on the picture's right, head up; axial from the feet, front up.
     Slices show the square root of density from 0 to 2 g/cm3, projections the areal density up to their own maximum.
-    Neglects: overlays, and the orientation of grids turned against the world.
+    Overlays are averaged into the voxels. Neglects: the orientation of grids turned against the world.
     """
+    phantom = merged_overlays(phantom)
     nz, ny, nx = phantom.grid.shape
     sx, sy, sz = phantom.grid.spacing_mm
     coronal_sum, sagittal_sum = np.zeros((nz, nx)), np.zeros((nz, ny))

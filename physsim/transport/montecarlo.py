@@ -92,7 +92,6 @@ def transport_photons(
     >>> 20000 < dose.value < 50000
     True
     """
-    chosen, count = resolve(device), thread_count(threads)
     problem = Problem(
         phantom,
         source,
@@ -106,8 +105,31 @@ def transport_photons(
         energy_edges_kev,
         anti_scatter_grid,
     )
+    return transport(
+        problem,
+        voxel_dose=voxel_dose,
+        file=file,
+        provenance=provenance,
+        progress=progress,
+        device=device,
+        threads=threads,
+    )
+
+
+def transport(
+    problem: Problem,
+    *,
+    voxel_dose: bool = False,
+    file: str | Path | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    device: str | Device = "cpu",
+    threads: int | None = None,
+) -> MonteCarloResult:
+    """`transport_photons` of a problem that is already made."""
+    chosen, count, run = resolve(device), thread_count(threads), problem.run
     job = pack_job(problem, count, 2 * BATCHES, voxel_dose)
-    sums = Sums(job.image, job.scene.regions, phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
+    sums = Sums(job.image, job.scene.regions, problem.phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
     if file is not None and Path(file).exists():
         sums.load(file)
     engine = job.engine
@@ -116,7 +138,7 @@ def transport_photons(
         from physsim.transport.montecarlo_cuda import CudaPhotons
 
         engine = CudaPhotons(cuda_kernels(chosen), job, voxel_dose)
-    state = _Run(run, count, instruction_set(), geometry is not None)
+    state = _Run(run, count, instruction_set(), problem.geometry is not None)
     try:
         for fraction in state.steps(engine, sums):
             if progress is not None:
@@ -134,7 +156,7 @@ def transport_photons(
                 "Look at the source's position and field.",
             ),
             MonteCarloWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     elif not state.aim_reached:
         warnings.warn(
@@ -144,7 +166,7 @@ def transport_photons(
                 "Allow more most_histories.",
             ),
             MonteCarloWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return result
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.phantom.merge import merged_overlays
 from physsim.phantom.phantom import Phantom
+from physsim.physics.photon_tables import PhotonTables
 from physsim.spec.grid import Grid
 from physsim.units import CM_PER_MM
 
@@ -79,3 +80,15 @@ def pack_voxels(phantom: Phantom) -> PackedVoxels:
         inner[layer] = ((density.view(np.int32) + _HALF) & ~_MATERIAL_BITS) | labels.astype(np.int32)
     spacing = phantom.grid.spacing_mm
     return PackedVoxels(words, (CM_PER_MM * spacing[0], CM_PER_MM * spacing[1], CM_PER_MM * spacing[2]), phantom.grid)
+
+
+def check_tables(tables: PhotonTables, phantom: Phantom) -> None:
+    """Refuse photon tables of another number of materials than the phantom's."""
+    if tables.materials != len(phantom.materials):
+        raise InvalidInput(
+            message(
+                f"tables of {tables.materials} materials",
+                f"the phantom has {len(phantom.materials)}",
+                "Build them from phantom.materials.",
+            )
+        )

@@ -24,7 +24,7 @@ from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo_result import HEAVY_TAIL
-from physsim.transport.packed_voxels import pack_voxels
+from physsim.transport.packed_voxels import check_tables, pack_voxels
 from physsim.transport.scatter_focus import lit
 from physsim.transport.scatter_optics import Side, check_one_view, optics_of
 
@@ -187,14 +187,7 @@ def single_scatter(
     optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
     _check(points, replicates, relative_error, most_points)
     photon_tables = tables if tables is not None else build([dict(one.mass_fractions) for one in phantom.materials])
-    if photon_tables.materials != len(phantom.materials):
-        raise InvalidInput(
-            message(
-                f"tables of {photon_tables.materials} materials",
-                f"the phantom has {len(phantom.materials)}",
-                "Build them from phantom.materials.",
-            )
-        )
+    check_tables(photon_tables, phantom)
     voxels = pack_voxels(phantom)
     arrays: dict[str, Any] = dict(photon_tables.arrays())
     source, targets = lit(optics.source_fields(geometry, voxels)), optics.target_fields(geometry, voxels)

@@ -18,6 +18,7 @@ from physsim.phantom.merge import merged_overlays
 from physsim.phantom.phantom import Phantom
 from physsim.physics.photon_tables import PhotonTables
 from physsim.spec.grid import Grid
+from physsim.transport.packed_voxels import check_tables
 from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
@@ -93,14 +94,7 @@ def pack_scatter_scene(
     Raises InvalidInput for too many cells and materials that the basis does not describe.
     """
     phantom = merged_overlays(phantom)
-    if tables.materials != len(phantom.materials):
-        raise InvalidInput(
-            message(
-                f"tables of {tables.materials} materials",
-                f"the phantom has {len(phantom.materials)}",
-                "Build them from phantom.materials.",
-            )
-        )
+    check_tables(tables, phantom)
     spacing = np.array(phantom.grid.spacing_mm)
     factor = [
         1 if cell_mm is None else voxels_of_a_cell(count, cell_mm / step)
