@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.anatomy.lesion import Lesion as Lesion
+    from physsim.anatomy.patient import Patient as Patient
+    from physsim.anatomy.population import Population as Population
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.simulate import simulate as simulate
@@ -89,6 +92,9 @@ _PUBLIC = {
     "project_materials": "physsim.transport.spectral",
     "phantom_from_ct": "physsim.phantom.mapping",
     "phantom_from_labels": "physsim.phantom.mapping",
+    "Lesion": "physsim.anatomy.lesion",
+    "Patient": "physsim.anatomy.patient",
+    "Population": "physsim.anatomy.population",
     "Mesh": "physsim.phantom.mesh",
     "MeshPart": "physsim.phantom.mesh",
     "mesh_coverage": "physsim.phantom.mesh",

@@ -114,8 +114,8 @@ def anatomy(
     has a random stream of its own, so that fixing one leaves the others' draws as they were; draws are cut at 2.5
     standard deviations. Sources: phantoms/anatomy/reference.
 
-    >>> anatomy(sex="F", age=54, height_cm=165, weight_kg=72, seed=7).breast_density
-    'B'
+    >>> round(anatomy(sex="F", age=54, height_cm=165, weight_kg=72, seed=7).bmi_kg_m2, 1)
+    26.4
     """
     if bmi is not None:
         if weight_kg is not None:

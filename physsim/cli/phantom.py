@@ -119,6 +119,5 @@ def _table(found: Phantom) -> dict[str, Any]:
         "materials": [{"name": one.name, "density_g_cm3": one.density_g_cm3} for one in found.materials],
         "organs": [{"name": row.name, "volume_mm3": row.volume_mm3, "mass_g": row.mass_g}
                    for row in found.truth.organs],
-        "lesions": [{"name": row.name, "material": row.material, "centre_mm": list(row.centre_mm),
-                     "diameter_mm": row.diameter_mm, "volume_mm3": row.volume_mm3} for row in found.truth.lesions],
+        "lesions": found.lesion_table(),
         "overlays": [overlay.name for overlay in found.overlays]}

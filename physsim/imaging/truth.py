@@ -48,8 +48,7 @@ class ExposureTruth:
         """Organs and lesions with their figures, as plain data."""
         return {"organs": [{"number": n, "name": one.name, "volume_mm3": one.volume_mm3, "mass_g": one.mass_g}
                            for n, one in enumerate(self.volume.organs)],
-                "lesions": [{"name": one.name, "material": one.material, "centre_mm": list(one.centre_mm),
-                             "volume_mm3": one.volume_mm3, "mass_g": one.mass_g, "diameter_mm": one.diameter_mm,
+                "lesions": [{**one.row(),
                              "pixels": int(self.mask(one.name).sum()) if one.name in self.paths_mm else None}
                             for one in self.volume.lesions]}
 

@@ -177,7 +177,8 @@ def _description(phantom: Phantom) -> dict[str, Any]:
         "materials": [json.loads(one.to_json()) for one in phantom.materials],
         "organs": [[row.name, row.volume_mm3, row.mass_g] for row in phantom.truth.organs],
         "lesions": [
-            [row.name, row.material, list(row.centre_mm), row.volume_mm3, row.mass_g] for row in phantom.truth.lesions
+            [row.name, row.material, list(row.centre_mm), row.volume_mm3, row.mass_g, row.type, row.site, row.seed]
+            for row in phantom.truth.lesions
         ],
         "overlays": [overlay.name for overlay in phantom.overlays],
     }
@@ -203,8 +204,8 @@ def _checked(described: Any, path: Path) -> dict[str, Any]:
 def _truth(described: Mapping[str, Any], organ_labels: npt.NDArray[Any] | None) -> Truth:
     organs = tuple(OrganTruth(*row) for row in described.get("organs", ()))
     lesions = tuple(
-        LesionTruth(name, own, (centre[0], centre[1], centre[2]), volume, mass)
-        for name, own, centre, volume, mass in described.get("lesions", ())
+        LesionTruth(name, own, (centre[0], centre[1], centre[2]), volume, mass, *rest)
+        for name, own, centre, volume, mass, *rest in described.get("lesions", ())
     )
     return Truth(organ_labels, organs, lesions)
 

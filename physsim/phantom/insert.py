@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, message
-from physsim.phantom.mesh import MeshPart, mesh_coverage
 from physsim.phantom.overlay import Block, Overlay, box_corners, boxes_overlap
+from physsim.phantom.shapes import Shape
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
@@ -17,9 +17,47 @@ from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
-    from physsim.phantom.shapes import Shape
 
-    Part = Shape | MeshPart
+
+class Solid(Protocol):
+    """What can be painted besides shapes: meshes, lesions."""
+
+    @property
+    def name(self) -> str:
+        """Name in the truth."""
+        ...
+
+    @property
+    def material(self) -> str:
+        """Name in the phantom's materials or in the library."""
+        ...
+
+    @property
+    def density(self) -> float:
+        """Relative to the material's own."""
+        ...
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """Organs that it may replace; empty: all."""
+        ...
+
+    @property
+    def lesion(self) -> bool:
+        """Whether it is a lesion in the truth."""
+        ...
+
+    def bounds_mm(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Low and high corner (mm)."""
+        ...
+
+    def coverage(self, grid: Grid) -> npt.NDArray[np.float32]:
+        """(nz, ny, nx) fraction of each voxel inside."""
+        ...
+
+
+Part = Shape | Solid
+
 
 def inserted(phantom: Phantom, shape: Part, overlay_spacing_mm: float | None) -> Phantom:
     """`phantom` with a shape or a mesh painted into its voxels or into an overlay, and a row in its truth.
@@ -70,9 +108,9 @@ def inserted(phantom: Phantom, shape: Part, overlay_spacing_mm: float | None) ->
     centre = grid.world_from_voxel @ np.array([*index, 1.0])
     volume = total * cell_mm3
     mass = volume * CM3_PER_MM3 * shape.density * made.density_g_cm3
-    name = shape.name if isinstance(shape, MeshPart) else shape.counted_as
+    name = shape.counted_as if isinstance(shape, Shape) else shape.name
     row = LesionTruth(name, made.name, (float(centre[0]), float(centre[1]), float(centre[2])), volume, mass)
-    lesion = shape.lesion if isinstance(shape, MeshPart) else True
+    lesion = True if isinstance(shape, Shape) else shape.lesion
     return changed.replace(truth=_with_row(phantom, row, lesion, coverage, overlay_spacing_mm, block))
 
 
@@ -152,8 +190,8 @@ def _repeated(array: npt.NDArray[Any], factors: tuple[int, int, int]) -> npt.NDA
 
 def _bounds(shape: Part) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Low and high corner of a shape or a mesh (mm)."""
-    if isinstance(shape, MeshPart):
-        return shape.mesh.bounds_mm()
+    if not isinstance(shape, Shape):
+        return shape.bounds_mm()
     pieces = shape.pieces()
     return np.min([p.low for p in pieces], axis=0), np.max([p.high for p in pieces], axis=0)
 
@@ -190,8 +228,8 @@ def _allowed(phantom: Phantom, shape: Part, block: Block) -> npt.NDArray[np.bool
 
 def _coverage(shape: Part, grid: Grid) -> npt.NDArray[np.float32]:
     """(nz, ny, nx) fraction of each voxel inside a shape or a mesh."""
-    if isinstance(shape, MeshPart):
-        return mesh_coverage(shape.mesh, grid)
+    if not isinstance(shape, Shape):
+        return shape.coverage(grid)
     from physsim.phantom.scene import Scene
     from physsim.phantom.voxelise import voxelise
 

@@ -151,6 +151,14 @@ class MeshPart:
                 message(f"density={self.density}", "relative density is larger than 0", "Give for example 1.0.")
             )
 
+    def bounds_mm(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Low and high corner (mm)."""
+        return self.mesh.bounds_mm()
+
+    def coverage(self, grid: Grid) -> npt.NDArray[np.float32]:
+        """(nz, ny, nx) fraction of each voxel inside."""
+        return mesh_coverage(self.mesh, grid)
+
 
 def surface(mask: npt.ArrayLike, grid: Grid, smooth_voxels: float = 0.7, name: str = "surface") -> Mesh:
     """The closed surface of a mask ((nz, ny, nx) bool) by marching cubes (extra `mesh`), in the world frame.

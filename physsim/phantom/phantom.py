@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,20 @@ from physsim.spec.material import Material
 from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
-    from physsim.phantom.mesh import Mesh, MeshPart
+    from physsim.phantom.insert import Solid
+    from physsim.phantom.mesh import Mesh
     from physsim.phantom.shapes import Shape
 
 _LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
+
+
+@runtime_checkable
+class Insertable(Protocol):
+    """What knows how to insert itself: a lesion that finds its own place."""
+
+    def inserted_into(self, phantom: Phantom, overlay_spacing_mm: float | None = None) -> Phantom:
+        """The phantom with it."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +102,14 @@ class Phantom:
         """Mass of each organ as it was made (g): from the geometry, not from counting voxels."""
         return {organ.name: organ.mass_g for organ in self.truth.organs}
 
+    def lesion_table(self) -> list[dict[str, Any]]:
+        """A row for each lesion: LesionTruth.row and its centre in voxels (z, y, x) of this phantom."""
+        rows = []
+        for lesion in self.truth.lesions:
+            x, y, z = (self.grid.voxel_from_world @ np.array([*lesion.centre_mm, 1.0]))[:3]
+            rows.append({**lesion.row(), "centre_voxel_zyx": [float(z), float(y), float(x)]})
+        return rows
+
     def density_g_cm3(self, where: tuple[slice, ...] = ()) -> npt.NDArray[np.float32]:
         """Mass density (z, y, x) of the whole phantom or of a part given by slices (g/cm3), without overlays."""
         own = np.array([one.density_g_cm3 for one in self.materials], np.float32)
@@ -118,14 +136,16 @@ class Phantom:
         values -= np.float32(1000.0)
         return np.asarray(values)
 
-    def insert(self, shape: Shape | MeshPart, overlay_spacing_mm: float | None = None) -> Phantom:
-        """The phantom with a shape (a lesion in the truth) or a mesh (an implant, or a lesion) painted into it.
+    def insert(self, shape: Shape | Solid | Insertable, overlay_spacing_mm: float | None = None) -> Phantom:
+        """The phantom with a shape (a lesion in the truth), a mesh (an implant) or a lesion painted into it.
 
         `overlay_spacing_mm`: paint it in an overlay of (about) that spacing instead of in the phantom's own voxels; the
         phantom's spacing is divided by whole numbers, so that no voxel is cut.
         """
         from physsim.phantom.insert import inserted
 
+        if isinstance(shape, Insertable):
+            return shape.inserted_into(self, overlay_spacing_mm)
         return inserted(self, shape, overlay_spacing_mm)
 
     def surface(self, organ: str, smooth_voxels: float = 0.7) -> Mesh:

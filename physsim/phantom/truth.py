@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.spec.grid import Vector
+from physsim.units import CM3_PER_MM3
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,38 @@ class OrganTruth:
 
 @dataclass(frozen=True)
 class LesionTruth:
-    """One lesion. `centre_mm` is its centre of volume (x, y, z); `diameter_mm` that of a ball of equal volume."""
+    """One lesion. `centre_mm` is its centre of volume (x, y, z); `diameter_mm` that of a ball of equal volume.
+
+    `type`, `site` (the organ in which it was placed) and `seed` are those of a Lesion, empty for a plain shape.
+    """
 
     name: str
     material: str
     centre_mm: Vector
     volume_mm3: float
     mass_g: float
+    type: str = ""
+    site: str = ""
+    seed: int | None = None
+
+    @property
+    def density_g_cm3(self) -> float:
+        """Mass over volume."""
+        return self.mass_g / self.volume_mm3 / CM3_PER_MM3
 
     @property
     def diameter_mm(self) -> float:
         """Diameter of the ball of equal volume (mm)."""
         return float((6 * self.volume_mm3 / math.pi) ** (1 / 3))
+
+
+    def row(self) -> dict[str, Any]:
+        """The lesion as a row of plain data: what a table of truth holds."""
+        return {
+            "name": self.name, "type": self.type, "site": self.site, "material": self.material,
+            "centre_mm": list(self.centre_mm), "volume_mm3": self.volume_mm3, "diameter_mm": self.diameter_mm,
+            "mass_g": self.mass_g, "density_g_cm3": self.density_g_cm3, "seed": self.seed,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
