@@ -95,7 +95,7 @@ class SurfaceShape(Spec):
 
     rows: tuple[tuple[Point, ...], ...] = pydantic.Field(min_length=2)
     thickness: Value | tuple[tuple[Value, ...], ...]
-    step_mm: float = pydantic.Field(4.0, gt=0)
+    step_mm: float = pydantic.Field(6.0, gt=0)
 
     @pydantic.model_validator(mode="after")
     def _rectangular(self) -> SurfaceShape:
@@ -158,7 +158,7 @@ class Layer(Spec):
     """What fills a structure from `depth_mm` under its surface down to the next layer.
 
     `depth_mm`: a number, an expression, or "cortex" for the parts' cortex_mm. `density`: relative to the material's
-    own, a number or an expression; `texture`: name of a [[texture]] that multiplies it. `organ`: its own name in the truth.
+    own, a number or an expression; `texture`: name of a [[texture]] that multiplies it. `organ`: its name in the truth.
     """
 
     depth_mm: Expression = 0.0
@@ -198,7 +198,7 @@ class Solid(Spec):
 class Field(Solid):
     """A named distance: painted nowhere, used by others as a part, a clip or in expressions.
 
-    `reach_mm`: how far outside its surface its value must be right (beyond it, it is only known to be farther).
+    `reach_mm`: how far from its surface its value must be right (beyond it, it is only known to be farther).
     """
 
     reach_mm: float = pydantic.Field(20.0, ge=0)
@@ -285,6 +285,7 @@ class Declared(Spec):
     background: str = "air"
     numbers: dict[str, Value] = pydantic.Field(default_factory=dict)
     tables: dict[str, tuple[tuple[Value, Value], ...]] = pydantic.Field(default_factory=dict)
+    expressions: dict[str, str] = pydantic.Field(default_factory=dict)
     noise: tuple[Noise, ...] = ()
     texture: tuple[Texture, ...] = ()
     warp: tuple[Warp, ...] = ()
@@ -303,7 +304,8 @@ class Declared(Spec):
                     )
         both = {kind: (*getattr(self, kind), *getattr(other, kind)) for kind in _LISTS}
         return self.replace(
-            numbers={**self.numbers, **other.numbers}, tables={**self.tables, **other.tables}, **both
+            numbers={**self.numbers, **other.numbers}, tables={**self.tables, **other.tables},
+            expressions={**self.expressions, **other.expressions}, **both,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 + - * / ** and comparisons (1 or 0); abs min max clip sqrt exp log sin cos hypot, s(x) = 1 / (1 + exp(-x)),
 smin(a, b, k) and smax (smooth, radius k), table(x, "name" or [[x, y], ...]) (shape-keeping cubic), noise("name"),
-field("name"); x y z (mm) and the body's numbers.
+field("name"); x y z (mm), the body's numbers, and its named expressions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ast
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from physsim.errors import InvalidInput, did_you_mean, message
@@ -44,12 +44,13 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """What an expression may name: numbers and tables with their values, noises and fields."""
+    """What an expression may name: numbers and tables with their values, expressions, noises and fields."""
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     noises: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
+    expressions: Mapping[str, str] = field(default_factory=dict)
 
 
 def const(value: float) -> Node:
@@ -204,8 +205,11 @@ def _named(name: str, names: Names) -> Node:
         return Node(name)
     if name in names.numbers:
         return const(names.numbers[name])
-    known = [*COORDINATES, *names.numbers]
-    raise InvalidInput(message(f"{name}", "the body has no number of that name", did_you_mean(name, known)))
+    if name in names.expressions:
+        others = {key: text for key, text in names.expressions.items() if key != name}  # none may use itself
+        return parse(names.expressions[name], replace(names, expressions=others))
+    known = [*COORDINATES, *names.numbers, *names.expressions]
+    raise InvalidInput(message(f"{name}", "no number or expression of that name", did_you_mean(name, known)))
 
 
 def _call(name: str, args: list[ast.expr], names: Names) -> Node:

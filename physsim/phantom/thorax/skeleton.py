@@ -223,7 +223,7 @@ def _vertebra(level: dict[str, Any], shrink: float, material: str) -> list[Shape
             start, end = _at(level, side * a[0], *a[1:]), _at(level, side * b[0], *b[1:])
             segments.append((*start, max(ra - shrink, 0.5), *end, max(rb - shrink, 0.5)))
     arch = Branches(name=f"{name} arch{tail}", organ="spine", material=material, segments=tuple(segments))
-    length, fall = _spinous(name)
+    length, fall = spinous_process(name)
     height = (9.0 if lumbar else 4.0 if cervical else 5.2) - shrink
     plate = Ribbon(
         name=f"{name} spinous process{tail}",
@@ -236,7 +236,7 @@ def _vertebra(level: dict[str, Any], shrink: float, material: str) -> list[Shape
     return [body, arch, plate]
 
 
-def _spinous(name: str) -> tuple[float, float]:
+def spinous_process(name: str) -> tuple[float, float]:
     """Length backward and fall of the spinous process (mm)."""
     if name[0] != "T":
         return (24.0, 3.0) if name[0] == "L" else (22.0 if name == "C7" else 14.0, 4.0)

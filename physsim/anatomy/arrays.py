@@ -1,0 +1,97 @@
+"""The compiled body as flat arrays, and the working memory of one thread: the arguments of paint_kernels.py."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+VOXELS = 16 * 8 * 8  # of a brick
+FAR_MM = 1e6  # the distance to nothing
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+
+class Tables(NamedTuple):
+    """A compiled body. Lengths in mm.
+
+    code (n, 9) int32: instructions; data (m,) float32: constants, then rows of tubes' segments (24 numbers), lofts (6:
+    half width, middle y, half depth, exponents front and back, notch, at even steps of z), sheets' triangles (31) and
+    the warps' values (3, nz, ny, nx).
+    frame_int (frames, 6): warp or -1; 0, 1 (x to -x) or 2 (x to |x|); where the warp's values begin, nx, ny, nz.
+    frame_float (frames, 12): anchor, 1 / scale; the warp's origin, 1 / step, largest displacement along x, y, z,
+    steepest slope.
+    In painting order, last painted first: structure_int (s, 6): code, registers of distance, organs (-1), thin factor
+    (-1), first and last layer; structure_float (s, 8): box in the canonical frame, steepest change of d per mm, depth
+    of the deepest layer.
+    layer_int (l, 8): material, organ (-1: the voxels name theirs), register of the depth (-1: a number), code of the
+    density (-1: a number) and its register, second material (-1), code of its fraction, its register; layer_float
+    (l, 2): depth, density. material_density (materials,) g/cm3.
+    """
+
+    code: Ints
+    data: Floats
+    frame_int: Ints
+    frame_float: Floats
+    structure_int: Ints
+    structure_float: Floats
+    layer_int: Ints
+    layer_float: Floats
+    material_density: Floats
+
+
+class Work(NamedTuple):
+    """Memory of one thread: registers of a whole brick and of its centre, and what is known of the current brick.
+
+    marks (6, n) int32: the brick's number and its number in the lists of branches (-1: all); the last brick (centre,
+    then whole) that each frame was made for, and each field; parts that change nothing in this brick.
+    boxes (frames + 1, 7): low and high corner of the brick in each frame, half its diagonal; in the last row the margin
+    within which distances must be right. touched (2, n): the last brick in which a material or organ was met.
+    """
+
+    whole: Floats
+    centre: Floats
+    marks: Ints
+    boxes: Floats
+    candidates: Ints
+    scratch: Floats
+    mass: Floats
+    volume: Floats
+    touched: Ints
+    share: Floats
+
+
+def working_memory(
+    registers: int, frames: int, fields: int, parts: int, rows: int, materials: int, organs: int
+) -> Work:
+    """Memory for one thread; `rows`: of the longest table that a part may have."""
+
+    def floats(*shape: int) -> Floats:
+        return np.zeros(shape, np.float32)
+
+    marks = np.full((6, max(2, frames, fields, parts)), -1, np.int32)
+    marks[0] = 0
+    return Work(
+        whole=floats(registers, VOXELS),
+        centre=floats(registers, 1),
+        marks=marks,
+        boxes=floats(frames + 1, 7),
+        candidates=np.zeros(max(1, rows), np.int32),
+        scratch=floats(3, VOXELS),
+        mass=floats(materials, VOXELS),
+        volume=floats(organs, VOXELS),
+        touched=np.full((2, max(materials, organs)), -1, np.int32),
+        share=floats(8, VOXELS),
+    )
+
+
+def as_int32(values: Any) -> Ints:
+    """Contiguous int32."""
+    return np.ascontiguousarray(np.asarray(values, np.int32))
+
+
+def as_float32(values: Any) -> Floats:
+    """Contiguous float32."""
+    return np.ascontiguousarray(np.asarray(values, np.float32))

@@ -1,0 +1,63 @@
+"""The compiled body: instructions and tables for the kernels, and distances from them at any point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.anatomy.arrays import Tables, Work, as_float32, working_memory
+from physsim.anatomy.body import Body
+from physsim.anatomy.declare import Structure
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The compiled body. `tables` for the kernels; `structures` in the order of tables (last painted first)."""
+
+    tables: Tables
+    structures: tuple[Structure, ...]
+    box_low: Array
+    box_high: Array
+    registers: int
+    fields: int
+    parts: int
+    longest: int
+    organs: int
+    field_register: tuple[int, ...]
+    field_entry: tuple[int, ...]
+    structure_register: int
+    branch_rows: tuple[tuple[int, int, int, int], ...]  # where in data, first segment, how many, frame
+    segments: int
+
+    def work(self) -> Work:
+        """Memory for one thread."""
+        t = self.tables
+        frames, materials = len(t.frame_int), len(t.material_density)
+        return working_memory(
+            self.registers, frames, self.fields, self.parts, self.longest, materials, self.organs
+        )
+
+    def distance(self, points_mm: npt.ArrayLike, field: int | None = None, structure: int | None = None) -> Array:
+        """(n,) signed distance (mm) of a field or structure, by its number, at points (n, 3) of the canonical frame."""
+        from physsim.anatomy.paint_kernels import evaluate
+
+        points = as_float32(np.atleast_2d(np.asarray(points_mm, float)))
+        values = np.zeros(len(points), np.float32)
+        if field is not None:
+            entry, register = self.field_entry[field], self.field_register[field]
+        else:
+            assert structure is not None
+            entry, register = int(self.tables.structure_int[structure, 0]), self.structure_register
+        evaluate(entry, register, points, values, self.tables, self.work())
+        return values.astype(np.float64)
+
+
+def compiled(body: Body) -> Program:
+    """Compile a body. Raises InvalidInput, with file, kind and name, for what cannot be."""
+    from physsim.anatomy.compile import compile_body
+
+    return compile_body(body)

@@ -1,0 +1,82 @@
+"""What an author of anatomy gets wrong: the message names file, structure and what was meant."""
+
+import pytest
+
+from physsim.anatomy.body import Body
+from physsim.anatomy.voxelise import voxelise_body
+from physsim.errors import InvalidInput
+
+BALL = {"ellipsoid": {"centre": [0, 0, 0], "semi": [9, 9, 9]}}
+CAVITY = {"name": "cavity", "parts": [BALL]}
+
+
+def declared(parts=(BALL,), material="water", **fields):
+    more = {key: fields.pop(key) for key in ("field", "noise", "numbers") if key in fields}
+    return {**more, "structure": [{"name": "thing", "order": 1, "material": material, "parts": list(parts), **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        ({"structur": []}, ["structur", "Did you mean 'structure'"]),
+        (declared(material="livr"), ["structure 'thing'", "livr", "liver"]),
+        (declared(wrap="soft"), ["structure 'thing'", "wrap", "Did you mean 'warp'"]),
+        (declared(warp="sofd", noise=[]), ["structure 'thing'", "warp 'sofd'", "no such warp"]),
+        (declared(texture="bony"), ["structure 'thing'", "texture 'bony'"]),
+        (declared(inside=["cavty + 3"], field=[CAVITY]), ["cavty", "Did you mean 'cavity'"]),
+        (declared([{"field": "cavty"}], field=[CAVITY]), ["cavty", "Did you mean 'cavity'"]),
+        (declared([{"distance": "sqr(x)"}]), ["structure 'thing'", "sqr()", "Did you mean 'sqrt'"]),
+        (declared([{"distance": "x - raduis"}], numbers={"radius": 3}), ["raduis", "Did you mean 'radius'"]),
+        (declared([{"distance": "noise('fin')"}], noise=[{"name": "fine", "wavelengths_mm": [4, 8]}]), ["fin", "fine"]),
+        (declared([{"distance": "table(x, 'fat')"}]), ["table 'fat'", "no such table"]),
+        (declared([{"distance": "x if y else z"}]), ["not in the language"]),
+        (declared([{"distance": "x +"}]), ["x +", "invalid syntax"]),
+        (declared([{**BALL, "plane": {"point": [0, 0, 0], "normal": [0, 0, 1]}}]), ["ONE shape"]),
+        (declared([{"op": "subtract", **BALL}]), ["first part", "Begin with an add"]),
+        (declared([{"ellipsoid": {"centre": [0, 0, 0], "semi": [9, -1, 9]}}]), ["structure 'thing'", "larger than 0"]),
+        (declared([{"tube": {"points": [[0, 0, 0], [0, 0, 0]], "radius": 2}}]), ["coincide"]),
+        (declared([{"tube": {"points": [[0, 0, 0], [0, 0, 9]]}}]), ["radius and radii"]),
+        (declared(density=9), ["density=9", "denser material"]),
+        (declared(scale=0), ["structure 'thing'", "scale=0"]),
+        (declared(numbers={"a": "b + 1", "b": "a"}), ["numbers a, b", "circle"]),
+        (declared(field=[{"name": "p", "parts": [{"field": "q"}]}, {"name": "q", "parts": [{"field": "p"}]}]),
+         ["p -> q -> p", "circle"]),
+        (declared(field=[{"name": "p", "parts": [BALL], "inside": ["p"]}]), ["p -> p", "circle"]),
+        ({"maker": [{"kind": "ribz"}]}, ["maker 'ribz'", "Did you mean 'ribs'"]),
+        ({"maker": [{"kind": "ribs"}]}, ["maker 'ribs'", "is missing"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(plain, words):
+    with pytest.raises(InvalidInput) as caught:
+        _ = Body.of(plain, where="mine.toml").program
+    text = str(caught.value)
+    assert "mine.toml" in text
+    for word in words:
+        assert word in text
+
+
+def test_a_warp_that_folds_space():
+    plain = declared(noise=[{"name": "n", "wavelengths_mm": [8, 16]}])
+    plain["warp"] = [{"name": "w", "x": "9 * noise('n')"}]
+    plain["structure"][0]["warp"] = "w"
+    with pytest.raises(InvalidInput, match="nearly folds"):
+        _ = Body.of(plain).program
+
+
+def test_numbers_of_a_patient_are_known_ones():
+    with pytest.raises(InvalidInput, match="Did you mean 'respiration'"):
+        Body.load("adult_trunk", {"respiraton": 0.5})
+
+
+def test_structures_that_vanish_are_named():
+    plain = declared([{"ellipsoid": {"centre": [0, 0, 0], "semi": [0.5, 0.5, 0.5]}}])
+    plain["structure"].append({"name": "big", "order": 0, "material": "liver", "parts": [BALL]})
+    with pytest.raises(InvalidInput, match="so coarse that 'thing' holds no voxel"):
+        voxelise_body(Body.of(plain), 3.0)
+    kept = voxelise_body(Body.of(plain), 3.0, vanishing="keep").truth
+    assert kept.organ("thing").volume_mm3 > 0
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(InvalidInput, match=r"Did you mean 'adult_trunk\.toml'"):
+        Body.load("adult_tronk")
