@@ -82,7 +82,7 @@ def survey_cells(fields: dict[str, Any], materials: int, threads: int, /) -> NDA
 class MonteCarlo:
     def __init__(
         self, scene: dict[str, Any], tables: dict[str, Any], source: dict[str, Any], detector: dict[str, Any],
-        seed: int, stream: int, cutoff_kev: float, /,
+        dose: dict[str, Any], seed: int, stream: int, cutoff_kev: float, /,
     ) -> None: ...
     def run(
         self, first: int, count: int, regions: NDArray[np.int64], image: NDArray[np.int64],

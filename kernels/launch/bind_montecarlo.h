@@ -89,10 +89,11 @@ MonteCarloDetector detector_of(const Fields& fields) {
 
 class MonteCarlo {
   public:
-    MonteCarlo(const py::dict& scene, const py::dict& tables, const py::dict& source, const py::dict& detector, uint64_t seed, uint32_t stream,
-               float cutoff_kev)
-        : fields_{Fields(scene), Fields(source), Fields(detector)}, tables_(tables) {
-        job_ = {scene_of(fields_[0]), photon_tables_of(tables), source_of(fields_[1]), detector_of(fields_[2]), {seed, stream}, cutoff_kev};
+    MonteCarlo(const py::dict& scene, const py::dict& tables, const py::dict& source, const py::dict& detector, const py::dict& dose, uint64_t seed,
+               uint32_t stream, float cutoff_kev)
+        : fields_{Fields(scene), Fields(source), Fields(detector), Fields(dose)}, tables_(tables) {
+        job_ = {scene_of(fields_[0]), photon_tables_of(tables), source_of(fields_[1]), detector_of(fields_[2]), {seed, stream}, cutoff_kev,
+                fields_[3].array<float>("share_deposited")};
     }
 
     // Adds histories to regions (n), image (orders, energy bins, rows, columns), voxels (z, y, x) or None, and balance (6): energies born,
@@ -142,7 +143,7 @@ class MonteCarlo {
         return name == "avx512" ? montecarlo_avx512() : name == "avx2" ? montecarlo_avx2() : montecarlo_baseline();
     }
 
-    std::array<Fields, 3> fields_;
+    std::array<Fields, 4> fields_;
     py::dict tables_;  // kept alive
     MonteCarloJob job_;
 };
@@ -231,7 +232,7 @@ py::tuple number_rows_of(const py::array_t<uint32_t, py::array::c_style>& rows) 
 
 void bind_montecarlo(py::module_& m) {
     py::class_<MonteCarlo>(m, "MonteCarlo")
-        .def(py::init<py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
+        .def(py::init<py::dict, py::dict, py::dict, py::dict, py::dict, uint64_t, uint32_t, float>())
         .def("run", &MonteCarlo::run)
         .def("elsewhere", &MonteCarlo::elsewhere)
         .def("replay", &MonteCarlo::replay);

@@ -30,6 +30,7 @@ inline MonteCarloJob job_elsewhere(MonteCarloJob job, std::map<std::string, uint
     move("tables.emission_row", tables.emission_row), move("tables.emission", tables.emission);
     move("tables.emission_probability", tables.emission_probability), move("tables.line_kev", tables.line_kev);
     move("source.x_quantile", job.source.x_quantile), move("source.node", job.source.node), move("source.energy", job.source.energy);
+    move("dose.share_deposited", job.share_deposited);
     move("detector.grid_attenuation", job.detector.grid.attenuation);
     if (!addresses.empty()) throw std::invalid_argument("no array of the job is called " + addresses.begin()->first);
     return job;

@@ -1,7 +1,13 @@
 // What a candidate collision does to a photon: nothing, absorption (perhaps with a fluorescence line), Rayleigh or Compton scattering.
+//
+// Energy is deposited as it falls (analog), or as the mean over what may happen: every candidate then deposits its chance to be real x
+// energy x share deposited, real or not (a collision estimator over virtual collisions too: J. Leppanen, Ann. Nucl. Energy 109 (2017) 34). Its
+// mean is that of the track length, mu x energy x share x length, so each majorant >= mu is exact, and a higher one has less noise.
+// Photons fly on as they do in analog transport.
 // Neglects: the transport of electrons (their energy stays where they start), polarisation.
 #pragma once
 #include "physics/compton.h"
+#include "physics/expected_deposit.h"
 #include "physics/photoelectric.h"
 #include "physics/rayleigh.h"
 #include "transport/source.h"
@@ -18,6 +24,7 @@ struct MonteCarloJob {
     MonteCarloDetector detector;
     Stream stream;
     float cutoff_kev;  // below it a photon's energy is deposited where it is
+    const float* share_deposited;  // physics/expected_deposit.h; null: each collision deposits what it leaves
 };
 
 namespace PHYSSIM_ISA {
@@ -40,15 +47,14 @@ struct Met {
 
 // `Tally` here and below: LaneTally, or what counts as it does.
 template <class Tally>
-PHYSSIM_HD void deposit(const MonteCarloJob& job, Tally& tally, M m, const Flier& flier, I region, I fixed) {
+PHYSSIM_HD void deposit(const MonteCarloJob& job, Tally& tally, M m, const I (&cell)[3], F x, F y, F z, I region, I fixed) {
     if (!any(m)) return;
     tally.deposit(m, region, fixed);
     if (!tally.counts_voxels()) return;
     alignas(64) int32_t energy[LANES];
     store(energy, fixed);
     const I outside(job.scene.media[job.scene.ambient].region);  // no voxel's
-    visit_voxels(job.scene, without(m, region == outside), flier.course.cell, flier.photon.x, flier.photon.y, flier.photon.z,
-                 [&](int lane, int64_t voxel) { tally.deposit_in(voxel, energy[lane]); });
+    visit_voxels(job.scene, without(m, region == outside), cell, x, y, z, [&](int lane, int64_t voxel) { tally.deposit_in(voxel, energy[lane]); });
 }
 
 // Is the candidate a real collision, and of which process? Real ones move the photon there; absorption without a line ends it.
@@ -72,7 +78,9 @@ PHYSSIM_HD Met meet(const MonteCarloJob& job, Tally& tally, const Draws& draws, 
     photon.x = select(real, x, photon.x), photon.y = select(real, y, photon.y), photon.z = select(real, z, photon.z);
     flier.course.flown = select(real, F(0.0f), way);
     const M absorbed = real & (choice < at.absorbed), photoelectric = real & (choice < at.photoelectric), to_rayleigh = real & (choice < at.rayleigh);
-    deposit(job, tally, absorbed, flier, collision.region, fixed_energy(photon.energy));
+    F expected = photon.energy;
+    if (job.share_deposited) expected = expected * mean_share_deposited(job.tables, job.share_deposited, collision.material, photon.energy, at.row) * (attenuation / majorant);
+    deposit(job, tally, job.share_deposited ? live : absorbed, flier.course.cell, x, y, z, collision.region, fixed_energy(expected));
     const M ended_or_line = photoelectric | absorbed;
     return {without(live, real), without(photoelectric, absorbed), without(to_rayleigh, ended_or_line), without(real, to_rayleigh | ended_or_line),
             matter.label, collision};
@@ -83,7 +91,9 @@ template <class Tally>
 PHYSSIM_HD M go_on(const MonteCarloJob& job, Tally& tally, Flier& flier, I region, M live, F energy, F cosine, F azimuth) {
     const I before = fixed_energy(flier.photon.energy);
     const M lives = live & (F(job.cutoff_kev) < energy);
-    deposit(job, tally, live, flier, region, select(lives, before - fixed_energy(energy), before));
+    const Photon& photon = flier.photon;
+    const I left = select(lives, before - fixed_energy(energy), before);
+    if (!job.share_deposited) deposit(job, tally, live, flier.course.cell, photon.x, photon.y, photon.z, region, left);
     flier.photon.energy = energy;
     deflect(flier.photon, cosine, azimuth);
     return lives;

@@ -13,7 +13,7 @@ from physsim.cli.validate import validate
 if TYPE_CHECKING:
     from physsim.evaluate.tg195.run import Row
 
-VERDICTS = {True: "agrees", False: "DISAGREES", None: "-"}
+VERDICTS = {"agrees": "agrees", "disagrees": "DISAGREES", "undecided": "UNDECIDED", "none": "-"}
 _BOTH = {"4": ("4.1", "4.2")}
 
 
@@ -28,10 +28,11 @@ def tg195(
     threads: int | None = typer.Option(None, help="Threads; all by default. The bits do not depend on it."),
     as_json: bool = typer.Option(False, "--json", help="All rows as a JSON list."),
 ) -> None:
-    """Photon transport against AAPM Report 195; fails (status 1) when a figure disagrees with its reference.
+    """Photon transport against AAPM Report 195; status 1 when a figure disagrees or is undecided.
 
     A figure agrees within 1 % (case 1: 0.2 %; totals of cases 2 and 3: the spread of the report's codes), when its
-    standard error is small enough to tell. Cases 4 and 5 have no public reference: their rows are values with errors.
+    standard error is small enough to tell; else it is undecided. Cases 4 and 5 have no public reference: their rows
+    are values with errors.
 
     Example: physsim validate tg195 --case 1 --error 0.3
     """
@@ -50,13 +51,21 @@ def tg195(
     if as_json:
         typer.echo(json.dumps([row.as_dict() for row in rows], indent=1))
     else:
-        counts = {verdict: sum(row.passes is verdict for row in rows) for verdict in VERDICTS}
+        counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in VERDICTS}
         typer.echo(
-            f"{len(rows)} rows: {counts[True]} agree, {counts[False]} disagree, {counts[None]} without a verdict"
+            f"{len(rows)} rows: {counts['agrees']} agree, {counts['disagrees']} disagree, "
+            f"{counts['undecided']} undecided, {counts['none']} without a verdict"
         )
     if not case and phantom is None:
         typer.echo("case 5 is left out: it needs --phantom case5world.bin", err=True)
-    if any(row.passes is False for row in rows):
+    undecided = sum(row.undecided for row in rows)
+    if undecided:
+        typer.echo(
+            f"{undecided} figures are undecided: their standard errors are too large to tell. "
+            "Leave out --error, or give a smaller one.",
+            err=True,
+        )
+    if undecided or any(row.passes is False for row in rows):
         raise typer.Exit(1)
 
 
@@ -65,5 +74,5 @@ def _line(row: Row) -> str:
     text += f" +-{100 * row.error / row.value:5.2f} %" if row.value > 0.0 else f" +- {row.error:.3g}"
     if row.reference is None or row.difference_percent is None or row.difference_sigma is None:
         return f"{text} {row.unit}"
-    apart = f"{row.difference_percent:+6.2f} %  {row.difference_sigma:+5.1f} sigma  {VERDICTS[row.passes]}"
+    apart = f"{row.difference_percent:+6.2f} %  {row.difference_sigma:+5.1f} sigma  {VERDICTS[row.verdict]}"
     return f"{text}  report {row.reference:>11.6g}  {apart}"

@@ -16,7 +16,10 @@ VERDICTS = {True: "agrees", False: "**disagrees**", None: "-"}
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the page: `name` is its first cells; `error`: standard error; `passes`: None without a verdict."""
+    """A row of the page: `name` is its first cells; `error`: standard error; `passes`: None without a verdict.
+
+    `undecided`: there is none because the standard error is too large.
+    """
 
     section: str
     name: tuple[str, ...]
@@ -26,6 +29,7 @@ class Line:
     reference: float | None
     difference_percent: float | None
     passes: bool | None
+    undecided: bool = False
 
 
 def xcom_lines(rows: Sequence[ComparedRow]) -> list[Line]:
@@ -57,6 +61,7 @@ def tg195_lines(rows: Iterable[run.Row]) -> list[Line]:
             row.reference,
             row.difference_percent,
             row.passes,
+            row.undecided,
         )
         for row in rows
     ]
@@ -106,7 +111,8 @@ _NOTES = {
     "xcom": f"Agrees: within {LIMIT_PERCENT:g} % everywhere, 10-150 keV; misprints of the source are left out.",
     "tg195 case 1": "Agrees: within 0.2 %, with a standard error of at most 0.1 %.",
     "tg195 case 2": "Agrees: totals within the spread of the report's codes at a standard error of at most 0.1 %; "
-    "others within 1 % at 0.3 % (above 20 eV a history) or 1 %. The difference counts as it is, whatever its error.",
+    "others within 1 % at 0.3 % (above 20 eV a history) or 1 %. The difference counts as it is, whatever its error; "
+    "with a larger error a figure is undecided. Dose in regions: docs/design/dose.md.",
     "tg195 case 3": "As case 2. VOIs 1 and 5 have no verdict: public codes put them in different places.",
     "tg195 case 4.1": "The report's results are not public: values and their standard errors.",
     "tg195 case 4.2": "As 4.1.",
@@ -150,7 +156,7 @@ def _table(section: str, lines: Sequence[Line]) -> Iterator[str]:
         if judged:
             reference = "-" if line.reference is None else f"{line.reference:.6g}"
             apart = "-" if line.difference_percent is None else f"{line.difference_percent:+.2f} %"
-            cells += [reference, apart, VERDICTS[line.passes]]
+            cells += [reference, apart, "**undecided**" if line.undecided else VERDICTS[line.passes]]
         yield "| " + " | ".join(cells) + " |"
 
 

@@ -129,7 +129,8 @@ def transport(
     """`transport_photons` of a problem that is already made."""
     chosen, count, run = resolve(device), thread_count(threads), problem.run
     job = pack_job(problem, count, 2 * BATCHES, voxel_dose)
-    sums = Sums(job.image, job.scene.regions, problem.phantom.grid, job.edges_kev, voxel_dose, job.seed, job.mark)
+    balanced, grid = run.dose == "analog", problem.phantom.grid
+    sums = Sums(job.image, job.scene.regions, grid, job.edges_kev, voxel_dose, job.seed, job.mark, balanced)
     if file is not None and Path(file).exists():
         sums.load(file)
     engine = job.engine

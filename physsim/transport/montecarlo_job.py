@@ -19,6 +19,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.material import Material
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.source import PhotonSource
+from physsim.transport.montecarlo_dose import pack_dose
 from physsim.transport.montecarlo_grid import GRID, pack_grid
 from physsim.transport.montecarlo_scene import PackedScene, pack_scene
 from physsim.transport.montecarlo_source import pack_detector, pack_source, source_points_mm
@@ -83,9 +84,10 @@ def pack_job(problem: Problem, threads: int, batches: int = 1, voxel_dose: bool 
     packed = pack_source(source, scene)
     detector = pack_detector(geometry, problem.disc_mm, edges, source, scene)
     detector |= pack_grid(problem.anti_scatter_grid, geometry, len(scene.regions.names) - 2)
-    engine = _engine.MonteCarlo(scene.fields, tables, packed, detector, seed, stream_number(STREAM), run.cutoff_kev)
-    mark = fingerprint(scene.fields, tables, packed, detector, {"seed": seed, "cutoff_kev": run.cutoff_kev})
-    parts = {"scene": scene.fields, "tables": tables, "source": packed, "detector": detector}
+    dose, stream = pack_dose(run, scene.tables), stream_number(STREAM)
+    engine = _engine.MonteCarlo(scene.fields, tables, packed, detector, dose, seed, stream, run.cutoff_kev)
+    mark = fingerprint(scene.fields, tables, packed, detector, dose, {"seed": seed, "cutoff_kev": run.cutoff_kev})
+    parts = {"scene": scene.fields, "tables": tables, "source": packed, "detector": detector, "dose": dose}
     arrays = {f"{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()
               if isinstance(value, np.ndarray)}
     return PackedJob(engine, scene, image, edges, seed, mark, arrays)

@@ -16,6 +16,7 @@ from physsim.physics.photon_tables import PhotonTables, build
 from physsim.spec.grid import Grid
 from physsim.spec.material import Material, material
 from physsim.spec.scatter import MonteCarlo, form_factor_name
+from physsim.transport.montecarlo_dose import cell_majorants, least_majorants
 from physsim.transport.montecarlo_overlays import (
     lists_of_cells,
     measure_overlays,
@@ -144,7 +145,8 @@ def pack_scene(
         reach = packed.local_cm(reach_mm)
         fields["world_low"] = tuple(np.minimum(0.0, reach.min(axis=0)).tolist())
         fields["world_high"] = tuple(np.maximum(size_cm, reach.max(axis=0)).tolist())
-    _add_majorants(packed, float(surrounding), media[-1, 0], energy_kev, threads)
+    least = least_majorants(run, names, packed.regions.volume_mm3)[media[:-1, 1]]
+    _add_majorants(packed, float(surrounding), media[-1, 0], energy_kev, labels, least, threads)
     if patches:
         fields["patch_lists"] = lists_of_cells(grid, phantom.overlays, fields["cell_voxels"], fields["cell_label"])
     return packed
@@ -227,9 +229,18 @@ def _measured(
 
 
 def _add_majorants(
-    packed: PackedScene, ambient_density: float, ambient_material: int, energy_kev: float, threads: int
+    packed: PackedScene,
+    ambient_density: float,
+    ambient_material: int,
+    energy_kev: float,
+    labels: NDArray[Any],
+    least: NDArray[np.float32],
+    threads: int,
 ) -> None:
-    """Choose the cells' size and fill `cell_voxels`, `cell_class`, `majorant`, `energy_bins`."""
+    """Choose the cells' size and fill `cell_voxels`, `cell_class`, `majorant`, `energy_bins`.
+
+    `least`: by label, 1/cm, no majorant is smaller where there are voxels of it; `labels`: of the body alone.
+    """
     fields, tables = packed.fields, packed.tables
     highest = _highest_attenuation(tables)  # (materials, bins)
     shape = np.array(packed.grid.shape[::-1])
@@ -238,14 +249,17 @@ def _add_majorants(
         edge = np.minimum(edge * 2, shape)
     fields["cell_voxels"] = tuple(edge.tolist())
     greatest = _engine.survey_cells(fields, tables.materials, threads)
+    if least.any():  # as one more material, which attenuates by 1 / cm at density 1
+        greatest = np.concatenate([greatest, cell_majorants(labels, least, edge.tolist())[..., None]], axis=3)
+        highest = np.concatenate([highest, np.ones((1, highest.shape[1]))])
     edge, greatest = _cells(edge, greatest, highest[:, _bin_of(energy_kev)], shape, np.array(fields["voxel_cm"]))
     density = np.pad(greatest, ((1, 1), (1, 1), (1, 1), (0, 0)), constant_values=-1.0)
     inner = np.zeros(density.shape[:3], bool)
     inner[1:-1, 1:-1, 1:-1] = True
-    around = np.full(tables.materials, -1.0, np.float32)
+    around = np.full(len(highest), -1.0, np.float32)
     around[ambient_material] = ambient_density
     density[~inner] = around
-    steps = _rounded_up(np.maximum(density, 0.0)).reshape(-1, tables.materials)
+    steps = _rounded_up(np.maximum(density, 0.0)).reshape(-1, len(highest))
     first, numbers = _engine.number_rows(steps.view(np.uint32))
     rows = steps[first]
     if len(rows) > _MEDIA_MAX:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from physsim.cli.app import app
 from physsim.errors import InvalidInput
 
-KEYS = {"case", "spectrum", "mode", "region", "value", "error", "unit", "reference", "difference_percent"}
+KEYS = {"verdict", "case", "spectrum", "mode", "region", "value", "error", "unit", "reference", "difference_percent"}
 
 
 def run(*arguments):
@@ -16,9 +16,14 @@ def run(*arguments):
 
 
 def test_rows_of_a_case():
+    """A standard error of 2 % is too large for a verdict within 0.2 %: undecided, and status 1 with words."""
     done = run("tg195", "--case", "1", "--error", "2", "--threads", "1", "--json")
-    assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)
+    undecided = [row for row in rows if row["verdict"] == "undecided"]
+    assert len(undecided) > 6
+    assert all(row["passes"] is None for row in undecided)
+    assert done.exit_code == 1
+    assert f"{len(undecided)} figures are undecided: their standard errors are too large" in done.stderr
     assert len(rows) == 12
     assert all(set(row) >= KEYS for row in rows)
     assert all(row["error"] < 0.025 * row["value"] for row in rows)
@@ -28,6 +33,8 @@ def test_text_of_a_case():
     done = run("tg195", "--case", "1", "--error", "3", "--threads", "1")
     assert "RQR8 100 kVp" in done.stdout
     assert "sigma" in done.stdout
+    assert "UNDECIDED" in done.stdout
+    assert "0 disagree" in done.stdout
 
 
 @pytest.mark.parametrize(("arguments", "text"), [

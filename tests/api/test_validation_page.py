@@ -65,12 +65,14 @@ def test_lines_come_back_from_a_page():
     lines = [
         Line("tg195 case 2", ("56.4 keV", "radiography 0 deg", "VOI 1"), 20.0, 0.05, "eV/history", 20.1, -0.5, True),
         Line("tg195 case 2", ("56.4 keV", "radiography 0 deg", "VOI 2"), 20.0, 0.05, "eV/history", 25.0, -20.0, False),
+        Line("tg195 case 2", ("56.4 keV", "radiography 0 deg", "VOI 3"), 20.0, 0.5, "eV/h", 20.0, 0.0, None, True),
         Line("tg195 case 4.1", ("56.4 keV", "collimation 10 mm", "disc 1"), 0.0, 0.0, "eV/history", None, None, None),
     ]
     text = page(lines, {"physsim": "0.0"})
     assert names_on(text) == [(line.section, line.name) for line in lines]
     assert f"[{TITLES['tg195 case 2']}]" in text
-    assert "| 2 | 1 | 1 | 0 | 20.00 % |" in text
+    assert "| 3 | 1 | 1 | 1 | 20.00 % |" in text
+    assert "| 20 | 2.50 % | 20 | +0.00 % | **undecided** |" in text
     assert "| 20 | 0.25 % | 25 | -20.00 % | **disagrees** |" in text
     assert "| 0 | - |" in text
 
@@ -78,7 +80,7 @@ def test_lines_come_back_from_a_page():
 def test_the_command_writes_a_page(tmp_path):
     done = run("all", "--case", "1", "--error", "3", "--threads", "1", "--write", tmp_path / "page.md", "--json")
     rows = json.loads(done.stdout)
-    assert done.exit_code == int(any(row["passes"] is False for row in rows)), done.output
+    assert done.exit_code == int(any(row["passes"] is False or row["undecided"] for row in rows)), done.output
     names = [(row["section"], tuple(row["name"])) for row in rows]
     assert names_on((tmp_path / "page.md").read_text()) == names
     assert {"xcom", "tg195 case 1", "mcgpu"} == {section for section, _ in names}
@@ -111,6 +113,6 @@ def test_a_row_that_disagrees_is_status_1(monkeypatch):
     done = run("tg195", "--case", "4")
     assert done.exit_code == 1
     assert "DISAGREES" in done.stdout
-    assert "0 agree, 1 disagree" in done.stdout
+    assert "0 agree, 1 disagree, 0 undecided" in done.stdout
     assert asked == [["4.1", "4.2"]]
     assert json.loads(run("tg195", "--json").stdout)[0]["passes"] is False

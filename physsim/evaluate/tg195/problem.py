@@ -26,7 +26,10 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A run: `phantom` is made when needed; air surrounds it; `options`: arguments of transport_photons."""
+    """A run: `phantom` is made when needed; air surrounds it; `options`: arguments of transport_photons.
+
+    `dose_regions`: small regions that the dose is wanted of (MonteCarlo, expected dose); None: dose is analog.
+    """
 
     case: str
     spectrum: str
@@ -36,6 +39,7 @@ class Problem:
     figures: tuple[Figure, ...]
     geometry: Geometry | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    dose_regions: tuple[str, ...] | None = None
 
 
 def deposited(region: str, names: Iterable[str], scale: float = 1.0, aim: float | None = None) -> Figure:

@@ -113,7 +113,7 @@ def soft_tissue_box() -> list[Problem]:
     )
     aside = -1800.0 * math.tan(math.radians(TOMOSYNTHESIS_DEG))
     return [
-        Problem("2", name, mode, _case2, PhotonSource(spectrum=_beam(beam), position_mm=position, field=field), figures)
+        _problem("2", name, mode, _case2, _source(beam, position, field), figures)
         for name, beam in (("56.4 keV", 56.4), ("120 kVp RQR9", "rqr9"))
         for mode, position in (("radiography 0 deg", (0.0, 0.0, 0.0)), ("tomosynthesis 15 deg", (0.0, aside, 0.0)))
     ]
@@ -145,7 +145,7 @@ def breast() -> list[Problem]:
     turn = math.radians(TOMOSYNTHESIS_DEG)
     turned = (0.0, -660.0 * math.sin(turn), 660.0 * math.cos(turn) - 40.0)
     return [
-        Problem("3", name, mode, _case3, PhotonSource(spectrum=_beam(beam), position_mm=position, field=field), figures)
+        _problem("3", name, mode, _case3, _source(beam, position, field), figures)
         for name, beam in (("16.8 keV", 16.8), ("30 kVp RQRM3", "rqrm3"))
         for mode, position in (("radiography 0 deg", (0.0, 0.0, 620.0)), ("tomosynthesis 15 deg", turned))
     ]
@@ -155,6 +155,22 @@ def breast() -> list[Problem]:
 def _case3() -> Phantom:
     grid = Grid(shape=(300, 300, 310), spacing_mm=1.0, origin_mm=(-169.5, -149.5, -149.5))
     return voxelise(scene("tg195_case3"), grid=grid)
+
+
+def _source(beam: float | str, position_mm: tuple[float, float, float], field: RectangularField) -> PhotonSource:
+    return PhotonSource(spectrum=_beam(beam), position_mm=position_mm, field=field)
+
+
+def _problem(
+    case: str,
+    beam: str,
+    mode: str,
+    phantom: Callable[[], Phantom],
+    source: PhotonSource,
+    figures: tuple[Figure, ...],
+) -> Problem:
+    """Its cubes' dose is estimated as that of small regions; the first figure is the total."""
+    return Problem(case, beam, mode, phantom, source, figures, dose_regions=tuple(one.region for one in figures[1:]))
 
 
 def _beam(of: float | str) -> Spectrum:

@@ -12,7 +12,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.evaluate.tg195 import radiography, tomography
 from physsim.evaluate.tg195.problem import AIR, Figure, Problem
 from physsim.evaluate.tg195.published import Reference, references
-from physsim.evaluate.tg195.verdict import LARGE_ERROR, LARGE_EV, SMALL_ERROR, passes
+from physsim.evaluate.tg195.verdict import DOUBTFUL, LARGE_ERROR, LARGE_EV, SMALL_ERROR, passes
 from physsim.randomness import Stream
 from physsim.spec.scatter import MonteCarlo
 from physsim.transport.montecarlo import transport_photons
@@ -51,9 +51,26 @@ class Row:
     histories: int
     passes: bool | None
 
+    @property
+    def undecided(self) -> bool:
+        """Whether it would have a verdict, were its standard error smaller."""
+        return self.passes is None and self.reference is not None and (self.case, self.region) not in DOUBTFUL
+
+    @property
+    def verdict(self) -> str:
+        """agrees, disagrees, undecided, or none where there is nothing to judge by."""
+        if self.undecided:
+            return "undecided"
+        return {True: "agrees", False: "disagrees", None: "none"}[self.passes]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return asdict(self)
+        return {**asdict(self), "verdict": self.verdict}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Row:
+        """What `as_dict` gave; TypeError for other keys."""
+        return cls(**{name: value for name, value in data.items() if name != "verdict"})
 
 
 def compare(
@@ -118,7 +135,9 @@ def solve(
         return transport_photons(
             problem.phantom(),
             problem.source,
-            MonteCarlo(histories=histories),
+            MonteCarlo(histories=histories)
+            if problem.dose_regions is None
+            else MonteCarlo(histories=histories, dose="expected", dose_regions=problem.dose_regions),
             ambient=AIR,
             geometry=problem.geometry,
             seed=number,

@@ -23,13 +23,16 @@ _DISC_MM, _DISCS = 10.0, 4  # thickness of the discs of case 4.1; their centres 
 _SLICES = 301  # of 10 mm: the cylinder is 3 m long
 _ROD_RADIUS_MM, _ROD_MM = 5.0, 100.0
 _CASE5_REGIONS = (3, 20)  # indices of the organs that are scored
+_LARGE = {"Soft tissue", "Heart", "Lung", "Liver", "Stomach", "Skin", "Cortical bone"}  # known well without more
 
 
 def cylinder() -> list[Problem]:
     """Case 4.1: energy in discs of the whole cross-section; collimation 10 or 80 mm at the axis."""
     figures = tuple(deposited(f"disc {n + 1} (z={n * _DISC_MM:g} mm, +-5 mm)", [f"VOI {n + 1}"]) for n in range(_DISCS))
     return [
-        Problem("4.1", name, f"collimation {wide} mm", _cylinder, _fan(beam, 600.0, 320.0, wide), figures)
+        Problem(
+            "4.1", name, f"collimation {wide} mm", _cylinder, _fan(beam, 600.0, 320.0, wide), figures, dose_regions=()
+        )
         for name, beam in _BEAMS
         for wide in (10, 80)
     ]
@@ -50,7 +53,15 @@ def rods() -> list[Problem]:
     )
     turns = [(f"source angle {angle} deg", Sweep(first_deg=-angle, range_deg=0.0)) for angle in range(0, 360, 10)]
     return [
-        Problem("4.2", name, f"collimation {wide} mm; {mode}", _rods, _fan(beam, 600.0, 320.0, wide, turn), figures)
+        Problem(
+            "4.2",
+            name,
+            f"collimation {wide} mm; {mode}",
+            _rods,
+            _fan(beam, 600.0, 320.0, wide, turn),
+            figures,
+            dose_regions=("VOI 1", "VOI 2"),
+        )
         for name, beam in _BEAMS
         for wide in (10, 80)
         for mode, turn in (*turns, ("source angle continuous 0-360", Sweep()))
@@ -67,8 +78,9 @@ def thorax(path: Path) -> list[Problem]:
     organs = made().truth.names()[slice(*_CASE5_REGIONS)]
     figures = tuple(deposited(name.capitalize(), [name]) for name in organs)
     turns = [(f"source angle {angle} deg", Sweep(first_deg=-angle, range_deg=0.0)) for angle in range(0, 360, 45)]
+    small = tuple(name for name in organs if name.capitalize() not in _LARGE)
     return [
-        Problem("5", name, mode, made, _fan(beam, 600.0, 500.0, 10, turn, front=True), figures)
+        Problem("5", name, mode, made, _fan(beam, 600.0, 500.0, 10, turn, front=True), figures, dose_regions=small)
         for name, beam in _BEAMS
         for mode, turn in (*turns, ("continuous 0-360", Sweep()))
     ]

@@ -8,8 +8,8 @@
 | other regions | 1 % | 1 % |
 
 The difference counts as it is: a standard error is no excuse. A figure with a larger error than that has a verdict
-only where it cannot agree: more than three standard errors outside. VOIs 1 and 5 of case 3 have none (public codes put
-them in different places), nor have figures without a reference.
+only where it cannot agree: more than three standard errors outside; else it is undecided, and the command fails. VOIs
+1 and 5 of case 3 have none (public codes put them in different places), nor have figures without a reference.
 """
 
 from __future__ import annotations
