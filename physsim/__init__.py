@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.anatomy.breast import Breast as Breast
+    from physsim.anatomy.breast import BreastMass as BreastMass
+    from physsim.anatomy.breast import CalcificationCluster as CalcificationCluster
+    from physsim.anatomy.breast import breast as breast
+    from physsim.anatomy.breast import mammography_geometry as mammography_geometry
     from physsim.anatomy.lesion import Lesion as Lesion
     from physsim.anatomy.patient import Patient as Patient
     from physsim.anatomy.population import Population as Population
@@ -72,6 +77,11 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
+    "Breast": "physsim.anatomy.breast",
+    "BreastMass": "physsim.anatomy.breast",
+    "CalcificationCluster": "physsim.anatomy.breast",
+    "breast": "physsim.anatomy.breast",
+    "mammography_geometry": "physsim.anatomy.breast",
     "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
     "Filter": "physsim.spec.spectrum",

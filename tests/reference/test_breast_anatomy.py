@@ -1,0 +1,75 @@
+"""Figures that breasts of the literature have: fat fractions, skin, texture exponents; and what a reader looks for."""
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim.anatomy.breast.build import BreastModel, Lattice, Painter, fat_fraction
+from physsim.imaging.mammogram import mammogram_levels
+from physsim.physics.attenuation import mass_attenuation_cm2_g
+
+FAT = {"A": 0.95, "B": 0.85, "C": 0.66, "D": 0.40}  # A. Badano et al., JAMA Netw Open 1 (2018) e185474
+
+
+@pytest.mark.parametrize("density", FAT)
+def test_fat_fraction_of_the_class(density):
+    """Within 0.01 at 0.5 mm."""
+    model = BreastModel(ps.Breast.draw(density, seed=2, length_mm=62.0, half_width_mm=62.0))
+    lattice = Lattice.of(model.outline, model.breast, 0.5)
+    painter = Painter(model, model.breast, lattice, part=2, blur_mm=0.25)
+    painter.slab(0, lattice.shape[0])
+    assert fat_fraction(painter.volumes) == pytest.approx(FAT[density], abs=0.012)
+
+
+@pytest.fixture(scope="module")
+def scattered():
+    return ps.breast("B", spacing_mm=0.5, seed=2)
+
+
+@pytest.fixture(scope="module")
+def log_image(scattered):
+    """ln(open field / signal) at 20 keV, pixels of 0.5 mm."""
+    geometry = ps.mammography_geometry(scattered, 0.5)
+    density = [one.density_g_cm3 for one in scattered.materials]
+    table = np.array([mass_attenuation_cm2_g(one, [20.0]) for one in scattered.materials])
+    return -np.log(ps.project_signal(scattered.labels, None, density, table, [1.0], scattered.grid, geometry)[0])
+
+
+def test_skin_is_as_thick_as_skin(scattered):
+    """1.3 mm on the plates (0.75 to 1.5 mm in breast CT: S. Huang et al., Med. Phys. 35 (2008) 1199)."""
+    column = scattered.truth.organ_labels[:, scattered.labels.shape[1] // 2, 60]
+    assert (column[:10] == 1).sum() * 0.5 == pytest.approx(1.3, abs=0.3)
+    assert (column[-10:] == 1).sum() * 0.5 == pytest.approx(1.3, abs=0.3)
+
+
+def test_the_nipple_is_the_foremost_part(scattered):
+    places = np.argwhere(scattered.labels > 0)
+    foremost = places[places[:, 2] == places[:, 2].max()].mean(0)
+    index = np.array([*foremost[::-1], 1.0])
+    nipple = np.argwhere(scattered.truth.mask("nipple")).mean(0)
+    assert np.abs(foremost[:2] - nipple[:2]).max() < 4
+    assert (scattered.grid.world_from_voxel @ index)[1] < -80  # anterior
+
+
+def test_an_oblique_view_has_muscle_and_nodes():
+    made = ps.breast("C", view="MLO", spacing_mm=1.0)
+    volumes = {row.name: row.volume_mm3 for row in made.truth.organs}
+    assert volumes["pectoral muscle"] > 10_000
+    assert 200 < volumes["lymph nodes"] < 800
+    muscle = np.argwhere(made.truth.mask("pectoral muscle"))
+    assert muscle[:, 1].mean() > 0.6 * made.labels.shape[1]  # above, towards the axilla
+    z_axis = np.array(made.grid.direction[2])
+    assert z_axis == pytest.approx([-(0.5**0.5), 0, 0.5**0.5])  # the source is medial and above
+
+
+def test_shown_levels(log_image):
+    """Air is black, the densest gland white, the skin's ring not brighter than gland, the nipple seen."""
+    shown = mammogram_levels(log_image, 0.5, thickness_mm=55.0)
+    assert shown.min() == 0
+    assert shown[log_image < 0.01].max() == 0
+    breast = shown[log_image > 0.5]
+    assert np.percentile(breast, 99) > 0.9
+    assert np.percentile(breast, 5) < 0.25
+    tip = np.argwhere(log_image > 0.3)
+    tip = tip[tip[:, 1] == tip[:, 1].max()].mean(0).astype(int)
+    assert shown[tip[0], tip[1] - 8] > 0.1
