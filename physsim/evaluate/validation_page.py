@@ -12,6 +12,7 @@ from physsim.evaluate.tg195.problem import Problem
 from physsim.physics.xcom_comparison import LIMIT_PERCENT, ComparedRow, worst_per_table
 
 VERDICTS = {True: "agrees", False: "**disagrees**", None: "-"}
+_UNDECIDED = "**undecided**"
 
 
 @dataclass(frozen=True)
@@ -156,21 +157,49 @@ def _table(section: str, lines: Sequence[Line]) -> Iterator[str]:
         if judged:
             reference = "-" if line.reference is None else f"{line.reference:.6g}"
             apart = "-" if line.difference_percent is None else f"{line.difference_percent:+.2f} %"
-            cells += [reference, apart, "**undecided**" if line.undecided else VERDICTS[line.passes]]
+            cells += [reference, apart, _UNDECIDED if line.undecided else VERDICTS[line.passes]]
         yield "| " + " | ".join(cells) + " |"
 
 
 def names_on(text: str) -> list[tuple[str, tuple[str, ...]]]:
     """(section, name) of the rows on a page."""
+    return [(line.section, line.name) for line in lines_on(text)]
+
+
+def made_on(text: str) -> dict[str, str]:
+    """What a page says that its figures were made by."""
+    rows = [line.strip("| ").split(" | ") for line in text.split("| comparison |")[0].splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+def lines_on(text: str) -> list[Line]:
+    """The rows of a page, as exact as it shows them."""
     sections = {title: section for section, title in TITLES.items()}
-    found, section = [], None
+    found: list[Line] = []
+    section, unit = None, ""
     for line in text.splitlines():
         if line.startswith("## "):
             section = sections[line.removeprefix("## ")]
-        elif (
-            section is not None
-            and line.startswith("| ")
-            and not line.startswith(("| spectrum |", "| table |", "| beam |"))
-        ):
-            found.append((section, tuple(cell.strip() for cell in line.strip("| ").split(" | ")[:3])))
+        elif section is not None and line.startswith(("| spectrum |", "| table |", "| beam |")):
+            unit = line.split("| value (")[1].split(") |")[0]
+        elif section is not None and line.startswith("| "):
+            cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+            found.append(_line_of(section, unit, cells))
     return found
+
+
+def _line_of(section: str, unit: str, cells: Sequence[str]) -> Line:
+    value = float(cells[3])
+    error = None if cells[4] == "-" else 0.01 * value * float(cells[4].removesuffix(" %"))
+    reference, apart, verdict = cells[5:8] if len(cells) > 5 else ("-", "-", VERDICTS[None])
+    return Line(
+        section,
+        tuple(cells[:3]),
+        value,
+        error,
+        unit,
+        None if reference == "-" else float(reference),
+        None if apart == "-" else float(apart.removesuffix(" %")),
+        {text: passes for passes, text in VERDICTS.items()}.get(verdict),
+        verdict == _UNDECIDED,
+    )

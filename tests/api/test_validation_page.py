@@ -9,7 +9,17 @@ from typer.testing import CliRunner
 from physsim.cli.app import app
 from physsim.evaluate import mcgpu
 from physsim.evaluate.tg195.run import CASES
-from physsim.evaluate.validation_page import TITLES, Line, mcgpu_lines, names_on, page, tg195_names, xcom_lines
+from physsim.evaluate.validation_page import (
+    TITLES,
+    Line,
+    lines_on,
+    made_on,
+    mcgpu_lines,
+    names_on,
+    page,
+    tg195_names,
+    xcom_lines,
+)
 from physsim.physics.xcom_comparison import compare_with_nist
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
@@ -70,6 +80,9 @@ def test_lines_come_back_from_a_page():
     ]
     text = page(lines, {"physsim": "0.0"})
     assert names_on(text) == [(line.section, line.name) for line in lines]
+    assert [(one.passes, one.undecided, one.reference) for one in lines_on(text)] == [
+        (one.passes, one.undecided, one.reference) for one in lines]
+    assert made_on(text) == {"physsim": "0.0"}
     assert f"[{TITLES['tg195 case 2']}]" in text
     assert "| 3 | 1 | 1 | 1 | 20.00 % |" in text
     assert "| 20 | 2.50 % | 20 | +0.00 % | **undecided** |" in text
@@ -92,7 +105,16 @@ def test_the_command_writes_a_page(tmp_path):
     assert "rows" in other.stdout
     page_of_rows = (tmp_path / "b.md").read_text()
     assert names_on(page_of_rows) == names
-    assert "| rows | of 1 earlier runs of `physsim validate tg195 --json` |" in page_of_rows
+    assert "| rows | of 1 earlier runs of `physsim validate tg195 --json`, each" in page_of_rows
+    kept = run("all", "--rows", tmp_path / "rows.json", "--keep", PAGE, "--error", "3", "--write", tmp_path / "c.md")
+    assert kept.exit_code == 1  # rows of case 1 are undecided at 3 %
+    page_of_both, committed_page = (tmp_path / "c.md").read_text(), PAGE.read_text()
+    first = [one for one in names_on(page_of_both) if one[0] == "tg195 case 1"]
+    assert first == [one for one in names if one[0] == "tg195 case 1"]
+    assert [one for one in lines_on(page_of_both) if "case 5" in one.section] == [
+        one for one in lines_on(committed_page) if "case 5" in one.section]
+    assert f"| kept | cases 2, 3, 4.1, 4.2, 5 of the page of {made_on(committed_page)['date']} (physsim" in page_of_both
+    assert "is no page" in str(run("all", "--keep", tmp_path / "rows.json").exception)
     (tmp_path / "rows.json").write_text('[{"case": 1}]')
     assert "holds no rows" in str(run("all", "--rows", tmp_path / "rows.json").exception)
     again = run("all", "--case", "1", "--write", tmp_path / "page.md")
