@@ -69,12 +69,12 @@ def test_each_feature_and_all_against_analog(name):
     """scatter_image by order; single_scatter, whose rays meet every material exactly, by process."""
     view, spectrum, optics = CASES[name]
     phantom = body()
-    analog = analog_of(phantom, view, spectrum, 3_000_000, **optics)
+    analog = analog_of(phantom, view, spectrum, 2_000_000, **optics)
     run = ps.MonteCarlo(histories=65536)
     fast = ps.scatter_image(phantom, view, spectrum, run, seed=5, threads=2, cell_mm=None, **optics)
     compare(analog, fast, view)
     assert fast.mean()[1] < 0.01 * fast.mean()[0]
-    assert analog.total("scatter").error < 0.007 * analog.total("scatter").value
+    assert analog.total("scatter").error < 0.008 * analog.total("scatter").value
     once = ps.single_scatter(phantom, view, spectrum, points=1024, seed=4, threads=2, **optics)
     area = view.pixel_mm[0] * view.pixel_mm[1] / 100 * 1000 * view.rows * view.columns  # cm2, eV a keV
     for process in ("compton", "rayleigh"):
