@@ -67,7 +67,8 @@ def test_overlays(one_gpu):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"doppler": False, "fluorescence": False}, {"cutoff_kev": 40.0}, {"interference": False, "binding": False}])
+    {}, {"doppler": False, "fluorescence": False}, {"cutoff_kev": 40.0}, {"interference": False, "binding": False},
+    {"dose": "expected"}, {"dose": "expected", "dose_regions": (MATERIALS[1].name,)}])
 def test_source_inside_and_no_detector(one_gpu, options):
     run = ps.MonteCarlo(histories=8000, **options)
     there, here = (ps.transport_photons(body(), CONE, run, seed=3, device=device) for device in ("cuda", "cpu"))
