@@ -24,17 +24,6 @@ struct BasisVoxels {
 
 namespace PHYSSIM_ISA {
 
-PHYSSIM_HD int32_t basis_index(const BasisVoxels& voxels, int32_t x, int32_t y, int32_t z) {
-    return ((z + 1) * (voxels.shape[1] + 2) + y + 1) * (voxels.shape[0] + 2) + x + 1;
-}
-
-// The cell at a coordinate; the nearest one beyond the ends.
-PHYSSIM_HD int32_t basis_cell(const BasisVoxels& voxels, int axis, float place_cm) {
-    if (!(place_cm > 0.0f)) return 0;
-    const int32_t index = static_cast<int32_t>(place_cm * voxels.voxels_per_cm[axis]);
-    return index < voxels.shape[axis] ? index : voxels.shape[axis] - 1;
-}
-
 PHYSSIM_HD F first_density(I word) { return to_float(word & I(0xfff)); }
 PHYSSIM_HD F second_density(I word) { return to_float((word << 9) >> 21); }
 PHYSSIM_HD F third_density(I word) { return to_float(word >> 23); }

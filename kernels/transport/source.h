@@ -12,8 +12,6 @@
 
 namespace physsim {
 
-constexpr int32_t ENERGY_BIN_WORDS = 4;  // of an alias table (Walker 1977): chance to keep the bin, the other bin, lower end, width in keV
-
 struct MonteCarloSource {
     float position[3];               // cm, in the scene's frame
     float across[3], along[3], forward[3];  // x, y of the field and the normal of its plane
@@ -28,7 +26,7 @@ struct MonteCarloSource {
     float spot[2];                   // full widths of the focal spot along x and y (cm)
     float turn_first, turn_range;    // turns about the axis below, uniform; range 0 and first 0: none
     float axis_point[3], axis[3];
-    const int32_t* energy;           // (rows, bins, 4): float32 words, the other bin as an integer
+    const int32_t* energy;           // (rows, bins, 4), alias tables (Walker 1977): chance to keep, other bin (integer), lower end, width (keV)
     int32_t energy_bins;             // at most 32767
 };
 

@@ -90,14 +90,6 @@ class Phantom:
             total -= float((self.density_g_cm3(where) * fraction).sum()) * self.grid.voxel_volume_mm3
         return total * CM3_PER_MM3
 
-    def material_masses_g(self) -> dict[str, float]:
-        """Mass by label of the voxels themselves, without overlays (g), by the material's name."""
-        masses = self._mass_by_label(self.labels, self.density) * self.grid.voxel_volume_mm3 * CM3_PER_MM3
-        table: dict[str, float] = {}
-        for one, mass in zip(self.materials, masses, strict=True):
-            table[one.name] = table.get(one.name, 0.0) + float(mass)
-        return table
-
     def organ_masses_g(self) -> dict[str, float]:
         """Mass of each organ as it was made (g): from the geometry, not from counting voxels."""
         return {organ.name: organ.mass_g for organ in self.truth.organs}

@@ -203,14 +203,16 @@ def test_an_exposure(kernels):
         np.testing.assert_allclose(there.layers[name].array, layer.array, rtol=2e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("overlaid", [False, True])
 @pytest.mark.parametrize("types", [(np.uint8, None), (np.uint8, np.float16), (np.uint16, np.float32)])
-def test_photons_have_the_bits_of_the_cpu(kernels, types):
+def test_photons_have_the_bits_of_the_cpu(kernels, types, overlaid):
     rng, materials = np.random.default_rng(2), tuple(map(ps.material, ("water", "bone_cortical", "lung", "iodine")))
     grid = Grid(shape=(40, 30, 50), spacing_mm=(5.0, 6.0, 7.0))
     labels = rng.integers(0, 4, grid.shape).astype(types[0])
     labels[:, :, :25] = 0
     density = None if types[1] is None else rng.uniform(0.5, 1.3, grid.shape).astype(types[1])
-    phantom = ps.Phantom(grid=grid, labels=labels, materials=materials, density=density, name="cells")
+    patches = [Overlay(one, rng.integers(0, 4, one.shape).astype(types[0])) for one in PATCHES] if overlaid else []
+    phantom = ps.Phantom(grid=grid, labels=labels, materials=materials, density=density, overlays=tuple(patches))
     field = ps.RectangularField(centre_mm=(0, 0, 0), across=(1, 0, 0), along=(0, 0, 1), size_mm=(200, 200))
     beam = ps.PhotonSource(spectrum=ps.Spectrum(kvp=110), position_mm=(0, -900, 0), field=field,
                            focal_spot_mm=(1.0, 0.6))
