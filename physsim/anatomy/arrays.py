@@ -24,8 +24,7 @@ class Tables(NamedTuple):
     frame_float (frames, 12): anchor, 1 / scale; the warp's origin, 1 / step, largest displacement along x, y, z,
     steepest slope.
     In painting order, last painted first: structure_int (s, 6): code, registers of distance, organs (-1), thin factor
-    (-1), first and last layer; structure_float (s, 8): box in the canonical frame, steepest change of d per mm, depth
-    of the deepest layer.
+    (-1), first and last layer; structure_float (s, 7): box in the canonical frame, depth of the deepest layer.
     layer_int (l, 8): material, organ (-1: the voxels name theirs), register of the depth (-1: a number), code of the
     density (-1: a number) and its register, second material (-1), code of its fraction, its register; layer_float
     (l, 2): depth, density. material_density (materials,) g/cm3.
@@ -48,13 +47,15 @@ class Work(NamedTuple):
     marks (6, n) int32: the brick's number and its number in the lists of branches (-1: all); the last brick (centre,
     then whole) that each frame was made for, and each field; parts that change nothing in this brick.
     boxes (frames + 1, 7): low and high corner of the brick in each frame, half its diagonal; in the last row the margin
-    within which distances must be right. touched (2, n): the last brick in which a material or organ was met.
+    within which distances must be right. limits (registers, 2): bounds of distances over the brick. touched (2, n): the
+    last brick in which a material or organ was met.
     """
 
     whole: Floats
     centre: Floats
     marks: Ints
     boxes: Floats
+    limits: Floats
     candidates: Ints
     scratch: Floats
     mass: Floats
@@ -78,6 +79,7 @@ def working_memory(
         centre=floats(registers, 1),
         marks=marks,
         boxes=floats(frames + 1, 7),
+        limits=floats(registers, 2),
         candidates=np.zeros(max(1, rows), np.int32),
         scratch=floats(3, VOXELS),
         mass=floats(materials, VOXELS),

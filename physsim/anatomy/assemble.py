@@ -49,7 +49,7 @@ def assembled(c: Compiler, structures: list[Structure], solids: list[CompiledSol
         frame_int=as_int32(frame_int),
         frame_float=as_float32(frame_float),
         structure_int=as_int32([row[:6] for row in table.structures] or np.zeros((0, 6))),
-        structure_float=as_float32([[0.0] * 6 + row[6:] for row in table.structures] or np.zeros((0, 8))),
+        structure_float=as_float32([[0.0] * 6 + row[6:] for row in table.structures] or np.zeros((0, 7))),
         layer_int=as_int32(table.layers or np.zeros((0, 8))),
         layer_float=as_float32(table.numbers or np.zeros((0, 2))),
         material_density=as_float32([one.density_g_cm3 for one in body.materials]),

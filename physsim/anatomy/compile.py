@@ -241,8 +241,11 @@ class Compiler:
             out.give(total)
         if payload and part.op == "add":
             out.emit("JOIN_PAYLOAD", base, p, k=out.constants([k]))
-        out.emit("JOIN", base, p, mode, k=out.constants([k, slope * unit, _FIRST_ORDER * reach, _FIRST_ORDER * depth]),
-                 i=index, f=0 if part.field is not None else frame)  # fmt: skip
+        if grow.op != "const":
+            slope += 1.0  # of what it grows by, from place to place
+        moved = out.first_field + 4 * number if part.field is not None and grow.op == "const" else 0
+        joins = out.constants([k, slope * unit, _FIRST_ORDER * reach, _FIRST_ORDER * depth])
+        out.emit("JOIN", base, p, mode, moved, joins, i=index, f=box_frame)
         out.code[begin][7] = len(out.code)
         if not payload:
             out.give(p)
@@ -298,8 +301,8 @@ class Compiler:
         out.call(number)
         p = out.take()
         out.emit("ADD_CONST", p, out.first_field + 4 * number, k=out.constants([offset]))
-        out.emit("JOIN", base, p, join, k=out.constants([k, own.slope, _FIRST_ORDER * reach, _FIRST_ORDER * depth]),
-                 i=index, f=0)  # fmt: skip
+        joins = out.constants([k, own.slope, _FIRST_ORDER * reach, _FIRST_ORDER * depth])
+        out.emit("JOIN", base, p, join, out.first_field + 4 * number, joins, i=index)
         out.give(p)
         out.code[begin][7] = len(out.code)
 
@@ -389,7 +392,7 @@ def _structure(c: Compiler, structure: Structure, table: LayerTable) -> Compiled
     for number, layer in enumerate(layers, first):
         _layer_density(c, layer, frame, table.layers[number], table.numbers[number])
     organs, thin = (c.quad + 2 if found.organ else -1), (c.quad + 3 if found.thin else -1)
-    table.structures.append([start, c.quad, organs, thin, first, len(table.layers), found.slope, deepest])
+    table.structures.append([start, c.quad, organs, thin, first, len(table.layers), deepest])
     return found
 
 

@@ -43,8 +43,8 @@ DENSEST = 7.5  # relative density that the sums can hold
 F0, F1, F2, HALF, QUARTER = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5), np.float32(0.25)
 FAR = np.float32(1e6)
 TINY = np.float32(1e-12)
+_THIRD = np.float32(1 / 3)
 _FIXED, _DENSEST = np.float32(FIXED), np.float32(DENSEST)
-_LOFT_ROW = np.int32(LOFT_ROW)
 _LITTLE = np.float32(1e-4)  # transmitted share below which a brick is done
 
 
@@ -423,7 +423,12 @@ def _elliptic_tube(d, nearest, x, y, z, n, data, candidates, count):
 
 @numba.njit(**_COMPILE)
 def _branches(d, thin, x, y, z, n, data, candidates, count, least_radius):
-    """Union of capsules; one thinner than `least_radius` is drawn so thick, and `thin` is the share it really fills."""
+    """Union of capsules whose substance, and not whose drawn radius, is right.
+
+    The ramp of a voxel v makes of a radius R the cross-section pi (R^2 + v^2 / 12): drawn is the R that gives the true
+    one, but v / 2 at least (`least_radius`); what is thinner fills the share `thin` of what is drawn.
+    """
+    least, ramp = least_radius * least_radius, least_radius * least_radius * _THIRD
     for i in range(n):
         d[i] = FAR
         thin[i] = F1
@@ -437,63 +442,71 @@ def _branches(d, thin, x, y, z, n, data, candidates, count, least_radius):
             t = t if t < F1 else F1
             px, py, pz = px - t * dx, py - t * dy, pz - t * dz
             own = r + t * dr
-            drawn = own if own > least_radius else least_radius
+            square = own * own - ramp
+            drawn = math.sqrt(square if square > least else least)
             value = math.sqrt(px * px + py * py + pz * pz) - drawn
-            share = own / drawn
-            thin[i] = share * share if value < d[i] else thin[i]
+            thin[i] = own * own / (drawn * drawn + ramp) if value < d[i] else thin[i]
             d[i] = value if value < d[i] else d[i]
+
+
+@numba.njit(**_COMPILE)
+def _outline(d, x, y, z, begin, end, a, da, mid, dm, h, dh, front, back, notch_depth, c, k):
+    """The loft's distance for voxels begin to end of one height, where its numbers and their slopes are given."""
+    z0, z1, middle, notch, blend = c[k], c[k + 2], c[k + 3], c[k + 4], c[k + 5]
+    inverse_blend, bulge = (F1 / blend if blend > F0 else F0), blend * QUARTER
+    height = z[begin]
+    cap = z0 - height if z0 - height > height - z1 else height - z1
+    slope_a, slope_h, inverse_a, inverse_h = da / a, dh / h, F1 / a, F1 / h
+    inverse_front, inverse_back = F1 / front, F1 / back
+    for i in range(begin, end):
+        v = y[i] - mid
+        e = back if v > F0 else front
+        inverse_e = inverse_back if v > F0 else inverse_front
+        u = x[i] - middle
+        depth = v * inverse_h
+        depth = depth if depth > F0 else F0
+        depth = depth if depth < F1 else F1
+        v += notch_depth * depth * _exp2(-notch * u * u * _LOG2E)
+        u = abs(u) + TINY
+        size = abs(v) + TINY
+        pu, pv = _exp2(e * _log2(u * inverse_a)), _exp2(e * _log2(size * inverse_h))
+        total = pu + pv
+        value = _exp2(_log2(total) * inverse_e)
+        pu, pv = pu / total, pv / total
+        gu, gv = pu / u, pv / size
+        sign = F1 if v > F0 else -F1
+        gz = pu * slope_a + pv * slope_h + sign * gv * dm
+        value = (value - F1) / (value * math.sqrt(gu * gu + gv * gv + gz * gz))
+        s = F1 - abs(cap - value) * inverse_blend
+        s = s if s > F0 else F0
+        d[i] = (cap if cap > value else value) + s * s * bulge
 
 
 @numba.njit(**_COMPILE)
 def _loft(d, x, y, z, n, first, rows, c, k):
     """d = (f - 1) / |grad f| of the superelliptic outline at z, and the flat ends.
 
-    Constants: z of the first row, 1 / step, z of the last row, middle x, 1 / notch width^2 (0: none), cap blend.
+    Constants: z of the first row, 1 / step, z of the last row, middle x, 1 / notch width^2 (0: none), cap blend. Voxels
+    of one height in a row share the outline's numbers: a table looked up at every voxel would keep the loop scalar.
     """
-    z0, inverse, z1, middle, notch, blend = c[k], c[k + 1], c[k + 2], c[k + 3], c[k + 4], c[k + 5]
-    last, start = np.float32(rows - 1) - np.float32(0.001), np.int32(first)
-    for i in range(n):
-        t = (z[i] - z0) * inverse
+    last, begin = np.float32(rows - 1) - np.float32(0.001), 0
+    while begin < n:
+        end = begin + 1
+        while end < n and z[end] == z[begin]:
+            end += 1
+        t = (z[begin] - c[k]) * c[k + 1]
         t = t if t > F0 else F0
         t = t if t < last else last
-        at = np.int32(t)
+        at = int(t)
         f = t - np.float32(at)
-        at = at * _LOFT_ROW + start
-        a0, m0, h0 = c[at], c[at + 1], c[at + 2]
-        da, dm, dh = c[at + 6] - a0, c[at + 7] - m0, c[at + 8] - h0
-        a, mid, h = a0 + f * da, m0 + f * dm, h0 + f * dh
-        da, dm, dh = da * inverse, dm * inverse, dh * inverse
-        v = y[i] - mid
-        front, back = c[at + 3] + f * (c[at + 9] - c[at + 3]), c[at + 4] + f * (c[at + 10] - c[at + 4])
-        e = back if v > F0 else front
-        u = x[i] - middle
-        if notch > F0:
-            g = c[at + 5] + f * (c[at + 11] - c[at + 5])
-            depth = v / h
-            depth = depth if depth > F0 else F0
-            depth = depth if depth < F1 else F1
-            v += g * depth * _exp2(-notch * u * u * _LOG2E)
-        u = abs(u) + TINY
-        size = abs(v) + TINY
-        pu, pv = _exp2(e * _log2(u / a)), _exp2(e * _log2(size / h))
-        total = pu + pv
-        value = _exp2(_log2(total) / e)
-        pu, pv = pu / total, pv / total
-        gu, gv = pu / u, pv / size
-        sign = F1 if v > F0 else -F1
-        gz = pu * da / a + pv * dh / h + sign * gv * dm
-        slope = value * math.sqrt(gu * gu + gv * gv + gz * gz)
-        value = (value - F1) / slope
-        end = z0 - z[i]
-        other = z[i] - z1
-        end = end if end > other else other
-        if blend > F0:
-            s = F1 - abs(end - value) / blend
-            s = s if s > F0 else F0
-            value = (end if end > value else value) + s * s * blend * QUARTER
-        else:
-            value = end if end > value else value
-        d[i] = value
+        at = first + LOFT_ROW * at
+        da, dm, dh = c[at + 6] - c[at], c[at + 7] - c[at + 1], c[at + 8] - c[at + 2]
+        _outline(
+            d, x, y, z, begin, end, c[at] + f * da, da * c[k + 1], c[at + 1] + f * dm, dm * c[k + 1],
+            c[at + 2] + f * dh, dh * c[k + 1], c[at + 3] + f * (c[at + 9] - c[at + 3]),
+            c[at + 4] + f * (c[at + 10] - c[at + 4]), c[at + 5] + f * (c[at + 11] - c[at + 5]), c, k,
+        )  # fmt: skip
+        begin = end
 
 
 @numba.njit(**_COMPILE)
@@ -644,6 +657,44 @@ def _join(d, p, mode, k, n):
 
 
 @numba.njit(**_COMPILE)
+def _smooth(a, b, k, sign):
+    """Smooth minimum (sign 1) or maximum (-1) of two numbers."""
+    h = F0
+    if k > F0:
+        h = F1 - abs(a - b) / k
+        h = h if h > F0 else F0
+    least = a if sign * a < sign * b else b
+    return least - sign * h * h * k * QUARTER
+
+
+@numba.njit(**_COMPILE)
+def _bounded_join(dst, source, p, mode, data, k, reach, margin, regs, limits):
+    """Carry bounds over the brick through a join; 1 if the part changes nothing that matters in the brick.
+
+    Constants: blend, slope, how far outside and how deep inside its value can matter. `source`: register of the field
+    that the part is a moved copy of (its bounds are known), or 0.
+    """
+    blend = data[k]
+    if source > 0:
+        shift = p - regs[source, 0]
+        low, high = limits[source, 0] + shift, limits[source, 1] + shift
+    else:
+        play = data[k + 1] * reach
+        low, high = p - play, p + play
+    if mode == JOIN_ADD:
+        far = low - margin > blend + data[k + 2] or low - margin > limits[dst, 1] + blend
+        limits[dst, 0] = _smooth(limits[dst, 0], low, blend, F1)
+        limits[dst, 1] = _smooth(limits[dst, 1], high, blend, F1)
+    else:
+        if mode == JOIN_SUBTRACT:
+            low, high = -high, -low
+        far = high + margin < -(blend + data[k + 3]) or high + margin < limits[dst, 0] - blend
+        limits[dst, 0] = _smooth(limits[dst, 0], low, blend, -F1)
+        limits[dst, 1] = _smooth(limits[dst, 1], high, blend, -F1)
+    return 1 if far else 0
+
+
+@numba.njit(**_COMPILE)
 def _join_payload(d, cortex, organ, thin, p, p_cortex, p_organ, p_thin, k, n):
     """Before a union: the cortex is blended with it, organ and thin factor are those of the nearer part."""
     inverse = F1 / k if k > F0 else F0
@@ -729,7 +780,7 @@ def _frame(f, regs, n, data, frame_int, frame_float, boxes):
 
 @numba.njit(**_COMPILE)
 def run(
-    at, whole, regs, n, code, data, frame_int, frame_float, marks, boxes, candidates, scratch, branch_first,
+    at, whole, regs, n, code, data, frame_int, frame_float, marks, boxes, limits, candidates, scratch, branch_first,
     branch_list, least_radius,
 ):  # fmt: skip
     """Run the program from instruction `at` on `n` voxels (whole = 1) or on the centre (whole = 0) of a brick."""
@@ -748,6 +799,8 @@ def run(
         if op == CONST:
             for i in range(n):
                 d[i] = data[k]
+            if whole == 0:
+                limits[code[at, 1], 0], limits[code[at, 1], 1] = data[k], data[k]
         elif op <= POW and op >= ADD:
             _binary(op, d, regs[code[at, 2]], regs[code[at, 3]], n)
         elif op <= CONST_LT and op >= ADD_CONST:
@@ -768,6 +821,8 @@ def run(
                 if missed and code[at, 2] == JOIN_KEEP:
                     for i in range(n):
                         d[i] = FAR
+                    if whole == 0:
+                        limits[code[at, 1], 0], limits[code[at, 1], 1] = FAR, FAR
                 if whole == 0:
                     marks[FAR_ROW, part] = 1
                 at = code[at, 7]
@@ -777,15 +832,9 @@ def run(
         elif op == JOIN:
             p, mode = regs[code[at, 2]], code[at, 3]
             if whole == 0:
-                # constants: blend, slope, how far outside and how deep inside its value can matter
-                play = data[k + 1] * boxes[code[at, 8], 6] + margin
-                if mode == JOIN_KEEP:
-                    far = p[0] + play < -(data[k] + data[k + 3])
-                elif mode == JOIN_SUBTRACT:
-                    far = p[0] - play > data[k] + data[k + 3]
-                else:
-                    far = p[0] - play > data[k] + data[k + 2]
-                marks[FAR_ROW, code[at, 6]] = 1 if far else 0
+                marks[FAR_ROW, code[at, 6]] = _bounded_join(
+                    code[at, 1], code[at, 4], p[0], mode, data, k, boxes[code[at, 8], 6], margin, regs, limits
+                )
             _join(d, p, mode, data[k], n)
         elif op == JOIN_PAYLOAD:
             # quads of registers: distance, cortex, organ, thin
@@ -865,7 +914,7 @@ def evaluate(at, result, points, values, t, w):
         boxes[len(boxes) - 1, 1] = FAR  # nothing is left out
         for part in range(2):
             run(at, part, whole if part else centre, n if part else 1, code, data, frame_int, frame_float, marks,
-                boxes, w.candidates, w.scratch, none, none, F0)  # fmt: skip
+                boxes, w.limits, w.candidates, w.scratch, none, none, F0)  # fmt: skip
         for i in range(n):
             values[start + i] = whole[result, i]
 
@@ -896,7 +945,7 @@ def bin_segments(fill, reach, shape, bricks, first, members):
 def _averaged(d, out, limit):
     """out = d + its Laplacian / 24 in voxel steps: the mean of d over each voxel, to second order.
 
-    At the brick's faces the Laplacian is that of the next voxel inward.
+    No more than `limit` (mm) is added. At the brick's faces the Laplacian is that of the next voxel inward.
     """
     sy, sz = BRICK_X, BRICK_X * BRICK_Y
     for k in range(BRICK_Z):
@@ -1065,7 +1114,8 @@ def paint_row(
     structure_int, structure_float = t.structure_int, t.structure_float
     layer_int, layer_float = t.layer_int, t.layer_float
     material_density = t.material_density
-    whole, centre_regs, marks, boxes, candidates, scratch = w.whole, w.centre, w.marks, w.boxes, w.candidates, w.scratch
+    whole, centre_regs, marks, boxes, limits = w.whole, w.centre, w.marks, w.boxes, w.limits
+    candidates, scratch = w.candidates, w.scratch
     mass, volume, touched = w.mass, w.volume, w.touched
     touched_material, touched_organ = touched[0], touched[1]
     left, share, outer, inner = w.share[0], w.share[1], w.share[2], w.share[3]
@@ -1092,20 +1142,19 @@ def paint_row(
                     continue
                 counts[s, 0] += 1
                 run(structure_int[s, 0], 0, centre_regs, 1, code, data, frame_int, frame_float, marks, boxes,
-                    candidates, scratch, branch_first, branch_list, least_radius)  # fmt: skip
+                    limits, candidates, scratch, branch_first, branch_list, least_radius)  # fmt: skip
                 register, organs_register, thin_register = structure_int[s, 1], structure_int[s, 2], structure_int[s, 3]
-                middle, play = centre_regs[register, 0], structure_float[s, 6] * boxes[0, 6]
-                if middle - play > voxel:
+                if limits[register, 0] > voxel:
                     continue
                 plain = thin_register < 0 and organs_register < 0
-                full = plain and middle + play < -(voxel + structure_float[s, 7])
+                full = plain and limits[register, 1] < -(voxel + structure_float[s, 6])
                 if not full:
                     counts[s, 1] += 1
                     run(structure_int[s, 0], 1, whole, VOXELS, code, data, frame_int, frame_float, marks, boxes,
-                        candidates, scratch, branch_first, branch_list, least_radius)  # fmt: skip
+                        limits, candidates, scratch, branch_first, branch_list, least_radius)  # fmt: skip
                     if _smallest(whole[register]) > voxel:
                         continue
-                    _averaged(whole[register], total, QUARTER * voxel)
+                    _averaged(whole[register], total, QUARTER * voxel if thin_register < 0 else F0)
                 thin = whole[thin_register] if thin_register >= 0 else one
                 _outer_coverage(total, full, thin, inverse, outer, shine)
                 last = structure_int[s, 5]
@@ -1124,8 +1173,8 @@ def paint_row(
                         if at >= 0:
                             for part in range(2):
                                 run(at, part, whole if part else centre_regs, VOXELS if part else 1, code, data,
-                                    frame_int, frame_float, marks, boxes, candidates, scratch, branch_first,
-                                    branch_list, least_radius)  # fmt: skip
+                                    frame_int, frame_float, marks, boxes, limits, candidates, scratch,
+                                    branch_first, branch_list, least_radius)  # fmt: skip
                             if step == 0:
                                 own, into = whole[layer_int[layer, 4]], scratch[2]
                                 for i in range(VOXELS):

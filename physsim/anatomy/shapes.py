@@ -1,6 +1,6 @@
 """Declared shapes as numbers for the kernels: constants and rows of tables, bounds, and how steep their distance is.
 
-Rounded to 1e-6 mm or nine digits, so that no bit hangs on the last digit of a cosine or a solver.
+Rounded to 1e-6 mm or thirty bits, so that no bit hangs on the last digit of a cosine or a solver.
 """
 
 from __future__ import annotations
@@ -230,18 +230,29 @@ def _segments(knots: Array, radii: Array, toward: Array, elliptic: bool) -> Arra
     made[:, :3], made[:, 3:6], made[:, 6] = knots[:-1], step, 1 / (step**2).sum(1)
     made[:, 7], made[:, 8] = radii[:-1, 0], np.diff(radii[:, 0])
     made[:, 9], made[:, 10] = radii[:-1, 1], np.diff(radii[:, 1])
-    tangents = np.gradient(knots, axis=0)
-    frames = [curves.frame_along(t, n) for t, n in zip(tangents, toward, strict=True)]
-    along, across = np.array([f[:, 0] for f in frames]), np.array([f[:, 1] for f in frames])
-    made[:, 11:14], made[:, 14:17] = along[:-1], np.diff(along, axis=0)
-    made[:, 17:20], made[:, 20:23] = across[:-1], np.diff(across, axis=0)
+    if elliptic:
+        along, across = _frames(np.gradient(knots, axis=0), toward)
+        made[:, 11:14], made[:, 14:17] = along[:-1], np.diff(along, axis=0)
+        made[:, 17:20], made[:, 20:23] = across[:-1], np.diff(across, axis=0)
     made[:, 23] = 1 + np.abs(made[:, [8, 10]]).max(1) * np.sqrt(made[:, 6])
     if elliptic:
         made[:, 23] += 0.35 * np.minimum(radii.max(1) / radii.min(1) - 1, 6.0).max()
     return _digits(made)
 
 
+def _frames(tangents: Array, normals: Array) -> tuple[Array, Array]:
+    """Of each knot the normal made perpendicular to the tangent, and their cross product (n, 3)."""
+    t = tangents / np.sqrt((tangents**2).sum(1, keepdims=True))
+    n = normals - (normals * t).sum(1, keepdims=True) * t
+    length = np.sqrt((n**2).sum(1, keepdims=True))
+    if length.min() < 1e-6:
+        raise ValueError("normal: it points along the tube somewhere. Give another normal, or one a point.")
+    n /= length
+    (tx, ty, tz), (nx, ny, nz) = t.T, n.T
+    return n, np.stack([ty * nz - tz * ny, tz * nx - tx * nz, tx * ny - ty * nx], axis=1)
+
+
 def _digits(values: Array) -> Array:
-    """Nine significant digits."""
-    flat = [float(f"{v:.9g}") for v in np.asarray(values, float).ravel()]
-    return np.array(flat).reshape(np.shape(values))
+    """Thirty significant bits, by exact steps."""
+    mantissa, exponent = np.frexp(np.asarray(values, float))
+    return np.asarray(np.ldexp(np.rint(mantissa * 2.0**30) * 2.0**-30, exponent))

@@ -91,3 +91,14 @@ def test_layers_share_the_volume():
     whole, inner = 4 / 3 * math.pi * 30**3, 4 / 3 * math.pi * 28**3
     assert found.organ("skin").volume_mm3 == pytest.approx(whole - inner, rel=5e-3)
     assert found.organ("rest").volume_mm3 == pytest.approx(inner, rel=3e-3)
+
+
+def test_thin_branches_keep_their_volume():
+    """Capsules of a third of a voxel's radius: drawn thicker and thinner in substance."""
+    rows = [[-30, 3.3 * n - 30, 2.1 * n - 20, 0.7, 30, 3.3 * n - 28, 2.1 * n - 17, 0.7] for n in range(20)]
+    lengths = [math.dist(row[:3], row[4:7]) for row in rows]
+    of = body({"branches": rows})
+    exact = sum(math.pi * 0.49 * length + 4 / 3 * math.pi * 0.343 for length in lengths)
+    for spacing in (1.0, 2.0):
+        found = voxelise_body(of, spacing, vanishing="keep").truth.organ("thing").volume_mm3
+        assert found == pytest.approx(exact, rel=0.04)
