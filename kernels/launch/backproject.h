@@ -9,19 +9,16 @@ namespace physsim {
 // Views whose columns are parallel to volume axis w. A work item is a tile of columns and a range of w (about 2.3 MB, measured: what
 // 16 detector columns touch of it comes in time when asked for early), for as many views as 128 MB of turned images hold.
 inline void backproject_along(const KernelTable& kernels, const Volume& volume, int w, const std::vector<Image>& views, int threads) {
-    ColumnTile whole;
-    whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
-    const int np = volume.shape[whole.axis[0]], nq = volume.shape[whole.axis[1]];
-    whole.nw = volume.shape[w];
+    const ColumnTile whole = columns_along(volume, w);
     const int groups = (whole.nw + kernels.group_voxels - 1) / kernels.group_voxels;
     int deep = std::min(18, groups);  // groups a work item has
     const int edge = std::min(MAX_TILE_EDGE, static_cast<int>(__builtin_sqrt(2.3e6 / (64.0 * deep))) / 2 * 2);
     const int wide = edge + 1;  // odd: else the rows of a tile share the same few sets of the cache; the last may lie outside
     std::vector<ColumnTile> tiles;
-    for (int q = 0; q < nq; q += edge)
-        for (int p = 0; p < np; p += wide) {
+    for (int q = 0; q < whole.nq; q += edge)
+        for (int p = 0; p < whole.np; p += wide) {
             ColumnTile tile = whole;
-            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, np - p) | 1, tile.nq = std::min(edge, nq - q);
+            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, whole.np - p) | 1, tile.nq = std::min(edge, whole.nq - q);
             tiles.push_back(tile);
         }
     const int count = static_cast<int>(tiles.size());
@@ -68,17 +65,13 @@ using BlockAdjoint = void (*)(const BlockTile&, const double (&spacing)[3], cons
 // Views of any pose, by blocks. Where blocks are few, each is filled in several parts, by packets of rows, that are summed in order;
 // their number depends on the task alone.
 inline void backproject_blocks(const KernelTable& kernels, BlockAdjoint backproject, const Volume& volume, const std::vector<Image>& views, int threads) {
-    const int edge = MAX_BLOCK_EDGE;
-    std::vector<BlockTile> blocks;
-    for (int z = 0; z < volume.shape[2]; z += edge)
-        for (int y = 0; y < volume.shape[1]; y += edge)
-            for (int x = 0; x < volume.shape[0]; x += edge)
-                blocks.push_back({nullptr, {x, y, z}, {std::min(edge, volume.shape[0] - x), std::min(edge, volume.shape[1] - y), std::min(edge, volume.shape[2] - z)}});
+    const int edge[3] = {MAX_BLOCK_EDGE, MAX_BLOCK_EDGE, MAX_BLOCK_EDGE};
+    const std::vector<BlockTile> blocks = block_tiles(volume, edge, nullptr);
     const int high = packet_rows_high(views[0].rays), rows = (views[0].rays.rows + high - 1) / high;
     const int64_t work = static_cast<int64_t>(views.size()) * rows;
     const int count = static_cast<int>(blocks.size());
     const int parts = static_cast<int>(std::min<int64_t>(work, std::max(1, 16 / count)));
-    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
+    const size_t floats = block_floats(edge);
     std::vector<AlignedFloats> shared;  // one a part, where there are several
     for (int i = 0; parts > 1 && i < count * parts; i++) shared.emplace_back(floats);
     Queue tracing, adding;

@@ -110,40 +110,24 @@ inline void for_tiles(Team& team, const SpectralJob& job, const std::vector<Tile
 // cache, since each tile also reads and writes the sums of all its rays.
 inline int spectral_tile_edge(int nw, int across) {
     const double edge = __builtin_sqrt(3.2e6 / (4.0 * (nw + COLUMN_PAD)));
-    const int most = std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge))), parts = (across + most - 1) / most;
-    return (across + parts - 1) / parts;
+    return equal_edge(across, std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge))));
 }
 
 inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, Team& team) {
-    ColumnTile whole;
-    whole.axis[0] = w == 0 ? 1 : 0, whole.axis[1] = w == 2 ? 1 : 2, whole.axis[2] = w;
-    const int np = job.labels.shape[whole.axis[0]], nq = job.labels.shape[whole.axis[1]];
-    whole.nw = job.labels.shape[w], whole.stride = whole.nw + COLUMN_PAD;
-    const int wide = spectral_tile_edge(whole.nw, np), deep = spectral_tile_edge(whole.nw, nq);
+    const ColumnTile whole = columns_along(job.labels, w);
+    const int wide = spectral_tile_edge(whole.nw, whole.np), deep = spectral_tile_edge(whole.nw, whole.nq);
     const size_t columns = static_cast<size_t>(wide) * static_cast<size_t>(deep);
-    const size_t floats = columns * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
-    AlignedFloats room(2 * floats);
+    AlignedFloats room(2 * column_floats(whole, wide, deep));
     std::vector<uint64_t> materials_room(2 * columns);
     const auto materials_of = [&](const ColumnTile& tile) -> TileMaterials {
         return {materials_room.data() + (tile.data == room.data.get() ? 0 : columns), (whole.nw + BLOCKS_IN_COLUMN - 1) / BLOCKS_IN_COLUMN};
     };
-    std::vector<ColumnTile> tiles;
-    for (int p = 0; p < np; p += wide)
-        for (int q = 0; q < nq; q += deep) {
-            ColumnTile tile = whole;
-            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, np - p), tile.nq = std::min(deep, nq - q);
-            tile.data = room.data.get() + (tiles.size() % 2) * floats;
-            tiles.push_back(tile);
-        }
+    const std::vector<ColumnTile> tiles = column_tiles(whole, wide, deep, room.data.get());
     int widest = 0;
     for (const SpectralView& view : views) widest = std::max(widest, view.groups.rays.columns);
     const int blocks = (widest + 15) / 16;
     const auto pack = [&](const ColumnTile& tile, int row, float* scratch) {
-        for (int i = 0; i < tile.np; i++) {  // the zeros between columns: the buffer may hold an earlier tile of another shape
-            float* column = tile.data + (static_cast<int64_t>(row) * tile.np + i) * tile.stride;
-            std::fill(column, column + COLUMN_PAD, 0.0f);
-            if (i == tile.np - 1 && row == tile.nq - 1) std::fill(column + tile.stride, column + tile.stride + COLUMN_PAD, 0.0f);
-        }
+        clear_between(tile, row, COLUMN_PAD);
         return job.kernels->spectral.pack_columns(job.labels, job.density, job.format, tile, materials_of(tile), row, scratch);
     };
     const auto trace = [&](const ColumnTile& tile, int item, const uint32_t* word) {
@@ -156,15 +140,9 @@ inline void trace_along(const SpectralJob& job, int w, const std::vector<Spectra
 }
 
 inline void trace_blocks(const SpectralJob& job, const std::vector<SpectralView>& views, Team& team) {
-    const int edge = MAX_BLOCK_EDGE;
-    const size_t floats = static_cast<size_t>(edge + 2) * (edge + 2) * (edge + 2);
-    AlignedFloats room(2 * floats);
-    std::vector<BlockTile> tiles;
-    for (int z = 0; z < job.labels.shape[2]; z += edge)
-        for (int y = 0; y < job.labels.shape[1]; y += edge)
-            for (int x = 0; x < job.labels.shape[0]; x += edge)
-                tiles.push_back({room.data.get() + (tiles.size() % 2) * floats, {x, y, z},
-                                 {std::min(edge, job.labels.shape[0] - x), std::min(edge, job.labels.shape[1] - y), std::min(edge, job.labels.shape[2] - z)}});
+    const int edge[3] = {MAX_BLOCK_EDGE, MAX_BLOCK_EDGE, MAX_BLOCK_EDGE};
+    AlignedFloats room(2 * block_floats(edge));
+    const std::vector<BlockTile> tiles = block_tiles(job.labels, edge, room.data.get());
     int most = 0;
     for (const SpectralView& view : views) most = std::max(most, view.group_rows());
     const int pieces = std::max(1, std::min(most, 16 * job.threads / std::max(1, static_cast<int>(views.size()))));
@@ -183,7 +161,7 @@ inline void trace_blocks(const SpectralJob& job, const std::vector<SpectralView>
         const int rows = view.group_rows(), piece = item % pieces;
         job.kernels->spectral.trace_packets(tile, job.labels.spacing, view.groups, rows * piece / pieces, rows * (piece + 1) / pieces, job.channels, word);
     };
-    for_tiles<BlockTile>(team, job, tiles, edge, 3 * static_cast<size_t>(edge + 2) * (edge + 2), static_cast<int>(views.size()) * pieces,
+    for_tiles<BlockTile>(team, job, tiles, MAX_BLOCK_EDGE, 3 * (MAX_BLOCK_EDGE + 2) * (MAX_BLOCK_EDGE + 2), static_cast<int>(views.size()) * pieces,
                          [](const BlockTile& tile) { return static_cast<int>(tile.shape[2]); }, pack, trace);
 }
 
