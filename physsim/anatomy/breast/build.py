@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 SPACING_RANGE_MM = (0.02, 1.5)
 SAMPLE_MM = 0.25  # coarser voxels are averaged over samples at most this far apart
 BLUR_MM = 0.25  # widest anti-aliasing
+_SMALL_IN_MLO = 0.88  # much of an oblique view lies far from the nipple, where the map enlarges cells
 _CELL_MARGIN = 4  # cells beyond the box of the mapped breast
 _BRACKET, _CALIBRATION_STEPS, _CALIBRATION_ERROR = (-2.5, 1.5), 12, 5e-4
 _CALIBRATION_MM = 1.25
@@ -179,7 +180,7 @@ def samples_per_voxel(spacing_mm: float) -> int:
 def _cells(breast: Breast, fields: CoarseFields, which: int) -> Cells:
     from physsim.anatomy.breast.kernel import make_cells
 
-    pitch = breast.tissue.lobule_mm[which]
+    pitch = breast.tissue.lobule_mm[which] * (_SMALL_IN_MLO if breast.view == "MLO" and which == 1 else 1.0)
     mapped = fields.nodes[..., :3].reshape(-1, 3)
     first = np.floor(mapped.min(0) / pitch).astype(np.int64) - _CELL_MARGIN
     last = np.floor(mapped.max(0) / pitch).astype(np.int64) + _CELL_MARGIN + 1
@@ -205,8 +206,8 @@ def _numbers(model: BreastModel, breast: Breast, lattice: Lattice, blur_mm: floa
         k.P_WALL_2: tissue.small_walls[0], k.P_SHARE_2: tissue.small_walls[1], k.P_STRAND: tissue.strand_mm,
         k.P_HAZE: tissue.haze_fraction, k.P_DEPTH_X0: outline.x0,
         k.P_DEPTH_Y0: outline.y0, k.P_DEPTH_STEP: DEPTH_STEP_MM, k.P_COARSE_X0: fields.x0, k.P_COARSE_Y0: fields.y0,
-        k.P_COARSE_Z0: fields.z0, k.P_COARSE_STEP: STEP_MM, k.P_PITCH_1: tissue.lobule_mm[0],
-        k.P_PITCH_2: tissue.lobule_mm[1],
+        k.P_COARSE_Z0: fields.z0, k.P_COARSE_STEP: STEP_MM, k.P_PITCH_1: model.cells[0].pitch,
+        k.P_PITCH_2: model.cells[1].pitch,
     }
     return np.array([float(values[n]) for n in range(k.NUMBERS)])
 
