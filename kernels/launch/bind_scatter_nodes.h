@@ -82,7 +82,7 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
     return py::make_tuple(words, units);
 }
 
-// One phantom, view and spectrum.
+// One phantom, view and spectrum; used by one thread of Python at a time.
 class ScatterView {
   public:
     ScatterView(const py::array& labels, const py::object& density, const Floats& material_density, const py::array_t<int32_t, py::array::c_style>& words,
@@ -113,8 +113,45 @@ class ScatterView {
         scene_.cutoff_kev = static_cast<float>(cutoff_kev);
     }
 
-    // (cells, cells) optical depths at an energy over the field.
-    py::array_t<float> depths(double energy_kev, int cells, int threads, const std::string& isa) const {
+    // What isotropic emission at an energy from places (n, 3) in cm is worth to the targets together; optical depths count `share`.
+    Floats reach(const py::dict& targets, const Floats& column, const Floats& row, const Floats& places, double energy_kev, double share, int threads,
+                 const std::string& isa) const {
+        const ScatterScene scene = with(targets, column, row);
+        if (places.ndim() != 2 || places.shape(1) != 3) throw std::invalid_argument("places must be (n, 3)");
+        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
+        const ReachNodes reach = kernels_named(isa).reach;
+        const int32_t count = static_cast<int32_t>(places.shape(0)), parts = (count + EVENTS_AT_ONCE - 1) / EVENTS_AT_ONCE;
+        Floats found(count);
+        float* worth = found.mutable_data();
+        const float* place = places.data();
+        py::gil_scoped_release release;
+        Queue tasks;
+        Team(threads).run([&](int) {
+            std::vector<ScatterEvent> events(EVENTS_AT_ONCE);
+            int part;
+            while (tasks.take(parts, part)) {
+                const int32_t from = part * EVENTS_AT_ONCE, some = std::min(EVENTS_AT_ONCE, count - from);
+                histories.probes(scene, static_cast<float>(energy_kev), static_cast<float>(share), place + 3 * from, some, events.data());
+                reach(scene, events.data(), some, worth + from);
+            }
+        });
+        return found;
+    }
+
+    // From here on histories follow what a place is worth: (z + 2, y + 2, x + 2) values over the voxels.
+    void guide(const Floats& values, double expected) {
+        if (values.ndim() != 3 || values.shape(0) < 3 || values.shape(1) < 3 || values.shape(2) < 3) throw std::invalid_argument("importance must have three axes (z, y, x) and a border");
+        importance_ = values;
+        ImportanceMap& map = scene_.importance;
+        map.value = importance_.data(), map.expected = static_cast<float>(expected);
+        for (int a = 0; a < 3; a++) {
+            map.shape[a] = static_cast<int32_t>(values.shape(2 - a)) - 2;
+            map.cells_per_cm[a] = static_cast<float>(map.shape[a]) / scene_.cells.size_cm[a];
+        }
+    }
+
+    // (cells, cells) optical depths at an energy over the field; once guided, what first collisions there are worth.
+    py::array_t<float> field_rays(double energy_kev, int cells, int threads, const std::string& isa) const {
         if (cells < 1) throw std::invalid_argument("a field has cells");
         const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
         py::array_t<float> found({cells, cells});
@@ -123,14 +160,14 @@ class ScatterView {
         Queue rows;
         Team(threads).run([&](int) {
             int row;
-            while (rows.take(cells, row)) histories.depths(scene_, static_cast<float>(energy_kev), cells, row, depth + static_cast<int64_t>(row) * cells);
+            while (rows.take(cells, row)) histories.field_rays(scene_, static_cast<float>(energy_kev), cells, row, depth + static_cast<int64_t>(row) * cells);
         });
         return found;
     }
 
     // Single scatter by shared Sobol points: points first ..< first + count of every replicate onto sums (replicates, 2, targets).
     void first(const py::dict& targets, const Floats& column, const Floats& row, uint64_t seed, uint32_t stream, uint32_t first, int32_t count,
-               InPlace<double> sums, int threads, const std::string& isa) const {
+               InPlace<double> sums, int threads, const std::string& isa) {
         const ScatterScene scene = with(targets, column, row);
         const int replicates = static_cast<int>(sums.array.shape(0)), groups = scene.targets.count / TARGETS_AT_ONCE;
         if (sums.array.ndim() != 3 || sums.array.shape(1) != 2 || sums.array.shape(2) != scene.targets.count) throw std::invalid_argument("sums have another shape");
@@ -139,12 +176,13 @@ class ScatterView {
         double* out = sums.array.mutable_data();
         py::gil_scoped_release release;
         std::vector<ScatterEvent> events(static_cast<size_t>(replicates) * static_cast<size_t>(count));
+        const std::vector<SobolPoints>& points = scrambles(seed, stream, replicates);
         Team team(threads);
         Queue births, tasks;
         team.run([&](int) {
             int item;
             while (births.take(replicates, item))
-                histories.first(scene, scalar::sobol_points(seed, stream, static_cast<uint32_t>(item), false), first, count,
+                histories.first(scene, points[static_cast<size_t>(item)], first, count,
                                 events.data() + static_cast<size_t>(item) * static_cast<size_t>(count));
             team.barrier();
             while (tasks.take(replicates * groups, item)) {
@@ -157,8 +195,9 @@ class ScatterView {
 
     // Orders two and more: histories first ..< first + count of every batch onto sums (batches, targets). Returns the number of events.
     int64_t multiple(const py::dict& targets, const Floats& column, const Floats& row, uint64_t seed, uint32_t stream, uint32_t first, int32_t count,
-                     InPlace<double> sums, int threads, const std::string& isa) const {
+                     InPlace<double> sums, int threads, const std::string& isa) {
         const ScatterScene scene = with(targets, column, row);
+        if (!scene.importance.value) throw std::logic_error("histories need an importance: guide() comes first");
         const int batches = static_cast<int>(sums.array.shape(0));
         if (sums.array.ndim() != 2 || sums.array.shape(1) != scene.targets.count) throw std::invalid_argument("sums have another shape");
         const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
@@ -168,13 +207,14 @@ class ScatterView {
         std::atomic<bool> overflow{false};
         {
             py::gil_scoped_release release;
+            const std::vector<SobolPoints>& scrambled = scrambles(seed, stream, batches);
             Queue tasks;
             Team(threads).run([&](int) {
                 const int32_t room = EVENTS_AT_ONCE + MOST_EVENTS;
                 std::vector<ScatterEvent> events(static_cast<size_t>(room));
                 int batch;
                 while (tasks.take(batches, batch)) {
-                    const SobolPoints points = scalar::sobol_points(seed, stream, static_cast<uint32_t>(batch), false);
+                    const SobolPoints& points = scrambled[static_cast<size_t>(batch)];
                     double* own = out + static_cast<int64_t>(batch) * scene.targets.count;
                     int32_t waiting = 0;
                     for (int32_t n = 0; n < count; n++) {
@@ -196,6 +236,13 @@ class ScatterView {
     }
 
   private:
+    // Made once: a run looks at its sums often.
+    const std::vector<SobolPoints>& scrambles(uint64_t seed, uint32_t stream, int count) {
+        if (seed != scrambled_seed_ || stream != scrambled_stream_) scrambled_.clear(), scrambled_seed_ = seed, scrambled_stream_ = stream;
+        while (scrambled_.size() < static_cast<size_t>(count)) scrambled_.push_back(scalar::sobol_points(seed, stream, static_cast<uint32_t>(scrambled_.size()), false));
+        return scrambled_;
+    }
+
     ScatterScene with(const py::dict& fields, const Floats& column, const Floats& row) const {
         if (column.size() % TARGETS_AT_ONCE || row.size() != column.size()) throw std::invalid_argument("targets must come in thirty-twos");
         ScatterScene scene = scene_;
@@ -208,9 +255,12 @@ class ScatterView {
 
     FineArrays fine_;
     py::array_t<int32_t, py::array::c_style> words_;
-    Floats coefficients_, functions_;
+    Floats coefficients_, functions_, importance_;
     py::dict tables_, source_;
     ScatterScene scene_ = {};
+    std::vector<SobolPoints> scrambled_;
+    uint64_t scrambled_seed_ = 0;
+    uint32_t scrambled_stream_ = 0;
 };
 
 void bind_scatter_nodes(py::module_& m) {
@@ -218,7 +268,9 @@ void bind_scatter_nodes(py::module_& m) {
     py::class_<ScatterView>(m, "ScatterView")
         .def(py::init<const py::array&, const py::object&, const Floats&, const py::array_t<int32_t, py::array::c_style>&,
                       const std::array<float, 3>&, const std::array<float, 3>&, const Floats&, const Floats&, const py::dict&, const py::dict&, double, double, bool>())
-        .def("depths", &ScatterView::depths)
+        .def("reach", &ScatterView::reach)
+        .def("guide", &ScatterView::guide)
+        .def("field_rays", &ScatterView::field_rays)
         .def("first", &ScatterView::first)
         .def("multiple", &ScatterView::multiple);
 }

@@ -41,6 +41,7 @@ static const KernelTable table = {
     ask_photons,
     scatter_kernels,
     detect_nodes_of,
+    reach_nodes_of,
 };
 
 }  // namespace PHYSSIM_ISA

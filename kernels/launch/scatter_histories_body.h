@@ -23,6 +23,17 @@ static int32_t history_events(const ScatterScene& scene, const SobolPoints& poin
     return list.overflow ? -1 : list.count;
 }
 
+// Events of unit weight and isotropic emission; optical depths count `share`.
+static void probe_events(const ScatterScene& scene, float energy_kev, float share, const float* places, int32_t count, ScatterEvent* events) {
+    const BasisFunctions functions = basis_functions(scene.cells, scene.tables, energy_kev);
+    for (int32_t n = 0; n < count; n++) {
+        events[n] = {};
+        for (int a = 0; a < 3; a++) events[n].at[a] = places[3 * n + a];
+        for (int k = 0; k < MOST_BASIS; k++) events[n].functions[0][k] = share * functions.f[k];
+        events[n].energy_kev = energy_kev, events[n].weight = 1.0f, events[n].jitter[0] = events[n].jitter[1] = 0.5f;
+    }
+}
+
 // means: (cells y, cells x, MOST_BASIS) of the layer, zero at first.
 static void layer_means(const FineVoxels& fine, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means) {
     const int32_t last = (layer + 1) * factor[2] < fine.shape[2] ? (layer + 1) * factor[2] : fine.shape[2];
@@ -43,7 +54,7 @@ static void layer_means(const FineVoxels& fine, const float* coefficient, const 
         }
 }
 
-static const ScatterHistories histories_table = {PHYSSIM_ISA_NAME, first_events, history_events, field_depths, layer_means};
+static const ScatterHistories histories_table = {PHYSSIM_ISA_NAME, first_events, history_events, probe_events, field_rays, layer_means};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -26,5 +26,21 @@ static void detect_nodes_of(const ScatterScene& scene, const ScatterEvent* event
         }
 }
 
+// Root of the summed squares of each event's scores on all targets.
+static void reach_nodes_of(const ScatterScene& scene, const ScatterEvent* events, int32_t count, float* worth) {
+    alignas(64) float lanes[LANES];
+    for (int32_t n = 0; n < count; n++) {
+        F squares(0.0f);
+        for (int32_t to = 0; to < scene.targets.count; to += LANES) {
+            const NodeScore score = detect_nodes(scene.cells, scene.tables, scene.targets, events[n], to);
+            squares = multiply_add(score.compton, score.compton, squares);
+        }
+        store(lanes, squares);
+        float sum = 0.0f;
+        for (int32_t l = 0; l < LANES; l++) sum += lanes[l];
+        worth[n] = sqrtf(sum);
+    }
+}
+
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -14,14 +14,19 @@ struct ScatterHistories {
     void (*first)(const ScatterScene&, const SobolPoints&, uint32_t first, int32_t count, ScatterEvent*);
     // Events of history `number`, appended; the new count, or -1 when there was no room.
     int32_t (*history)(const ScatterScene&, const SobolPoints&, uint32_t number, const Stream&, uint32_t batch, ScatterEvent*, int32_t count, int32_t room);
-    // Of one row of the field's cells.
-    void (*depths)(const ScatterScene&, float energy_kev, int32_t cells, int32_t row, float* depth);
+    // Isotropic emission at an energy from places (count, 3); optical depths count `share`.
+    void (*probes)(const ScatterScene&, float energy_kev, float share, const float* places, int32_t count, ScatterEvent*);
+    // Optical depths, or with a map worths, of one row of the field's cells.
+    void (*field_rays)(const ScatterScene&, float energy_kev, int32_t cells, int32_t row, float* out);
     // Means of basis densities of one layer of cells, as counts: sums over voxels x coefficients, by cell.
     void (*means)(const FineVoxels&, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means);
 };
 
 // Adds the scores of events to TARGETS_AT_ONCE targets.
 using DetectNodes = void (*)(const ScatterScene&, const ScatterEvent*, int32_t count, int32_t target, double* compton, double* rayleigh);
+
+// What isotropic events are worth to all targets together.
+using ReachNodes = void (*)(const ScatterScene&, const ScatterEvent*, int32_t count, float* worth);
 
 const ScatterHistories& scatter_baseline();
 const ScatterHistories& scatter_avx2();

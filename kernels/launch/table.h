@@ -29,6 +29,7 @@ struct KernelTable {
     void (*ask_photons)(const PhotonTables&, const PhotonJob&);
     ScatterKernels scatter;
     DetectNodes nodes;
+    ReachNodes reach;
 };
 
 const KernelTable& kernels_portable();

@@ -1,10 +1,11 @@
-// Histories of orders two and more: each collision becomes an event that forced detection sends to every node.
+// Histories of orders two and more: each collision but the first becomes an event that forced detection sends to every node.
 //
-// The first collision is a Sobol point with its depth spread towards the far side. At each collision one process is drawn as in analog
-// transport; flights to collisions two to four are forced to stay inside and stretched forward: their optical depth has the
-// density s exp(-s tau), cut off at the way's end, with s = 1 - STRETCH cos alpha, alpha the angle to the detector's normal. A weight
-// window follows the first collision's weight by exp(-WINDOW x optical depth straight from the source): below LOW_WEIGHT of it
-// roulette, above HIGH_WEIGHT splitting. All of them leave the mean unchanged. One lane wide.
+// Places of collisions are drawn by what they are worth: density mu(s) exp(-tau(s)) I(s) along the way, I the importance of a place
+// (ImportanceMap), so that weight x importance changes by the scattered direction alone. That product, integrated over the way ahead, decides
+// on roulette and splitting before anything is sent to nodes: all events are worth about the same. A photon's ray through the field serves
+// FIRST_PLACES first collisions, one in each of as many equal parts of its worth: the walk through the phantom's voxels is dear.
+// Field, energy, first depth, first scattering and the flight after it are Sobol points, shifted anew for each first place; the rest is Philox.
+// At each collision one process is drawn as in analog transport. One lane wide.
 // Neglects: electrons; what lies outside the voxels; polarisation.
 // Reference: I. Lux, L. Koblinger, Monte Carlo Particle Transport Methods, CRC Press 1991, chapters 5 to 7.
 #pragma once
@@ -18,9 +19,7 @@
 
 namespace physsim {
 
-constexpr float STRETCH = 0.6f, WINDOW = 0.4f, LOW_WEIGHT = 0.5f, HIGH_WEIGHT = 2.0f;
-constexpr float MULTIPLE_DEPTH_BIAS = 0.1f;  // the depth density is about exp(-0.2 tau)
-constexpr int32_t FORCED_ORDERS = 4, MOST_WAITING = 64, MOST_COPIES = 8;
+constexpr int32_t FIRST_PLACES = 4, MOST_WAITING = 64, MOST_COPIES = 8;
 constexpr int32_t MOST_SPLIT_EVENTS = 1024;  // a history with more splits no more: deep in half a metre of water copies breed copies
 
 namespace PHYSSIM_ISA {
@@ -43,11 +42,14 @@ PHYSSIM_HD void turn_walker(Walker& walker, float cosine, float azimuth) {
     walker.along[0] = photon.ux, walker.along[1] = photon.uy, walker.along[2] = photon.uz;
 }
 
+// `words` in place of those for process, angle and azimuth; null: none.
 // Draws the process; false: the photon ended. A line of fluorescence is an event by itself.
-PHYSSIM_HD bool scatter_on(const ScatterScene& scene, Walker& walker, const Matter& matter, const Stream& stream, uint64_t history, uint32_t& block, EventList& list) {
+PHYSSIM_HD bool scatter_on(const ScatterScene& scene, Walker& walker, const Matter& matter, const Stream& stream, uint64_t history, uint32_t& block, EventList& list,
+                           const uint32_t* words) {
     const PhotonTables& tables = scene.tables;
-    const PhiloxWords<Word> one = block_of(stream, history, block), two = block_of(stream, history, block + 1);
+    PhiloxWords<Word> one = block_of(stream, history, block), two = block_of(stream, history, block + 1);
     block += 2;
+    if (words) one.a = words[0], one.b = words[1], two.b = words[2];
     const Interaction at = lookup(tables, matter.material, walker.energy);
     const float choice = uniform(one.a);
     const I word = static_cast<I>(one.b), other = static_cast<I>(one.c);
@@ -72,74 +74,74 @@ PHYSSIM_HD bool scatter_on(const ScatterScene& scene, Walker& walker, const Matt
     return true;
 }
 
-// Flies to the next collision; false: the photon left.
-PHYSSIM_HD bool fly_on(const ScatterScene& scene, Walker& walker, Matter& matter, const Stream& stream, uint64_t history, uint32_t& block) {
-    const BasisFunctions functions = basis_functions(scene.cells, scene.tables, walker.energy);
-    const CellMedium medium = {scene.cells, functions};
-    Passage passage;
-    pass(medium, walker.at, walker.along, 1e30f, passage);
-    const float whole = passage.whole();
-    if (!(whole > 1e-6f)) return false;
-    const PhiloxWords<Word> words = block_of(stream, history, block++);
-    float depth, weight = 1.0f;
-    if (walker.order < FORCED_ORDERS) {
-        const float rate = 1.0f - STRETCH * (walker.along[0] * scene.targets.normal[0] + walker.along[1] * scene.targets.normal[1] + walker.along[2] * scene.targets.normal[2]);
-        const float stays = 1.0f - exp2_of_minus(rate * whole * 1.44269504f), u = uniform(words.a);
-        const float left = 1.0f - u * stays;  // exp(-rate x depth)
-        depth = (0.0f - logarithm(left)) / rate;
-        if (!(depth < whole)) depth = whole * 0.9999999f;
-        weight = stays / (rate * left) * exp2_of_minus(depth * 1.44269504f);
-    } else {
-        depth = exponential(words.a);
+// A history on its way: where its events go and where its random words come from.
+struct HistoryDraws {
+    const SobolPoints& points;
+    const Stream& stream;
+    uint64_t history;
+    uint32_t block;
+};
+
+// The words of the first scattering and of the flight after it, for one of the first places.
+PHYSSIM_HD void first_words(const HistoryDraws& draws, int32_t place, uint32_t (&words)[4]) {
+    const uint64_t batch = draws.history >> 32;
+    const PhiloxWords<Word> shift = block_of(draws.stream, (batch << 32) | 0xffffffffu, static_cast<uint32_t>(place));  // no history has that number
+    constexpr int32_t dimension[4] = {4, 5, 8, 9};  // 6 and 7 are the focal spot's
+    for (int32_t k = 0; k < 4; k++) words[k] = sobol_word(draws.points, dimension[k], static_cast<uint32_t>(draws.history));
+    words[0] ^= shift.a, words[1] ^= shift.b, words[2] ^= shift.c, words[3] ^= shift.d;
+}
+
+// Follows a photon from its first collision to its end and that of its copies. `expected`: worth of the next collision that each keeps.
+PHYSSIM_HD void follow(const ScatterScene& scene, const Walker& first, const uint32_t (&words)[4], float expected, HistoryDraws& draws, int32_t before, Passage& way, EventList& list) {
+    Walker waiting[MOST_WAITING];
+    int32_t stack = 1;
+    waiting[0] = first;
+    while (stack) {
+        Walker walker = waiting[--stack];
+        const bool fresh = walker.order == 0;
+        Matter matter = matter_at(scene.fine, walker.at);
+        if (!scatter_on(scene, walker, matter, draws.stream, draws.history, draws.block, list, fresh ? words : nullptr)) continue;
+        const BasisFunctions functions = basis_functions(scene.cells, scene.tables, walker.energy);
+        pass(CellMedium{scene.cells, functions}, walker.at, walker.along, 1e30f, &scene.importance, way);
+        if (!(way.all_worth() > 0.0f)) continue;
+        const PhiloxWords<Word> chance = block_of(draws.stream, draws.history, draws.block++);
+        const float most = static_cast<float>(MOST_COPIES), wanted = walker.weight * way.all_worth() / expected, ratio = wanted < most ? wanted : most;
+        int32_t copies = static_cast<int32_t>(ratio + uniform(chance.a));  // on average `ratio`
+        if (copies == 0) continue;
+        walker.weight /= ratio;
+        if (copies > MOST_WAITING - stack || list.count - before > MOST_SPLIT_EVENTS) walker.weight *= static_cast<float>(copies), copies = 1;
+        const float u = uniform(fresh ? words[3] : chance.b);
+        for (int32_t n = 0; n < copies; n++) {
+            const Choice there = choose_by_worth(way, (static_cast<float>(n) + u) / static_cast<float>(copies));
+            Walker next = walker;
+            if (!collide_at(scene, next, there.distance, there.weight, matter)) continue;
+            const PhiloxWords<Word> jitter = block_of(draws.stream, draws.history, draws.block++);
+            add_event(list, event_of(scene, next, matter, uniform(jitter.b), uniform(jitter.c)));
+            waiting[stack++] = next;
+        }
+        if (list.overflow) return;
     }
-    if (!(depth < whole)) return false;
-    const Stop way = stop_at(passage, depth);
-    if (!(way.attenuation > 0.0f)) return false;
-    for (int a = 0; a < 3; a++) walker.at[a] += way.distance * walker.along[a];
-    matter = matter_at(scene.fine, walker.at);
-    walker.weight *= weight * matter.density * lookup(scene.tables, matter.material, walker.energy).mass_attenuation_cm2_g / way.attenuation;
-    float source[3], straight[3], squared = 0.0f;
-    for (int a = 0; a < 3; a++) {
-        source[a] = static_cast<float>(scene.source.position[a]), straight[a] = walker.at[a] - source[a];
-        squared += straight[a] * straight[a];
-    }
-    const float distance = sqrtf(squared);
-    for (int a = 0; a < 3; a++) straight[a] /= distance;
-    pass(medium, source, straight, distance, passage);
-    walker.before = passage.whole();
-    return walker.weight > 0.0f;
 }
 
 // Appends the events of point `number` of a batch.
 PHYSSIM_HD void scatter_history(const ScatterScene& scene, const SobolPoints& points, uint32_t number, const Stream& stream, uint32_t batch, EventList& list) {
-    Matter matter;
-    const Walker first = first_collision(scene, points, number, MULTIPLE_DEPTH_BIAS, matter);
-    if (!(first.weight > 0.0f)) return;
-    const uint64_t history = (static_cast<uint64_t>(batch) << 32) | number;
-    Walker waiting[MOST_WAITING];
-    int32_t stack = 0;
-    uint32_t block = 0;
+    HistoryDraws draws = {points, stream, (static_cast<uint64_t>(batch) << 32) | number, 0};
+    const Walker photon = photon_at_source(scene, points, number);
+    const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
+    Passage entry, way;
+    pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, &scene.importance, entry);
+    if (!(entry.all_worth() > 0.0f)) return;
+    const float places = static_cast<float>(FIRST_PLACES), u = static_cast<float>(sobol(points, 2, number));
+    const float expected = scene.importance.expected > 0.0f ? scene.importance.expected : photon.weight * entry.all_worth();
     const int32_t before = list.count;
-    waiting[stack++] = first;
-    while (stack) {
-        Walker walker = waiting[--stack];
-        matter = matter_at(scene.fine, walker.at);
-        while (scatter_on(scene, walker, matter, stream, history, block, list) && fly_on(scene, walker, matter, stream, history, block)) {
-            const float wanted = first.weight * exp2_of_minus(WINDOW * 1.44269504f * (walker.before - first.before)), ratio = walker.weight / wanted;
-            const PhiloxWords<Word> words = block_of(stream, history, block++);
-            if (ratio < LOW_WEIGHT) {
-                if (!(uniform(words.a) < ratio)) break;
-                walker.weight = wanted;
-            }
-            add_event(list, event_of(scene, walker, matter, uniform(words.b), uniform(words.c)));
-            if (ratio > HIGH_WEIGHT && list.count - before < MOST_SPLIT_EVENTS) {
-                int32_t copies = ratio < static_cast<float>(MOST_COPIES) ? static_cast<int32_t>(ratio + 0.5f) : MOST_COPIES;
-                if (copies > MOST_WAITING - stack) copies = MOST_WAITING - stack + 1;
-                walker.weight /= static_cast<float>(copies);
-                for (int32_t n = 1; n < copies; n++) waiting[stack++] = walker;
-            }
-            if (list.overflow) return;
-        }
+    for (int32_t place = 0; place < FIRST_PLACES && !list.overflow; place++) {
+        Walker first = photon;
+        Matter matter;
+        const Choice there = choose_by_worth(entry, (static_cast<float>(place) + u) / places);
+        if (!collide_at(scene, first, there.distance, there.weight / places, matter)) continue;
+        uint32_t words[4];
+        first_words(draws, place, words);
+        follow(scene, first, words, expected, draws, before, way, list);
     }
 }
 

@@ -20,6 +20,15 @@ struct FineVoxels {
     float steps_per_cm;             // of the midpoint rule
 };
 
+// What a collision at a place is worth to the nodes together, up to a factor: physsim/transport/scatter_importance.py. Any positive values
+// leave the mean unchanged. Cells of their own, with a border.
+struct ImportanceMap {
+    const float* value;  // (z + 2, y + 2, x + 2), all positive; null: none
+    int32_t shape[3];    // without the border
+    float cells_per_cm[3];
+    float expected;      // worth of the next collision that photons keep: roulette below, splitting above; 0: that of each history's first one
+};
+
 struct ScatterScene {
     FineVoxels fine;
     BasisVoxels cells;
@@ -27,6 +36,7 @@ struct ScatterScene {
     ScatterSource source;
     NodeTargets targets;
     float cutoff_kev;
+    ImportanceMap importance;
 };
 
 }  // namespace physsim

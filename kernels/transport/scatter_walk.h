@@ -52,6 +52,7 @@ struct CellMedium {
     const float* size_cm() const { return cells.size_cm; }
     const float* per_cm() const { return cells.voxels_per_cm; }
     float steps_per_cm() const { return cells.steps_per_cm; }
+    void fetch(const float (&)[3]) const {}
     float attenuation(const float (&place)[3]) const {
         const int32_t row = cells.shape[0] + 2, layer = row * (cells.shape[1] + 2);  // a step that rounding carries outside meets the border
         const int32_t word = cells.word[static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f)];
@@ -66,13 +67,21 @@ struct FineMedium {
     const float* size_cm() const { return fine.size_cm; }
     const float* per_cm() const { return fine.voxels_per_cm; }
     float steps_per_cm() const { return fine.steps_per_cm; }
-    float attenuation(const float (&place)[3]) const {
+    int64_t voxel(const float (&place)[3]) const {
         int64_t index[3];
         for (int a = 0; a < 3; a++) {
             const int32_t whole = place[a] > 0.0f ? static_cast<int32_t>(place[a]) : 0;
             index[a] = whole < fine.shape[a] ? whole : fine.shape[a] - 1;
         }
-        const Matter matter = matter_of(fine, (index[2] * fine.shape[1] + index[1]) * fine.shape[0] + index[0]);
+        return (index[2] * fine.shape[1] + index[1]) * fine.shape[0] + index[0];
+    }
+    void fetch(const float (&place)[3]) const {
+        const int64_t at = voxel(place);
+        prefetch(static_cast<const char*>(fine.labels) + at * fine.label_bytes);
+        if (fine.density) prefetch(static_cast<const char*>(fine.density) + at * fine.density_bytes);
+    }
+    float attenuation(const float (&place)[3]) const {
+        const Matter matter = matter_of(fine, voxel(place));
         const float* own = fine.coefficient + matter.material * MOST_BASIS;
         const float value = own[0] * functions.f[0] + own[1] * functions.f[1] + own[2] * functions.f[2];
         return value > 0.0f ? value * matter.density : 0.0f;
@@ -80,18 +89,25 @@ struct FineMedium {
 };
 
 constexpr int32_t MOST_STEPS = 2048;  // of a way
+constexpr int32_t FETCH_AHEAD = 24;   // steps between the fetching of a voxel and its reading
 
 // A way from `at` along a unit vector, by the midpoint rule in equal steps as the rays of detection: where it enters, the optical depth
-// passed at the end of each step.
+// passed at the end of each step and, with a map, what collisions up to there are worth.
 struct Passage {
     float enter, length;
     int32_t steps;
-    float passed[MOST_STEPS];
+    float passed[MOST_STEPS], worth[MOST_STEPS];
     float whole() const { return steps ? passed[steps - 1] : 0.0f; }
+    float all_worth() const { return steps ? worth[steps - 1] : 0.0f; }
 };
 
+PHYSSIM_HD float worth_at(const ImportanceMap& map, const float (&place)[3]) {
+    const int32_t row = map.shape[0] + 2, layer = row * (map.shape[1] + 2);
+    return map.value[static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f)];
+}
+
 template <typename Medium>
-PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&along)[3], float reach, Passage& way) {
+PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&along)[3], float reach, const ImportanceMap* map, Passage& way) {
     const float *size = medium.size_cm(), *per_cm = medium.per_cm();
     float enter = 0.0f, leave = reach;
     for (int a = 0; a < 3; a++) {
@@ -113,10 +129,28 @@ PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&a
         move[a] = along[a] * way.length * per_cm[a];
         place[a] = (at[a] + (enter + 0.5f * way.length) * along[a]) * per_cm[a];
     }
+    float ahead[3];
+    for (int a = 0; a < 3; a++) ahead[a] = place[a];
+    for (int32_t n = 0; n < FETCH_AHEAD && n < way.steps; n++) {
+        medium.fetch(ahead);
+        for (int a = 0; a < 3; a++) ahead[a] += move[a];
+    }
+    float scale[3] = {}, left = 1.0f, worth = 0.0f;
+    if (map)
+        for (int a = 0; a < 3; a++) scale[a] = map->cells_per_cm[a] / per_cm[a];
     for (int32_t n = 0; n < way.steps; n++) {
-        sum += medium.attenuation(place) * way.length;
+        const float own = medium.attenuation(place) * way.length;
+        sum += own;
         way.passed[n] = sum;
-        for (int a = 0; a < 3; a++) place[a] += move[a];
+        if (map) {
+            const float there[3] = {place[0] * scale[0], place[1] * scale[1], place[2] * scale[2]};
+            const float next = left / (1.0f + own * (1.0f + own * (0.5f + own * 0.16666667f)));  // about left x exp(-own): any will do
+            worth += (left - next) * worth_at(*map, there);
+            way.worth[n] = worth;
+            left = next;
+        }
+        medium.fetch(ahead);
+        for (int a = 0; a < 3; a++) place[a] += move[a], ahead[a] += move[a];
     }
 }
 
@@ -135,44 +169,69 @@ PHYSSIM_HD Stop stop_at(const Passage& way, float depth) {
     return {way.enter + (static_cast<float>(low) + (share < 1.0f ? share : 1.0f)) * way.length, own / way.length};
 }
 
+// A place drawn by its worth, uniform within a step: cm from the start, and exp(-depth) over the density per cm.
+struct Choice { float distance, weight; };
+
+PHYSSIM_HD Choice choose_by_worth(const Passage& way, float u) {
+    const float wanted = u * way.worth[way.steps - 1];
+    int32_t low = 0, high = way.steps - 1;
+    while (low < high) {
+        const int32_t middle = (low + high) / 2;
+        if (wanted < way.worth[middle]) high = middle;
+        else low = middle + 1;
+    }
+    const float before = low ? way.worth[low - 1] : 0.0f, own = way.worth[low] - before;
+    const float share = own > 0.0f ? (wanted - before) / own : 0.5f, inside = share < 1.0f ? share : 1.0f;
+    const float passed = low ? way.passed[low - 1] : 0.0f, depth = passed + inside * (way.passed[low] - passed);
+    return {way.enter + (static_cast<float>(low) + inside) * way.length,
+            own > 0.0f ? exp2_of_minus(depth * 1.44269504f) * way.length * way.worth[way.steps - 1] / own : 0.0f};
+}
+
 // A photon of a history; `order`: scatterings so far.
 struct Walker {
     float at[3], along[3];
     float energy, weight;
     int32_t order;
-    float before;  // optical depth from the source straight to here, at the energy here
 };
 
-// Point `number` of a scramble as a first collision; weight 0 where nothing is met. The weight is in photons.
-PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t number, float bias, Matter& matter) {
+// Point `number` of a scramble as a photon at the source; its weight is in photons.
+PHYSSIM_HD Walker photon_at_source(const ScatterScene& scene, const SobolPoints& points, uint32_t number) {
     Walker photon = {};
     const Start start = start_of(scene.source, points, number);
-    float position[3];
-    for (int a = 0; a < 3; a++) photon.along[a] = static_cast<float>(start.along[a]), position[a] = static_cast<float>(start.at[a]);
-    photon.energy = start.energy_kev;
-    const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
-    const FineMedium medium = {scene.fine, functions};
-    Passage way;
-    pass(medium, position, photon.along, 1e30f, way);
-    const float whole = way.whole();
-    if (!(whole > 0.0f)) return photon;
-    const float u = static_cast<float>(sobol(points, 2, number));
-    const float depth = u * whole / (1.0f + bias * whole * (1.0f - u));
-    const Stop here = stop_at(way, depth);
-    for (int a = 0; a < 3; a++) photon.at[a] = position[a] + here.distance * photon.along[a];
-    matter = matter_at(scene.fine, photon.at);
-    const float own = matter.density * lookup(scene.tables, matter.material, photon.energy).mass_attenuation_cm2_g;
-    const float stretch = 1.0f + bias * depth;
-    const float depth_weight = whole * stretch * stretch / (1.0f + bias * whole) * exp2_of_minus(depth * 1.44269504f);
-    photon.weight = depth_weight * static_cast<float>(start.weight) * (here.attenuation > 0.0f ? own / here.attenuation : 0.0f);
-    photon.before = depth;
+    for (int a = 0; a < 3; a++) photon.along[a] = static_cast<float>(start.along[a]), photon.at[a] = static_cast<float>(start.at[a]);
+    photon.energy = start.energy_kev, photon.weight = static_cast<float>(start.weight);
     return photon;
 }
 
-// Optical depths of an energy along the rays through the middles of cells x cells parts of the field.
-PHYSSIM_HD void field_depths(const ScatterScene& scene, float energy_kev, int32_t cells, int32_t row, float* depth) {
+// Goes on to a place where the density per cm is 1 / `thinner`, and collides there; false: nothing is there.
+PHYSSIM_HD bool collide_at(const ScatterScene& scene, Walker& photon, float distance, float thinner, Matter& matter) {
+    for (int a = 0; a < 3; a++) photon.at[a] += distance * photon.along[a];
+    matter = matter_at(scene.fine, photon.at);
+    photon.weight *= thinner * matter.density * lookup(scene.tables, matter.material, photon.energy).mass_attenuation_cm2_g;
+    return photon.weight > 0.0f;
+}
+
+// A photon's first collision, its depth spread towards the far side; weight 0 where nothing is met. The weight is in photons.
+PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t number, float bias, Matter& matter) {
+    Walker photon = photon_at_source(scene, points, number);
+    const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
+    Passage way;
+    pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, nullptr, way);
+    const float whole = way.whole();
+    if (!(whole > 0.0f)) return {};
+    const float u = static_cast<float>(sobol(points, 2, number)), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
+    const Stop here = stop_at(way, depth);
+    const float stretch = 1.0f + bias * depth, density = (1.0f + bias * whole) / (whole * stretch * stretch);
+    collide_at(scene, photon, here.distance, here.attenuation > 0.0f ? exp2_of_minus(depth * 1.44269504f) / (density * here.attenuation) : 0.0f, matter);
+    return photon;
+}
+
+// Along the rays through the middles of cells x cells parts of the field: optical depths of an energy; with a map, what first collisions
+// are worth.
+PHYSSIM_HD void field_rays(const ScatterScene& scene, float energy_kev, int32_t cells, int32_t row, float* out) {
     const ScatterSource& source = scene.source;
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, energy_kev);
+    const ImportanceMap* map = scene.importance.value ? &scene.importance : nullptr;
     const double y = source.low[1] + (row + 0.5) / cells * (source.high[1] - source.low[1]);
     Passage way;
     for (int32_t n = 0; n < cells; n++) {
@@ -182,8 +241,8 @@ PHYSSIM_HD void field_depths(const ScatterScene& scene, float energy_kev, int32_
             position[a] = static_cast<float>(source.position[a]);
             along[a] = static_cast<float>((x * source.across[a] + y * source.along[a] + source.forward[a]) / length);
         }
-        pass(CellMedium{scene.cells, functions}, position, along, 1e30f, way);
-        depth[n] = way.whole();
+        pass(CellMedium{scene.cells, functions}, position, along, 1e30f, map, way);
+        out[n] = map ? way.all_worth() : way.whole();
     }
 }
 

@@ -2,7 +2,7 @@
 // independent estimates whose spread is the standard error.
 //
 // Scramble: a random lower triangular matrix over the bits and a digital shift; the variance of a mean is that of Owen's nested scramble.
-// Source of the direction numbers: S. Joe, F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008) 2635 (table new-joe-kuo-6.21201, first eight dimensions).
+// Source of the direction numbers: S. Joe, F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008) 2635 (table new-joe-kuo-6.21201, first ten dimensions).
 // Reference: J. Matousek, J. Complexity 14 (1998) 527; A. B. Owen, ACM Trans. Model. Comput. Simul. 13 (2003) 363.
 #pragma once
 #include "core/philox.h"
@@ -10,7 +10,7 @@
 
 namespace physsim {
 
-constexpr int32_t SOBOL_DIMENSIONS = 8, SOBOL_BITS = 32;
+constexpr int32_t SOBOL_DIMENSIONS = 10, SOBOL_BITS = 32;
 
 // Columns of the generating matrices, most significant bit first, after the scramble; shift[d] is added without carry.
 struct SobolPoints {
@@ -24,14 +24,16 @@ namespace PHYSSIM_ISA {
 struct SobolSeed { int32_t degree; uint32_t inner, first[5]; };
 
 PHYSSIM_HD SobolSeed sobol_seed(int32_t dimension) {
-    switch (dimension) {  // Joe and Kuo 2008, dimensions 2 to 8
+    switch (dimension) {  // Joe and Kuo 2008, dimensions 2 to 10
         case 1: return {1, 0, {1, 0, 0, 0, 0}};
         case 2: return {2, 1, {1, 3, 0, 0, 0}};
         case 3: return {3, 1, {1, 3, 1, 0, 0}};
         case 4: return {3, 2, {1, 1, 1, 0, 0}};
         case 5: return {4, 1, {1, 1, 3, 3, 0}};
         case 6: return {4, 4, {1, 3, 5, 13, 0}};
-        default: return {5, 2, {1, 1, 5, 5, 17}};
+        case 7: return {5, 2, {1, 1, 5, 5, 17}};
+        case 8: return {5, 4, {1, 1, 5, 5, 5}};
+        default: return {5, 7, {1, 1, 7, 11, 19}};
     }
 }
 
@@ -77,12 +79,17 @@ PHYSSIM_HD SobolPoints sobol_points(unsigned long long seed, Word stream, uint32
     return points;
 }
 
-// Coordinate of point `number` in (0, 1).
-PHYSSIM_HD double sobol(const SobolPoints& points, int32_t dimension, uint32_t number) {
+// Coordinate of point `number` as 32 bits.
+PHYSSIM_HD uint32_t sobol_word(const SobolPoints& points, int32_t dimension, uint32_t number) {
     uint32_t x = points.shift[dimension];
     for (int32_t k = 0; number; k++, number >>= 1)
         if (number & 1u) x ^= points.direction[dimension][k];
-    return (static_cast<double>(x) + 0.5) * 0x1p-32;
+    return x;
+}
+
+// In (0, 1).
+PHYSSIM_HD double sobol(const SobolPoints& points, int32_t dimension, uint32_t number) {
+    return (static_cast<double>(sobol_word(points, dimension, number)) + 0.5) * 0x1p-32;
 }
 
 }  // namespace PHYSSIM_ISA

@@ -24,8 +24,9 @@ class NodeSpline:
     """Tensor product of two cubic splines.
 
     `node_column`, `node_row`: places of the nodes along a row and a column of pixels, in pixels from the detector's
-    centre. `columns` (pixels, nodes), `rows`: what each node adds to a place. `check`: (checks, nodes) the same for
-    the places `check_place` (checks, 2: column, row), at which the estimate is compared with its own direct value.
+    centre. `columns` (pixels x split, nodes), `rows`: what each node adds to a place; a pixel is the mean of `split` x
+    `split` places in it. `check`: (checks, nodes) the same for the places `check_place` (checks, 2: column, row), at
+    which the estimate is compared with its own direct value.
     """
 
     node_column: Floats
@@ -34,6 +35,7 @@ class NodeSpline:
     rows: Floats
     check_place: Floats
     check: Floats
+    split: int = 1
 
     @property
     def nodes(self) -> int:
@@ -49,20 +51,33 @@ class NodeSpline:
         """(rows, columns) image and (checks,) interpolated values of node values (nodes,)."""
         positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
         known = log(positive).reshape(len(self.node_row), len(self.node_column))
-        return exp(_through(self.rows, known, self.columns)), exp(_sum(self.check.T * known.ravel()[:, None]))
+        return self._pixels(self._places(known)), exp(_sum(self.check.T * known.ravel()[:, None]))
 
     def deviations(self, values: Floats, apart: Floats) -> tuple[Floats, Floats]:
         """Small changes `apart` (n, nodes) of the nodes: those of image (n, rows, columns) and checks (n, checks)."""
-        image, checks = self.image(values)
-        relative = apart / np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
-        shape = (len(self.node_row), len(self.node_column))
-        images = np.stack([image * _through(self.rows, one.reshape(shape), self.columns) for one in relative])
+        positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
+        relative, shape = apart / positive, (len(self.node_row), len(self.node_column))
+        places, checks = self._places(log(positive).reshape(shape)), self.image(values)[1]
+        images = np.stack(
+            [self._pixels(places * _through(self.rows, one.reshape(shape), self.columns)) for one in relative]
+        )
         return images, np.stack([checks * _sum(self.check.T * one[:, None]) for one in relative])
+
+    def _places(self, known: Floats) -> Floats:
+        return exp(_through(self.rows, known, self.columns))
+
+    def _pixels(self, places: Floats) -> Floats:
+        """Means over the places in each pixel."""
+        total = sum(places[j :: self.split, i :: self.split] for j in range(self.split) for i in range(self.split))
+        return np.asarray(total) / (self.split * self.split)
 
 
 @lru_cache(maxsize=16)
-def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
-    """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them."""
+def node_spline(columns: int, rows: int, across: int, along: int, split: int = 1) -> NodeSpline:
+    """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them.
+
+    `split`: 1 takes a pixel for its centre, 2 for its mean by Gauss's rule of two points along each axis.
+    """
     node_column, node_row = _even(columns, across), _even(rows, along)
     gap_column, gap_row = node_column[1] - node_column[0], node_row[1] - node_row[0]
     spread = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1))  # cells: corners, then edges
@@ -77,8 +92,9 @@ def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
     )
     at_column, at_row = spline_weights(node_column, place[:, 0]), spline_weights(node_row, place[:, 1])
     check = (at_row[:, :, None] * at_column[:, None, :]).reshape(len(place), -1)
-    pixel_column = np.arange(columns, dtype=np.float64) - 0.5 * (columns - 1)
-    pixel_row = np.arange(rows, dtype=np.float64) - 0.5 * (rows - 1)
+    within = np.zeros(1) if split == 1 else np.array([-1.0, 1.0]) / np.sqrt(12.0)
+    pixel_column = (np.arange(columns)[:, None] - 0.5 * (columns - 1) + within).ravel()
+    pixel_row = (np.arange(rows)[:, None] - 0.5 * (rows - 1) + within).ravel()
     return NodeSpline(
         node_column,
         node_row,
@@ -86,6 +102,7 @@ def node_spline(columns: int, rows: int, across: int, along: int) -> NodeSpline:
         spline_weights(node_row, pixel_row),
         place,
         check,
+        split,
     )
 
 

@@ -28,7 +28,7 @@ from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
 from physsim.transport.scatter_sums import BATCHES, NODE_LEVELS, REPLICATES, MultipleSums, SingleSums, ViewJob
 
 CELL_MM = 8.0
-_MOST_STEPS = 40  # looks: 2^20 times the first
+_MOST_STEPS = 160  # looks: 2^20 times the first of each
 
 
 def scatter_image(

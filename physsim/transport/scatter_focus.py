@@ -18,29 +18,32 @@ from physsim.transport.scatter_source import brightness, mean_kev
 
 Floats = NDArray[np.float64]
 
-CELLS = 64  # across and along the field
+FIELD_CELLS = 64  # across and along the field
 STEEPNESS = 1.0  # s of T (1 + s T / 4)^-4, all but T exp(-s T), with the same bits on every CPU
 LEAST = 0.05  # of the mean
 
 
 def focused(scene: ScatterScene, source: dict[str, Any], threads: int) -> dict[str, Any]:
     """The fields of a source with shares of points by cells of its field: kernels/transport/scatter_source.h."""
-    depth = np.asarray(scene.view(source, 0.0).depths(mean_kev(source), CELLS, threads, instruction_set()), np.float64)
+    view = scene.view(source, 0.0)
+    depth = np.asarray(view.field_rays(mean_kev(source), FIELD_CELLS, threads, instruction_set()), np.float64)
     falling = 1.0 + 0.25 * STEEPNESS * depth
-    return _shared(source, blurred(brightness(source, CELLS) * depth / (falling * falling * falling * falling)))
+    worth = brightness(source, FIELD_CELLS) * depth / (falling * falling * falling * falling)
+    return shared_by(source, blurred(worth), LEAST)
 
 
 def lit(source: dict[str, Any]) -> dict[str, Any]:
     """The fields of a source with points as dense as its photons; all the same where they are uniform."""
-    return source if source["cumulative"].shape[:2] == (1, 1) else _shared(source, brightness(source, CELLS))
+    uniform = source["cumulative"].shape[:2] == (1, 1)
+    return source if uniform else shared_by(source, brightness(source, FIELD_CELLS), LEAST)
 
 
-def _shared(source: dict[str, Any], worth: Floats) -> dict[str, Any]:
+def shared_by(source: dict[str, Any], worth: Floats, least: float) -> dict[str, Any]:
+    """The fields of a source with points by the worth of (n, n) cells of its field, `least` of the mean added."""
     total = float(np.cumsum(worth.ravel())[-1])
     if not total > 0.0:
         return source
-    worth = worth + LEAST * total / worth.size
-    by_cell = np.cumsum(worth, axis=1)
+    by_cell = np.cumsum(worth + least * total / worth.size, axis=1)
     by_row = np.cumsum(by_cell[:, -1])
     return {
         **source,

@@ -14,8 +14,9 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.transport.montecarlo_result import variance_of_variance
 from physsim.transport.node_spline import NodeSpline, node_spline
-from physsim.transport.scatter_focus import focused, lit
+from physsim.transport.scatter_focus import focused
 from physsim.transport.scatter_image import MultipleScatter
+from physsim.transport.scatter_importance import guided
 from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 REPLICATES = 8  # of the Sobol points
 BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
 NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
+FINE_PIXELS = 4  # a node: wider ones are not what their middles are, by 1 % in 6 x 5 of SLAB60
 NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
@@ -43,13 +45,14 @@ class ViewJob:
     cell: float  # of a place of single scatter, in pixels
 
     def __post_init__(self) -> None:
-        view = self.scene.view(lit(self.source), self.run.cutoff_kev)
-        focus = self.scene.view(focused(self.scene, self.source, self.threads), self.run.cutoff_kev)
+        cutoff = self.run.cutoff_kev
+        focus = self.scene.view(focused(self.scene, self.source, self.threads), cutoff)
+        view = guided(self.scene, self.geometry, self.source, self.targets, cutoff, self.threads)
         object.__setattr__(self, "view", view)
         object.__setattr__(self, "focus", focus)
         object.__setattr__(self, "isa", instruction_set())
 
-    view: Any = None  # for multiple scatter: rare great weights off the focus would make its error heavy-tailed
+    view: Any = None  # for multiple scatter
     focus: Any = None  # for single scatter
     isa: str = ""
 
@@ -111,7 +114,9 @@ class MultipleSums:
     def __init__(self, job: ViewJob, nodes: tuple[int, int]) -> None:
         self._job, self._shape, self.histories, self.events = job, nodes, 0, 0
         geometry = job.geometry
-        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes)
+        coarse = geometry.columns < FINE_PIXELS * nodes[0] or geometry.rows < FINE_PIXELS * nodes[1]
+        split = 2 if coarse and job.cell == 1.0 else 1  # a scan's places are places
+        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes, split)
         column, row = self.spline.targets()
         fill = np.minimum(np.arange(_padded(len(column))), len(column) - 1)
         self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
@@ -198,12 +203,12 @@ def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
 
 
 def next_count(count: int, first: int) -> int:
-    """The next of first x (1, 1.5, 2, 3, 4, 6, ...)."""
+    """The next of first x (1, 1.25, 1.5, 1.75, 2, 2.5, 3, ...): a look costs less than what is made past an aim."""
     step = first
     while True:
-        for value in (step, step + step // 2):
-            if value > count:
-                return value
+        for quarters in range(4, 8):
+            if quarters * step // 4 > count:
+                return quarters * step // 4
         step *= 2
 
 
