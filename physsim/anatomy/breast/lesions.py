@@ -41,7 +41,8 @@ class BreastMass(Spec):
     Neglects: oedema, skin thickening; the pull is cut at the skin.
 
     >>> import physsim as ps
-    >>> phantom = ps.BreastMass(seed=4, radius_mm=4.0).inserted(ps.breast("B", spacing_mm=1.0))
+    >>> phantom = ps.BreastMass(seed=4, radius_mm=4.0).inserted(
+    ...     ps.breast("D", spacing_mm=1.0, length_mm=50, half_width_mm=50))
     >>> 7.0 < phantom.truth.lesion("mass").diameter_mm < 10.0
     True
     """

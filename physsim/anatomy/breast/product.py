@@ -50,9 +50,9 @@ def breast(density: str | Breast = "B", view: str = "CC", side: str = "L", *, sp
         G. R. Hammerstein et al., Radiology 130 (1979) 485 (tissues).
 
     >>> import physsim as ps
-    >>> fatty = ps.breast("A", spacing_mm=1.0)
-    >>> round(fatty.truth.organ("nipple").volume_mm3 / 1000, 1)
-    0.5
+    >>> small = ps.breast("D", spacing_mm=1.0, length_mm=40, half_width_mm=40)
+    >>> small.labels.shape, len(small.materials)
+    ((35, 82, 48), 61)
     """
     checked_spacing(spacing_mm)
     if isinstance(density, Breast):
