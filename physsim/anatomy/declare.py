@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from physsim.anatomy.place import placed
 from physsim.errors import FileFormatError, InvalidInput, did_you_mean, message
 from physsim.spec.base import Spec
 
@@ -351,7 +352,7 @@ def read_declared(path: Path) -> Declared:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(message(str(path), str(error), "Mend the TOML text.")) from None
-    own = declared_from(fields, path.name)
+    own = declared_from(placed(fields, path.name), path.name)
     whole = Declared(title=own.title, source=own.source, background=own.background)
     for name in own.include:
         whole = whole.merged(read_declared(path.parent / name))
