@@ -106,3 +106,16 @@ def test_eyes_lie_in_their_orbits(head, side):
     """A globe has 6.5 to 8 ml; nothing of the eye is bone."""
     assert 6.5 <= volume_ml(head, f"{side} sclera", f"{side} vitreous", f"{side} lens") <= 8.0
     assert volume_ml(head, f"{side} maxillary sinus") == pytest.approx(15, abs=5)
+
+
+@pytest.mark.parametrize("z", [515.0, 545.0, 575.0])
+def test_the_neck_joins_the_trunk_without_a_skin_inside(z):
+    """Across the neck of head and trunk together there is skin in the outer 8 mm of each side alone."""
+    whole = Body.load("adult_head_trunk")
+    grid = Grid(shape=(1, 1, 240), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(-119.5, 5.0, z))
+    line = voxelise_body(whole, grid=grid, vanishing="keep")
+    body = np.flatnonzero(line.labels[0, 0] > 0)
+    skins = [number for number, name in enumerate(line.truth.names()) if name.startswith("skin")]
+    skin = np.flatnonzero(np.isin(line.truth.organ_labels[0, 0], skins))
+    assert len(skin) >= 2
+    assert np.minimum(skin - body[0], body[-1] - skin).max() <= 8
