@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
-    from physsim.anatomy.breast import Breast as Breast
-    from physsim.anatomy.breast import BreastMass as BreastMass
-    from physsim.anatomy.breast import CalcificationCluster as CalcificationCluster
-    from physsim.anatomy.breast import breast as breast
-    from physsim.anatomy.breast import mammography_geometry as mammography_geometry
-    from physsim.anatomy.lesion import Lesion as Lesion
-    from physsim.anatomy.patient import Patient as Patient
-    from physsim.anatomy.population import Population as Population
+    from physsim.body.breast import Breast as Breast
+    from physsim.body.breast import BreastMass as BreastMass
+    from physsim.body.breast import CalcificationCluster as CalcificationCluster
+    from physsim.body.breast import breast as breast
+    from physsim.body.breast import mammography_geometry as mammography_geometry
+    from physsim.body.lesion import Lesion as Lesion
+    from physsim.body.patient import Patient as Patient
+    from physsim.body.population import Population as Population
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.simulate import simulate as simulate
@@ -77,11 +77,11 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
-    "Breast": "physsim.anatomy.breast",
-    "BreastMass": "physsim.anatomy.breast",
-    "CalcificationCluster": "physsim.anatomy.breast",
-    "breast": "physsim.anatomy.breast",
-    "mammography_geometry": "physsim.anatomy.breast",
+    "Breast": "physsim.body.breast",
+    "BreastMass": "physsim.body.breast",
+    "CalcificationCluster": "physsim.body.breast",
+    "breast": "physsim.body.breast",
+    "mammography_geometry": "physsim.body.breast",
     "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
     "Filter": "physsim.spec.spectrum",
@@ -102,9 +102,9 @@ _PUBLIC = {
     "project_materials": "physsim.transport.spectral",
     "phantom_from_ct": "physsim.phantom.mapping",
     "phantom_from_labels": "physsim.phantom.mapping",
-    "Lesion": "physsim.anatomy.lesion",
-    "Patient": "physsim.anatomy.patient",
-    "Population": "physsim.anatomy.population",
+    "Lesion": "physsim.body.lesion",
+    "Patient": "physsim.body.patient",
+    "Population": "physsim.body.population",
     "Mesh": "physsim.phantom.mesh",
     "MeshPart": "physsim.phantom.mesh",
     "mesh_coverage": "physsim.phantom.mesh",

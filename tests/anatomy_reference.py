@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from physsim.anatomy import shapes
-from physsim.anatomy.noise import octaves
+from physsim.body import shapes
+from physsim.body.noise import octaves
 from physsim.phantom.curves import monotone_cubic
 
 FAR = 1e6

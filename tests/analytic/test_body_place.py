@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from physsim.anatomy.body import Body
-from physsim.anatomy.place import placed
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body.body import Body
+from physsim.body.place import placed
+from physsim.body.voxelise import voxelise_body
 from physsim.errors import InvalidInput
 from physsim.spec.grid import Grid
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from physsim.anatomy.body import Body
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body.body import Body
+from physsim.body.voxelise import voxelise_body
 from physsim.spec.grid import Grid
 
 

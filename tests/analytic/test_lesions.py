@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.anatomy.lesion import Lesion, LesionPart, lesion_type, lesion_types
+from physsim.body.lesion import Lesion, LesionPart, lesion_type, lesion_types
 from physsim.errors import InvalidInput
 from physsim.phantom.scene import Scene
 from physsim.phantom.shapes import Box, Sphere

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import physsim as ps
-from physsim.anatomy.devices import device, device_names, wire
+from physsim.body.devices import device, device_names, wire
 from physsim.errors import FileFormatError, InvalidInput, OutputError
 from physsim.phantom.mesh import Mesh, MeshPart, mesh_coverage, surface
 from physsim.phantom.mesh_shapes import ball, revolved, swept

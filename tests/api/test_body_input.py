@@ -2,8 +2,8 @@
 
 import pytest
 
-from physsim.anatomy.body import Body
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body.body import Body
+from physsim.body.voxelise import voxelise_body
 from physsim.errors import InvalidInput
 
 BALL = {"ellipsoid": {"centre": [0, 0, 0], "semi": [9, 9, 9]}}

@@ -9,7 +9,7 @@ import physsim
 
 ROOT = Path(physsim.__file__).parent
 LAYERS = ["units", "portable", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom",
-          "anatomy", "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "_benchmarks", "cli"]
+          "body", "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "_benchmarks", "cli"]
 FREE = {"units", "portable", "randomness", "errors", "resources", "_version"}  # all may import them; they each other
 
 

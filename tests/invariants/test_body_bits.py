@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from physsim.anatomy import voxelise
-from physsim.anatomy.body import Body
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body import voxelise
+from physsim.body.body import Body
+from physsim.body.voxelise import voxelise_body
 
 TEXT = """{
     "numbers": {"r": 14},
@@ -62,8 +62,8 @@ def test_threads_change_no_bit(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="instruction sets are named for x86-64 Linux")
 def test_equal_bits_for_the_plainest_and_the_native_processor(tmp_path):
     program = f"DECLARED = {TEXT}\n" + (
-        "from physsim.anatomy.body import Body\n"
-        "from physsim.anatomy.voxelise import voxelise_body\n"
+        "from physsim.body.body import Body\n"
+        "from physsim.body.voxelise import voxelise_body\n"
         "import hashlib\n"
         "p = voxelise_body(Body.of(DECLARED, seed=4), 1.3)\n"
         "d = hashlib.sha256(p.labels.tobytes() + p.density.tobytes() + p.truth.organ_labels.tobytes())\n"

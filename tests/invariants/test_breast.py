@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.anatomy.breast import breast_slabs, calibrated
-from physsim.anatomy.breast.kernel import LABELS, ORGANS, level_of
+from physsim.body.breast import breast_slabs, calibrated
+from physsim.body.breast.kernel import LABELS, ORGANS, level_of
 from physsim.physics.attenuation import linear_attenuation_per_mm
 
 PROGRAM = """

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.anatomy.body_size import distribution, height_and_weight, weight_given_height, z_scores
-from physsim.anatomy.patient import Patient, anatomy, reference_patient
-from physsim.anatomy.reference_masses import (
+from physsim.body.body_size import distribution, height_and_weight, weight_given_height, z_scores
+from physsim.body.patient import Patient, anatomy, reference_patient
+from physsim.body.reference_masses import (
     REFERENCE_AGES_YEARS,
     body_fat_percent,
     organ_names,

@@ -6,8 +6,8 @@ from anatomy_reference import Reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from physsim.anatomy.body import Body
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body.body import Body
+from physsim.body.voxelise import voxelise_body
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.spec.grid import Grid
 from physsim.spec.material import material

@@ -5,10 +5,10 @@ import pytest
 from scipy import ndimage
 
 import physsim as ps
-from physsim.anatomy.breast.build import BreastModel, Lattice, Painter, fat_fraction
-from physsim.anatomy.breast.coarse import depth_at
-from physsim.anatomy.breast.kernel import ORGANS
-from physsim.anatomy.breast.materials import breast_materials
+from physsim.body.breast.build import BreastModel, Lattice, Painter, fat_fraction
+from physsim.body.breast.coarse import depth_at
+from physsim.body.breast.kernel import ORGANS
+from physsim.body.breast.materials import breast_materials
 from physsim.evaluate.power_law import power_law_exponent
 from physsim.imaging.mammogram import mammogram_levels
 from physsim.physics.attenuation import linear_attenuation_per_mm, mass_attenuation_cm2_g

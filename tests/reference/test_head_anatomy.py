@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from physsim.anatomy.body import Body
-from physsim.anatomy.voxelise import voxelise_body
+from physsim.body.body import Body
+from physsim.body.voxelise import voxelise_body
 from physsim.spec.grid import Grid
 
 PLACE = np.array([0.0, -7.0, 625.0])  # of the head's frame: midway between the porions, Frankfurt plane

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.anatomy.patient import anatomy
-from physsim.anatomy.population import Choice, Population, Quantiles, Stratum, Uniform
+from physsim.body.patient import anatomy
+from physsim.body.population import Choice, Population, Quantiles, Stratum, Uniform
 
 PATIENTS = 1500
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pydantic
 
-from physsim.anatomy.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height, z_scores
-from physsim.anatomy.reference_masses import organ_names, reference_size, target_mass_g
+from physsim.body.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height, z_scores
+from physsim.body.reference_masses import organ_names, reference_size, target_mass_g
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream
 from physsim.resources import phantoms_path
@@ -146,7 +146,7 @@ def anatomy(
 
 def reference_patient(sex: Sex, age_years: float, **others: Any) -> Patient:
     """The ICRP 89 reference body of 0, 1, 5, 10, 15 or 35 years."""
-    from physsim.anatomy.reference_masses import reference_masses
+    from physsim.body.reference_masses import reference_masses
 
     reference_masses(sex, age_years)  # refuses other ages
     height_cm, weight_kg = reference_size(sex, age_years)

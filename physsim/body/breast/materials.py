@@ -16,7 +16,7 @@ def breast_materials() -> tuple[Material, ...]:
 
     32 steps of gland, 8 of skin and muscle, 4 of blood.
     """
-    from physsim.anatomy.breast import kernel
+    from physsim.body.breast import kernel
 
     made = [material(AIR)]
     made += [_mixture(GLAND, FAT, k, kernel.GLAND_LEVELS) for k in range(kernel.GLAND_LEVELS + 1)]

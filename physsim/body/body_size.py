@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from physsim.anatomy.tables import reference_rows
+from physsim.body.tables import reference_rows
 from physsim.errors import InvalidInput, message
 
 Sex = Literal["F", "M"]

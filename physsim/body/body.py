@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physsim.anatomy.declare import Declared, Field, Solid, Structure, declared_from, read_declared
-from physsim.anatomy.expression import Names, Table, checked_table, number
+from physsim.body.declare import Declared, Field, Solid, Structure, declared_from, read_declared
+from physsim.body.expression import Names, Table, checked_table, number
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import checked_seed
 from physsim.resources import phantoms_path
 from physsim.spec.material import Material, material
 
 if TYPE_CHECKING:
-    from physsim.anatomy.program import Program
+    from physsim.body.program import Program
 
 SIDES = ("left", "right")
 
@@ -28,7 +28,7 @@ class Body:
 
     `mirrored`: names of fields and structures that are declared on the left and stand on the right.
 
-    >>> from physsim.anatomy.body import Body
+    >>> from physsim.body.body import Body
     >>> Body.of({"structure": [{"name": "ball", "order": 1, "material": "water",
     ...     "parts": [{"ellipsoid": {"centre": [0, 0, 0], "semi": [9, 9, 9]}}]}]}).organs
     ('background', 'ball')
@@ -52,7 +52,7 @@ class Body:
         where: str = "body",
     ) -> Body:
         """A body from declarations; `numbers` replace those of the same names. Errors name what is wrong."""
-        from physsim.anatomy.makers import made
+        from physsim.body.makers import made
 
         if isinstance(declared, dict):
             declared = declared_from(declared, where)
@@ -137,7 +137,7 @@ class Body:
     @cached_property
     def program(self) -> Program:
         """The body compiled, made once."""
-        from physsim.anatomy.program import compiled
+        from physsim.body.program import compiled
 
         return compiled(self)
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.arrays import FAR_MM, as_float32
-from physsim.anatomy.body import Body
-from physsim.anatomy.program import Program
+from physsim.body.arrays import FAR_MM, as_float32
+from physsim.body.body import Body
+from physsim.body.program import Program
 from physsim.errors import InvalidInput, message
 from physsim.phantom.compiled import in_threads
 from physsim.phantom.phantom import Phantom
@@ -52,7 +52,7 @@ def voxelise_body(
 
     Neglects: a voxel holds one composition; coverage is by the distance of its centre, corrected for curvature.
 
-    >>> from physsim.anatomy.body import Body
+    >>> from physsim.body.body import Body
     >>> ball = Body.of({"structure": [{"name": "ball", "order": 1, "material": "water",
     ...     "parts": [{"ellipsoid": {"centre": [0, 0, 0], "semi": [20, 20, 20]}}]}]})
     >>> round(voxelise_body(ball, 2.0).truth.organ("ball").mass_g, 1)
@@ -90,7 +90,7 @@ def paint(
     organs: npt.NDArray[Any],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
-    from physsim.anatomy import paint_kernels
+    from physsim.body import paint_kernels
 
     affine = grid.world_from_voxel
     if canonical_from_world is not None:
@@ -147,7 +147,7 @@ def _binned(
     program: Program, grid: Grid, affine: npt.NDArray[np.float64], voxel: float
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Of each brick the segments of branches that come near it: first (bricks + 1,), members."""
-    from physsim.anatomy import paint_kernels as kernels
+    from physsim.body import paint_kernels as kernels
 
     nz, ny, nx = grid.shape
     bricks = (-(-nx // kernels.BRICK_X), -(-ny // kernels.BRICK_Y), -(-nz // kernels.BRICK_Z))
@@ -190,7 +190,7 @@ def _truth(
     volumes: npt.NDArray[np.int64],
     masses: npt.NDArray[np.int64],
 ) -> Truth:
-    from physsim.anatomy.paint_kernels import FIXED
+    from physsim.body.paint_kernels import FIXED
 
     unit = grid.voxel_volume_mm3 / FIXED
     own = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.breast.build import (
+from physsim.body.breast.build import (
     BLUR_MM,
     BreastModel,
     Lattice,
@@ -17,8 +17,8 @@ from physsim.anatomy.breast.build import (
     checked_spacing,
     samples_per_voxel,
 )
-from physsim.anatomy.breast.materials import breast_materials
-from physsim.anatomy.breast.spec import Breast
+from physsim.body.breast.materials import breast_materials
+from physsim.body.breast.spec import Breast
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import OrganTruth, Truth
@@ -98,7 +98,7 @@ def _painter(drawn: Breast, spacing_mm: float) -> tuple[Painter, Grid]:
 
 def organ_table(volumes: npt.NDArray[Any]) -> tuple[OrganTruth, ...]:
     """Rows of truth from volumes (organs, parts) in mm3; the background's are 0."""
-    from physsim.anatomy.breast import kernel, materials
+    from physsim.body.breast import kernel, materials
 
     names = (materials.FAT, materials.GLAND, materials.SKIN, materials.MUSCLE, materials.BLOOD)
     own = np.array([material(name).density_g_cm3 for name in names])

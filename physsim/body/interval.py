@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from physsim.anatomy.expression import Node
+from physsim.body.expression import Node
 
 Interval = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.lesion import Lesion
+from physsim.body.lesion import Lesion
 from physsim.errors import InvalidInput, message
 from physsim.phantom.insert import inserted
 from physsim.phantom.overlay import box_corners

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.breast.spec import Breast
-from physsim.anatomy.breast.trigonometry import cosine_and_sine
+from physsim.body.breast.spec import Breast
+from physsim.body.breast.trigonometry import cosine_and_sine
 from physsim.phantom.compiled import in_threads
 from physsim.phantom.curves import spline_through
 from physsim.portable import exp, log

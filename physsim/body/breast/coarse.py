@@ -17,10 +17,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.breast import noise
-from physsim.anatomy.breast.outline import DEPTH_STEP_MM, Outline
-from physsim.anatomy.breast.spec import Breast
-from physsim.anatomy.breast.trigonometry import polar_angle
+from physsim.body.breast import noise
+from physsim.body.breast.outline import DEPTH_STEP_MM, Outline
+from physsim.body.breast.spec import Breast
+from physsim.body.breast.trigonometry import polar_angle
 from physsim.portable import exp, log
 
 Floats = npt.NDArray[np.float64]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.arrays import Tables, Work, as_float32, working_memory
-from physsim.anatomy.body import Body
-from physsim.anatomy.declare import Structure
+from physsim.body.arrays import Tables, Work, as_float32, working_memory
+from physsim.body.body import Body
+from physsim.body.declare import Structure
 
 Array = npt.NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class Program:
 
     def distance(self, points_mm: npt.ArrayLike, field: int | None = None, structure: int | None = None) -> Array:
         """(n,) signed distance (mm) of a field or structure, by its number, at points (n, 3) of the canonical frame."""
-        from physsim.anatomy.paint_kernels import evaluate
+        from physsim.body.paint_kernels import evaluate
 
         points = as_float32(np.atleast_2d(np.asarray(points_mm, float)))
         values = np.zeros(len(points), np.float32)
@@ -58,6 +58,6 @@ class Program:
 
 def compiled(body: Body) -> Program:
     """Compile a body. Raises InvalidInput, with file, kind and name, for what cannot be."""
-    from physsim.anatomy.compile import compile_body
+    from physsim.body.compile import compile_body
 
     return compile_body(body)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.arrays import FAR_MM, Tables, as_float32, as_int32
-from physsim.anatomy.body import Body
-from physsim.anatomy.compile import STEEPEST_WARP, Box, CompiledSolid, Compiler, LayerTable
-from physsim.anatomy.declare import Solid, Structure
-from physsim.anatomy.expression import parse
-from physsim.anatomy.program import Program
+from physsim.body.arrays import FAR_MM, Tables, as_float32, as_int32
+from physsim.body.body import Body
+from physsim.body.compile import STEEPEST_WARP, Box, CompiledSolid, Compiler, LayerTable
+from physsim.body.declare import Solid, Structure
+from physsim.body.expression import parse
+from physsim.body.program import Program
 from physsim.errors import InvalidInput, message
 
 Array = npt.NDArray[np.float64]
@@ -81,7 +81,7 @@ def assembled(c: Compiler, structures: list[Structure], solids: list[CompiledSol
 
 def _place_tables(code: list[list[int]], begins: dict[str, int]) -> None:
     """Where in the data the rows of each tube, loft and sheet begin."""
-    from physsim.anatomy import paint_kernels
+    from physsim.body import paint_kernels
 
     table_of = {getattr(paint_kernels, op): name for op, name in _TABLE_OF.items()}
     for row in code:
@@ -137,7 +137,7 @@ def _tabulate(
     body: Body, number: int, entry: list[tuple[int, int]], lattice: Any, first: int, program: Program
 ) -> None:
     """Fill a warp's values, its largest displacement and its steepest slope."""
-    from physsim.anatomy.paint_kernels import evaluate
+    from physsim.body.paint_kernels import evaluate
 
     low, step, shape = lattice
     tables, work = program.tables, program.work()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from physsim.anatomy.place import placed
+from physsim.body.place import placed
 from physsim.errors import FileFormatError, InvalidInput, did_you_mean, message
 from physsim.spec.base import Spec
 
@@ -271,7 +271,7 @@ class Warp(Spec):
 
 
 class Maker(Spec):
-    """A generator in Python that turns its table into fields and structures (physsim/anatomy/makers.py)."""
+    """A generator in Python that turns its table into fields and structures (physsim/body/makers.py)."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     kind: str

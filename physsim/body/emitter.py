@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy import shapes
-from physsim.anatomy.arrays import FAR_MM
-from physsim.anatomy.body import Body
-from physsim.anatomy.declare import Part, Solid
-from physsim.anatomy.expression import Node, add, const, derivative, make, parse
-from physsim.anatomy.noise import octaves
-from physsim.anatomy.shapes import Compiled
+from physsim.body import shapes
+from physsim.body.arrays import FAR_MM
+from physsim.body.body import Body
+from physsim.body.declare import Part, Solid
+from physsim.body.expression import Node, add, const, derivative, make, parse
+from physsim.body.noise import octaves
+from physsim.body.shapes import Compiled
 from physsim.errors import InvalidInput, message
 from physsim.phantom.curves import monotone_cubic
 
@@ -62,7 +62,7 @@ class Emitter:
         self, op: str, dst: int = 0, a: int = 0, b: int = 0, c: int = 0, k: int = 0, i: int = 0, j: int = 0, f: int = 0
     ) -> int:
         """One more instruction; its number. Operands: see paint_kernels.py."""
-        from physsim.anatomy import paint_kernels
+        from physsim.body import paint_kernels
 
         self.code.append([getattr(paint_kernels, op), dst, a, b, c, k, i, j, f])
         return len(self.code) - 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy import declare
+from physsim.body import declare
 from physsim.phantom import curves
 from physsim.phantom.pieces import rotation_xyz
 

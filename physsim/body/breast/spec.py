@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import pydantic
 
-from physsim.anatomy.breast.recipe import BreastClass, breast_class
+from physsim.body.breast.recipe import BreastClass, breast_class
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream, checked_seed
 from physsim.spec.base import Spec

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from physsim.anatomy.expression import Names, number
+from physsim.body.expression import Names, number
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.mesh import Mesh, MeshPart
 from physsim.phantom.mesh_shapes import along, ball, revolved, swept

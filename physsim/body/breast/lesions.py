@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from physsim.anatomy.breast import noise
+from physsim.body.breast import noise
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.insert import sub_grid
 from physsim.phantom.overlay import Overlay
@@ -247,13 +247,13 @@ def _pulled_in(phantom: Phantom, block: Block, places: Floats, pull: float, sigm
 
 def _tissue(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Voxels of fat and gland alone."""
-    from physsim.anatomy.breast import kernel
+    from physsim.body.breast import kernel
 
     return np.asarray((labels >= kernel.FAT_LABEL) & (labels < kernel.SKIN_LABEL + 1))
 
 
 def _gland_share(labels: npt.NDArray[Any]) -> Floats:
-    from physsim.anatomy.breast import kernel
+    from physsim.body.breast import kernel
 
     return np.clip((labels.astype(np.float64) - kernel.FAT_LABEL) / kernel.GLAND_LEVELS, 0.0, 1.0)
 
@@ -285,7 +285,7 @@ def _centre_index(phantom: Phantom, centre_mm: Vector | None, radius_mm: float, 
 
 
 def _refuse_others(phantom: Phantom) -> None:
-    from physsim.anatomy.breast.materials import breast_materials
+    from physsim.body.breast.materials import breast_materials
 
     made = breast_materials()
     if phantom.materials[:len(made)] != made:

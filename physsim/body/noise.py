@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.declare import Noise
+from physsim.body.declare import Noise
 from physsim.randomness import Stream
 
 # Mean square, over a cell, of values uniform in [-1, 1) joined by 3 t^2 - 2 t^3: (1/3) (integral of w^2 + (1-w)^2)^3

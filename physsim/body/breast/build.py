@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.breast.coarse import STEP_MM, CoarseFields, coarse_fields
-from physsim.anatomy.breast.outline import DEPTH_STEP_MM, Outline, outline_of
-from physsim.anatomy.breast.spec import Breast
-from physsim.anatomy.breast.trees import binned, lymph_nodes, trees
+from physsim.body.breast.coarse import STEP_MM, CoarseFields, coarse_fields
+from physsim.body.breast.outline import DEPTH_STEP_MM, Outline, outline_of
+from physsim.body.breast.spec import Breast
+from physsim.body.breast.trees import binned, lymph_nodes, trees
 from physsim.errors import InvalidInput, message
 from physsim.phantom.compiled import in_threads
 from physsim.randomness import Stream
@@ -82,7 +82,7 @@ class BreastModel:
 
 def fat_fraction(volumes: Floats) -> float:
     """Fat by volume of what lies within the skin: without nipple, muscle, vessels and lymph nodes."""
-    from physsim.anatomy.breast import kernel
+    from physsim.body.breast import kernel
 
     fat, duct = volumes[kernel.ORGANS.index("adipose tissue")], volumes[kernel.ORGANS.index("ducts")]
     gland = volumes[kernel.ORGANS.index("fibroglandular tissue")]
@@ -111,7 +111,7 @@ class Painter:
     """Paints slabs of slices one after the other, each continuing the rounding of the last."""
 
     def __init__(self, model: BreastModel, breast: Breast, lattice: Lattice, part: int, blur_mm: float) -> None:
-        from physsim.anatomy.breast import kernel
+        from physsim.body.breast import kernel
 
         self.model, self.breast, self.lattice, self.part = model, breast, lattice, part
         self.brick = _brick(lattice.spacing_mm, part)
@@ -140,7 +140,7 @@ class Painter:
 
         Slabs are asked for in order from slice 0 on, each beginning at a multiple of `slab_step` where the last ended.
         """
-        from physsim.anatomy.breast.kernel import paint_strip
+        from physsim.body.breast.kernel import paint_strip
 
         assert first % self.slab_step == 0
         _, ny, nx = self.lattice.shape
@@ -178,7 +178,7 @@ def samples_per_voxel(spacing_mm: float) -> int:
 
 
 def _cells(breast: Breast, fields: CoarseFields, which: int) -> Cells:
-    from physsim.anatomy.breast.kernel import make_cells
+    from physsim.body.breast.kernel import make_cells
 
     pitch = breast.tissue.lobule_mm[which] * (_SMALL_IN_MLO if breast.view == "MLO" and which == 1 else 1.0)
     mapped = fields.nodes[..., :3].reshape(-1, 3)
@@ -193,7 +193,7 @@ def _cells(breast: Breast, fields: CoarseFields, which: int) -> Cells:
 
 def _numbers(model: BreastModel, breast: Breast, lattice: Lattice, blur_mm: float) -> Floats:
     """The recipe in the kernel's order."""
-    from physsim.anatomy.breast import kernel as k
+    from physsim.body.breast import kernel as k
 
     tissue, outline, fields = breast.tissue, model.outline, model.fields
     values: dict[int, Any] = {

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.arrays import FAR_MM
-from physsim.anatomy.body import Body
-from physsim.anatomy.declare import Expression, Field, Layer, Part, Solid, Structure
-from physsim.anatomy.emitter import Emitter
-from physsim.anatomy.expression import Node, const, make, names_used, parse
-from physsim.anatomy.interval import interval
-from physsim.anatomy.noise import octave_amplitudes
-from physsim.anatomy.program import Program
-from physsim.anatomy.shapes import Compiled
+from physsim.body.arrays import FAR_MM
+from physsim.body.body import Body
+from physsim.body.declare import Expression, Field, Layer, Part, Solid, Structure
+from physsim.body.emitter import Emitter
+from physsim.body.expression import Node, const, make, names_used, parse
+from physsim.body.interval import interval
+from physsim.body.noise import octave_amplitudes
+from physsim.body.program import Program
+from physsim.body.shapes import Compiled
 from physsim.errors import InvalidInput, message
 
 Array = npt.NDArray[np.float64]
@@ -340,7 +340,7 @@ def compile_body(body: Body) -> Program:
     structures = sorted(body.structures, key=lambda s: s.order)[::-1]  # later ones of equal order lie on top
     table = LayerTable([], [], [])
     boxes = [c._blame(structure, _structure, c, structure, table) for structure in structures]
-    from physsim.anatomy.assemble import assembled
+    from physsim.body.assemble import assembled
 
     return assembled(c, structures, boxes, table)
 

@@ -90,8 +90,8 @@ class Lesion(Spec):
         return self.replace(diameter_mm=self.diameter_mm * 2.0 ** (days / (3.0 * own["doubling_days"])))
 
     def inserted_into(self, phantom: Phantom, overlay_spacing_mm: float | None = None) -> Phantom:
-        """The phantom with this lesion: see physsim.anatomy.lesion_placement."""
-        from physsim.anatomy.lesion_placement import inserted_lesion
+        """The phantom with this lesion: see physsim.body.lesion_placement."""
+        from physsim.body.lesion_placement import inserted_lesion
 
         return inserted_lesion(phantom, self, overlay_spacing_mm)
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physsim.anatomy.breast.coarse import depth_at
-from physsim.anatomy.breast.outline import Outline
-from physsim.anatomy.breast.spec import Breast
-from physsim.anatomy.breast.trigonometry import cosine_and_sine
+from physsim.body.breast.coarse import depth_at
+from physsim.body.breast.outline import Outline
+from physsim.body.breast.spec import Breast
+from physsim.body.breast.trigonometry import cosine_and_sine
 from physsim.randomness import Stream
 from physsim.resources import phantoms_path
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from physsim.anatomy.body_size import Sex
-from physsim.anatomy.tables import reference_rows
+from physsim.body.body_size import Sex
+from physsim.body.tables import reference_rows
 from physsim.errors import InvalidInput, did_you_mean, message
 
 REFERENCE_AGES_YEARS = (0, 1, 5, 10, 15, 35)

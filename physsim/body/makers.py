@@ -6,14 +6,14 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from physsim.anatomy.declare import Declared, Maker, declared_from
+from physsim.body.declare import Declared, Maker, declared_from
 from physsim.errors import InvalidInput, did_you_mean, message
 
 # kind: where its function is. It takes the maker's table (plain data) and the body's numbers, and returns plain data:
 # {"field": [...], "structure": [...], ...} as a TOML file would give.
 MAKERS: dict[str, str] = {
-    "spine": "physsim.anatomy.skeleton:spine",
-    "ribs": "physsim.anatomy.skeleton:ribs",
+    "spine": "physsim.body.skeleton:spine",
+    "ribs": "physsim.body.skeleton:ribs",
 }
 
 

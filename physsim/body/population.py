@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pydantic
 
-from physsim.anatomy.body_size import Sex
-from physsim.anatomy.patient import Patient, anatomy
+from physsim.body.body_size import Sex
+from physsim.body.patient import Patient, anatomy
 from physsim.errors import InvalidInput, message
 from physsim.randomness import Stream
 from physsim.spec.base import Spec
