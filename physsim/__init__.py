@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from physsim._version import __version__
 
 if TYPE_CHECKING:
+    from physsim.body.body import Body as Body
     from physsim.body.breast import Breast as Breast
     from physsim.body.breast import BreastMass as BreastMass
     from physsim.body.breast import CalcificationCluster as CalcificationCluster
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from physsim.body.lesion import Lesion as Lesion
     from physsim.body.patient import Patient as Patient
     from physsim.body.population import Population as Population
+    from physsim.body.voxelise import voxelise_body as voxelise_body
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.simulate import simulate as simulate
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
 
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
+    "Body": "physsim.body.body",
+    "voxelise_body": "physsim.body.voxelise",
     "Breast": "physsim.body.breast",
     "BreastMass": "physsim.body.breast",
     "CalcificationCluster": "physsim.body.breast",
