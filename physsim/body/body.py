@@ -115,13 +115,7 @@ class Body:
     @cached_property
     def materials(self) -> tuple[Material, ...]:
         """Its materials: the background first, then as declared."""
-        found: dict[str, None] = {self.declared.background: None}
-        for structure in self.structures:
-            for layer in structure.filled():
-                found.setdefault(layer.material)
-                if layer.mix:
-                    found.setdefault(layer.mix.material)
-        return tuple(material(name) for name in found)
+        return tuple(material(name) for name in self.material_names)
 
     @cached_property
     def material_names(self) -> tuple[str, ...]:

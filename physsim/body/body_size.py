@@ -99,8 +99,10 @@ def correlation(age_years: float) -> float:
 
 def checked_sex(sex: str) -> Sex:
     """`sex`, or InvalidInput when it is neither "F" nor "M"."""
-    if sex == "F" or sex == "M":
-        return sex  # type: ignore[return-value]
+    if sex == "F":
+        return "F"
+    if sex == "M":
+        return "M"
     raise InvalidInput(message(f"sex={sex!r}", "bodies are of sex 'F' or 'M'", "Give one of the two."))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ class Compiler:
 
     # --- errors name what is compiled
 
-    def _blame(self, solid: Solid, function, *arguments):  # type: ignore[no-untyped-def]
+    def _blame(self, solid: Solid, function: Callable[..., Any], *arguments: Any) -> Any:
         kind = "field" if isinstance(solid, Field) else "structure"
         try:
             return function(*arguments)

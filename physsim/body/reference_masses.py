@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def _points(organ: str, sex: Sex) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _curve(organ: str, sex: Sex):  # type: ignore[no-untyped-def]
+def _curve(organ: str, sex: Sex) -> Any:
     from scipy.interpolate import PchipInterpolator
 
     ages, values = _points(organ, sex)

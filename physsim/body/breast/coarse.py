@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +120,9 @@ def _uncompressed(breast: Breast, outline: Outline, x: Floats, y: Floats, z: Flo
     return np.array(np.broadcast_to(u[:, :, None], full)), np.array(np.broadcast_to(v[:, :, None], full)), w
 
 
-def _site(breast, outline, x, y, z, field) -> Floats:  # type: ignore[no-untyped-def]
+def _site(
+    breast: Breast, outline: Outline, x: Floats, y: Floats, z: Floats, field: Callable[..., Floats]
+) -> Floats:
     """Where gland lies in a breast: less of it under the skin, in front of the muscle and near the plates."""
     tissue, half = breast.tissue, breast.half_mm
     x, y, z = x[None, :, None], y[:, None, None], z[None, None, :]
