@@ -76,8 +76,9 @@ def voxelise_body(
     if vanishing == "error":
         _nothing_vanished(truth, organs, grid, len(body.organs))
     return Phantom(
-        grid=grid, labels=labels, materials=body.materials, density=density, truth=truth, name=name or body.where
-    )
+        grid=grid, labels=labels, materials=body.materials, density=density, truth=truth, name=name or body.where,
+        made_from={"body": body.where, "numbers": dict(body.numbers), "seed": body.seed},
+    )  # fmt: skip
 
 
 def paint(

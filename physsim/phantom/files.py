@@ -120,6 +120,7 @@ def load_phantom(
         labels=labels,
         materials=known,
         name=described.get("name", stem),
+        made_from=described.get("made_from", {}),
         density=None if relative is None else _real(relative.array),
         density_grid=None if relative is None else grid_of(relative),
         truth=_truth(described, organ_labels),
@@ -161,6 +162,7 @@ def _from_layers(path: Path) -> Phantom:
         grid=grid,
         labels=images["labels"].array,
         name=described["name"],
+        made_from=described.get("made_from", {}),
         overlays=tuple(overlays),
         materials=tuple(Material.from_dict(row) for row in described["materials"]),
         density=None if density is None else density.array,
@@ -181,6 +183,7 @@ def _description(phantom: Phantom) -> dict[str, Any]:
             for row in phantom.truth.lesions
         ],
         "overlays": [overlay.name for overlay in phantom.overlays],
+        "made_from": dict(phantom.made_from),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -40,7 +41,8 @@ class Phantom:
     `labels`: (nz, ny, nx) uint8/uint16, C order, index into `materials`; `density`: the same shape, float16/float32,
     relative to the material's own density (1 everywhere when None); both are kept without a copy and read-only.
     `truth`: organs and lesions; `overlays`: finer patches over it. `density_grid`: where the density lies, when it came
-    with a header of its own: compared with `grid`, never assumed.
+    with a header of its own: compared with `grid`, never assumed. `made_from`: plain data (what JSON holds) that says what
+    the phantom was made from (body, patient, seed); kept in files.
 
     Raises InvalidInput for a label without a material, a density that is NaN, infinite or negative, arrays of different
     grids, overlays that overlap or reach out.
@@ -58,6 +60,7 @@ class Phantom:
     truth: Truth = field(default_factory=Truth)
     overlays: tuple[Overlay, ...] = ()
     name: str = ""
+    made_from: Mapping[str, Any] = field(default_factory=dict)
     density_grid: InitVar[Grid | None] = None
 
     def __post_init__(self, density_grid: Grid | None) -> None:

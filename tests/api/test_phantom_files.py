@@ -16,7 +16,8 @@ LESION = Sphere(name="nodule", material="bone", radius_mm=7.0, centre_mm=(10, 5,
 
 @pytest.fixture(scope="module")
 def phantom():
-    return ps.voxelise(ps.scene("ctdi_16cm"), spacing_mm=(4.0, 5.0, 6.0), density_dtype=np.float16).insert(LESION)
+    made = ps.voxelise(ps.scene("ctdi_16cm"), spacing_mm=(4.0, 5.0, 6.0), density_dtype=np.float16).insert(LESION)
+    return made.replace(made_from={"scene": "ctdi_16cm", "numbers": {"a": 1.5}})
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.nii.gz", "a.nii", "a.mhd", "a.mha", "a.toml"])
@@ -31,6 +32,7 @@ def test_round_trip(tmp_path, phantom, name):
     assert again.truth.organs == phantom.truth.organs
     assert again.truth.lesions == phantom.truth.lesions
     assert again.name == phantom.name
+    assert again.made_from == phantom.made_from
     with pytest.raises(OutputError, match="exists already"):
         phantom.save(tmp_path / name)
     phantom.save(tmp_path / name, overwrite=True)
