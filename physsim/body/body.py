@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from physsim.body.declare import Declared, Field, Solid, Structure, declared_from, read_declared
 from physsim.body.expression import Names, Table, checked_table, number
+from physsim.body.presence import present
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import checked_seed
 from physsim.resources import phantoms_path
@@ -26,7 +27,8 @@ SIDES = ("left", "right")
 class Body:
     """A body: declarations without makers and pairs, every number of it known, and the seed of its noises.
 
-    `mirrored`: names of fields and structures that are declared on the left and stand on the right.
+    `mirrored`: names of fields and structures that are declared on the left and stand on the right. `left_out`: fields
+    whose `when` is 0 with its numbers.
 
     >>> from physsim.body.body import Body
     >>> Body.of({"structure": [{"name": "ball", "order": 1, "material": "water",
@@ -42,6 +44,7 @@ class Body:
     tables: Mapping[str, Table]
     seed: int = 0
     where: str = "body"
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -64,7 +67,8 @@ class Body:
         known = _evaluated({**declared.numbers, **(numbers or {})}, where)
         names = Names(known)
         tables = {name: _numeric(rows, names, where, name) for name, rows in declared.tables.items()}
-        declared = made(declared, known, where)
+        whole = made(present(declared, Names(known, tables), where), known, where)
+        declared, every = present(whole, Names(known, tables), where), (*declared.field, *whole.field)
         fields, structures, mirrored = [], [], set()
         for solid in (*declared.field, *declared.structure):
             for one, is_right in _both_sides(solid):
@@ -74,8 +78,11 @@ class Body:
                     fields.append(one)
                 elif isinstance(one, Structure):
                     structures.append(one)
-        right = frozenset(mirrored)
-        body = cls(declared, tuple(fields), tuple(structures), right, known, tables, checked_seed(seed), where)
+        right, left_out = frozenset(mirrored), {one.name for solid in every for one, _ in _both_sides(solid)}
+        body = cls(
+            declared, tuple(fields), tuple(structures), right, known, tables, checked_seed(seed), where,
+            frozenset(left_out - {field.name for field in fields}),
+        )  # fmt: skip
         body._check()
         return body
 
@@ -144,8 +151,10 @@ class Body:
         for index, field in enumerate(self.fields):
             if field.name == name:
                 return index
-        known = [field.name for field in self.fields]
-        raise InvalidInput(message(f"{self.where}: {who}: field {name!r}", "no such field", did_you_mean(name, known)))
+        what, known = f"{self.where}: {who}: field {name!r}", [field.name for field in self.fields]
+        if name in self.left_out:
+            raise InvalidInput(message(what, "its `when` is 0 in this body", f"Give {who} the same when."))
+        raise InvalidInput(message(what, "no such field", did_you_mean(name, known)))
 
     def clip(self, text: str, who: str) -> tuple[int, float]:
         """Field and offset (mm) of a clip such as "cavity + 3"."""

@@ -113,7 +113,8 @@ class Part(Spec):
 
     `op`: add (smooth union), subtract, or keep (intersection), with radius `blend_mm`. `grow_mm` moves the surface
     outward. `cortex_mm` and `organ` go with the surface: blended, or that of the nearest part. `bounds` (low and high
-    corner) says where a part of expressions can be; `lipschitz` how fast its distance changes at most, per mm.
+    corner) says where a part of expressions can be; `lipschitz` how fast its distance changes at most, per mm. `when`:
+    left out where this expression of the body's numbers is 0.
     """
 
     op: Literal["add", "subtract", "keep"] = "add"
@@ -134,6 +135,7 @@ class Part(Spec):
     organ: str | None = None
     bounds: tuple[Point, Point] | None = None
     lipschitz: float | None = pydantic.Field(None, gt=0)
+    when: Value = 1.0
 
     @pydantic.model_validator(mode="after")
     def _one_shape(self) -> Part:
@@ -171,9 +173,13 @@ class Layer(Spec):
 
 
 class Solid(Spec):
-    """What fields and structures have in common: parts, clips, a frame."""
+    """What fields and structures have in common: parts, clips, a frame.
+
+    `when`: left out of the body where this expression of its numbers ("female", "1 - female", "age > 12") is 0.
+    """
 
     name: str
+    when: Value = 1.0
     parts: tuple[Part, ...] = pydantic.Field(min_length=1)
     blend_mm: Value = 0.0
     cortex_mm: Expression | None = None
@@ -275,6 +281,7 @@ class Maker(Spec):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     kind: str
+    when: Value = 1.0
 
 
 class Declared(Spec):
@@ -295,11 +302,14 @@ class Declared(Spec):
     maker: tuple[Maker, ...] = ()
 
     def merged(self, other: Declared) -> Declared:
-        """Both; a name that both declare is an error, but the second's numbers replace the first's."""
+        """Both; a name that both declare is an error, but the second's numbers replace the first's.
+
+        Fields and structures may share a name with another `when` (a man's and a woman's): a body has one of them.
+        """
         for kind in ("noise", "texture", "warp", "field", "structure"):
-            own = {entry.name for entry in getattr(self, kind)}
+            own = {(entry.name, getattr(entry, "when", None)) for entry in getattr(self, kind)}
             for entry in getattr(other, kind):
-                if entry.name in own:
+                if (entry.name, getattr(entry, "when", None)) in own:
                     raise InvalidInput(
                         message(f"{kind} {entry.name!r}", "is declared twice", "Rename or remove one of them.")
                     )

@@ -32,7 +32,7 @@ def _run(maker: Maker, numbers: Mapping[str, float], where: str) -> Declared:
         )
     module, name = MAKERS[maker.kind].split(":")
     function = getattr(importlib.import_module(module), name)
-    table: dict[str, Any] = maker.model_dump(exclude={"kind"})
+    table: dict[str, Any] = maker.model_dump(exclude={"kind", "when"})
     try:
         return declared_from(function(table, numbers), f"{where}: maker {maker.kind!r}")
     except KeyError as error:

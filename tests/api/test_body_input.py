@@ -1,5 +1,7 @@
 """What an author of anatomy gets wrong: the message names file, structure and what was meant."""
 
+import math
+
 import pytest
 
 from physsim.body.body import Body
@@ -44,6 +46,14 @@ def declared(parts=(BALL,), material="water", **fields):
         (declared(field=[{"name": "p", "parts": [BALL], "inside": ["p"]}]), ["p -> p", "circle"]),
         ({"maker": [{"kind": "ribz"}]}, ["maker 'ribz'", "Did you mean 'ribs'"]),
         ({"maker": [{"kind": "ribs"}]}, ["maker 'ribs'", "is missing"]),
+        (declared(when="femal", numbers={"female": 0}), ["structure 'thing'", "when", "Did you mean 'female'"]),
+        (declared(when="x > 0"), ["structure 'thing'", "when", "cannot depend on x, y, z"]),
+        (declared([{**BALL, "when": 0}]), ["structure 'thing'", "each of its parts is 0", "itself a when"]),
+        (declared([{**BALL, "when": 0}, {"op": "subtract", **BALL}]), ["structure 'thing'", "Begin with an add"]),
+        ({"maker": [{"kind": "ribs", "when": "men"}]}, ["maker 'ribs'", "when", "men"]),
+        (declared(inside=["cavity + 3"], field=[{**CAVITY, "when": 0}]), ["field 'cavity'", "is 0", "same when"]),
+        (declared([{"distance": "field('cavity') - 1"}], field=[{**CAVITY, "when": "0 * 1"}]),
+         ["structure 'thing'", "'cavity'"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(plain, words):
@@ -80,3 +90,21 @@ def test_structures_that_vanish_are_named():
 def test_a_file_that_is_not_there():
     with pytest.raises(InvalidInput, match=r"Did you mean 'adult_trunk\.toml'"):
         Body.load("adult_tronk")
+
+
+def test_what_a_body_lacks_by_its_numbers():
+    twins = [{"name": "thing", "order": 1, "material": "water", "when": when, "parts": [{"ellipsoid":
+              {"centre": [0, 0, 0], "semi": [size, 9, 9]}}]} for when, size in (("female", 9), ("1 - female", 18))]
+    own = {"name": "ovary", "order": 2, "material": "liver", "when": "female", "pair": True, "parts": [BALL]}
+    plain = {"numbers": {"female": 0}, "structure": [*twins, own], "maker": [{"kind": "ribs", "when": "0 * female"}]}
+    man, woman = Body.of(plain), Body.of(plain, {"female": 1})
+    assert man.organs == ("background", "thing")
+    assert woman.organs == ("background", "thing", "left ovary", "right ovary")
+    thing, smaller = (voxelise_body(body, 2.0, vanishing="keep").truth.organ("thing") for body in (man, woman))
+    assert thing.volume_mm3 == pytest.approx(4 / 3 * math.pi * 18 * 9 * 9, rel=0.02)
+    assert smaller.volume_mm3 < 0.05 * thing.volume_mm3  # under the pair, but for what shines through at its edge
+    part = {**BALL, "when": "female"}
+    one = Body.of({"numbers": {"female": 0}, "structure": [{**own, "when": 1, "parts": [BALL, part]}]})
+    assert [len(structure.parts) for structure in one.structures] == [1, 1]
+    with pytest.raises(InvalidInput, match="structure 'thing': is declared twice"):
+        Body.of({"structure": [{**twin, "when": 1} for twin in twins]})
