@@ -1101,13 +1101,15 @@ def _inner_coverage(d, depths, register, constant, inverse, outer, inner):
 
 @numba.njit(**_COMPILE)
 def paint_row(
-    number, shape, labels, density, organs, affine, voxel, extent, t, w, volumes, masses, branch_first, branch_list,
-    least_radius, counts,
+    number, shape, labels, density, organs, affine, voxel, extent, lattice, t, w, volumes, masses, branch_first,
+    branch_list, counts,
 ):  # fmt: skip
     """Paint one layer of bricks in z (labels, density, organs are its slices, up to 8) of a grid of `shape` (z, y, x).
 
     `affine` (3, 4) float32: canonical mm from voxel indices; `voxel`: its size there (mm); `extent` (7,) half-extents
     of a brick of voxel centres and half its diagonal; `volumes`, `masses` (materials, organs): sums to be added to.
+    `lattice` (3, nz, ny, nx): empty, or canonical mm at the nodes of a lattice, straight between them; then `affine`
+    gives places in the lattice (in its steps) from voxel indices, and each brick finds its own voxel and extent.
     Front to back: the share left to what lies under begins with 1 and is multiplied by 1 - coverage.
     """
     code, data, frame_int, frame_float = t.code, t.data, t.frame_int, t.frame_float
@@ -1124,17 +1126,21 @@ def paint_row(
     in_row = np.empty(n_structures, np.int32)
     nbx, nby = (shape[2] + BRICK_X - 1) // BRICK_X, (shape[1] + BRICK_Y - 1) // BRICK_Y
     label_of, organ_of = np.zeros(VOXELS, np.int32), np.zeros(VOXELS, np.int32)
-    inverse = F1 / voxel
+    curved = lattice.shape[1] > 0
     for i in range(VOXELS):
         one[i] = F1
     for by in range(nby):
-        found = _structures_of_row(structure_float, affine, extent, by, number, nbx, in_row)
+        found = _structures_of_row(structure_float, affine, extent, lattice, shape, by, number, nbx, in_row)
         for bx in range(nbx):
             marks[0, 0] += 1
             marks[0, 1] = bx + nbx * (by + nby * number)
             stamp = marks[0, 0]
+            if curved:
+                voxel = _curved_coordinates(affine, lattice, bx, by, number, whole, centre_regs, boxes)
+            else:
+                _coordinates(affine, extent, bx, by, number, whole, centre_regs, boxes)
+            inverse, least_radius = F1 / voxel, HALF * voxel
             boxes[len(boxes) - 1, 1] = voxel
-            _coordinates(affine, extent, bx, by, number, whole, centre_regs, boxes)
             _inside_grid(shape, bx, by, number, left)
             for m in range(found):
                 s = in_row[m]
@@ -1239,9 +1245,12 @@ def _most(values, touched, stamp, best, which, total):
 
 
 @numba.njit(**_COMPILE)
-def _structures_of_row(structure_float, affine, extent, by, bz, nbx, in_row):
+def _structures_of_row(structure_float, affine, extent, lattice, shape, by, bz, nbx, in_row):
     """Structures whose boxes a row of bricks along x can meet."""
-    low, high = _row_box(affine, extent, by, bz, nbx)
+    if lattice.shape[1] > 0:
+        low, high = _curved_row_box(affine, lattice, shape, by, bz)
+    else:
+        low, high = _row_box(affine, extent, by, bz, nbx)
     found = 0
     for s in range(len(structure_float)):
         hit = True
@@ -1296,6 +1305,94 @@ def _row_box(affine, extent, by, bz, nbx):
         a = start + affine[axis, 0] * np.float32(7.5)
         b = start + affine[axis, 0] * np.float32((nbx - 1) * BRICK_X + 7.5)
         low[axis], high[axis] = min(a, b) - extent[axis], max(a, b) + extent[axis]
+    return low, high
+
+
+@numba.njit(**_COMPILE)
+def _cell(at, nodes):
+    """Cell of a lattice along one axis and the place in it, held at the ends."""
+    top = np.float32(nodes - 1)
+    at = min(max(at, F0), top)
+    first = min(int(at), nodes - 2)
+    return first, at - np.float32(first)
+
+
+@numba.njit(**_COMPILE)
+def _curved_coordinates(affine, lattice, bx, by, bz, whole, centre_regs, boxes):
+    """Canonical coordinates of a brick's voxels and of its centre by the lattice; its box; the voxel's size there."""
+    _, nz, ny, nx = lattice.shape
+    i0, j0, k0 = np.float32(bx * BRICK_X), np.float32(by * BRICK_Y), np.float32(bz * BRICK_Z)
+    for k in range(BRICK_Z):
+        kk = k0 + np.float32(k)
+        for j in range(BRICK_Y):
+            jj = j0 + np.float32(j)
+            row = (k * BRICK_Y + j) * BRICK_X
+            u0 = affine[0, 3] + affine[0, 1] * jj + affine[0, 2] * kk
+            v0 = affine[1, 3] + affine[1, 1] * jj + affine[1, 2] * kk
+            w0 = affine[2, 3] + affine[2, 1] * jj + affine[2, 2] * kk
+            for i in range(BRICK_X):
+                ii = i0 + np.float32(i)
+                a, u = _cell(u0 + affine[0, 0] * ii, nx)
+                b, v = _cell(v0 + affine[1, 0] * ii, ny)
+                c, w = _cell(w0 + affine[2, 0] * ii, nz)
+                for axis in range(3):
+                    t = lattice[axis]
+                    p, q = t[c, b, a], t[c, b + 1, a]
+                    p, q = p + u * (t[c, b, a + 1] - p), q + u * (t[c, b + 1, a + 1] - q)
+                    low = p + v * (q - p)
+                    p, q = t[c + 1, b, a], t[c + 1, b + 1, a]
+                    p, q = p + u * (t[c + 1, b, a + 1] - p), q + u * (t[c + 1, b + 1, a + 1] - q)
+                    high = p + v * (q - p)
+                    whole[axis, row + i] = low + w * (high - low)
+    # the centre lies between the eight voxels in the middle; the voxel's edges there are differences of theirs
+    first = (3 * BRICK_Y + 3) * BRICK_X + 7
+    edges = np.empty((3, 3), np.float32)
+    furthest = F0
+    for axis in range(3):
+        own = whole[axis]
+        total = F0
+        for n in range(8):
+            total += own[first + (n & 1) + ((n >> 1) & 1) * BRICK_X + (n >> 2) * BRICK_X * BRICK_Y]
+        centre = total * np.float32(0.125)
+        centre_regs[axis, 0] = centre
+        edges[axis, 0] = own[first + 1] - own[first]
+        edges[axis, 1] = own[first + BRICK_X] - own[first]
+        edges[axis, 2] = own[first + BRICK_X * BRICK_Y] - own[first]
+        low, high = _smallest(own), _largest(own)
+        boxes[0, axis], boxes[0, axis + 3] = low, high
+        reach = max(high - centre, centre - low)
+        furthest += reach * reach
+    boxes[0, 6] = math.sqrt(furthest)
+    size = abs(
+        edges[0, 0] * (edges[1, 1] * edges[2, 2] - edges[1, 2] * edges[2, 1])
+        - edges[0, 1] * (edges[1, 0] * edges[2, 2] - edges[1, 2] * edges[2, 0])
+        + edges[0, 2] * (edges[1, 0] * edges[2, 1] - edges[1, 1] * edges[2, 0])
+    )
+    return max(_exp2(_log2(max(size, TINY)) * _THIRD), np.float32(1e-3))
+
+
+@numba.njit(**_COMPILE)
+def _curved_row_box(affine, lattice, shape, by, bz):
+    """Bounds of a row of bricks: those of all nodes of the cells that it reaches into."""
+    first, last = np.empty(3, np.int64), np.empty(3, np.int64)
+    for axis in range(3):
+        low = high = affine[axis, 3]
+        for n in range(3):
+            start = 0 if n == 0 else by * BRICK_Y if n == 1 else bz * BRICK_Z
+            stop = ((shape[2] + BRICK_X - 1) // BRICK_X) * BRICK_X - 1 if n == 0 else start + 7
+            p, q = affine[axis, n] * np.float32(start), affine[axis, n] * np.float32(stop)
+            low, high = low + min(p, q), high + max(p, q)
+        nodes = lattice.shape[3 - axis]
+        first[axis] = _cell(low - np.float32(1e-3), nodes)[0]
+        last[axis] = _cell(high + np.float32(1e-3), nodes)[0] + 1
+    low, high = np.empty(3, np.float32), np.empty(3, np.float32)
+    for axis in range(3):
+        own = lattice[axis]
+        low[axis] = high[axis] = own[first[2], first[1], first[0]]
+        for c in range(first[2], last[2] + 1):
+            for b in range(first[1], last[1] + 1):
+                for a in range(first[0], last[0] + 1):
+                    low[axis], high[axis] = min(low[axis], own[c, b, a]), max(high[axis], own[c, b, a])
     return low, high
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from physsim.body.arrays import FAR_MM, as_float32
 from physsim.body.body import Body
 from physsim.body.program import Program
+from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
 from physsim.errors import InvalidInput, message
 from physsim.phantom.compiled import in_threads
 from physsim.phantom.phantom import Phantom
@@ -22,12 +23,18 @@ _MARGIN_MM = 4.0
 _NAMED = 8  # vanishing organs in a message
 
 
-def body_grid(body: Body, spacing_mm: float | tuple[float, float, float]) -> Grid:
-    """A grid round the body. Its voxel centres lie at whole multiples of the spacing in the canonical frame."""
+def body_grid(body: Body, spacing_mm: float | tuple[float, float, float], space: SpaceMap | None = None) -> Grid:
+    """A grid round the body. Its voxel centres lie at whole multiples of the spacing in the canonical frame.
+
+    With a map `space` it lies round the body in the world, at whole multiples there.
+    """
     steps = np.array(Grid(shape=(1, 1, 1), spacing_mm=spacing_mm).spacing_mm)
-    low, high = body.program.box_low - _MARGIN_MM, body.program.box_high + _MARGIN_MM
+    low, high = body.program.box_low, body.program.box_high
     if np.abs([low, high]).max() >= FAR_MM / 2:
         raise InvalidInput(message("grid", "the body has no bounds", "Give a grid, or bounds to its parts."))
+    if space is not None:
+        low, high = world_box(space, low, high)
+    low, high = low - _MARGIN_MM, high + _MARGIN_MM
     first, last = np.floor(low / steps), np.ceil(high / steps)
     nx, ny, nz = (int(n) for n in last - first + 1)
     x, y, z = (float(v) for v in first * steps)
@@ -38,17 +45,18 @@ def voxelise_body(
     body: Body,
     spacing_mm: float | tuple[float, float, float] | None = None,
     grid: Grid | None = None,
-    canonical_from_world: npt.ArrayLike | None = None,
+    canonical_from_world: npt.ArrayLike | SpaceMap | None = None,
     density_dtype: npt.DTypeLike = np.float16,
     vanishing: Literal["error", "keep"] = "error",
     name: str = "",
 ) -> Phantom:
     """A body as a Phantom.
 
-    `spacing_mm` (a grid round the body) or `grid`; `canonical_from_world`: (4, 4) affine for a person of another size
-    (default: none). The label is the material with most mass in the voxel, density the voxel's whole mass over that
-    material's own density. The truth's volumes and masses are summed from the shares of voxels, so that an organ
-    smaller than a voxel has its volume; one that is in no voxel the largest is an error, unless vanishing="keep".
+    `spacing_mm` (a grid round the body) or `grid`; `canonical_from_world`: (4, 4) affine, or a curved map, for a person
+    of another size or posture (default: none); a grid round the body follows a curved map. The label is the material
+    with most mass in the voxel, density the voxel's whole mass over that material's own density. The truth's volumes
+    and masses are summed from the shares of voxels, so that an organ smaller than a voxel has its volume; one that is
+    in no voxel the largest is an error, unless vanishing="keep".
 
     Neglects: a voxel holds one composition; coverage is by the distance of its centre, corrected for curvature.
 
@@ -65,7 +73,8 @@ def voxelise_body(
         raise InvalidInput(message(f"vanishing={vanishing!r}", why, 'Give "error" or "keep".'))
     if grid is None:
         assert spacing_mm is not None
-        grid = body_grid(body, spacing_mm)
+        curved = canonical_from_world if isinstance(canonical_from_world, SpaceMap) else None
+        grid = body_grid(body, spacing_mm, curved)
     program = body.program
     label_type = np.uint8 if len(body.materials) <= 256 else np.uint16
     organ_type = np.uint8 if len(body.organs) <= 256 else np.uint16
@@ -85,7 +94,7 @@ def paint(
     body: Body,
     program: Program,
     grid: Grid,
-    canonical_from_world: npt.ArrayLike | None,
+    canonical_from_world: npt.ArrayLike | SpaceMap | None,
     labels: npt.NDArray[Any],
     density: npt.NDArray[Any],
     organs: npt.NDArray[Any],
@@ -93,10 +102,14 @@ def paint(
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
     from physsim.body import paint_kernels
 
-    affine = grid.world_from_voxel
-    if canonical_from_world is not None:
-        affine = np.asarray(canonical_from_world, float) @ affine
-    voxel = float(abs(np.linalg.det(affine[:3, :3])) ** (1 / 3))
+    affine, lattice, space = grid.world_from_voxel, np.zeros((3, 0, 0, 0), np.float32), None
+    if isinstance(canonical_from_world, SpaceMap):
+        space = canonical_from_world
+        lattice, affine, _, voxel = tabulated(space, grid, getattr(space, 'lattice_mm', LATTICE_MM))
+    else:
+        if canonical_from_world is not None:
+            affine = np.asarray(canonical_from_world, float) @ affine
+        voxel = float(abs(np.linalg.det(affine[:3, :3])) ** (1 / 3))
     half = 0.5 * np.array([paint_kernels.BRICK_X - 1, paint_kernels.BRICK_Y - 1, paint_kernels.BRICK_Z - 1])
     reach = np.abs(affine[:3, :3]) @ half
     diagonal = max(
@@ -105,7 +118,7 @@ def paint(
     )
     extent = as_float32([*reach, 0, 0, 0, diagonal])
     tables = _nearby(program, voxel)
-    first, members = _binned(program, grid, affine, voxel)
+    first, members = _binned(program, grid, affine if space is None else space, voxel)
     nz = grid.shape[0]
     layers = range(math.ceil(nz / paint_kernels.BRICK_Z))
     size = (len(body.materials), len(body.organs))
@@ -123,7 +136,7 @@ def paint(
         relative = np.empty((own.stop - own.start, *grid.shape[1:]), np.float32)
         paint_kernels.paint_row(
             layer, grid.shape, labels[own], relative, organs[own], as_float32(affine[:3]), np.float32(voxel), extent,
-            tables, work, volume, mass, first, members, np.float32(0.5 * voxel), counts,
+            lattice, tables, work, volume, mass, first, members, counts,
         )  # fmt: skip
         density[own] = relative
         waiting.append((work, volume, mass))
@@ -145,7 +158,7 @@ def _nearby(program: Program, voxel: float) -> Any:
 
 
 def _binned(
-    program: Program, grid: Grid, affine: npt.NDArray[np.float64], voxel: float
+    program: Program, grid: Grid, canonical_from_voxel: npt.NDArray[np.float64] | SpaceMap, voxel: float
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Of each brick the segments of branches that come near it: first (bricks + 1,), members."""
     from physsim.body import paint_kernels as kernels
@@ -157,7 +170,6 @@ def _binned(
         return first, np.zeros(1, np.int32)
     reach = np.full((program.segments, 6), -2.0, np.float32)
     reach[:, 3:] = -1.0  # not branches: nowhere
-    inverse = np.linalg.inv(affine)
     t = program.tables
     for place, start, count, frame in program.branch_rows:
         rows = t.data[place : place + 24 * count].reshape(count, 24).astype(float)
@@ -173,9 +185,14 @@ def _binned(
         if t.frame_int[frame, 0] >= 0:
             room = t.frame_float[frame, 8:11]
             low, high = low - room, high + room
-        centre = 0.5 * (low + high) @ inverse[:3, :3].T + inverse[:3, 3]
-        half = 0.5 * (high - low) @ np.abs(inverse[:3, :3]).T + 1
-        reach[start : start + count] = np.c_[centre - half, centre + half]
+        if isinstance(canonical_from_voxel, SpaceMap):
+            low, high = voxel_boxes(canonical_from_voxel, grid, low, high)
+        else:
+            inverse = np.linalg.inv(canonical_from_voxel)
+            centre = 0.5 * (low + high) @ inverse[:3, :3].T + inverse[:3, 3]
+            half = 0.5 * (high - low) @ np.abs(inverse[:3, :3]).T
+            low, high = centre - half, centre + half
+        reach[start : start + count] = np.c_[low - 1, high + 1]
     counts = np.zeros(len(first), np.int32)
     kernels.bin_segments(False, reach, grid.shape, bricks, counts, np.zeros(1, np.int32))
     first[1:] = np.cumsum(counts[:-1])
