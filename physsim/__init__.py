@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from physsim.body.breast import mammography_geometry as mammography_geometry
     from physsim.body.lesion import Lesion as Lesion
     from physsim.body.patient import Patient as Patient
+    from physsim.body.patient import anatomy as anatomy
+    from physsim.body.patient import reference_patient as reference_patient
     from physsim.body.population import Population as Population
     from physsim.body.voxelise import voxelise_body as voxelise_body
     from physsim.device.memory import release_memory as release_memory
@@ -108,6 +110,8 @@ _PUBLIC = {
     "phantom_from_labels": "physsim.phantom.mapping",
     "Lesion": "physsim.body.lesion",
     "Patient": "physsim.body.patient",
+    "anatomy": "physsim.body.patient",
+    "reference_patient": "physsim.body.patient",
     "Population": "physsim.body.population",
     "Mesh": "physsim.phantom.mesh",
     "MeshPart": "physsim.phantom.mesh",

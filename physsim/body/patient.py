@@ -5,17 +5,24 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pydantic
 
 from physsim.body.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height, z_scores
+from physsim.body.lesion import Lesion
 from physsim.body.reference_masses import organ_names, reference_size, target_mass_g
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream
 from physsim.resources import phantoms_path
 from physsim.spec.base import Spec
+from physsim.spec.grid import Grid
+
+if TYPE_CHECKING:
+    from physsim.body.anatomy import PatientBody
+    from physsim.phantom.phantom import Phantom
 
 BreastClass = Literal["A", "B", "C", "D"]
 _FARTHEST_Z = 5.0  # nobody in two million; beyond it the tables say nothing
@@ -30,8 +37,8 @@ class Patient(Spec):
     `build`: depth over width of the trunk relative to the average body's, at one cross-section; `posture`: also moves
     diaphragm and organs; `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: part of the
     heart's cycle, 0 at the end of diastole; `organ_scale`: factors on the target masses of single organs;
-    `breast_density`: BI-RADS class, for women only; `seed`: the individual's shapes and textures;
-    `sampling_weight`: how many people of the population this one stands for, relative to the others of a cohort.
+    `breast_density`: BI-RADS class, for women only; `lesions`: see `insert`; `seed`: the individual's shapes and
+    textures; `sampling_weight`: how many people of the population this one stands for, relative to others of a cohort.
 
     Raises InvalidInput for sizes that nobody of that age has (z-scores beyond 5), unknown organs, or a class of breast
     density for a man.
@@ -48,6 +55,7 @@ class Patient(Spec):
     cardiac: float = pydantic.Field(default=0.0, ge=0.0, lt=1.0)
     organ_scale: dict[str, float] = pydantic.Field(default_factory=dict)
     breast_density: BreastClass | None = None
+    lesions: tuple[Lesion, ...] = ()
     seed: int = pydantic.Field(default=0, ge=0, lt=2**64)
     sampling_weight: pydantic.PositiveFloat = 1.0
 
@@ -87,6 +95,53 @@ class Patient(Spec):
                 message(f"breast_density={self.breast_density!r}", "classes are those of women", "Leave it out.")
             )
         return self
+
+    def insert(self, lesion: Lesion) -> Patient:
+        """The patient with one more lesion: every phantom made of them holds it."""
+        return self.replace(lesions=(*self.lesions, lesion))
+
+    def body(self) -> PatientBody:
+        """The declared body with this patient's numbers and organ sizes, and the map from their space to it."""
+        from physsim.body.anatomy import patient_body
+
+        return patient_body(self)
+
+    def phantom(
+        self,
+        spacing_mm: float | tuple[float, float, float] | None = None,
+        region: str = "whole",
+        *,
+        grid: Grid | None = None,
+        density_dtype: npt.DTypeLike = np.float16,
+        vanishing: Literal["error", "keep"] = "keep",
+    ) -> Phantom:
+        """The patient as voxels: labels, density, and truth with masses from the partial volumes.
+
+        `spacing_mm` of a grid round `region` ("whole", "head", "chest", "abdomen", "trunk", "pelvis"), or `grid` in the
+        patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `vanishing`: organs too small for a voxel of
+        their own keep their mass in the voxels they share, or are an error. The phantom's `made_from` holds the
+        patient; the same patient gives the same bits.
+
+        >>> import physsim as ps
+        >>> child = ps.anatomy(sex="M", age=5, height_cm=109, weight_kg=19)
+        >>> child.phantom(6, region="head").truth.organ("pons").mass_g > 5
+        True
+        """
+        from physsim.body.anatomy import patient_phantom
+
+        return patient_phantom(self, spacing_mm, region, grid, density_dtype, vanishing)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The patient as plain data, which `from_dict` reads."""
+        return {"schema_version": self.schema_version, **self._plain()}
+
+    @property
+    def title(self) -> str:
+        """Who it is, in a few words."""
+        age = f"{self.age_years:g} years" if self.age_years >= 1 else f"{12 * self.age_years:.0f} months"
+        word = "woman" if self.sex == "F" else "man"
+        word = word if self.age_years >= 18 else "girl" if self.sex == "F" else "boy"
+        return f"{word}, {age}, {self.height_cm:g} cm, {self.weight_kg:g} kg"
 
     @property
     def bmi_kg_m2(self) -> float:

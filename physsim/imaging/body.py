@@ -7,15 +7,28 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from physsim.body.patient import Patient
 from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import box_corners
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
-from physsim.spec.protocol import Box
+from physsim.spec.protocol import Box, Protocol
 from physsim.spec.provenance import PhantomRecord
 from physsim.transport.windows import shadow
 
 BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what counts as body when a patient is positioned
+PATIENT_SPACING_MM = 2.0  # of the voxels made of a Patient, when nobody says otherwise
+_REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "PELVIS": "pelvis"}
+
+
+def voxels_of(phantom: Phantom | Patient, protocol: Protocol) -> Phantom:
+    """A phantom as it is; a patient as voxels of 2 mm: the region that the protocol's DICOM body part names, or all.
+
+    For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
+    """
+    if not isinstance(phantom, Patient):
+        return phantom
+    return phantom.phantom(PATIENT_SPACING_MM, _REGION_OF.get(protocol.body_part, "whole"))
 
 
 def body_box_mm(phantom: Phantom) -> Box:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from physsim.body.patient import Patient
 from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
-from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
+from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.field import beam_field
 from physsim.imaging.technique import PRIMARY_ONLY
@@ -34,11 +35,12 @@ _LAYERS = {"primary": ("keV", "energy absorbed per pixel"), "open_field": ("keV"
            "open_air_kerma": ("uGy", "the same without the phantom")}
 
 
-def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", seed: int = 0,
+def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str = "none", seed: int = 0,
              device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
              progress: Progress | None = None) -> Exposure:
     """The expected image of `phantom` by `protocol`, in absolute units; see Exposure for the layers.
 
+    A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
     changes over the field by the heel effect and the slant through the filters; rays are attenuated exactly, voxel by
     voxel, all energies in one pass. `scatter`: "none" so far. `seed`: 0 to 2^63-1; names the study (there is no random
@@ -58,6 +60,7 @@ def simulate(phantom: Phantom, protocol: Protocol, *, scatter: str = "none", see
     'none'
     """
     used = check_request(scatter, seed, device)
+    phantom = voxels_of(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)

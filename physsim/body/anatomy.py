@@ -1,0 +1,103 @@
+"""From a patient's parameters to the body made for them, and to voxels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.body.body import Body
+from physsim.body.declare import read_declared
+from physsim.body.growth import GrowthMap, growth_map
+from physsim.body.voxelise import body_grid, voxelise_body
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.phantom.phantom import Phantom
+from physsim.resources import phantoms_path
+from physsim.spec.grid import Grid
+
+if TYPE_CHECKING:
+    from physsim.body.patient import Patient
+
+CANONICAL = "adult_head_trunk"  # the file of phantoms/anatomy that every patient is made of
+# Heights of the canonical body (mm above the disc L5/S1) between which a part of the body lies.
+REGIONS: dict[str, tuple[float, float]] = {
+    "whole": (-math.inf, math.inf),
+    "head": (500.0, math.inf),
+    "chest": (60.0, 530.0),
+    "abdomen": (-110.0, 270.0),
+    "trunk": (-110.0, 530.0),
+    "pelvis": (-260.0, 60.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PatientBody:
+    """The canonical body with a patient's numbers and organ sizes, and the map from the patient's space to it."""
+
+    body: Body
+    growth: GrowthMap
+
+    def grid(self, spacing_mm: float | tuple[float, float, float], region: str = "whole") -> Grid:
+        """A grid round a region of REGIONS, its voxel centres at whole multiples of the spacing in the world."""
+        if region not in REGIONS:
+            raise InvalidInput(message(f"region={region!r}", "no such region", did_you_mean(region, REGIONS)))
+        whole = body_grid(self.body, spacing_mm, self.growth)
+        (x, y, origin), step = whole.world_from_voxel[:3, 3].tolist(), whole.world_from_voxel[2, 2]
+        nz, ny, nx = whole.shape
+        low, high = (self.growth.world_height(level) for level in REGIONS[region])
+        first = max(0, math.ceil((low - origin) / step))
+        last = min(nz - 1, math.floor((high - origin) / step))
+        if first > last:
+            raise InvalidInput(
+                message(f"region={region!r}", f"{self.body.where} has nothing there", f"Give one of {list(REGIONS)}.")
+            )
+        return Grid(
+            shape=(last - first + 1, ny, nx), spacing_mm=whole.spacing_mm, origin_mm=(x, y, origin + first * float(step))
+        )
+
+
+def patient_body(patient: Patient) -> PatientBody:
+    """The body of a patient: a pure function of the parameters."""
+    growth = growth_map(patient.sex, patient.age_years, patient.height_cm, patient.build)
+    return PatientBody(Body.of(_canonical(), _numbers(patient), patient.seed, f"{CANONICAL}.toml"), growth)
+
+
+def patient_phantom(
+    patient: Patient,
+    spacing_mm: float | tuple[float, float, float] | None = None,
+    region: str = "whole",
+    grid: Grid | None = None,
+    density_dtype: npt.DTypeLike = np.float16,
+    vanishing: Literal["error", "keep"] = "keep",
+) -> Phantom:
+    """Voxels of a patient: see Patient.phantom."""
+    if (grid is None) == (spacing_mm is None):
+        raise InvalidInput(message(f"spacing_mm={spacing_mm}", "one of spacing and grid says the voxels", "Give one."))
+    made = patient_body(patient)
+    if grid is None:
+        assert spacing_mm is not None
+        grid = made.grid(spacing_mm, region)
+    space = None if made.growth.is_identity else made.growth
+    phantom = voxelise_body(
+        made.body, grid=grid, canonical_from_world=space, density_dtype=density_dtype, vanishing=vanishing,
+        name=patient.title,
+    )  # fmt: skip
+    record: dict[str, Any] = {**phantom.made_from, "patient": patient.to_dict()}
+    phantom = phantom.replace(made_from=record)
+    for lesion in patient.lesions:
+        phantom = phantom.insert(lesion)
+    return phantom
+
+
+def _numbers(patient: Patient) -> dict[str, float]:
+    """Numbers of the canonical file that the patient's own parameters set."""
+    return {"female": float(patient.sex == "F"), "respiration": patient.respiration}
+
+
+@cache
+def _canonical() -> Any:
+    return read_declared(phantoms_path() / "anatomy" / f"{CANONICAL}.toml")

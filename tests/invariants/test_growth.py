@@ -1,0 +1,80 @@
+"""Growth: the map of a body is one to one, as tall as the patient, and a patient rebuilds the same bits."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim.body.growth import growth_map
+from physsim.body.reference_masses import reference_size
+from physsim.errors import InvalidInput
+from physsim.spec.grid import Grid
+
+BODIES = [(sex, age) for sex in "MF" for age in (0, 1, 5, 10, 15, 35)]
+
+
+def points(count=4000):
+    random = np.random.default_rng(3)
+    return random.uniform((-320, -200, -1015), (320, 220, 745), (count, 3))
+
+
+@pytest.mark.parametrize(("sex", "age"), BODIES)
+def test_map_and_inverse(sex, age):
+    space = growth_map(sex, age, reference_size(sex, age)[0])
+    world = space.world_from_canonical(points())
+    assert np.abs(space.canonical_from_world(world) - points()).max() < 1e-4
+    assert space.determinant(world).min() > 0.5
+    assert space.world_height(745) - space.world_height(-1015) == pytest.approx(10 * reference_size(sex, age)[0], 1e-9)
+
+
+def test_the_reference_man_is_the_canonical_body():
+    assert growth_map("M", 35, 176).is_identity
+
+
+def test_taller_people_have_longer_legs_and_hardly_larger_heads():
+    short, tall = growth_map("F", 30, 150), growth_map("F", 30, 180)
+    head = [space.world_height(745) - space.world_height(640) for space in (short, tall)]
+    legs = [space.world_height(-150) - space.world_height(-1015) for space in (short, tall)]
+    assert head[1] / head[0] == pytest.approx((180 / 150) ** 0.153, abs=0.01)
+    assert legs[1] / legs[0] > 180 / 150
+
+
+def test_build_is_depth_over_width_at_one_cross_section():
+    plain, deep = growth_map("M", 35, 176, 1.0), growth_map("M", 35, 176, 1.21)
+    at = np.flatnonzero(plain.level == 300)
+    assert deep.depth_scale[at] / deep.width_scale[at] == pytest.approx(1.21)
+    assert deep.depth_scale[at] * deep.width_scale[at] == pytest.approx(1.0)
+    assert deep.width_scale[plain.level == 640] == pytest.approx(1.0)
+
+
+def digest(phantom):
+    whole = hashlib.sha256()
+    for array in (phantom.labels, phantom.density, phantom.truth.organ_labels):
+        whole.update(np.ascontiguousarray(array).tobytes())
+    return whole.hexdigest()
+
+
+def test_a_saved_patient_rebuilds_the_same_bits():
+    grid = Grid(shape=(24, 32, 48), spacing_mm=4.0, origin_mm=(-90.0, -60.0, 60.0))
+    patient = ps.anatomy(sex="F", age=7, seed=11)
+    one = patient.phantom(grid=grid)
+    again = ps.Patient.from_dict(one.made_from["patient"])
+    assert again == patient
+    assert digest(again.phantom(grid=grid)) == digest(one)
+
+
+def test_regions():
+    patient = ps.anatomy(sex="M", age=5, height_cm=109, weight_kg=19)
+    head, chest = (patient.body().grid(4.0, region) for region in ("head", "chest"))
+    assert head.origin_mm[2] > chest.origin_mm[2] > 0
+    assert chest.origin_mm[2] + 4 * chest.shape[0] > head.origin_mm[2]
+    with pytest.raises(InvalidInput, match="Did you mean"):
+        patient.body().grid(4.0, "hed")
+
+
+def test_patient_to_image():
+    child = ps.anatomy(sex="M", age=1, height_cm=76, weight_kg=10)
+    child = child.insert(ps.Lesion(site="right lower lobe", diameter_mm=9, seed=2))
+    shot = ps.simulate(child, ps.protocols.chest_pa(pixel_mm=4))
+    assert shot.truth.mask("lesion").sum() > 2
