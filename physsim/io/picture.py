@@ -57,7 +57,7 @@ def labelled_picture(levels: npt.NDArray[Any], pixel_mm: float, caption: Sequenc
     image = np.repeat(np.repeat(levels, zoom, 0), zoom, 1)
     columns = image.shape[1]
     size = max(14, columns // 55)
-    font, line = _font(size), round(1.45 * size)
+    font, line = font_of(size), round(1.45 * size)
     lines = [part for text in caption for part in _wrapped(text, font, columns - 2 * size)]
     strip = Canvas.new("L", (columns, line * (len(lines) + 2) + size), 0)
     draw = ImageDraw.Draw(strip)
@@ -89,7 +89,7 @@ def _marker(side: str, size: int) -> Any:
     canvas = Canvas.new("L", (box, box), 0)
     draw = ImageDraw.Draw(canvas)
     draw.rectangle((0, 0, box - 1, box - 1), outline=255, width=max(2, size // 8))
-    draw.text((box // 2, box // 2), side, 255, _font(round(1.4 * size)), anchor="mm")
+    draw.text((box // 2, box // 2), side, 255, font_of(round(1.4 * size)), anchor="mm")
     return canvas
 
 
@@ -108,7 +108,8 @@ def _zoom(columns: int) -> int:
     return max(1, -(-_SMALLEST_WIDTH // columns)) if columns < _SMALLEST_WIDTH else 1
 
 
-def _font(size: int) -> Any:
+def font_of(size: int) -> Any:
+    """The font of all pictures at a size in pixels (PIL)."""
     from PIL import ImageFont
 
     found = importlib.util.find_spec("matplotlib")

@@ -16,6 +16,7 @@ from physsim.io.elements import input_file
 from physsim.io.hdf5 import Layer, read_layers, write_layers
 from physsim.io.image import Image
 from physsim.io.volume import ENDINGS, read_volume, write_volume
+from physsim.phantom.export_xcist import read_xcist, write_xcist
 from physsim.phantom.overlay import Overlay
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
@@ -44,9 +45,13 @@ def save_phantom(phantom: Phantom, path: str | Path, overwrite: bool = False) ->
     """Write a phantom.
 
     `.h5`: everything in one file. `.nii`, `.nii.gz`, `.mhd`, `.mha`, `.toml` (raw): labels at `path`, and beside them
-    `NAME_density`, `NAME_organs` and the description `NAME.phantom.json`. Overlays are kept by HDF5 alone.
+    `NAME_density`, `NAME_organs` and the description `NAME.phantom.json`. `.json`: XCIST's voxel phantom (see
+    export_xcist). Overlays are kept by HDF5 alone.
     """
     path = Path(path)
+    if path.suffix.lower() == ".json":
+        write_xcist(phantom, path, overwrite=overwrite)
+        return
     stem, ending = _split(path)
     if ending in (".h5", ".hdf5"):
         write_layers(path, _layers(phantom), {"phantom": _description(phantom)}, overwrite)
@@ -85,6 +90,11 @@ def load_phantom(
     Raises InvalidInput when they do not, or when a label has no material.
     """
     path = input_file(path)
+    if path.suffix.lower() == ".json":
+        if density is not None or organs is not None or not (materials is None or isinstance(materials, Mapping)):
+            why = "XCIST's phantom holds its own densities and names its materials"
+            raise InvalidInput(message(f"{path}: density, organs or a list of materials", why, "Give {name: name}."))
+        return read_xcist(path, None if materials is None else {str(key): one for key, one in materials.items()})
     stem, ending = _split(path)
     if ending in (".h5", ".hdf5"):
         if materials is not None or density is not None or organs is not None:

@@ -41,8 +41,8 @@ class Phantom:
     `labels`: (nz, ny, nx) uint8/uint16, C order, index into `materials`; `density`: the same shape, float16/float32,
     relative to the material's own density (1 everywhere when None); both are kept without a copy and read-only.
     `truth`: organs and lesions; `overlays`: finer patches over it. `density_grid`: where the density lies, when it came
-    with a header of its own: compared with `grid`, never assumed. `made_from`: plain data (what JSON holds) that says what
-    the phantom was made from (body, patient, seed); kept in files.
+    with a header of its own: compared with `grid`, never assumed. `made_from`: plain data (what JSON holds) that says
+    what the phantom was made from (body, patient, seed); kept in files.
 
     Raises InvalidInput for a label without a material, a density that is NaN, infinite or negative, arrays of different
     grids, overlays that overlap or reach out.

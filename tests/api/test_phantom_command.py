@@ -1,0 +1,151 @@
+"""`physsim phantom`: what it builds, says and draws; bad input by its message."""
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import physsim as ps
+from physsim.body.report import report
+from physsim.body.view_html import html_page
+from physsim.cli.app import app
+from physsim.errors import InvalidInput
+from physsim.phantom.pictures import GREY, GREY_HU, radiograph, slice_hu, surface_picture
+from physsim.phantom.shapes import Sphere
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["phantom", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    """Water (radius 100 mm along z) with a ball of bone on the patient's left, in front, above the middle."""
+    ball = Sphere(name="<ball> of bone", material="bone", radius_mm=25.0, centre_mm=(50, -30, 20))
+    return ps.voxelise(ps.scene("water_20cm"), spacing_mm=5.0).insert(ball)
+
+
+def test_report_has_the_truth_of_the_geometry(phantom):
+    table = report(phantom)
+    rows = {row["name"]: row for row in table["organs"]}
+    ball = rows["<ball> of bone"]
+    assert ball["volume_cm3"] == pytest.approx(4 / 3 * np.pi * 2.5**3, rel=0.01)
+    assert ball["mass_g"] == pytest.approx(ball["volume_cm3"] * ps.material("bone").density_g_cm3, rel=1e-6)
+    assert ball["reference_g"] is None
+    assert ball["difference_percent"] is None
+    assert table["height_cm"] is None
+    assert sum(row["mass_g"] for row in rows.values()) == pytest.approx(table["mass_g"], rel=1e-3)
+    json.dumps(table)
+
+
+def test_slices_are_seen_as_radiologists_do(phantom):
+    """Left of the patient on the right, front up in axial slices, head up in the others; sagittal from the left."""
+    for plane, index, half_row, half_column in (
+        ("axial", round(20 / 5) + phantom.grid.shape[0] // 2, "upper", "right"),
+        ("coronal", phantom.grid.shape[1] // 2 - 6, "upper", "right"),
+        ("sagittal", phantom.grid.shape[2] // 2 + 10, "upper", "left"),
+    ):
+        picture = slice_hu(phantom, plane, index)
+        row, column = np.argwhere(picture > 500).mean(0) / picture.shape
+        assert (row < 0.5) == (half_row == "upper"), plane
+        assert (column < 0.5) == (half_column == "left"), plane
+    water = slice_hu(phantom, "axial", phantom.grid.shape[0] // 2)
+    assert water[water.shape[0] // 2, water.shape[1] // 2] == pytest.approx(0.0, abs=0.5)
+
+
+def test_a_radiograph_is_the_line_integral(phantom):
+    beam = radiograph(ps.voxelise(ps.scene("water_20cm"), spacing_mm=5.0), "y")
+    middle = beam[beam.shape[0] // 2, beam.shape[1] // 2]
+    assert middle == pytest.approx(200.0, rel=2e-3)  # mm of water along a diameter
+
+
+def test_surfaces_show_what_faces_the_viewer(phantom):
+    bone = surface_picture(phantom, "front", "bone")
+    row, column = np.argwhere(bone > 0).mean(0) / bone.shape
+    assert row < 0.5 < column
+    assert (bone > 0).sum() * 25 == pytest.approx(np.pi * 25**2, rel=0.15)
+    left = surface_picture(phantom, "left", "bone")
+    assert np.argwhere(left > 0).mean(0)[1] / left.shape[1] < 0.5  # the front is on the left
+
+
+def test_the_html_page_holds_every_voxel_and_loads_nothing(phantom):
+    text = html_page(phantom)
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:)[a-z]+:""", text)
+    assert "http" not in text
+    data = json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1])
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", text)[1]))))
+    nz, ny, nx = data["shape_zyx"]
+    assert (nz, ny, nx) == phantom.grid.shape
+    number = data["names"].index("<ball> of bone")
+    k, j, i = data["centres"][number]
+    world = phantom.grid.world_from_voxel @ [i, j, k, 1]
+    assert np.abs(world[:3] - [50, -30, 20]).max() <= 5.0
+    row, column = divmod(k, data["across"])
+    assert tuple(sheet[row * ny + j, column * nx + i, 1:]) == (number, 0)
+    hu = slice_hu(phantom, "axial", k)[j, i]
+    grey = sheet[row * ny + j, column * nx + i, 0]
+    assert data["hu_of_grey"][grey] == pytest.approx(np.interp(np.interp(hu, GREY_HU, GREY), GREY, GREY_HU), abs=15)
+    assert {row["cells"][0] for row in data["rows"]} == set(phantom.truth.names())
+
+
+def test_breasts_and_bodies_are_built_by_name(tmp_path, monkeypatch):
+    from physsim.body import breast as module
+
+    whole = module.breast
+    small = {"length_mm": 45.0, "half_width_mm": 45.0}  # of a breast that is made in a second
+    monkeypatch.setattr(module, "breast", lambda drawn, **options: whole(drawn.replace(**small), **options))
+    made = run("build", "--breast", "D", "--voxel", 1.2, "--seed", 3, "--out", tmp_path / "b.h5")
+    assert made.exit_code == 0, made.output
+    table = json.loads(run("info", tmp_path / "b.h5", "--json").stdout)
+    assert table["made_from"]["breast"]["density"] == "D"
+    assert table["made_from"]["breast"]["seed"] == 3
+    assert table["spacing_mm"] == [1.2, 1.2, 1.2]
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert rows["adult_trunk"]["kind"] == "body"
+    assert rows["water_20cm"]["kind"] == "scene"
+
+
+def test_views_are_written(tmp_path, phantom):
+    phantom.save(tmp_path / "p.h5")
+    assert run("view", tmp_path / "p.h5", "-o", tmp_path / "p.png").exit_code == 0
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size[0] > 1000
+    assert run("view", tmp_path / "p.h5", "--html", "--out", tmp_path / "p.html").exit_code == 0
+    assert (tmp_path / "p.html").stat().st_size < 3e6
+    said = run("info", tmp_path / "p.h5").stdout
+    assert "<ball> of bone" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["build", "-o", "x.h5"], "nothing to build"),
+        (["build", "slab60", "--breast", "B", "-o", "x.h5"], "one phantom is built at a time"),
+        (["build", "slab60", "--view", "MLO", "-o", "x.h5"], "--view without --breast"),
+        (["build", "--breast", "E", "-o", "x.h5"], "E"),
+        (["build", "--body", "adult_trnk", "-o", "x.h5"], "adult_trunk"),
+        (["build", "slab60", "--seed", "3", "-o", "x.h5"], "nothing of it is drawn"),
+        (["info", "slab6"], "slab60"),
+        (["view", "slab60", "-o", "x.html"], "--html"),
+        (["view", "slab60", "--html", "-o", "x.png"], "x.html"),
+    ],
+)
+def test_bad_input_is_named(words, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    error = run(*words).exception
+    assert isinstance(error, InvalidInput)
+    assert says in str(error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_writes_what_other_programs_read(tmp_path, phantom):
+    phantom.save(tmp_path / "p.h5")
+    for name in ("q.nii.gz", "r.mhd", "xcist.json"):
+        made = run("export", tmp_path / "p.h5", "--out", tmp_path / name)
+        assert made.exit_code == 0, made.output
+        assert ps.Phantom.load(tmp_path / name).mass_g() == pytest.approx(phantom.mass_g(), rel=1e-6)
