@@ -310,7 +310,10 @@ def tube(rows, p, elliptic):
 
 def capsules(rows, p, least):
     best, thin = np.full(len(p), FAR), np.ones(len(p))
-    for s in rows:
+    reach = 20.0 + rows[:, 7:8] + np.abs(rows[:, 8:9])  # farther ones are far from every point
+    low = np.minimum(rows[:, :3], rows[:, :3] + rows[:, 3:6]) - reach
+    high = np.maximum(rows[:, :3], rows[:, :3] + rows[:, 3:6]) + reach
+    for s in rows[((low <= p.max(0)) & (high >= p.min(0))).all(1)]:
         q = p - s[:3]
         t = np.clip(q @ s[3:6] * s[6], 0, 1)
         own = s[7] + t * s[8]

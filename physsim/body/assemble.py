@@ -67,6 +67,7 @@ def assembled(c: Compiler, structures: list[Structure], solids: list[CompiledSol
         organs=len(body.organs),
         field_register=tuple(out.first_field + 4 * n for n in range(len(body.fields))),
         field_entry=tuple(out.entries[n] for n in range(len(body.fields))),
+        field_box=np.array([c.solids[n].box for n in range(len(body.fields))]).reshape(-1, 2, 3),
         structure_register=c.quad,
         branch_rows=tuple(
             (begins["segments"] + 24 * first, first, count, frame) for first, count, frame in out.branch_rows

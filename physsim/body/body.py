@@ -67,7 +67,7 @@ class Body:
         known = _evaluated({**declared.numbers, **(numbers or {})}, where)
         names = Names(known)
         tables = {name: _numeric(rows, names, where, name) for name, rows in declared.tables.items()}
-        whole = made(present(declared, Names(known, tables), where), known, where)
+        whole = made(present(declared, Names(known, tables), where), known, where, checked_seed(seed))
         declared, every = present(whole, Names(known, tables), where), (*declared.field, *whole.field)
         fields, structures, mirrored = [], [], set()
         for solid in (*declared.field, *declared.structure):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from physsim.body.declare import Declared, Maker, declared_from
 from physsim.errors import InvalidInput, did_you_mean, message
+
+if TYPE_CHECKING:
+    from physsim.body.space import Space
 
 # kind: where its function is. It takes the maker's table (plain data) and the body's numbers, and returns plain data:
 # {"field": [...], "structure": [...], ...} as a TOML file would give.
@@ -17,25 +20,64 @@ MAKERS: dict[str, str] = {
 }
 
 
-def made(declared: Declared, numbers: Mapping[str, float], where: str) -> Declared:
+# These grow into declared fields: they run last, and take a Space in place of the numbers.
+GROWERS: dict[str, str] = {
+    "tree": "physsim.body.tree:tree",
+}
+
+
+def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int = 0) -> Declared:
     """The declarations with each maker replaced by what it makes."""
     whole = declared.replace(maker=())
+    growers = [maker for maker in declared.maker if maker.kind in GROWERS]
     for maker in declared.maker:
-        whole = whole.merged(_run(maker, numbers, where))
+        if maker not in growers:
+            whole = whole.merged(_run(maker, MAKERS, numbers, where))
+    if growers:
+        space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
+        for maker in growers:
+            whole = whole.merged(_run(maker, GROWERS, space, where))
     return whole
 
 
-def _run(maker: Maker, numbers: Mapping[str, float], where: str) -> Declared:
-    if maker.kind not in MAKERS:
+def space_of(declared: Declared, numbers: Mapping[str, float], seed: int, where: str) -> Space:
+    """The fields that the growing makers of a declaration ask for, and what these need."""
+    from physsim.body.space import Space
+
+    names = [name for maker in declared.maker if maker.kind in GROWERS for name in _fields_of(maker)]
+    return Space(declared.replace(maker=()), numbers, seed, where, names)
+
+
+def _run(maker: Maker, makers: Mapping[str, str], given: Any, where: str) -> Declared:
+    if maker.kind not in makers:
         raise InvalidInput(
-            message(f"{where}: maker {maker.kind!r}", "no such maker", did_you_mean(maker.kind, MAKERS))
+            message(
+                f"{where}: maker {maker.kind!r}", "no such maker", did_you_mean(maker.kind, [*MAKERS, *GROWERS])
+            )
         )
-    module, name = MAKERS[maker.kind].split(":")
+    module, name = makers[maker.kind].split(":")
     function = getattr(importlib.import_module(module), name)
     table: dict[str, Any] = maker.model_dump(exclude={"kind", "when"})
     try:
-        return declared_from(function(table, numbers), f"{where}: maker {maker.kind!r}")
+        return declared_from(function(table, given), f"{where}: maker {maker.kind!r}")
     except KeyError as error:
         raise InvalidInput(
             message(f"{where}: maker {maker.kind!r}: {error.args[0]}", "is missing", f"Give {error.args[0]}.")
         ) from None
+
+
+def _fields_of(maker: Maker) -> list[str]:
+    """The fields that a growing maker's table names: every value of a key `field`."""
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            found.extend([value["field"]] if isinstance(value.get("field"), str) else [])
+            for one in value.values():
+                look(one)
+        elif isinstance(value, (list, tuple)):
+            for one in value:
+                look(one)
+
+    look(maker.model_dump())
+    return found

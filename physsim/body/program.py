@@ -29,6 +29,7 @@ class Program:
     organs: int
     field_register: tuple[int, ...]
     field_entry: tuple[int, ...]
+    field_box: Array  # (fields, 2, 3) mm: low and high corner of each, before warps
     structure_register: int
     branch_rows: tuple[tuple[int, int, int, int], ...]  # where in data, first segment, how many, frame
     segments: int

@@ -174,7 +174,7 @@ def _binned(
     for place, start, count, frame in program.branch_rows:
         rows = t.data[place : place + 24 * count].reshape(count, 24).astype(float)
         a, b = rows[:, :3], rows[:, :3] + rows[:, 3:6]
-        radius = np.maximum(np.maximum(rows[:, 7], rows[:, 7] + rows[:, 8]), voxel)[:, None] + 2 * voxel
+        radius = np.maximum(np.maximum(rows[:, 7], rows[:, 7] + rows[:, 8]), 0.5 * voxel)[:, None] + voxel
         low, high = np.minimum(a, b) - radius, np.maximum(a, b) + radius
         anchor, scale = t.frame_float[frame, :3], 1 / t.frame_float[frame, 3]
         low, high = anchor + (low - anchor) * scale, anchor + (high - anchor) * scale
