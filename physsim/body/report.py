@@ -58,6 +58,17 @@ def weight_kg(phantom: Phantom) -> float | None:
     return sum(organ.mass_g for organ in phantom.truth.organs if organ.name != "background") / 1000.0
 
 
+def vanished(phantom: Phantom) -> list[str]:
+    """Names of organs that have a mass but no voxel of their own: they are smaller, or thinner, than voxels."""
+    labels = phantom.truth.organ_labels
+    if labels is None:
+        return []
+    found = np.zeros(len(phantom.truth.organs), bool)
+    for plane in labels:
+        found |= np.bincount(plane.ravel(), minlength=len(found)) > 0
+    return [one.name for n, one in enumerate(phantom.truth.organs) if one.volume_mm3 > 0 and not found[n]]
+
+
 def organ_rows(phantom: Phantom) -> list[dict[str, Any]]:
     """The rows of `organs`: see `report`."""
     return [_row(organ.name, organ.volume_mm3 * CM3_PER_MM3, organ.mass_g) for organ in phantom.truth.organs]

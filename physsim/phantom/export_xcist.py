@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _KEYS = ("mat_name", "volumefractionmap_filename", "volumefractionmap_datatype", "cols", "rows", "slices",
          "x_size", "y_size", "z_size", "x_offset", "y_offset", "z_offset")  # fmt: skip
-_TYPES: dict[str, np.dtype[Any]] = {"float": np.dtype("<f4"), "int8": np.dtype("i1"), "uint8": np.dtype("u1"), "float32": np.dtype("<f4"),
-          "float64": np.dtype("<f8"), "double": np.dtype("<f8")}  # fmt: skip
+_TYPES: dict[str, np.dtype[Any]] = {"float": np.dtype("<f4"), "int8": np.dtype("i1"), "uint8": np.dtype("u1"), 
+          "float32": np.dtype("<f4"), "float64": np.dtype("<f8"), "double": np.dtype("<f8")}  # fmt: skip
 _SHOWN = 12
 
 

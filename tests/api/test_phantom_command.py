@@ -93,18 +93,17 @@ def test_the_html_page_holds_every_voxel_and_loads_nothing(phantom):
     assert {row["cells"][0] for row in data["rows"]} == set(phantom.truth.names())
 
 
-def test_breasts_and_bodies_are_built_by_name(tmp_path, monkeypatch):
+def test_breasts_and_bodies_are_built_by_name(tmp_path, monkeypatch, phantom):
     from physsim.body import breast as module
 
-    whole = module.breast
-    small = {"length_mm": 45.0, "half_width_mm": 45.0}  # of a breast that is made in a second
-    monkeypatch.setattr(module, "breast", lambda drawn, **options: whole(drawn.replace(**small), **options))
+    asked = []
+    monkeypatch.setattr(module, "breast", lambda drawn, spacing_mm: asked.append((drawn, spacing_mm)) or phantom)
     made = run("build", "--breast", "D", "--voxel", 1.2, "--seed", 3, "--out", tmp_path / "b.h5")
     assert made.exit_code == 0, made.output
     table = json.loads(run("info", tmp_path / "b.h5", "--json").stdout)
     assert table["made_from"]["breast"]["density"] == "D"
     assert table["made_from"]["breast"]["seed"] == 3
-    assert table["spacing_mm"] == [1.2, 1.2, 1.2]
+    assert asked == [(ps.Breast.draw("D", seed=3), 1.2)]
     rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
     assert rows["adult_trunk"]["kind"] == "body"
     assert rows["water_20cm"]["kind"] == "scene"
@@ -125,6 +124,13 @@ def test_views_are_written(tmp_path, phantom):
     ("words", "says"),
     [
         (["build", "-o", "x.h5"], "nothing to build"),
+        (["build", "--region", "chest", "-o", "x.h5"], "--region without --sex"),
+        (["build", "--reference", "--sex", "M", "--age", "7", "-o", "x.h5"], "no reference body of that age"),
+        (["build", "--reference", "--sex", "M", "-o", "x.h5"], "which body?"),
+        (["build", "--reference", "--sex", "M", "--age", "5", "--height", "120", "-o", "x.h5"], "height_cm=120"),
+        (["build", "--sex", "M", "--age", "5", "--height", "190", "-o", "x.h5"], "standard deviations"),
+        (["build", "--sex", "M", "--age", "50", "--breast-density", "A", "-o", "x.h5"], "those of women"),
+        (["build", "--sex", "X", "--age", "50", "-o", "x.h5"], "sex"),
         (["build", "slab60", "--breast", "B", "-o", "x.h5"], "one phantom is built at a time"),
         (["build", "slab60", "--view", "MLO", "-o", "x.h5"], "--view without --breast"),
         (["build", "--breast", "E", "-o", "x.h5"], "E"),
@@ -149,3 +155,17 @@ def test_export_writes_what_other_programs_read(tmp_path, phantom):
         made = run("export", tmp_path / "p.h5", "--out", tmp_path / name)
         assert made.exit_code == 0, made.output
         assert ps.Phantom.load(tmp_path / name).mass_g() == pytest.approx(phantom.mass_g(), rel=1e-6)
+
+
+def test_a_reference_body_is_built_and_keeps_what_is_smaller_than_a_voxel(tmp_path):
+    words = ("build", "--sex", "F", "--age", 5, "--reference", "--region", "head", "--voxel", 6)
+    made = run(*words, "--out", tmp_path / "girl.h5", "--overwrite")
+    assert made.exit_code == 0, made.output
+    assert "their mass is kept: " in made.stderr
+    assert "left choroid plexus" in made.stderr
+    table = json.loads(run("info", tmp_path / "girl.h5", "--json").stdout)
+    assert table["made_from"]["patient"]["height_cm"] == pytest.approx(109, abs=1)
+    assert {"height_cm", "weight_kg"} <= table.keys()
+    error = run(*words, "--vanishing", "error", "--out", tmp_path / "b.h5").exception
+    assert isinstance(error, InvalidInput)
+    assert "so coarse that" in str(error)
