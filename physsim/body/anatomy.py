@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
-from physsim.body.declare import read_declared
+from physsim.body.declare import Declared, read_declared
 from physsim.body.growth import GrowthMap, growth_map
+from physsim.body.growth_controls import controlled, controls, present_controls
+from physsim.body.growth_table import values_at
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.phantom import Phantom
@@ -55,15 +57,21 @@ class PatientBody:
             raise InvalidInput(
                 message(f"region={region!r}", f"{self.body.where} has nothing there", f"Give one of {list(REGIONS)}.")
             )
-        return Grid(
-            shape=(last - first + 1, ny, nx), spacing_mm=whole.spacing_mm, origin_mm=(x, y, origin + first * float(step))
-        )
+        shape, low_z = (last - first + 1, ny, nx), origin + first * float(step)
+        return Grid(shape=shape, spacing_mm=whole.spacing_mm, origin_mm=(x, y, low_z))
 
 
 def patient_body(patient: Patient) -> PatientBody:
     """The body of a patient: a pure function of the parameters."""
     growth = growth_map(patient.sex, patient.age_years, patient.height_cm, patient.build)
-    return PatientBody(Body.of(_canonical(), _numbers(patient), patient.seed, f"{CANONICAL}.toml"), growth)
+    declared = canonical_declared()
+    known = {one.name for one in present_controls(declared)}
+    values = {name: value for name, value in values_at(patient.sex, patient.age_years).items() if name in known}
+    for control in controls():
+        if control.name in values and control.kind != "number" and control.organ in patient.organ_scale:
+            values[control.name] *= patient.organ_scale[control.organ] ** (1.0 / control.power)
+    where = f"{CANONICAL}.toml"
+    return PatientBody(Body.of(controlled(declared, values), own_numbers(patient), patient.seed, where), growth)
 
 
 def patient_phantom(
@@ -87,17 +95,20 @@ def patient_phantom(
         name=patient.title,
     )  # fmt: skip
     record: dict[str, Any] = {**phantom.made_from, "patient": patient.to_dict()}
+    if spacing_mm is None or region != "whole":
+        record["region"] = "window" if spacing_mm is None else region
     phantom = phantom.replace(made_from=record)
     for lesion in patient.lesions:
         phantom = phantom.insert(lesion)
     return phantom
 
 
-def _numbers(patient: Patient) -> dict[str, float]:
+def own_numbers(patient: Patient) -> dict[str, float]:
     """Numbers of the canonical file that the patient's own parameters set."""
     return {"female": float(patient.sex == "F"), "respiration": patient.respiration}
 
 
 @cache
-def _canonical() -> Any:
+def canonical_declared() -> Declared:
+    """The declarations of CANONICAL."""
     return read_declared(phantoms_path() / "anatomy" / f"{CANONICAL}.toml")

@@ -82,6 +82,13 @@ class GrowthMap:
         scales = np.r_[self.width_scale, self.depth_scale, np.diff(self.height) / _STEP_MM]
         return bool(np.abs(scales - 1.0).max() < 1e-9 and not self.shear.any())
 
+    @property
+    def mean_scale(self) -> float:
+        """Size of the trunk over the canonical one's: cube root of its volume scale at the waist."""
+        at = int(np.argmin(np.abs(self.level - 150.0)))
+        tall = (self.height[at + 1] - self.height[at]) / _STEP_MM
+        return float(np.cbrt(self.width_scale[at] * self.depth_scale[at] * tall))
+
     def world_height(self, level_mm: float) -> float:
         """World z (mm) of a canonical level in the coronal plane where nothing is lifted."""
         return float(np.interp(level_mm, self.level, self.height))

@@ -28,6 +28,10 @@ _OF_BONE = ("skeleton_total_incl_marrow", "cortical_bone", "trabecular_bone", "s
             "active_marrow", "inactive_marrow", "teeth")  # fmt: skip
 
 
+# Known of adults alone: their share of another row holds at every age.
+_SHARE_OF = {"right_lung_with_blood": "lungs_with_blood", "left_lung_with_blood": "lungs_with_blood"}
+
+
 @dataclass(frozen=True)
 class ReferenceMass:
     """One value of ICRP 89: `mass_g`, whether it was READ or RECALLED, and from where."""
@@ -62,7 +66,7 @@ def reference_size(sex: Sex, age_years: float) -> tuple[float, float]:
 def organ_names() -> tuple[str, ...]:
     """Names of the organs whose mass the table follows over the ages, in its order."""
     names = dict.fromkeys(r["organ"] for r in reference_rows("organ_masses_icrp89.csv") if r["unit"] == "g")
-    return tuple(name for name in names if _has(name, "F") or _has(name, "M"))
+    return tuple(name for name in names if name in _SHARE_OF or _has(name, "F") or _has(name, "M"))
 
 
 def target_mass_g(organ: str, sex: Sex, age_years: float, height_cm: float, weight_kg: float) -> float:
@@ -83,6 +87,10 @@ def target_mass_g(organ: str, sex: Sex, age_years: float, height_cm: float, weig
     """
     if organ not in organ_names():
         raise InvalidInput(message(f"organ={organ!r}", "not in the table", did_you_mean(organ, organ_names())))
+    if organ in _SHARE_OF:
+        grown = reference_masses(sex, REFERENCE_AGES_YEARS[-1])
+        whole = target_mass_g(_SHARE_OF[organ], sex, age_years, height_cm, weight_kg)
+        return whole * grown[organ].mass_g / grown[_SHARE_OF[organ]].mass_g
     if not _has(organ, sex):
         return 0.0
     if organ == "total_body":

@@ -71,6 +71,10 @@ def vanished(phantom: Phantom) -> list[str]:
 
 def organ_rows(phantom: Phantom) -> list[dict[str, Any]]:
     """The rows of `organs`: see `report`."""
+    from physsim.body.masses import MASSES, organ_masses
+
+    if "patient" in phantom.made_from and MASSES in phantom.made_from:
+        return [one.row() for one in organ_masses(phantom)]
     return [_row(organ.name, organ.volume_mm3 * CM3_PER_MM3, organ.mass_g) for organ in phantom.truth.organs]
 
 

@@ -86,7 +86,10 @@ def voxelise_body(
         _nothing_vanished(truth, organs, grid, len(body.organs))
     return Phantom(
         grid=grid, labels=labels, materials=body.materials, density=density, truth=truth, name=name or body.where,
-        made_from={"body": body.where, "numbers": dict(body.numbers), "seed": body.seed},
+        made_from={
+            "body": body.where, "numbers": dict(body.numbers), "seed": body.seed,
+            "material_masses_g": material_masses_g(body, grid, masses),
+        },
     )  # fmt: skip
 
 
@@ -199,6 +202,18 @@ def _binned(
     members = np.zeros(max(1, int(first[-1])), np.int32)
     kernels.bin_segments(True, reach, grid.shape, bricks, first[:-1].copy(), members)
     return first, members
+
+
+def material_masses_g(body: Body, grid: Grid, masses: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """{organ: {material: g}} of the sums of `paint`; only what there is."""
+    from physsim.body.paint_kernels import FIXED
+
+    own = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3 * grid.voxel_volume_mm3 / FIXED
+    return {
+        organ: {body.material_names[m]: float(own[m] * masses[m, n]) for m in np.flatnonzero(masses[:, n])}
+        for n, organ in enumerate(body.organs)
+        if masses[:, n].any()
+    }
 
 
 def _truth(

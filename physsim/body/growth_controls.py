@@ -1,0 +1,142 @@
+"""Controls: what of the declared body is made larger or smaller so that an organ meets its mass."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any, Literal
+
+import pydantic
+
+from physsim.body.declare import Declared, Layer, Part, Solid, Structure, TubeShape
+from physsim.errors import InvalidInput, message
+from physsim.resources import phantoms_path
+from physsim.spec.base import Spec
+from physsim.spec.grid import Vector
+
+Kind = Literal["scale", "radius", "wall", "cortex", "density", "number"]
+
+
+class Control(Spec):
+    """One number that an organ's mass follows.
+
+    `organ`: a row of ICRP 89; `kind`: "scale" the named fields and structures (patterns) about `anchors`, one for all
+    or one a pattern; the "radius" of their tubes; the thickness of their "wall" (the depth of their layers, and what
+    fields in their parts shrink by); of their "cortex"; the relative "density" of their layers (lungs); or a "number"
+    of the body, `solids` naming it. `power`: of the control's value that the mass follows, about; `effects`: the same
+    for other organs' masses; `limits`: between which the value stays, 1 is as declared.
+    """
+
+    organ: str
+    kind: Kind
+    solids: tuple[str, ...] = pydantic.Field(min_length=1)
+    anchors: tuple[Vector, ...] = ()
+    power: float = 3.0
+    effects: dict[str, float] = pydantic.Field(default_factory=dict)
+    limits: tuple[float, float] = (0.5, 2.0)
+    name: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def _anchored(self) -> Control:
+        wanted = (1, len(self.solids)) if self.kind == "scale" else (0,)
+        if len(self.anchors) not in wanted:
+            raise ValueError(f"{self.organ}: {len(self.anchors)} anchors, where {wanted[-1]} belong. Mend anchors.")
+        if not self.name:
+            object.__setattr__(self, "name", self.organ)
+        return self
+
+
+@cache
+def controls() -> tuple[Control, ...]:
+    """Those of phantoms/anatomy/growth/controls.toml."""
+    path = phantoms_path() / "anatomy" / "growth" / "controls.toml"
+    fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(Control.from_dict(one) for one in fields["control"])
+
+
+def present_controls(declared: Declared) -> tuple[Control, ...]:
+    """The controls whose structures a body has."""
+    names = [solid.name for solid in (*declared.field, *declared.structure)]
+    found = []
+    for control in controls():
+        if control.kind == "number":
+            if control.solids[0] in declared.numbers:
+                found.append(control)
+        elif any(_named(name, control) for name in names):
+            found.append(control)
+    return tuple(found)
+
+
+def controlled(declared: Declared, values: Mapping[str, float]) -> Declared:
+    """The declarations with controls at these values, by their names (1: as declared; numbers: in place of theirs)."""
+    known = {control.name: control for control in controls()}
+    for name in values:
+        if name not in known:
+            raise InvalidInput(message(f"control {name!r}", "no such control", f"Known: {', '.join(known)}."))
+    used = [(known[name], value) for name, value in values.items() if known[name].kind != "number" and value != 1.0]
+    changes: dict[str, Any] = {}
+    for kind in ("field", "structure"):
+        solids: list[Solid] = list(getattr(declared, kind))
+        for place, solid in enumerate(solids):
+            for control, value in used:
+                if _named(solid.name, control) and (kind == "structure" or control.kind not in ("wall", "density")):
+                    solids[place] = _changed(solids[place], control, value)
+        changes[kind] = tuple(solids)
+    numbers = {known[name].solids[0]: value for name, value in values.items() if known[name].kind == "number"}
+    return declared.replace(**changes, numbers={**declared.numbers, **numbers})
+
+
+def _named(name: str, control: Control) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in control.solids)
+
+
+def _changed(solid: Solid, control: Control, value: float) -> Solid:
+    factor = float(f"{value:.9g}")
+    if control.kind == "scale":
+        which = next(n for n, pattern in enumerate(control.solids) if fnmatchcase(solid.name, pattern))
+        anchor = control.anchors[which if len(control.anchors) > 1 else 0]
+        return solid.replace(scale=_times(solid.scale, factor), anchor=solid.anchor or anchor)
+    if control.kind == "radius":
+        return solid.replace(parts=tuple(_thicker(part, factor) for part in solid.parts))
+    if control.kind == "cortex":
+        parts = tuple(
+            part if part.cortex_mm is None else part.replace(cortex_mm=_times(part.cortex_mm, factor))
+            for part in solid.parts
+        )
+        own = None if solid.cortex_mm is None else _times(solid.cortex_mm, factor)
+        return solid.replace(parts=parts, cortex_mm=own)
+    assert isinstance(solid, Structure)
+    if control.kind == "density":
+        if not solid.layers:
+            return solid.replace(density=_times(solid.density, factor))
+        layers = tuple(one.replace(density=_times(one.density, factor)) for one in solid.layers)
+        return solid.replace(layers=layers)
+    layers = tuple(_deeper(one, factor) for one in solid.layers)
+    shrunk = tuple(
+        part if part.field is None else part.replace(grow_mm=_times(part.grow_mm, factor)) for part in solid.parts
+    )
+    return solid.replace(layers=layers, parts=shrunk)
+
+
+def _deeper(layer: Layer, factor: float) -> Layer:
+    return layer if layer.depth_mm in (0, "cortex") else layer.replace(depth_mm=_times(layer.depth_mm, factor))
+
+
+def _thicker(part: Part, factor: float) -> Part:
+    if part.tube is None:
+        return part
+    tube: TubeShape = part.tube
+    if tube.radii is not None:
+        radii = tuple((_times(a, factor), _times(b, factor)) for a, b in tube.radii)
+        return part.replace(tube=tube.replace(radii=radii))
+    assert tube.radius is not None
+    if isinstance(tube.radius, tuple):
+        return part.replace(tube=tube.replace(radius=tuple(_times(one, factor) for one in tube.radius)))
+    return part.replace(tube=tube.replace(radius=_times(tube.radius, factor)))
+
+
+def _times(value: float | str, factor: float) -> float | str:
+    """A declared value times a factor."""
+    return value * factor if isinstance(value, (int, float)) else f"({value}) * {factor!r}"

@@ -1,0 +1,121 @@
+"""The sizes at which a patient's organs have their masses: repeated voxelising of coarse bodies, no formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.body.body import Body
+from physsim.body.declare import Declared
+from physsim.body.growth import GrowthMap
+from physsim.body.growth_controls import Control, controlled, present_controls
+from physsim.body.masses import WHOLE_BODY, mass_g
+from physsim.body.voxelise import body_grid, material_masses_g, paint
+
+if TYPE_CHECKING:
+    from physsim.body.patient import Patient
+
+Array = npt.NDArray[np.float64]
+_DIGITS = 6  # of the values kept: below any effect on a mass
+_LARGEST_STEP = 0.4  # of a control's logarithm in one round
+_STEADY = 0.02  # a change of a control (logarithm) below which a new power would be noise
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Values of the controls by name, the masses (g) found with them, and those aimed at."""
+
+    values: dict[str, float]
+    found_g: dict[str, float]
+    target_g: dict[str, float]
+
+    def worst_percent(self) -> tuple[str, float]:
+        """The organ furthest from its mass, and by how much."""
+        name = max(self.found_g, key=lambda one: abs(self.found_g[one] / self.target_g[one] - 1.0), default="")
+        return name, 100.0 * (self.found_g[name] / self.target_g[name] - 1.0) if name else 0.0
+
+    def distance(self) -> float:
+        """Sum of the relative errors, each counted up to 20 %: one organ that cannot follow hides no other."""
+        return sum(min(abs(self.found_g[name] / self.target_g[name] - 1.0), 0.2) for name in self.found_g)
+
+
+def masses_of(body: Body, space: GrowthMap, spacing_mm: float) -> dict[str, dict[str, float]]:
+    """{organ: {material: g}} of a body in its own space at one spacing; nothing is kept of the voxels."""
+    grid = body_grid(body, spacing_mm, space)
+    labels, organs = np.empty(grid.shape, np.uint16), np.empty(grid.shape, np.uint16)
+    density = np.empty(grid.shape, np.float32)
+    _, masses = paint(body, body.program, grid, None if space.is_identity else space, labels, density, organs)
+    return material_masses_g(body, grid, masses)
+
+
+def solved(
+    patient: Patient,
+    declared: Declared,
+    space: GrowthMap,
+    numbers: Mapping[str, float],
+    start: Mapping[str, float],
+    spacing_mm: float,
+    rounds: int,
+    tolerance: float = 0.001,
+) -> Solution:
+    """Controls at which organs have their masses, by fixed points with powers learnt on the way.
+
+    Each round voxelises the whole body at `spacing_mm` and takes a Newton step in logarithms; it ends when every mass
+    is within `tolerance` (relative), or after `rounds`, with the best round's values.
+    """
+    used = [one for one in present_controls(declared) if patient.target_mass_g(one.organ) > 0]
+    used = [one for one in used if one.organ not in WHOLE_BODY or declared.numbers.get("whole", 0) != 0]
+    values = np.array([start.get(one.name, _declared_value(one, declared)) for one in used])
+    limits = np.array([one.limits for one in used]).reshape(-1, 2)
+    target = {one.organ: patient.target_mass_g(one.organ) for one in used}
+    slopes = _slopes(used)
+    before: tuple[Array, Array] | None = None
+    best: Solution | None = None
+    for _ in range(rounds):
+        now_values = {one.name: float(value) for one, value in zip(used, values, strict=True)}
+        body = Body.of(controlled(declared, now_values), numbers, patient.seed, "patient")
+        masses = masses_of(body, space, spacing_mm)
+        found = {one.organ: mass_g(one.organ, masses) for one in used}
+        now = Solution(now_values, found, target)
+        if best is None or now.distance() <= best.distance():
+            best = now
+        if abs(now.worst_percent()[1]) <= 100.0 * tolerance:
+            return now
+        logs = np.log(np.maximum([found[one.organ] for one in used], 1e-9))
+        if before is not None:
+            _learn(slopes, used, np.log(values) - before[0], logs - before[1])
+        before = (np.log(values), logs)
+        wanted = np.log([target[one.organ] for one in used]) - logs
+        step = np.clip(np.linalg.solve(slopes, wanted), -_LARGEST_STEP, _LARGEST_STEP)
+        moved = np.clip(values * np.exp(step), limits[:, 0], limits[:, 1])
+        values = np.array([float(f"{value:.{_DIGITS}g}") for value in moved])
+    assert best is not None
+    return best
+
+
+def _slopes(used: list[Control]) -> Array:
+    """d ln mass / d ln control as the controls declare it: rows are organs, columns controls."""
+    slopes = np.diag([one.power for one in used])
+    for column, control in enumerate(used):
+        for row, other in enumerate(used):
+            if row != column:
+                slopes[row, column] = control.effects.get(other.organ, 0.0)
+    return slopes
+
+
+def _learn(slopes: Array, used: list[Control], moved: Array, changed: Array) -> None:
+    """The diagonal from what the last step did, beside the effects of the other controls; within bounds."""
+    others = changed - slopes @ moved + slopes.diagonal() * moved
+    for place, control in enumerate(used):
+        if abs(moved[place]) > _STEADY:
+            low, high = sorted((control.power / 4, control.power * 1.5))
+            slopes[place, place] = min(max(others[place] / moved[place], low), high)
+
+
+def _declared_value(control: Control, declared: Declared) -> float:
+    """1, or what the body says of a number."""
+    return float(declared.numbers[control.solids[0]]) if control.kind == "number" else 1.0

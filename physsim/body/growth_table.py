@@ -1,0 +1,106 @@
+"""The table of solved organ sizes: read, run through the ages; `python -m physsim.body.growth_table` makes it anew."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import tomli_w
+
+from physsim.body.body_size import Sex
+from physsim.body.reference_masses import REFERENCE_AGES_YEARS
+from physsim.phantom.curves import monotone_cubic
+from physsim.resources import phantoms_path
+
+_CONCEPTION_YEARS, _GROWN_YEARS = 0.75, 20.0
+ROUNDS = ((3.0, 8), (2.0, 3))  # canonical spacing (mm) and at most so many rounds of the solution
+TOLERANCE = 0.002
+_TEXT = (
+    "# Controls (controls.toml) at which the organs of ICRP 89's reference bodies have their masses.\n"
+    "# Made by: python -m physsim.body.growth_table (all), or with --sex M --age 5 (one). Not to be edited.\n"
+)
+
+
+def table_path() -> Path:
+    """Where the table lies."""
+    return phantoms_path() / "anatomy" / "growth" / "solved.toml"
+
+
+@cache
+def table() -> dict[str, dict[str, dict[str, float]]]:
+    """{sex: {age: {control: value}}}."""
+    path = table_path()
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def values_at(sex: Sex, age_years: float) -> dict[str, float]:
+    """Controls by name at an age: a monotone cubic of their logarithms in log(age + 9 months) through the table."""
+    rows = {float(age): row for age, row in table().get(sex, {}).items()}
+    ages = sorted(rows)
+    if not ages:
+        return {}
+    at = math.log(min(age_years, _GROWN_YEARS) + _CONCEPTION_YEARS)
+    places = np.log(np.minimum(ages, _GROWN_YEARS) + _CONCEPTION_YEARS)
+    names = [name for name in rows[ages[-1]] if all(name in rows[age] for age in ages)]
+    known = np.log([[rows[age][name] for name in names] for age in ages])
+    if len(ages) == 1 or not names:
+        return dict(rows[ages[-1]])
+    found = np.exp(monotone_cubic(places, known, [min(max(at, places[0]), places[-1])])[0])
+    exact = {float(p): rows[a] for p, a in zip(places, ages, strict=True)}.get(at)
+    return dict(exact) if exact else {name: float(f"{v:.6g}") for name, v in zip(names, found, strict=True)}
+
+
+def solve(sex: Sex, age_years: float, start: dict[str, float], rounds: tuple[tuple[float, int], ...] = ROUNDS,
+          tolerance: float = TOLERANCE) -> tuple[dict[str, float], str]:  # fmt: skip
+    """Controls of one reference body, and a line that says how well they do."""
+    from physsim.body.anatomy import canonical_declared, own_numbers
+    from physsim.body.growth import growth_map
+    from physsim.body.growth_solve import solved
+    from physsim.body.patient import reference_patient
+
+    patient = reference_patient(sex, age_years)
+    space = growth_map(sex, age_years, patient.height_cm)
+    values = start
+    found = None
+    for canonical_mm, count in rounds:
+        spacing = canonical_mm * space.mean_scale
+        found = solved(patient, canonical_declared(), space, own_numbers(patient), values, spacing, count, tolerance)
+        values = found.values
+    assert found is not None
+    off = {name: 100.0 * (found.found_g[name] / found.target_g[name] - 1.0) for name in found.found_g}
+    text = ", ".join(f"{name} {percent:+.2f}" for name, percent in off.items() if abs(percent) > 0.3)
+    return values, f"{sex} {age_years:g}: {len(off)} organs, beyond 0.3 %: {text or 'none'}"
+
+
+def write(rows: dict[str, dict[str, dict[str, float]]]) -> None:
+    """The table as a file, rows in order."""
+    ordered = {sex: {age: rows[sex][age] for age in sorted(rows[sex], key=float)} for sex in sorted(rows)}
+    table_path().write_text(_TEXT + tomli_w.dumps(ordered), encoding="utf-8")
+    table.cache_clear()
+
+
+def main() -> None:
+    """Solve all reference bodies, oldest first, each from its elder's sizes."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--sex", choices=["F", "M"])
+    parser.add_argument("--age", type=float)
+    wanted = parser.parse_args()
+    rows = {sex: dict(table().get(sex, {})) for sex in ("F", "M")}
+    before: dict[str, float] = {}
+    for sex in ("M", "F") if wanted.sex is None else (wanted.sex,):
+        for age in REFERENCE_AGES_YEARS[::-1]:
+            if wanted.age is not None and age != wanted.age:
+                continue
+            start = rows[sex].get(f"{age:g}") or before or values_at(sex, age)
+            values, line = solve(sex, float(age), start)
+            rows[sex][f"{age:g}"] = before = values
+            write(rows)
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
