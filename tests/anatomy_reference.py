@@ -309,19 +309,26 @@ def tube(rows, p, elliptic):
 
 
 def capsules(rows, p, least):
-    best, thin = np.full(len(p), FAR), np.ones(len(p))
+    """Distance and coverage over that of the distance: thin ones (below the radius `least`) add up as averaged rods."""
+    best, total, voxel = np.full(len(p), FAR), np.zeros(len(p)), 2 * least
     reach = 20.0 + rows[:, 7:8] + np.abs(rows[:, 8:9])  # farther ones are far from every point
     low = np.minimum(rows[:, :3], rows[:, :3] + rows[:, 3:6]) - reach
     high = np.maximum(rows[:, :3], rows[:, :3] + rows[:, 3:6]) + reach
     for s in rows[((low <= p.max(0)) & (high >= p.min(0))).all(1)]:
-        q = p - s[:3]
-        t = np.clip(q @ s[3:6] * s[6], 0, 1)
+        q, length = p - s[:3], np.linalg.norm(s[3:6])
+        along = q @ s[3:6] * s[6]
+        t = np.clip(along, 0, 1)
         own = s[7] + t * s[8]
         drawn = np.sqrt(np.maximum(own**2 - least**2 / 3, least**2))
-        d = np.linalg.norm(q - t[:, None] * s[3:6], axis=1) - drawn
-        thin = np.where(d < best, own**2 / (drawn**2 + least**2 / 3), thin)
-        best = np.minimum(best, d)
-    return best, thin
+        if min(s[7], s[7] + s[8]) ** 2 > least**2 * 4 / 3:
+            best = np.minimum(best, np.linalg.norm(q - t[:, None] * s[3:6], axis=1) - drawn)
+            continue
+        across = np.linalg.norm(q - along[:, None] * s[3:6], axis=1)
+        rod = np.clip(0.5 + along * length / voxel, 0, 1) - np.clip(0.5 + (along - 1) * length / voxel, 0, 1)
+        total += rod * np.clip(0.5 - (across - drawn) / voxel, 0, 1) * own**2 / (drawn**2 + least**2 / 3)
+    total = np.minimum(total, 1)
+    covered = np.clip(0.5 - best / voxel, 0, 1)
+    return np.where(total > 0, -voxel, best), np.where(total > 0, covered + (1 - covered) * total, 1)
 
 
 def loft(made, p):

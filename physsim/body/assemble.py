@@ -147,7 +147,7 @@ def _tabulate(
     values = np.zeros((3, *shape), np.float32)
     for axis, (start, register) in enumerate(entry):
         flat = np.zeros(len(points), np.float32)
-        evaluate(start, register, points, flat, tables, work)
+        evaluate(start, register, points, flat, tables, work, np.float32(FAR_MM))
         values[axis] = flat.reshape(shape)
     slopes = np.stack([np.gradient(values, step, axis=1 + a) for a in range(3)], axis=-1)  # (3, z, y, x, 3)
     # the 2-norm of each Jacobian is at most its Frobenius norm: exact only where that is too large

@@ -423,11 +423,7 @@ def _elliptic_tube(d, nearest, x, y, z, n, data, candidates, count):
 
 @numba.njit(**_COMPILE)
 def _branches(d, thin, x, y, z, n, data, candidates, count, least_radius):
-    """Union of capsules whose substance, and not whose drawn radius, is right.
-
-    The ramp of a voxel v makes of a radius R the cross-section pi (R^2 + v^2 / 12): drawn is the R that gives the true
-    one, but v / 2 at least (`least_radius`); what is thinner fills the share `thin` of what is drawn.
-    """
+    """Distance to the union of capsules, none drawn thinner than `least_radius`, for bounds and for queries (0)."""
     least, ramp = least_radius * least_radius, least_radius * least_radius * _THIRD
     for i in range(n):
         d[i] = FAR
@@ -443,10 +439,92 @@ def _branches(d, thin, x, y, z, n, data, candidates, count, least_radius):
             px, py, pz = px - t * dx, py - t * dy, pz - t * dz
             own = r + t * dr
             square = own * own - ramp
-            drawn = math.sqrt(square if square > least else least)
-            value = math.sqrt(px * px + py * py + pz * pz) - drawn
-            thin[i] = own * own / (drawn * drawn + ramp) if value < d[i] else thin[i]
+            value = math.sqrt(px * px + py * py + pz * pz) - math.sqrt(square if square > least else least)
             d[i] = value if value < d[i] else d[i]
+
+
+@numba.njit(**_COMPILE)
+def _row_bounds(x, y, z, bounds):
+    """bounds (rows, 6): low and high of the coordinates of each of the brick's rows of voxels."""
+    for row in range(BRICK_Y * BRICK_Z):
+        at = BRICK_X * row
+        x0, y0, z0 = x[at], y[at], z[at]
+        x1, y1, z1 = x0, y0, z0
+        for i in range(at + 1, at + BRICK_X):
+            x0, x1 = min(x0, x[i]), max(x1, x[i])
+            y0, y1 = min(y0, y[i]), max(y1, y[i])
+            z0, z1 = min(z0, z[i]), max(z1, z[i])
+        own = bounds[row]
+        own[0], own[1], own[2], own[3], own[4], own[5] = x0, y0, z0, x1, y1, z1
+
+
+@numba.njit(**_COMPILE)
+def _drawn_branches(d, thin, x, y, z, data, candidates, count, least_radius):
+    """Capsules whose substance, and not whose drawn radius, is right, for painting.
+
+    The ramp of a voxel v makes of a radius R the cross-section pi (R^2 + v^2 / 12): drawn is the R that gives the true
+    one, where it is above v / 2 = `least_radius`. What is thinner covers the share r^2 / (v^2 / 3) of a drawn v / 2,
+    and ends as a rod does that is averaged over a voxel: so the shares of branches that meet, or pass through one
+    voxel, add up. Where there are such, d is -v and `thin` the whole coverage.
+    """
+    voxel = F2 * least_radius
+    inverse_voxel, ramp, least = F1 / voxel, least_radius * least_radius * _THIRD, least_radius * least_radius
+    for i in range(VOXELS):
+        d[i] = FAR
+        thin[i] = F0
+    bounds = np.empty((BRICK_Y * BRICK_Z, 6), np.float32)
+    _row_bounds(x, y, z, bounds)
+    for m in range(count):
+        s = data[candidates[m] : candidates[m] + SEGMENT]
+        ax, ay, az, dx, dy, dz, inverse, r, dr = s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8]
+        slim = min(r, r + dr)
+        thick, reach = slim * slim - ramp > least, max(max(r, r + dr), least_radius) + voxel
+        x0, x1 = min(ax, ax + dx) - reach, max(ax, ax + dx) + reach
+        y0, y1 = min(ay, ay + dy) - reach, max(ay, ay + dy) + reach
+        z0, z1 = min(az, az + dz) - reach, max(az, az + dz) + reach
+        steps = inverse_voxel / math.sqrt(inverse)  # its length in voxels
+        for row in range(BRICK_Y * BRICK_Z):
+            own = bounds[row]
+            if own[2] > z1 or own[5] < z0 or own[1] > y1 or own[4] < y0 or own[0] > x1 or own[3] < x0:
+                continue
+            at = BRICK_X * row
+            if thick:
+                for i in range(at, at + BRICK_X):
+                    px, py, pz = x[i] - ax, y[i] - ay, z[i] - az
+                    t = (px * dx + py * dy + pz * dz) * inverse
+                    t = t if t > F0 else F0
+                    t = t if t < F1 else F1
+                    px, py, pz = px - t * dx, py - t * dy, pz - t * dz
+                    drawn = r + t * dr
+                    value = math.sqrt(px * px + py * py + pz * pz) - math.sqrt(drawn * drawn - ramp)
+                    d[i] = value if value < d[i] else d[i]
+                continue
+            for i in range(at, at + BRICK_X):
+                px, py, pz = x[i] - ax, y[i] - ay, z[i] - az
+                t = (px * dx + py * dy + pz * dz) * inverse
+                px, py, pz = px - t * dx, py - t * dy, pz - t * dz
+                begin, end = HALF + t * steps, HALF + (t - F1) * steps
+                begin = begin if begin > F0 else F0
+                begin = begin if begin < F1 else F1
+                end = end if end > F0 else F0
+                end = end if end < F1 else F1
+                t = t if t > F0 else F0
+                t = t if t < F1 else F1
+                radius = r + t * dr
+                square = radius * radius - ramp
+                square = square if square > least else least
+                c = HALF - (math.sqrt(px * px + py * py + pz * pz) - math.sqrt(square)) * inverse_voxel
+                c = c if c > F0 else F0
+                c = c if c < F1 else F1
+                thin[i] += (begin - end) * c * radius * radius / (square + ramp)
+    for i in range(VOXELS):
+        c = HALF - d[i] * inverse_voxel
+        c = c if c > F0 else F0
+        c = c if c < F1 else F1
+        share = thin[i] if thin[i] < F1 else F1
+        some = share > F0
+        thin[i] = c + (F1 - c) * share if some else F1
+        d[i] = -voxel if some else d[i]
 
 
 @numba.njit(**_COMPILE)
@@ -882,7 +960,11 @@ def run(
                         if branch_list[m] >= own and branch_list[m] < own + count:
                             candidates[found] = first + SEGMENT * (branch_list[m] - own)
                             found += 1
-                _branches(d, regs[code[at, 2]], x, y, z, n, data, candidates, found, least_radius)
+                thin = regs[code[at, 2]]
+                if whole == 1 and n == VOXELS and least_radius > F0:
+                    _drawn_branches(d, thin, x, y, z, data, candidates, found, least_radius)
+                else:
+                    _branches(d, thin, x, y, z, n, data, candidates, found, least_radius)
             elif op == PLATE:
                 _plate(d, scratch[0], scratch[1], x, y, z, n, data, k)
             else:
@@ -891,8 +973,11 @@ def run(
 
 
 @numba.njit(**_COMPILE)
-def evaluate(at, result, points, values, t, w):
-    """values (m,) of register `result` after the program at `at`, at points (m, 3) of the canonical frame (mm)."""
+def evaluate(at, result, points, values, t, w, margin):
+    """values (m,) of register `result` after the program at `at`, at points (m, 3) of the canonical frame (mm).
+
+    Distances are right to `margin` mm from a surface; parts that do not matter there are left out, of 1024 points.
+    """
     none = np.zeros(1, np.int32)
     whole, centre, marks, boxes = w.whole, w.centre, w.marks, w.boxes
     code, data, frame_int, frame_float = t.code, t.data, t.frame_int, t.frame_float
@@ -911,7 +996,7 @@ def evaluate(at, result, points, values, t, w):
         boxes[0, 6] = HALF * math.sqrt(square)
         marks[0, 0] += 1
         marks[0, 1] = -1
-        boxes[len(boxes) - 1, 1] = FAR  # nothing is left out
+        boxes[len(boxes) - 1, 1] = margin
         for part in range(2):
             run(at, part, whole if part else centre, n if part else 1, code, data, frame_int, frame_float, marks,
                 boxes, w.limits, w.candidates, w.scratch, none, none, F0)  # fmt: skip

@@ -17,7 +17,8 @@ from physsim.errors import InvalidInput, message
 from physsim.randomness import Stream
 
 _FIELD_CALL = re.compile(r"""field\(\s*["']([^"']+)["']""")
-_BLOCK = 4  # cells of the lattice of points, along each axis, that are left out together
+_MARGIN_MM = 10.0
+_BLOCK = 8  # cells of the lattice of points, along each axis, that are left out together
 _TOO_FAR = 1.3  # slope of distances, at most, outside
 Floats = npt.NDArray[np.float64]
 _MARK = {"structure": [{"name": "mark", "order": 0, "material": "air",
@@ -46,10 +47,10 @@ class Space:
     def _body(self) -> Body:
         return Body.of(self._declared, seed=self.seed, where=self.where)
 
-    def distance(self, field: str, points_mm: npt.ArrayLike) -> Floats:
-        """(n,) mm from the surface of a field, negative inside, at points (n, 3)."""
+    def distance(self, field: str, points_mm: npt.ArrayLike, margin_mm: float = _MARGIN_MM) -> Floats:
+        """(n,) mm from the surface of a field, negative inside, at points (n, 3); right up to `margin_mm` from it."""
         body = self._body
-        return body.program.distance(points_mm, field=body.field_number(field, "maker"))
+        return body.program.distance(points_mm, field=body.field_number(field, "maker"), margin_mm=margin_mm)
 
     def box(self, field: str) -> tuple[Floats, Floats]:
         """Low and high corner (mm) of a box that holds the field. Raises InvalidInput where it has no bounds."""
@@ -69,7 +70,8 @@ class Space:
         first = np.floor(low / (_BLOCK * step)).astype(int)
         blocks = _lattice(first, np.ceil(high / (_BLOCK * step)).astype(int))
         # a block whose middle is far outside holds no point of the field: distances are never much too large
-        far = self.distance(field, (blocks + 0.5) * _BLOCK * step) > _TOO_FAR * 0.5 * np.sqrt(3.0) * _BLOCK * step
+        reach = _TOO_FAR * 0.5 * np.sqrt(3.0) * _BLOCK * step
+        far = self.distance(field, (blocks + 0.5) * _BLOCK * step, FAR_MM) > reach
         index = (_BLOCK * blocks[~far, None] + _lattice(np.zeros(3, int), np.full(3, _BLOCK))).reshape(-1, 3)
         number = ((index[:, 0] + 512) * 1024 + index[:, 1] + 512) * 1024 + index[:, 2] + 512
         draws = Stream(self.seed, name).uniform64(number[:, None], [0, 1]).reshape(-1, 4)[:, :3]
