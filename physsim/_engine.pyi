@@ -56,7 +56,13 @@ def project_spectral(
     overlays: Sequence[tuple[
         NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.float16] | NDArray[np.float32] | None,
         _Doubles, _Doubles, _Doubles, _Doubles]],
+    meshes: tuple[object, ...] | None,
     threads: int, isa: str, /,
+) -> None: ...
+def mesh_tree(vertices: _Doubles, corners: NDArray[np.int32], /) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
+def mesh_paths(
+    meshes: tuple[object, ...], spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles,
+    end_row: _Doubles, image: NDArray[np.float32], threads: int, /,
 ) -> None: ...
 def replace_patch(
     volume: _Volume, spacing: Sequence[float], start: _Doubles, end: _Doubles, start_row: _Doubles, end_row: _Doubles,

@@ -1,5 +1,6 @@
 // Spectral projection for Python: arrays in, arrays out. Arrays are checked by physsim.transport.spectral.
 #pragma once
+#include "launch/bind_mesh.h"
 #include "launch/overlay.h"
 #include "launch/spectral.h"
 #include "raytrace/interpolative.h"
@@ -77,7 +78,7 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
                              Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
                              bool dithered, float units, int present, const py::object& coefficient, std::vector<uint8_t> weightless, Floats attenuation, Floats weights,
                              const py::object& position, const py::object& factor, std::optional<InPlace<float>> signal, std::optional<InPlace<float>> areal, Ints table,
-                             Floats areal_scale, const std::vector<PatchArrays>& overlays, int threads, const std::string& isa) {
+                             Floats areal_scale, const std::vector<PatchArrays>& overlays, const std::optional<MeshArrays>& meshes, int threads, const std::string& isa) {
     const Rays rays = {start, end, start_row, end_row, flat};
     SpectralJob job = {};
     job.kernels = &kernels_named(isa);
@@ -106,13 +107,19 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
         for (py::ssize_t v = 0; v < patch_end.shape(0); v++) patch.rays.push_back(inside.view(v, rows));
         patches.push_back(patch);
     }
-    if (!patches.empty())
+    LaidMeshes laid;
+    if (meshes) laid_from(*meshes, laid);
+    if (meshes || !patches.empty())
         job.amend = [&](const SpectralView& view, int from, int to) {
             for (const SpectralPatch& patch : patches) replace_covered(job, patch, view, from, to);
+            if (meshes) replace_under_meshes(job, laid, view, from, to);
         };
-    py::gil_scoped_release release;
-    for (int w = -1; w < 3; w++)
-        if (!parts[w + 1].empty()) project_spectral(job, w, parts[w + 1]);
+    {
+        py::gil_scoped_release release;
+        for (int w = -1; w < 3; w++)
+            if (!parts[w + 1].empty()) project_spectral(job, w, parts[w + 1]);
+    }
+    refuse_lost(laid);
 }
 
 // Left vectors times singular values (rows, count) and right vectors (count, columns) of a matrix, greatest first.
@@ -139,6 +146,7 @@ void bind_spectral(py::module_& m) {
     m.def("survey", &survey);
     m.def("project_spectral", &project_spectral_arrays);
     m.def("replace_patch", &replace_patch);
+    bind_mesh(m);
     m.def("singular_vectors", &singular_vectors);
     m.def("interpolative", &interpolative_columns);
 }

@@ -63,6 +63,10 @@ def phantom_record(phantom: Phantom, box: Box) -> PhantomRecord:
             if array is not None:
                 total.update(f"{array.dtype.str}{array.shape}".encode())
                 total.update(np.ascontiguousarray(array).data)
+    for part in phantom.meshes:
+        total.update(f"{part.name} {part.material} {part.density!r}".encode())
+        total.update(part.mesh.vertices_mm.data)
+        total.update(part.mesh.triangles.data)
     for material in phantom.materials:
         total.update(material.to_json().encode())
     return PhantomRecord(

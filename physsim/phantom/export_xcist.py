@@ -48,9 +48,10 @@ def write_xcist(
     """
     path = Path(path)
     stem, grid = path.name[: -len(path.suffix)], phantom.grid
-    if phantom.overlays:
+    if phantom.overlays or phantom.meshes:
+        what = f"{len(phantom.overlays)} overlays and {len(phantom.meshes)} meshes"
         mend = "Merge them: physsim.phantom.merge.merged_overlays."
-        raise InvalidInput(message(f"{path}: {len(phantom.overlays)} overlays", "XCIST knows one grid", mend))
+        raise InvalidInput(message(f"{path}: {what}", "XCIST knows one grid", mend))
     if grid.direction != ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
         raise InvalidInput(
             message(f"{path}: direction={grid.direction}", "XCIST's voxels lie along x, y, z", "Resample the phantom.")

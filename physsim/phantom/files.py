@@ -49,6 +49,9 @@ def save_phantom(phantom: Phantom, path: str | Path, overwrite: bool = False) ->
     export_xcist). Overlays are kept by HDF5 alone.
     """
     path = Path(path)
+    if phantom.meshes:
+        mend = "Save it without them (phantom.replace(meshes=())), or painted (merged_overlays)."
+        raise InvalidInput(message(f"{path}: {len(phantom.meshes)} meshes", "no file of voxels holds them", mend))
     if path.suffix.lower() == ".json":
         write_xcist(phantom, path, overwrite=overwrite)
         return

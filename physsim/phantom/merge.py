@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from physsim.phantom.laid import painted_meshes
 from physsim.phantom.overlay import Block, Overlay, covered_fraction
 from physsim.phantom.phantom import Phantom
 from physsim.spec.grid import Grid
@@ -16,7 +17,7 @@ _ON_FACE = 1e-6  # of a voxel
 
 
 def merged_overlays(phantom: Phantom) -> Phantom:
-    """The phantom without overlays: each voxel that they touch holds the mean of what is in it.
+    """The phantom without overlays and meshes: each voxel that they touch holds the mean of what is in it.
 
     Mass is kept; the label is that of the material with the most mass there, as where shapes are inserted. Overlays
     whose voxels divide the phantom's are averaged exactly, others by 64 points of each of their voxels (where an askew
@@ -30,6 +31,7 @@ def merged_overlays(phantom: Phantom) -> Phantom:
     >>> abs(merged_overlays(water).mass_g() - water.mass_g()) < 1e-3
     True
     """
+    phantom = painted_meshes(phantom)
     if not phantom.overlays:
         return phantom
     labels = phantom.labels.copy()

@@ -19,7 +19,7 @@ from physsim.units import CM3_PER_MM3
 
 if TYPE_CHECKING:
     from physsim.phantom.insert import Solid
-    from physsim.phantom.mesh import Mesh
+    from physsim.phantom.mesh import Mesh, MeshPart
     from physsim.phantom.shapes import Shape
 
 _LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
@@ -40,9 +40,10 @@ class Phantom:
 
     `labels`: (nz, ny, nx) uint8/uint16, C order, index into `materials`; `density`: the same shape, float16/float32,
     relative to the material's own density (1 everywhere when None); both are kept without a copy and read-only.
-    `truth`: organs and lesions; `overlays`: finer patches over it. `density_grid`: where the density lies, when it came
-    with a header of its own: compared with `grid`, never assumed. `made_from`: plain data (what JSON holds) that says
-    what the phantom was made from (body, patient, seed); kept in files.
+    `truth`: organs and lesions; `overlays`: finer patches over it; `meshes`: closed surfaces over it (`lay`).
+    `density_grid`: where the density lies, when it came with a header of its own: compared with `grid`, never assumed.
+    `made_from`: plain data (what JSON holds) that says what the phantom was made from (body, patient, seed); kept in
+    files.
 
     Raises InvalidInput for a label without a material, a density that is NaN, infinite or negative, arrays of different
     grids, overlays that overlap or reach out.
@@ -59,6 +60,7 @@ class Phantom:
     density: npt.NDArray[Any] | None = None
     truth: Truth = field(default_factory=Truth)
     overlays: tuple[Overlay, ...] = ()
+    meshes: tuple[MeshPart, ...] = ()
     name: str = ""
     made_from: Mapping[str, Any] = field(default_factory=dict)
     density_grid: InitVar[Grid | None] = None
@@ -85,7 +87,11 @@ class Phantom:
             object.__setattr__(self, "density", read_only(self.density))
 
     def mass_g(self) -> float:
-        """Mass of all voxels, overlays in place of what they cover (g)."""
+        """Mass of all voxels, overlays and meshes in place of what they cover (g)."""
+        if self.meshes:
+            from physsim.phantom.laid import painted_meshes
+
+            return painted_meshes(self).mass_g()
         total = float(self._mass_by_label(self.labels, self.density).sum()) * self.grid.voxel_volume_mm3
         for overlay in self.overlays:
             total += float(self._mass_by_label(overlay.labels, overlay.density).sum()) * overlay.grid.voxel_volume_mm3
@@ -142,6 +148,19 @@ class Phantom:
         if isinstance(shape, Insertable):
             return shape.inserted_into(self, overlay_spacing_mm)
         return inserted(self, shape, overlay_spacing_mm)
+
+    def lay(self, *parts: MeshPart) -> Phantom:
+        """The phantom with closed meshes over its voxels, which rays see exactly: see physsim.phantom.laid.
+
+        >>> import physsim as ps
+        >>> from physsim.body.devices import device
+        >>> hip = ps.voxelise(ps.scene("water_20cm"), spacing_mm=10).lay(*device("hip_prosthesis"))
+        >>> [part.material for part in hip.meshes][:2], int(hip.labels.max())
+        (['ti6al4v', 'polyethylene'], 1)
+        """
+        from physsim.phantom.laid import laid
+
+        return laid(self, *parts)
 
     def surface(self, organ: str, smooth_voxels: float = 0.7) -> Mesh:
         """The closed surface of an organ or lesion as a mesh: see physsim.phantom.mesh.surface."""

@@ -91,6 +91,9 @@ def pack_scene(
     materials. `apart`: more regions, which hold no voxels. `energy_kev` is typical of the beam: the size of the cells
     is chosen for it.
     """
+    if phantom.meshes:
+        mend = "Paint them into the voxels: physsim.phantom.laid.painted_meshes(phantom)."
+        raise InvalidInput(message(f"{len(phantom.meshes)} meshes over the phantom", "photons see voxels only", mend))
     names, numbers = _regions(phantom, regions, region_names)
     labels, pairs = _combined(phantom.labels, numbers, len(phantom.materials), len(names), threads)
     patches, pairs = overlay_labels(phantom, numbers, pairs)

@@ -33,6 +33,7 @@ from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
+from physsim.transport.mesh import TracedMesh, mesh_arrays, with_meshes
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, checked_body, checked_map
@@ -78,6 +79,7 @@ def project_materials(
     geometry: Geometry,
     *,
     overlays: Sequence[Overlay] = (),
+    meshes: Sequence[TracedMesh] = (),
     device: str | Device = "auto",
     threads: int | None = None,
 ) -> Any:
@@ -85,7 +87,8 @@ def project_materials(
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
     to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). overlays: finer patches
-    that replace what they cover (phantom.Overlay). labels and density are numpy, cupy or torch, both in one place; the
+    that replace what they cover (phantom.Overlay); meshes: closed surfaces that do (transport.mesh), on the CPU.
+    labels and density are numpy, cupy or torch, both in one place; the
     result is of the library and on the device of `labels`. device: "cpu", "cuda", "cuda:N" or "auto": where cupy arrays
     and tensors are; for numpy a GPU where one is present and can do it (at most MAX_CHANNELS materials present), else
     the CPU. threads: of the CPU, None for all of this process. The memory beyond the result is
@@ -99,8 +102,9 @@ def project_materials(
     chosen = device_for_spectral(labels, device)  # its errors before long work
     body = checked_body(labels, density, material_density_g_cm3, grid, chosen)
     images = _project(
-        body, grid, geometry, given=labels, overlays=overlays, device=device, threads=threads, areal=True
-    )
+        body, grid, geometry, given=labels, overlays=overlays, meshes=meshes, device=device, threads=threads,
+        areal=True,
+    )  # fmt: skip
     return images.areal_density_g_cm2
 
 
@@ -117,6 +121,7 @@ def project_signal(
     factor: Any | None = None,
     tolerance: float | None = 1e-5,
     overlays: Sequence[Overlay] = (),
+    meshes: Sequence[TracedMesh] = (),
     device: str | Device = "auto",
     threads: int | None = None,
 ) -> Any:
@@ -146,6 +151,7 @@ def project_signal(
         factor=factor,
         tolerance=tolerance,
         overlays=overlays,
+        meshes=meshes,
         device=device,
         threads=threads,
     ).signal
@@ -164,6 +170,7 @@ def project_spectral(
     position: Any | None = None,
     factor: Any | None = None,
     overlays: Sequence[Overlay] = (),
+    meshes: Sequence[TracedMesh] = (),
     device: str | Device = "auto",
     threads: int | None = None,
 ) -> SpectralImages:
@@ -181,6 +188,7 @@ def project_spectral(
         factor=factor,
         tolerance=None,
         overlays=overlays,
+        meshes=meshes,
         device=device,
         threads=threads,
         areal=True,
@@ -199,6 +207,7 @@ def _project(
     factor: Any | None = None,
     tolerance: float | None = None,
     overlays: Sequence[Overlay] = (),
+    meshes: Sequence[TracedMesh] = (),
     device: str | Device = "cpu",
     threads: int | None = None,
     areal: bool = False,
@@ -211,6 +220,7 @@ def _project(
     given = body.labels if given is None else given
     views, rows, columns = geometry.shape
     body, patches = with_overlays(body, grid, geometry, overlays)
+    body = with_meshes(body, meshes)
     materials, present = len(body.material_density_g_cm3), body.present
     spectrum = np.zeros((1, 1, 1))
     attenuation: NDArray[np.float64] = np.zeros((1, len(present)))
@@ -258,6 +268,9 @@ def _project(
     )
     chosen = device_for_spectral(given, device, attenuation.shape[1])
     if chosen.kind == "cuda":
+        if meshes:
+            why = "meshes are traced over voxels on the CPU"
+            raise InvalidInput(message(f"device={chosen}", why, 'Give device="cpu", or paint them into the voxels.'))
         found = project_on_gpu(
             chosen,
             body,
@@ -306,6 +319,7 @@ def _project(
             (one.voxels, one.density, one.rays.start, one.rays.end, one.rays.start_row, one.rays.end_row)
             for one in patches
         ],
+        mesh_arrays(meshes, grid) if meshes else None,
         thread_count(threads),
         instruction_set() if isa is None else isa,
     )
