@@ -1,9 +1,11 @@
 # `make demo` makes pictures, `make test` runs every test. All that they install goes into .venv of this folder.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Processes that share the tests; each uses all cores where a kernel does. 0: one process, for a debugger.
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib
+PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # The install is editable: a change in Python needs no new one, a change of what follows does.
 BUILT_FROM := setup.py pyproject.toml physsim/_version.py $(shell find kernels -type f ! -name '*.py[co]')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -23,8 +24,11 @@ class ShimKernels:
     def __init__(self, folder: Path) -> None:
         library = folder / "libshim.so"
         source = str(HERE / "shim_kernels.cpp")
-        if not library.exists():
-            subprocess.run(["g++", *FLAGS, f"-I{HERE}", f"-I{kernels_path()}", source, "-o", str(library)], check=True)
+        with (folder / "lock").open("w") as lock:  # several processes may share the folder
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not library.exists():
+                command = ["g++", *FLAGS, f"-I{HERE}", f"-I{kernels_path()}", source, "-o", str(library)]
+                subprocess.run(command, check=True)
         self._library = ctypes.CDLL(str(library))
         self._library.shim_kernel.restype = ctypes.c_char_p
         self.free = 1 << 40

@@ -1,5 +1,6 @@
 """The CUDA kernels on the CPU, compiled once for all tests of this folder."""
 
+import os
 import sys
 
 import pytest
@@ -12,7 +13,10 @@ from physsim.device import cuda as device_cuda
 
 @pytest.fixture(scope="session")
 def shim_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("shim")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shim"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
