@@ -1,7 +1,7 @@
 """`pip install .`, `pip install -e .` and a wheel built from the sdist: each works away from the source tree.
 
-The kernels are compiled once, for the wheel; the other two installs take those objects and link them again. The unit
-that takes longest by far, the portable kernels, is taken from the tree's own build where that is newer than its sources.
+The kernels are compiled once, for the wheel; the other two installs take those objects and link them again. The
+unit that takes longest, the portable kernels, is taken from the tree's own build where that is newer than its sources.
 """
 
 import dataclasses
@@ -165,7 +165,8 @@ def test_no_x86_64_is_too_old_for_the_build(built):
     """Built with CFLAGS of a newer CPU, what runs on all still holds no AVX: PHYSSIM_ISA alone can ask too much."""
     assert "-march=x86-64-v3" in built.log
     newer = re.compile(r"%[yz]mm|\tv[a-z]+ ")
-    for name, expected in (("cpu", False), ("scatter_baseline", False), ("montecarlo_baseline", False), ("cpu_avx2", True)):
+    units = {"cpu": False, "scatter_baseline": False, "montecarlo_baseline": False, "cpu_avx2": True}
+    for name, expected in units.items():
         (unit,) = (built.unpacked / "build").glob(f"temp*/kernels/launch/{name}.o")
         code = run("objdump", "--disassemble", "--no-show-raw-insn", unit, cwd=unit.parent)
         assert code.count("\n") > 5_000
