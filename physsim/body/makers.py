@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 MAKERS: dict[str, str] = {
     "spine": "physsim.body.skeleton:spine",
     "ribs": "physsim.body.skeleton:ribs",
+    "colon": "physsim.body.colon:colon",
 }
 
 
 # These grow into declared fields: they run last, and take a Space in place of the numbers.
 GROWERS: dict[str, str] = {
     "tree": "physsim.body.tree:tree",
+    "coil": "physsim.body.coil:coil",
 }
 
 
 def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int = 0) -> Declared:
     """The declarations with each maker replaced by what it makes."""
-    whole = declared.replace(maker=())
+    whole = _without_growers(declared, numbers, where)
     growers = [maker for maker in declared.maker if maker.kind in GROWERS]
-    for maker in declared.maker:
-        if maker not in growers:
-            whole = whole.merged(_run(maker, MAKERS, numbers, where))
     if growers:
         space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
         for maker in growers:
@@ -45,7 +44,15 @@ def space_of(declared: Declared, numbers: Mapping[str, float], seed: int, where:
     from physsim.body.space import Space
 
     names = [name for maker in declared.maker if maker.kind in GROWERS for name in _fields_of(maker)]
-    return Space(declared.replace(maker=()), numbers, seed, where, names)
+    return Space(_without_growers(declared, numbers, where), numbers, seed, where, names)
+
+
+def _without_growers(declared: Declared, numbers: Mapping[str, float], where: str) -> Declared:
+    whole = declared.replace(maker=())
+    for maker in declared.maker:
+        if maker.kind not in GROWERS:
+            whole = whole.merged(_run(maker, MAKERS, numbers, where))
+    return whole
 
 
 def _run(maker: Maker, makers: Mapping[str, str], given: Any, where: str) -> Declared:

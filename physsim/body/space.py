@@ -112,19 +112,27 @@ def _needed(declared: Declared, names: Iterable[str]) -> list[Field]:
     """The named fields and all that they need, in the order declared."""
     written = " ".join(map(str, (*declared.expressions.values(), *(_texts(warp) for warp in declared.warp))))
     wanted = [*names, *_FIELD_CALL.findall(written)]
-    kept: set[str] = set()
+    known = [(number, name) for number, field in enumerate(declared.field) for name in _names(field)]
+    kept: set[int] = set()
     while wanted:
         name = wanted.pop()
-        for field in declared.field:
-            sides = [side for side in SIDES if field.pair and field.name.replace("{side}", side) == name]
-            if field.name in kept or not (sides or field.name == name or (field.pair and name.endswith(field.name))):
-                continue
-            kept.add(field.name)
+        for number in {number for number, own in known if own == name} - kept:
+            kept.add(number)
+            field = declared.field[number]
             wanted += [part.field for part in field.parts if part.field is not None]
             wanted += _FIELD_CALL.findall(_texts(field))
             clips = [clip.strip() for clip in (*field.inside, *field.outside)]
-            wanted += [other.name for other in declared.field if any(clip.startswith(other.name) for clip in clips)]
-    return [field for field in declared.field if field.name in kept]
+            wanted += [own for _, own in known if any(clip.startswith(own) for clip in clips)]
+    return [field for number, field in enumerate(declared.field) if number in kept]
+
+
+def _names(field: Field) -> list[str]:
+    """What a field is called: a pair has two names, and in its own texts goes by that with {side} in it."""
+    if not field.pair:
+        return [field.name]
+    if "{side}" in field.name:
+        return [field.name, *(field.name.replace("{side}", side) for side in SIDES)]
+    return [f"{{side}} {field.name}", *(f"{side} {field.name}" for side in SIDES)]
 
 
 def _texts(spec: Any) -> str:
