@@ -19,13 +19,19 @@ _BODY_SPACING_MM = 4.0  # of a look at a body
 
 
 @cache
-def body_names() -> tuple[str, ...]:
-    """Names of the shipped bodies: the files of phantoms/anatomy that put others together."""
-    found = []
+def body_titles() -> dict[str, str]:
+    """Names and titles of the shipped bodies: the files of phantoms/anatomy that put others together."""
+    found = {}
     for path in sorted((phantoms_path() / "anatomy").glob("*.toml")):
-        if tomllib.loads(path.read_text(encoding="utf-8")).get("include"):
-            found.append(path.stem)
-    return tuple(found)
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+        if declared.get("include"):
+            found[path.stem] = str(declared.get("title", ""))
+    return found
+
+
+def body_names() -> tuple[str, ...]:
+    """Names of the shipped bodies."""
+    return tuple(body_titles())
 
 
 def named_body(name: str, seed: int = 0) -> Body:

@@ -18,8 +18,9 @@ def report(phantom: Phantom) -> dict[str, Any]:
     """The phantom as a dictionary that JSON holds.
 
     `organs`: rows of `name`, `volume_cm3`, `mass_g` (from the geometry, not from counting voxels), `reference_g`,
-    `difference_percent` and `source` (READ or RECALLED; None where no reference stands for it). `height_cm` and
-    `weight_kg` are those of the voxels, None unless the phantom was made from a patient.
+    `difference_percent` and `source` (READ or RECALLED of reference bodies, DERIVED of others; None where no reference
+    stands for it). `height_cm` and `weight_kg` are those of the voxels, None unless the phantom was made from a
+    patient.
     """
     return {
         "name": phantom.name,
@@ -70,11 +71,11 @@ def vanished(phantom: Phantom) -> list[str]:
 
 
 def organ_rows(phantom: Phantom) -> list[dict[str, Any]]:
-    """The rows of `organs`: see `report`."""
+    """The rows of `organs`: see `report`. Of a patient they are those of physsim.body.masses."""
     from physsim.body.masses import MASSES, organ_masses
 
     if "patient" in phantom.made_from and MASSES in phantom.made_from:
-        return [one.row() for one in organ_masses(phantom)]
+        return [{**one.row(), "source": one.source or None} for one in organ_masses(phantom)]
     return [_row(organ.name, organ.volume_mm3 * CM3_PER_MM3, organ.mass_g) for organ in phantom.truth.organs]
 
 

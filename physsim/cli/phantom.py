@@ -21,11 +21,11 @@ def list_phantoms(as_json: bool = JSON) -> None:
 
     Example: physsim phantom list
     """
-    from physsim.body.named import body_names, named_body
+    from physsim.body.named import body_titles
     from physsim.phantom.library import scene, scene_names
 
     rows = [{"name": name, "kind": "scene", "title": scene(name).title} for name in scene_names()]
-    rows += [{"name": name, "kind": "body", "title": named_body(name).declared.title} for name in body_names()]
+    rows += [{"name": name, "kind": "body", "title": title} for name, title in body_titles().items()]
     if as_json:
         typer.echo(json.dumps(rows))
         return

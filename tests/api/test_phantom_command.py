@@ -17,6 +17,7 @@ from physsim.cli.app import app
 from physsim.errors import InvalidInput
 from physsim.phantom.pictures import GREY, GREY_HU, radiograph, slice_hu, surface_picture
 from physsim.phantom.shapes import Sphere
+from physsim.phantom.truth import OrganTruth, Truth
 
 
 def run(*words):
@@ -157,15 +158,30 @@ def test_export_writes_what_other_programs_read(tmp_path, phantom):
         assert ps.Phantom.load(tmp_path / name).mass_g() == pytest.approx(phantom.mass_g(), rel=1e-6)
 
 
-def test_a_reference_body_is_built_and_keeps_what_is_smaller_than_a_voxel(tmp_path):
-    words = ("build", "--sex", "F", "--age", 5, "--reference", "--region", "head", "--voxel", 6)
-    made = run(*words, "--out", tmp_path / "girl.h5", "--overwrite")
+def test_patients_are_asked_for_as_the_options_say(tmp_path, monkeypatch, phantom):
+    """Reference bodies keep what is smaller than a voxel, and name it; others refuse such voxels by default."""
+    from physsim.body.patient import Patient
+
+    asked = []
+    tiny = OrganTruth("left ovary", 5.0, 0.005)
+    small = phantom.replace(truth=Truth(phantom.truth.organ_labels, (*phantom.truth.organs, tiny)))
+
+    def build(patient, *given, **options):
+        asked.append((patient, given, options))
+        return small
+
+    monkeypatch.setattr(Patient, "phantom", build)
+    words = ("build", "--sex", "F", "--age", 5, "--reference", "--voxel", 6, "--out", tmp_path / "girl.h5")
+    made = run(*words)
     assert made.exit_code == 0, made.output
-    assert "their mass is kept: " in made.stderr
-    assert "left choroid plexus" in made.stderr
-    table = json.loads(run("info", tmp_path / "girl.h5", "--json").stdout)
-    assert table["made_from"]["patient"]["height_cm"] == pytest.approx(109, abs=1)
-    assert {"height_cm", "weight_kg"} <= table.keys()
-    error = run(*words, "--vanishing", "error", "--out", tmp_path / "b.h5").exception
-    assert isinstance(error, InvalidInput)
-    assert "so coarse that" in str(error)
+    assert made.stderr == "smaller than a voxel, their mass is kept: left ovary\n"
+    patient, given, options = asked[-1]
+    assert (patient.sex, patient.age_years, round(patient.height_cm)) == ("F", 5.0, 109)
+    assert given == (6.0,)
+    assert options == {"region": "whole", "vanishing": "keep"}
+    own = ("build", "--sex", "M", "--age", 54, "--height", 180, "--weight", 82, "--arms", "up", "--seed", 4)
+    assert run(*own, "--region", "chest", "-o", tmp_path / "man.h5").exit_code == 0
+    patient, given, options = asked[-1]
+    assert (patient.height_cm, patient.weight_kg, patient.arms, patient.seed) == (180.0, 82.0, "up", 4)
+    assert given == (2.0,)
+    assert options == {"region": "chest", "vanishing": "error"}
