@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.lesion import Lesion
+from physsim.body.sites import check_site
 from physsim.errors import InvalidInput, message
 from physsim.phantom.insert import inserted
 from physsim.phantom.overlay import box_corners
@@ -27,7 +28,9 @@ def inserted_lesion(phantom: Phantom, lesion: Lesion, overlay_spacing_mm: float 
     Raises InvalidInput when the phantom has no such organ, when the lesion is larger than it, or when it would touch
     another lesion.
     """
+    check_site(phantom, lesion.site)
     centre = lesion.centre_mm or drawn_centre(phantom, lesion)
+    _refuse_larger(phantom, lesion)
     _refuse_overlap(phantom, lesion, centre)
     made = phantom
     for part in lesion.components(centre):
@@ -97,6 +100,20 @@ def _nearest(phantom: Phantom, point: npt.NDArray[Any]) -> float:
     """Distance (mm) from a point to the surface of the nearest lesion's ball."""
     gaps = [float(np.linalg.norm(point - row.centre_mm)) - row.diameter_mm / 2 for row in phantom.truth.lesions]
     return min(gaps, default=np.inf)
+
+
+def _refuse_larger(phantom: Phantom, lesion: Lesion) -> None:
+    """InvalidInput for a lesion of a larger volume than its organ's, wherever its centre is given."""
+    organ, ball = phantom.truth.organ(lesion.site), np.pi / 6.0 * lesion.diameter_mm**3
+    if ball > organ.volume_mm3:
+        widest = (6.0 * organ.volume_mm3 / np.pi) ** (1 / 3)
+        raise InvalidInput(
+            message(
+                f"{lesion.type} of {lesion.diameter_mm:g} mm",
+                f"{lesion.site} has the volume of a ball of {widest:.1f} mm",
+                "Make it smaller, or choose another site.",
+            )
+        )
 
 
 def _refuse_overlap(phantom: Phantom, lesion: Lesion, centre: Vector) -> None:

@@ -145,6 +145,12 @@ def test_all_types_can_be_made(kind):
          ["overlaps 'lesion'", "Move it"]),
         (lambda b: b.insert(Lesion(site="liver", diameter_mm=9)).insert(Lesion(site="liver", diameter_mm=9, seed=2)),
          ["'lesion'", "another name"]),
+        (lambda b: b.insert(Lesion(type="consolidation", site="spleen", diameter_mm=80, centre_mm=(0, 0, 0))),
+         ["of 80 mm", "spleen has the volume of a ball of"]),
+        (lambda b: b.replace(made_from={"patient": {"sex": "F"}}).insert(Lesion(site="prostate", diameter_mm=5)),
+         ["'prostate'", "a woman or girl and has none"]),
+        (lambda b: b.replace(made_from={"patient": {"sex": "M"}}).insert(Lesion(site="uterus", diameter_mm=5)),
+         ["'uterus'", "a man or boy and has none"]),
     ],
 )  # fmt: skip
 def test_impossible_lesions_are_refused_in_words(body, make, words):
