@@ -18,6 +18,7 @@ MAKERS: dict[str, str] = {
     "spine": "physsim.body.skeleton:spine",
     "ribs": "physsim.body.skeleton:ribs",
     "colon": "physsim.body.colon:colon",
+    "posed": "physsim.body.posed:posed",
 }
 
 
