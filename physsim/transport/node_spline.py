@@ -47,6 +47,17 @@ class NodeSpline:
         column = np.concatenate([np.tile(self.node_column, len(self.node_row)), self.check_place[:, 0]])
         return column, np.concatenate([np.repeat(self.node_row, len(self.node_column)), self.check_place[:, 1]])
 
+    def straight(self, values: Floats) -> tuple[Floats, Floats]:
+        """(..., rows, columns) images and (..., checks) of node values (..., nodes) by the spline of the values
+        themselves: linear in them, so that means and errors go through exactly."""
+        shape = (len(self.node_row), len(self.node_column))
+        many = values.reshape(-1, *shape)
+        places = np.stack([_through(self.rows, one, self.columns) for one in many])
+        checks = np.stack([_sum(self.check.T * one.ravel()[:, None]) for one in many])
+        images = np.moveaxis(self._pixels(np.moveaxis(places, 0, -1)), -1, 0)
+        lead = values.shape[:-1]
+        return images.reshape(*lead, *images.shape[1:]), checks.reshape(*lead, -1)
+
     def image(self, values: Floats) -> tuple[Floats, Floats]:
         """(rows, columns) image and (checks,) interpolated values of node values (nodes,)."""
         positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
@@ -73,23 +84,25 @@ class NodeSpline:
 
 
 @lru_cache(maxsize=16)
-def node_spline(columns: int, rows: int, across: int, along: int, split: int = 1) -> NodeSpline:
-    """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them.
+def node_spline(
+    columns: int, rows: int, across: int, along: int, split: int = 1, checks: tuple[int, int] | None = None
+) -> NodeSpline:
+    """`across` x `along` nodes on a detector of `columns` x `rows` pixels, and 8 checks amid them, or `checks` of them.
 
     `split`: 1 takes a pixel for its centre, 2 for its mean by Gauss's rule of two points along each axis.
     """
     node_column, node_row = _even(columns, across), _even(rows, along)
     gap_column, gap_row = node_column[1] - node_column[0], node_row[1] - node_row[0]
-    spread = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1))  # cells: corners, then edges
-    place = np.array(
-        [
-            (
-                node_column[0] + gap_column * (0.5 + round(0.5 * i * (across - 2))),
-                node_row[0] + gap_row * (0.5 + round(0.5 * j * (along - 2))),
-            )
-            for i, j in spread
+    if checks is None:
+        spread = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (1, 0), (1, 2), (2, 1))  # cells: corners, then edges
+        cells = [(round(0.5 * i * (across - 2)), round(0.5 * j * (along - 2))) for i, j in spread]
+    else:
+        cells = [
+            (int((i + 0.5) / checks[0] * (across - 1)), int((j + 0.5) / checks[1] * (along - 1)))
+            for j in range(checks[1])
+            for i in range(checks[0])
         ]
-    )
+    place = np.array([(node_column[0] + gap_column * (0.5 + i), node_row[0] + gap_row * (0.5 + j)) for i, j in cells])
     at_column, at_row = spline_weights(node_column, place[:, 0]), spline_weights(node_row, place[:, 1])
     check = (at_row[:, :, None] * at_column[:, None, :]).reshape(len(place), -1)
     within = np.zeros(1) if split == 1 else np.array([-1.0, 1.0]) / np.sqrt(12.0)

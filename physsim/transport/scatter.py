@@ -1,7 +1,7 @@
 """The default estimate of a scatter image: all orders, fast, with an error for every pixel.
 
-Single scatter from Sobol points on all pixels; multiple scatter by Monte Carlo on a few nodes and a spline of the
-logarithm between them. Law and tricks: kernels/transport/{scatter_history,node_detection}.h, docs/design/scatter.md.
+Single scatter from Sobol points on some hundred nodes, or on all pixels where a spline would err; multiple scatter by
+Monte Carlo on fewer nodes and a spline of the logarithm between them. Law and tricks: kernels/transport/{scatter_history,node_detection}.h, docs/design/scatter.md.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.scatter_image import ScatterImage
 from physsim.transport.scatter_optics import ScatterOptics, Side, check_one_view, optics_of
 from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
-from physsim.transport.scatter_sums import BATCHES, NODE_LEVELS, REPLICATES, MultipleSums, SingleSums, ViewJob
+from physsim.transport.scatter_sums import BATCHES, NODE_LEVELS, REPLICATES, SINGLE_LEVELS, MultipleSums, SingleSums, ViewJob
 
 CELL_MM = 8.0
+SINGLE_SHARE = 0.25  # of the error asked for: most that the nodes of order 1 may add
 _MOST_STEPS = 160  # looks: 2^20 times the first of each
 
 
@@ -53,7 +54,7 @@ def scatter_image(
     `run`: `relative_error` is e_S, the RMS standard error of pixels over the mean
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
-    scatter errs by more than half of the `relative_error` asked for. `cell_mm`: rays meet the phantom in cells about
+    scatter errs by more than half of the `relative_error` asked for, that of single scatter by a quarter. `cell_mm`: rays meet the phantom in cells about
     this wide, of mean density; None: in its voxels (slower). Means bias: those of 8 mm lower single Compton
     scatter of a thorax by 0.4 %, those of 4 mm by 0.1 % (docs/design/scatter.md); the standard errors do not hold that.
     The same seed gives the same bits on any number of threads.
@@ -109,8 +110,8 @@ def one_view(
     """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost."""
     source, targets = optics.source_fields(geometry, scene), optics.target_fields(geometry, scene)
     job = ViewJob(scene, geometry, source, targets, run, seed, threads, 1.0)
-    began, level = time.monotonic(), 0
-    single, multiple = SingleSums(job), MultipleSums(job, NODE_LEVELS[0])
+    began, level, single_level = time.monotonic(), 0, first_single_level(geometry)
+    single, multiple = SingleSums(job, SINGLE_LEVELS[single_level]), MultipleSums(job, NODE_LEVELS[0])
     while True:
         single.grow()
         multiple.grow()
@@ -119,12 +120,19 @@ def one_view(
             multiple.grow_to(-(-run.histories // BATCHES))
         reached = _until(job, single, multiple, began)
         found = multiple.result()
-        wanted = 0.5 * (run.relative_error or 0.01)
-        coarse = found.interpolation_error > max(wanted, found.interpolation_noise)  # beyond 2 sigma of 8 checks
-        if not coarse or level + 1 == len(NODE_LEVELS):
+        wanted = run.relative_error or 0.01
+        coarse = found.interpolation_error > max(0.5 * wanted, found.interpolation_noise)  # beyond 2 sigma of 8 checks
+        refine = coarse and level + 1 < len(NODE_LEVELS)
+        if refine:
+            level += 1
+            multiple = MultipleSums(job, NODE_LEVELS[level])
+        between, noise = single.interpolation()
+        scatter = single.mean_and_variance()[0] + float(found.image.mean())
+        if between > max(SINGLE_SHARE * wanted * scatter, noise):
+            single_level += 1
+            single, refine = SingleSums(job, SINGLE_LEVELS[single_level]), True
+        if not refine:
             break
-        level += 1
-        multiple = MultipleSums(job, NODE_LEVELS[level])
     reached = reached and (run.relative_error is None or not coarse)
     result = ScatterImage(
         single.images(),
@@ -134,9 +142,20 @@ def one_view(
         reached,
         scene.basis_error,
         (scene.cell_cm[0] * 10.0, scene.cell_cm[1] * 10.0, scene.cell_cm[2] * 10.0),
+        single.nodes,
+        between / scatter if scatter > 0.0 else 0.0,
     )
     _warn(result, run)
     return result
+
+
+def first_single_level(geometry: Geometry) -> int:
+    """The first of SINGLE_LEVELS with fewer nodes than pixels along each axis."""
+    return next(
+        level
+        for level, nodes in enumerate(SINGLE_LEVELS)
+        if nodes is None or (geometry.columns > nodes[0] and geometry.rows > nodes[1])
+    )
 
 
 def _until(job: ViewJob, single: SingleSums, multiple: MultipleSums, began: float) -> bool:

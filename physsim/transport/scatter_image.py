@@ -65,7 +65,9 @@ class ScatterImage:
         and covariances follow from their spread. `points`: Sobol points of each.
     multiple: photons that scattered more than once; None where they were not asked for.
     aim_reached: False when a run ended before its aim. `basis_error`: largest relative error of mu/rho on the rays.
-    `cell_mm`: width of the cells that the rays were traced in, None: the voxels.
+    `cell_mm`: width of the cells that the rays were traced in, None: the voxels. single_nodes: of single scatter across
+    and along the detector, None: all pixels; single_interpolation_error: RMS error of the spline between them at checks
+    over the mean of all scatter, noise taken off.
     """
 
     replicates: Floats
@@ -75,6 +77,8 @@ class ScatterImage:
     aim_reached: bool = True
     basis_error: float = 0.0
     cell_mm: tuple[float, float, float] | None = None
+    single_nodes: tuple[int, int] | None = None
+    single_interpolation_error: float = 0.0
 
     def image(self, process: Process | None = None) -> Floats:
         """(rows, columns) keV/cm2 per history: single "compton", single "rayleigh", "multiple", or the sum of all."""

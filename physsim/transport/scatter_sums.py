@@ -1,4 +1,4 @@
-"""What one view's scatter image is summed from: Sobol points on all pixels, histories on nodes and their checks."""
+"""What one view's scatter image is summed from: Sobol points and histories, each on nodes and their checks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ Floats = NDArray[np.float64]
 REPLICATES = 8  # of the Sobol points
 BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
 NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
+SINGLE_LEVELS: tuple[tuple[int, int] | None, ...] = ((16, 14), (24, 20), None)  # of order 1; None: all pixels
+SINGLE_CHECKS = (8, 4)  # with these nodes whole groups of 32
 FINE_PIXELS = 4  # a node: wider ones are not what their middles are, by 1 % in 6 x 5 of SLAB60
 NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
+_POINT_RAYS = 280  # of detection, as long as a first collision takes
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
 FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 
@@ -58,16 +61,24 @@ class ViewJob:
 
 
 class SingleSums:
-    """Sums of the Sobol points on all pixels."""
+    """Sums of the Sobol points on nodes and checks, or on all pixels where `nodes` is None."""
 
-    def __init__(self, job: ViewJob) -> None:
-        self._job, self.points = job, 0
+    def __init__(self, job: ViewJob, nodes: tuple[int, int] | None = None) -> None:
+        self._job, self.points, self.nodes = job, 0, nodes
+        self._spline: NodeSpline | None = None
         rows, columns = job.geometry.rows, job.geometry.columns
-        pixel = np.minimum(np.arange(_padded(rows * columns)), rows * columns - 1)
-        row, column = np.divmod(pixel, columns)
-        self._column = (column - 0.5 * (columns - 1)).astype(np.float32)
-        self._row = (row - 0.5 * (rows - 1)).astype(np.float32)
-        self._sums = np.zeros((REPLICATES, 2, pixel.size))
+        if nodes is None:
+            row, column = (part.ravel() for part in np.indices((rows, columns), np.float64))
+            column, row = column - 0.5 * (columns - 1), row - 0.5 * (rows - 1)
+            self._cell = (job.cell, job.cell)
+        else:
+            self._spline = node_spline(columns, rows, *nodes, checks=SINGLE_CHECKS)
+            column, row = self._spline.targets()
+            self._cell = _node_cell(job.geometry, nodes)
+        fill = np.minimum(np.arange(_padded(len(column))), len(column) - 1)
+        self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
+        self._kept = len(column)
+        self._sums = np.zeros((REPLICATES, 2, fill.size))
 
     def grow(self) -> None:
         """To the next of the pre-set numbers."""
@@ -79,7 +90,7 @@ class SingleSums:
             return
         job = self._job
         job.focus.first(
-            {**job.targets, "cell": (job.cell, job.cell)},
+            {**job.targets, "cell": self._cell},
             self._column,
             self._row,
             job.seed,
@@ -94,18 +105,32 @@ class SingleSums:
 
     def images(self) -> Floats:
         """(replicates, 2 processes, rows, columns)."""
-        shape = self._job.geometry.shape[1:]
-        return np.asarray(self._sums[:, :, : shape[0] * shape[1]].reshape(REPLICATES, 2, *shape) / self.points)
+        values, shape = self._sums[:, :, : self._kept] / self.points, self._job.geometry.shape[1:]
+        if self._spline is None:
+            return np.asarray(values.reshape(REPLICATES, 2, *shape))
+        return self._spline.straight(values[..., : self._spline.nodes])[0]
+
+    def interpolation(self) -> tuple[float, float]:
+        """RMS difference of interpolated and direct values at the checks, noise taken off, and what of it noise alone
+        would give; both in keV/cm2. The same photons make both, so that little noise is left."""
+        if self._spline is None:
+            return 0.0, 0.0
+        values, nodes = self._sums[:, :, : self._kept].sum(axis=1) / self.points, self._spline.nodes
+        off = self._spline.straight(values[:, :nodes])[1] - values[:, nodes:]
+        noise = off.var(axis=0, ddof=1) / REPLICATES
+        squared = float((off.mean(axis=0) ** 2 - noise).mean())
+        return float(np.sqrt(max(squared, 0.0))), float(np.sqrt(noise.mean()))
 
     def mean_and_variance(self) -> tuple[float, float]:
-        """Mean over pixels, and the mean variance of a pixel."""
-        images = self.images().sum(axis=1)
+        """Mean over pixels or nodes, and the mean variance of one."""
+        kept = self._kept if self._spline is None else self._spline.nodes
+        images = self._sums[:, :, :kept].sum(axis=1) / self.points
         return float(images.mean()), float(images.var(axis=0, ddof=1).mean()) / REPLICATES
 
     @property
     def cost(self) -> float:
-        """Rays so far."""
-        return float(self.points * REPLICATES * len(self._column))
+        """Rays so far, points counted as rays."""
+        return float(self.points * REPLICATES * (len(self._column) + _POINT_RAYS))
 
 
 class MultipleSums:
@@ -122,10 +147,7 @@ class MultipleSums:
         self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
         self._kept = len(column)
         self._sums = np.zeros((BATCHES, fill.size))
-        self._cell = tuple(
-            NODE_CELL * pixels / (count - 1)
-            for pixels, count in zip((geometry.columns, geometry.rows), nodes, strict=True)
-        )
+        self._cell = _node_cell(geometry, nodes)
 
     def grow(self) -> None:
         """To the next of the pre-set numbers."""
@@ -210,6 +232,11 @@ def next_count(count: int, first: int) -> int:
             if quarters * step // 4 > count:
                 return quarters * step // 4
         step *= 2
+
+
+def _node_cell(geometry: Geometry, nodes: tuple[int, int]) -> tuple[float, float]:
+    """Widths in pixels of what a node is the mean of."""
+    return NODE_CELL * geometry.columns / (nodes[0] - 1), NODE_CELL * geometry.rows / (nodes[1] - 1)
 
 
 def _padded(count: int) -> int:
