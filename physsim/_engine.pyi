@@ -105,14 +105,14 @@ def basis_cells(
     labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
     material_density: NDArray[np.float32], coefficient: NDArray[np.float32], factors: Sequence[int], threads: int,
     isa: str, /,
-) -> tuple[NDArray[np.int32], _Doubles]: ...
+) -> tuple[NDArray[np.int32], _Doubles, NDArray[np.float32]]: ...
 
 class ScatterView:
     def __init__(
         self, labels: NDArray[np.uint8] | NDArray[np.uint16], density: NDArray[np.float16] | NDArray[np.float32] | None,
-        material_density: NDArray[np.float32], words: NDArray[np.int32], cell_cm: Sequence[float],
-        voxel_cm: Sequence[float], coefficients: NDArray[np.float32], functions: NDArray[np.float32],
-        tables: dict[str, Any], source: dict[str, Any],
+        material_density: NDArray[np.float32], words: NDArray[np.int32], spread: NDArray[np.float32],
+        cell_cm: Sequence[float], voxel_cm: Sequence[float], coefficients: NDArray[np.float32],
+        functions: NDArray[np.float32], tables: dict[str, Any], source: dict[str, Any],
         cutoff_kev: float, steps_per_cm: float, edges: bool, /,
     ) -> None: ...
     def reach(

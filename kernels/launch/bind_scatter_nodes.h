@@ -26,7 +26,7 @@ struct FineArrays {
     }
 };
 
-// Means of basis densities as words and what a count stands for (g/cm3). Rounding is dithered by the cell's number, so that a large
+// Means of basis densities as words, what a count stands for (g/cm3), and how uneven cells are (BasisVoxels::spread). Rounding is dithered by the cell's number, so that a large
 // uniform part is right on average.
 py::tuple basis_cells(const py::array& labels, const py::object& density, const Floats& material_density, const Floats& coefficient,
                       const std::array<int32_t, 3>& factors, int threads, const std::string& isa) {
@@ -40,11 +40,13 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
         cells[a] = (fine.shape[a] + factor[a] - 1) / factor[a];
     }
     const ScatterHistories& kernels = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
-    const int64_t layer = static_cast<int64_t>(cells[0]) * cells[1] * MOST_BASIS;
+    const int64_t layer = static_cast<int64_t>(cells[0]) * cells[1] * (MOST_BASIS + 1);
     std::vector<float> means(static_cast<size_t>(layer * cells[2]), 0.0f);
     py::array_t<int32_t> words({cells[2] + 2, cells[1] + 2, cells[0] + 2});
+    py::array_t<float> spreads({cells[2] + 2, cells[1] + 2, cells[0] + 2});
     py::array_t<double> units(MOST_BASIS);
     int32_t* word = words.mutable_data();
+    float* spread = spreads.mutable_data();
     double* const unit = units.mutable_data();
     {
         py::gil_scoped_release release;
@@ -57,7 +59,9 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
         constexpr int shift[MOST_BASIS] = {0, 12, 23};
         constexpr uint32_t mask[MOST_BASIS] = {0xfffu, 0x7ffu, 0x1ffu};
         float most[MOST_BASIS] = {}, per_unit[MOST_BASIS];
-        for (size_t i = 0; i < means.size(); i++) most[i % MOST_BASIS] = std::max(most[i % MOST_BASIS], std::abs(means[i]));
+        for (size_t i = 0; i < means.size(); i += MOST_BASIS + 1)
+            for (size_t k = 0; k < MOST_BASIS; k++) most[k] = std::max(most[k], std::abs(means[i + k]));
+        const float voxels = static_cast<float>(factor[0] * factor[1] * factor[2]);
         for (int k = 0; k < MOST_BASIS; k++) {
             unit[k] = static_cast<double>(most[k]) / static_cast<double>(largest[k]) / factor[0] / factor[1] / factor[2];
             per_unit[k] = most[k] > 0.0f ? largest[k] / most[k] : 0.0f;
@@ -65,8 +69,8 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
         const float* mean = means.data();
         for (int z = -1; z <= cells[2]; z++)
             for (int y = -1; y <= cells[1]; y++)
-                for (int x = -1; x <= cells[0]; x++, word++) {
-                    *word = 0;
+                for (int x = -1; x <= cells[0]; x++, word++, spread++) {
+                    *word = 0, *spread = 1.0f;
                     if (x < 0 || y < 0 || z < 0 || x >= cells[0] || y >= cells[1] || z >= cells[2]) continue;
                     uint32_t bits = 0, hash = static_cast<uint32_t>(mean - means.data()) * 0x9E3779B9u;
                     for (int k = 0; k < MOST_BASIS; k++) {
@@ -76,19 +80,20 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
                         bits |= (static_cast<uint32_t>(static_cast<int32_t>(whole) + (dither < past)) & mask[k]) << shift[k];
                     }
                     *word = static_cast<int32_t>(bits);
-                    mean += MOST_BASIS;
+                    if (mean[0] > 0.0f) *spread = std::max(1.0f, std::sqrt(mean[MOST_BASIS] * voxels) / mean[0]);
+                    mean += MOST_BASIS + 1;
                 }
     }
-    return py::make_tuple(words, units);
+    return py::make_tuple(words, units, spreads);
 }
 
 // One phantom, view and spectrum; used by one thread of Python at a time.
 class ScatterView {
   public:
     ScatterView(const py::array& labels, const py::object& density, const Floats& material_density, const py::array_t<int32_t, py::array::c_style>& words,
-                const std::array<float, 3>& cell_cm, const std::array<float, 3>& voxel_cm, const Floats& coefficients, const Floats& functions, const py::dict& tables,
+                const Floats& spread, const std::array<float, 3>& cell_cm, const std::array<float, 3>& voxel_cm, const Floats& coefficients, const Floats& functions, const py::dict& tables,
                 const py::dict& source, double cutoff_kev, double steps_per_cm, bool edges)
-        : fine_{labels, density, material_density}, words_(words), coefficients_(coefficients), functions_(functions), tables_(tables), source_(source) {
+        : fine_{labels, density, material_density}, words_(words), spread_(spread), coefficients_(coefficients), functions_(functions), tables_(tables), source_(source) {
         scene_.fine = fine_.voxels();
         scene_.tables = photon_tables_of(tables_);
         BasisVoxels& cells = scene_.cells;
@@ -98,7 +103,8 @@ class ScatterView {
             cells.voxel_cm[a] = cell_cm[a], cells.voxels_per_cm[a] = 1.0f / cell_cm[a], cells.size_cm[a] = cell_cm[a] * static_cast<float>(cells.shape[a]);
             scene_.fine.voxels_per_cm[a] = 1.0f / voxel_cm[a];
         }
-        cells.word = words_.data(), cells.steps_per_cm = static_cast<float>(steps_per_cm);
+        if (spread_.size() != words_.size()) throw std::invalid_argument("spread must have the cells' shape");
+        cells.word = words_.data(), cells.spread = spread_.data(), cells.steps_per_cm = static_cast<float>(steps_per_cm);
         cells.edges = edges;
         if (functions_.size() != static_cast<py::ssize_t>(scene_.tables.rows) * 8) throw std::invalid_argument("functions must be (rows, 8)");
         cells.functions = functions_.data();
@@ -255,7 +261,7 @@ class ScatterView {
 
     FineArrays fine_;
     py::array_t<int32_t, py::array::c_style> words_;
-    Floats coefficients_, functions_, importance_;
+    Floats spread_, coefficients_, functions_, importance_;
     py::dict tables_, source_;
     ScatterScene scene_ = {};
     std::vector<SobolPoints> scrambled_;
@@ -266,7 +272,7 @@ class ScatterView {
 void bind_scatter_nodes(py::module_& m) {
     m.def("basis_cells", &basis_cells);
     py::class_<ScatterView>(m, "ScatterView")
-        .def(py::init<const py::array&, const py::object&, const Floats&, const py::array_t<int32_t, py::array::c_style>&,
+        .def(py::init<const py::array&, const py::object&, const Floats&, const py::array_t<int32_t, py::array::c_style>&, const Floats&,
                       const std::array<float, 3>&, const std::array<float, 3>&, const Floats&, const Floats&, const py::dict&, const py::dict&, double, double, bool>())
         .def("reach", &ScatterView::reach)
         .def("guide", &ScatterView::guide)

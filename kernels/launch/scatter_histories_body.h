@@ -6,10 +6,14 @@ namespace physsim {
 namespace PHYSSIM_ISA {
 
 static void first_events(const ScatterScene& scene, const SobolPoints& points, uint32_t first, int32_t count, ScatterEvent* events) {
+    Passage way;
+    Walker start = {};
     for (int32_t n = 0; n < count; n++) {
-        const uint32_t number = first + static_cast<uint32_t>(n);
+        const uint32_t number = first + static_cast<uint32_t>(n), ray = number / SINGLE_PLACES;
+        const int32_t place = static_cast<int32_t>(number % SINGLE_PLACES);
+        if (n == 0 || place == 0) start = single_ray(scene, points, ray, way);
         Matter matter;
-        const Walker photon = first_collision(scene, points, number, static_cast<float>(DEPTH_BIAS), matter);
+        const Walker photon = first_collision(scene, points, ray, place, static_cast<float>(DEPTH_BIAS), start, way, matter);
         events[n] = {};
         if (photon.weight > 0.0f)
             events[n] = event_of(scene, photon, matter, static_cast<float>(sobol(points, 4, number)), static_cast<float>(sobol(points, 5, number)));
@@ -34,22 +38,24 @@ static void probe_events(const ScatterScene& scene, float energy_kev, float shar
     }
 }
 
-// means: (cells y, cells x, MOST_BASIS) of the layer, zero at first.
+// means: (cells y, cells x, MOST_BASIS + 1) of the layer, zero at first; the last is the sum of squares of the first.
 static void layer_means(const FineVoxels& fine, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means) {
     const int32_t last = (layer + 1) * factor[2] < fine.shape[2] ? (layer + 1) * factor[2] : fine.shape[2];
     for (int32_t z = layer * factor[2]; z < last; z++)
         for (int32_t y = 0; y < fine.shape[1]; y++) {
-            float* row = means + static_cast<int64_t>(y / factor[1]) * cells[0] * MOST_BASIS;
+            float* row = means + static_cast<int64_t>(y / factor[1]) * cells[0] * (MOST_BASIS + 1);
             const int64_t voxel = (static_cast<int64_t>(z) * fine.shape[1] + y) * fine.shape[0];
             for (int32_t c = 0, x = 0; c < cells[0]; c++) {
                 const int32_t end = x + factor[0] < fine.shape[0] ? x + factor[0] : fine.shape[0];
-                float sum[MOST_BASIS] = {};
+                float sum[MOST_BASIS] = {}, squares = 0.0f;
                 for (; x < end; x++) {
                     const Matter matter = matter_of(fine, voxel + x);
                     const float* own = coefficient + matter.material * MOST_BASIS;
                     for (int k = 0; k < MOST_BASIS; k++) sum[k] += matter.density * own[k];
+                    squares += matter.density * own[0] * (matter.density * own[0]);
                 }
-                for (int k = 0; k < MOST_BASIS; k++) row[c * MOST_BASIS + k] += sum[k];
+                for (int k = 0; k < MOST_BASIS; k++) row[c * (MOST_BASIS + 1) + k] += sum[k];
+                row[c * (MOST_BASIS + 1) + MOST_BASIS] += squares;
             }
         }
 }

@@ -18,7 +18,7 @@ struct ScatterHistories {
     void (*probes)(const ScatterScene&, float energy_kev, float share, const float* places, int32_t count, ScatterEvent*);
     // Optical depths, or with a map worths, of one row of the field's cells.
     void (*field_rays)(const ScatterScene&, float energy_kev, int32_t cells, int32_t row, float* out);
-    // Means of basis densities of one layer of cells, as counts: sums over voxels x coefficients, by cell.
+    // Of one layer of cells: sums over voxels x coefficients, by cell, and the sum of squares of the first.
     void (*means)(const FineVoxels&, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means);
 };
 

@@ -18,6 +18,7 @@ struct BasisVoxels {
     float voxel_cm[3], voxels_per_cm[3], size_cm[3];
     float steps_per_cm;                     // of the midpoint rule
     const int32_t* word;                    // (z + 2, y + 2, x + 2)
+    const float* spread;                    // (z + 2, y + 2, x + 2): root of the mean square over the mean of the first density within a cell, at least 1
     const float* functions;                 // (rows of the photon tables, 8): f_k at the row's lower end, 0, then their slopes; per count of a word
     int32_t edges;                          // 1: the functions have steps at energies of the beam
 };

@@ -129,7 +129,7 @@ PHYSSIM_HD void scatter_history(const ScatterScene& scene, const SobolPoints& po
     const Walker photon = photon_at_source(scene, points, number);
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
     Passage entry, way;
-    pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, &scene.importance, entry);
+    pass(CellMedium{scene.cells, functions}, photon.at, photon.along, 1e30f, &scene.importance, entry);
     if (!(entry.all_worth() > 0.0f)) return;
     const float places = static_cast<float>(FIRST_PLACES), u = static_cast<float>(sobol(points, 2, number));
     const float expected = scene.importance.expected > 0.0f ? scene.importance.expected : photon.weight * entry.all_worth();

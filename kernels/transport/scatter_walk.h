@@ -45,7 +45,7 @@ PHYSSIM_HD float planes_per_cm(const float* per_cm, const float (&along)[3]) {
     return most;
 }
 
-// Attenuation (1/cm) at steps of a way, by the coordinates in voxels or cells.
+// Attenuation (1/cm) at steps of a way, by the coordinates in voxels or cells, and how uneven it is within: collisions are drawn denser by `spread`.
 struct CellMedium {
     const BasisVoxels& cells;
     const BasisFunctions& functions;
@@ -53,9 +53,11 @@ struct CellMedium {
     const float* per_cm() const { return cells.voxels_per_cm; }
     float steps_per_cm() const { return cells.steps_per_cm; }
     void fetch(const float (&)[3]) const {}
-    float attenuation(const float (&place)[3]) const {
+    float attenuation(const float (&place)[3], float& spread) const {
         const int32_t row = cells.shape[0] + 2, layer = row * (cells.shape[1] + 2);  // a step that rounding carries outside meets the border
-        const int32_t word = cells.word[static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f)];
+        const int32_t cell = static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f);
+        const int32_t word = cells.word[cell];
+        spread = cells.spread[cell];
         const float value = first_density(word) * functions.f[0] + second_density(word) * functions.f[1] + third_density(word) * functions.f[2];
         return value > 0.0f ? value : 0.0f;
     }
@@ -80,7 +82,8 @@ struct FineMedium {
         prefetch(static_cast<const char*>(fine.labels) + at * fine.label_bytes);
         if (fine.density) prefetch(static_cast<const char*>(fine.density) + at * fine.density_bytes);
     }
-    float attenuation(const float (&place)[3]) const {
+    float attenuation(const float (&place)[3], float& spread) const {
+        spread = 1.0f;
         const Matter matter = matter_of(fine, voxel(place));
         const float* own = fine.coefficient + matter.material * MOST_BASIS;
         const float value = own[0] * functions.f[0] + own[1] * functions.f[1] + own[2] * functions.f[2];
@@ -139,13 +142,14 @@ PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&a
     if (map)
         for (int a = 0; a < 3; a++) scale[a] = map->cells_per_cm[a] / per_cm[a];
     for (int32_t n = 0; n < way.steps; n++) {
-        const float own = medium.attenuation(place) * way.length;
+        float spread;
+        const float own = medium.attenuation(place, spread) * way.length;
         sum += own;
         way.passed[n] = sum;
         if (map) {
             const float there[3] = {place[0] * scale[0], place[1] * scale[1], place[2] * scale[2]};
             const float next = left / (1.0f + own * (1.0f + own * (0.5f + own * 0.16666667f)));  // about left x exp(-own): any will do
-            worth += (left - next) * worth_at(*map, there);
+            worth += (left - next) * spread * worth_at(*map, there);
             way.worth[n] = worth;
             left = next;
         }
@@ -211,15 +215,23 @@ PHYSSIM_HD bool collide_at(const ScatterScene& scene, Walker& photon, float dist
     return photon.weight > 0.0f;
 }
 
-// A photon's first collision, its depth spread towards the far side; weight 0 where nothing is met. The weight is in photons.
-PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t number, float bias, Matter& matter) {
-    Walker photon = photon_at_source(scene, points, number);
+constexpr int32_t SINGLE_PLACES = 4;  // first collisions that a ray through the field serves: the way through the voxels is dear
+
+// A photon at the source and its way through the voxels, energy by energy.
+PHYSSIM_HD Walker single_ray(const ScatterScene& scene, const SobolPoints& points, uint32_t ray, Passage& way) {
+    const Walker photon = photon_at_source(scene, points, ray);
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
-    Passage way;
     pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, nullptr, way);
+    return photon;
+}
+
+// Its collision in one of SINGLE_PLACES equal parts of the depth, which is spread towards the far side; weight 0 where nothing is met. The
+// weight is in photons.
+PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t ray, int32_t place, float bias, const Walker& start, const Passage& way, Matter& matter) {
+    Walker photon = start;
     const float whole = way.whole();
     if (!(whole > 0.0f)) return {};
-    const float u = static_cast<float>(sobol(points, 2, number)), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
+    const float u = (static_cast<float>(place) + static_cast<float>(sobol(points, 2, ray))) * (1.0f / SINGLE_PLACES), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
     const Stop here = stop_at(way, depth);
     const float stretch = 1.0f + bias * depth, density = (1.0f + bias * whole) / (whole * stretch * stretch);
     collide_at(scene, photon, here.distance, here.attenuation > 0.0f ? exp2_of_minus(depth * 1.44269504f) / (density * here.attenuation) : 0.0f, matter);

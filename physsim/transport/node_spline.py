@@ -98,7 +98,7 @@ def node_spline(
         cells = [(round(0.5 * i * (across - 2)), round(0.5 * j * (along - 2))) for i, j in spread]
     else:
         cells = [
-            (int((i + 0.5) / checks[0] * (across - 1)), int((j + 0.5) / checks[1] * (along - 1)))
+            (int((i + 0.25 + 0.5 * (j % 2)) / checks[0] * (across - 1)), int((j + 0.5) / checks[1] * (along - 1)))
             for j in range(checks[1])
             for i in range(checks[0])
         ]

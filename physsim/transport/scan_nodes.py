@@ -7,8 +7,10 @@ Each view has random numbers of its own: errors are independent from view to vie
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,7 @@ from physsim.transport.scatter_sums import (
 )
 
 Floats = NDArray[np.float64]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,8 @@ class NodeViews:
 
     def add(self, views: list[int]) -> None:
         """More views, which catch up with the others."""
-        jobs = [self._job(view, self._grid, NODE_CELL) for view in views]
+        self._optics.source_fields(self._geometry[views[0]], self._scene)  # the field's spectra, made once for all
+        jobs = self._in_threads(lambda view: self._job(view, self._grid, NODE_CELL), views)
         self.views += views
         self._jobs += jobs
         self._single += [SingleSums(job) for job in jobs]
@@ -174,12 +178,14 @@ class NodeViews:
             self._single[number].grow_to(self.points)
             self._multiple[number].grow_to(self.histories)
 
+        self._in_threads(one, range(len(self.views)))
+
+    def _in_threads(self, work: Callable[[int], Result], items: Iterable[int]) -> list[Result]:
+        """What `work` makes of each item, in order."""
         if self._threads == 1:
-            for number in range(len(self.views)):
-                one(number)
-            return
+            return [work(item) for item in items]
         with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(one, range(len(self.views))))
+            return list(pool.map(work, items))
 
 
 def fine_weights(count: int) -> Floats:

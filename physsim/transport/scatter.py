@@ -1,7 +1,8 @@
 """The default estimate of a scatter image: all orders, fast, with an error for every pixel.
 
 Single scatter from Sobol points on some hundred nodes, or on all pixels where a spline would err; multiple scatter by
-Monte Carlo on fewer nodes and a spline of the logarithm between them. Law and tricks: kernels/transport/{scatter_history,node_detection}.h, docs/design/scatter.md.
+Monte Carlo on fewer nodes and a spline of the logarithm between them.
+Law and tricks: kernels/transport/{scatter_history,node_detection}.h, docs/design/scatter.md.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.scatter_image import ScatterImage
 from physsim.transport.scatter_optics import ScatterOptics, Side, check_one_view, optics_of
 from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
-from physsim.transport.scatter_sums import BATCHES, NODE_LEVELS, REPLICATES, SINGLE_LEVELS, MultipleSums, SingleSums, ViewJob
+from physsim.transport.scatter_sums import (
+    BATCHES,
+    NODE_LEVELS,
+    REPLICATES,
+    SINGLE_LEVELS,
+    MultipleSums,
+    SingleSums,
+    ViewJob,
+)
 
 CELL_MM = 8.0
 SINGLE_SHARE = 0.25  # of the error asked for: most that the nodes of order 1 may add
@@ -54,7 +63,8 @@ def scatter_image(
     `run`: `relative_error` is e_S, the RMS standard error of pixels over the mean
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
-    scatter errs by more than half of the `relative_error` asked for, that of single scatter by a quarter. `cell_mm`: rays meet the phantom in cells about
+    scatter errs by more than half of the `relative_error` asked for, that of single scatter by a quarter (behind the
+    sharpest shadows its spline may fall below 0 by that). `cell_mm`: rays meet the phantom in cells about
     this wide, of mean density; None: in its voxels (slower). Means bias: those of 8 mm lower single Compton
     scatter of a thorax by 0.4 %, those of 4 mm by 0.1 % (docs/design/scatter.md); the standard errors do not hold that.
     The same seed gives the same bits on any number of threads.
@@ -128,7 +138,7 @@ def one_view(
             multiple = MultipleSums(job, NODE_LEVELS[level])
         between, noise = single.interpolation()
         scatter = single.mean_and_variance()[0] + float(found.image.mean())
-        if between > max(SINGLE_SHARE * wanted * scatter, noise):
+        if between > max(SINGLE_SHARE * wanted * scatter, 0.7 * noise):  # beyond 2 sigma of 32 checks
             single_level += 1
             single, refine = SingleSums(job, SINGLE_LEVELS[single_level]), True
         if not refine:

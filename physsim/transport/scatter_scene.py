@@ -35,13 +35,15 @@ _MOST_CELLS = 2**24  # float32 counts them
 class ScatterScene:
     """Arrays of one phantom for every view of it.
 
-    `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `cell_cm` along x, y, z. `coefficients`:
+    `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `spread`: the same shape, how uneven each
+    is within. `cell_cm` along x, y, z. `coefficients`:
     (materials, 3) and `functions`: (rows of the tables, 8) float32, per count of a word. `basis_error`: largest
     relative error of mu/rho by the basis, 15 keV and above. `edges`: whether an absorption edge lies there.
     """
 
     fine: tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float32]]
     cells: NDArray[np.int32]
+    spread: NDArray[np.float32]
     cell_cm: tuple[float, float, float]
     voxel_cm: tuple[float, float, float]
     coefficients: NDArray[np.float32]
@@ -56,6 +58,7 @@ class ScatterScene:
         return _engine.ScatterView(
             *self.fine,
             self.cells,
+            self.spread,
             self.cell_cm,
             self.voxel_cm,
             self.coefficients,
@@ -116,7 +119,7 @@ def pack_scatter_scene(
         )
     density = np.array([one.density_g_cm3 for one in phantom.materials], np.float32)
     fine = (np.ascontiguousarray(phantom.labels), None if phantom.density is None else _dense(phantom.density), density)
-    words, units = _engine.basis_cells(*fine, coefficients, tuple(factor), threads, instruction_set())
+    words, units, spread = _engine.basis_cells(*fine, coefficients, tuple(factor), threads, instruction_set())
     scaled = np.zeros((len(functions), 8))
     used = functions.shape[1] // 2
     scaled[:, :used] = functions[:, :used] * units[:used]
@@ -127,6 +130,7 @@ def pack_scatter_scene(
     return ScatterScene(
         fine,
         words,
+        spread,
         (float(wide[0]), float(wide[1]), float(wide[2])),
         (float(size[0]), float(size[1]), float(size[2])),
         own.astype(np.float32),

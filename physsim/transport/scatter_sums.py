@@ -29,7 +29,7 @@ SINGLE_CHECKS = (8, 4)  # with these nodes whole groups of 32
 FINE_PIXELS = 4  # a node: wider ones are not what their middles are, by 1 % in 6 x 5 of SLAB60
 NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
-_POINT_RAYS = 280  # of detection, as long as a first collision takes
+_POINT_RAYS = 100  # of detection, as long as a first collision takes
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
 FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 

@@ -1,0 +1,112 @@
+"""Single scatter on nodes against the same photons scored on every pixel; cells that hold little of their matter."""
+
+import numpy as np
+import pytest
+from scatter_cases import phantom
+
+import physsim as ps
+from physsim.transport.scatter import first_single_level, scatter_scene
+from physsim.transport.scatter_optics import optics_of
+from physsim.transport.scatter_sums import SINGLE_LEVELS, SingleSums, ViewJob
+
+BEAM = ps.Spectrum(kvp=90, filters=[("Al", 4.0)])
+RUN = ps.MonteCarlo(relative_error=0.02)
+
+
+@pytest.fixture(scope="module")
+def thorax():
+    return ps.thorax(spacing_mm=8.0)
+
+
+def view_of(body, columns=48, rows=40):
+    centre = np.array(body.grid.origin_mm) + np.array(body.grid.size_mm) / 2
+    return ps.Geometry(
+        source_mm=[centre + np.array([0.0, 1600.0, 0.0])],
+        centre_mm=[centre - np.array([0.0, 200.0, 0.0])],
+        u=[(1, 0, 0)],
+        v=[(0, 0, -1)],
+        rows=rows,
+        columns=columns,
+        pixel_mm=(430 / columns, 430 / rows),
+    )
+
+
+def job_of(body, view, beam=BEAM):
+    optics = optics_of(view, beam, None, (0.0, 0.0), None)
+    scene = scatter_scene(body, optics.spectrum, RUN, 8.0, 2)
+    return ViewJob(scene, view, optics.source_fields(view, scene), optics.target_fields(view, scene), RUN, 4, 2, 1.0)
+
+
+@pytest.fixture(scope="module")
+def sums(thorax):
+    """The same 8 x 512 points on each level of nodes and on all pixels."""
+    job = job_of(thorax, view_of(thorax))
+    found = {}
+    for nodes in SINGLE_LEVELS:
+        found[nodes] = SingleSums(job, nodes)
+        found[nodes].grow_to(512)
+    return found
+
+
+@pytest.mark.parametrize(("nodes", "limit"), [((16, 14), 0.012), ((24, 20), 0.009)])
+def test_nodes_are_the_pixels_within_the_stated_error(sums, nodes, limit):
+    """RMS over the mean of single scatter; part of it is noise finer than nodes, which the checks take off."""
+    every, some = sums[None].images().mean(axis=0).sum(axis=0), sums[nodes].images().mean(axis=0).sum(axis=0)
+    off = float(np.sqrt(((some - every) ** 2).mean()))
+    assert off < limit * every.mean()
+    assert some.mean() == pytest.approx(every.mean(), rel=0.003)
+    stated, noise = sums[nodes].interpolation()
+    assert stated < off + noise
+    assert off < 2.0 * np.hypot(stated, noise)
+    assert some.min() > 0.0
+
+
+def test_the_spline_keeps_means_and_variances(sums):
+    """Means agree as far as nodes, which reach the edges, can; errors are those of all pixels within a tenth."""
+    some = sums[16, 14]
+    assert some.mean_and_variance()[0] == pytest.approx(some.images().sum(axis=1).mean(), rel=0.05)
+    error = [np.sqrt(one.images().sum(axis=1).var(axis=0, ddof=1).mean()) for one in (some, sums[None])]
+    assert error[0] == pytest.approx(error[1], rel=0.1)
+
+
+def test_pixels_are_few_or_shadows_sharp():
+    """A detector of few pixels has no nodes; a wall of lead before the detector refines them."""
+    body = phantom()
+    assert SINGLE_LEVELS[first_single_level(view_of(body, 12, 10))] is None
+    assert SINGLE_LEVELS[first_single_level(view_of(body, 20, 18))] == (16, 14)
+    labels = np.zeros((24, 12, 24), np.uint8)
+    labels[:, :8] = 1
+    labels[:, 11, 12:] = 2  # its edge casts a sharp shadow upon a detector right behind
+    wall = ps.Phantom(
+        grid=ps.Grid(shape=labels.shape, spacing_mm=(10.0, 10.0, 10.0), origin_mm=(-115.0, -55.0, -115.0)),
+        labels=labels,
+        materials=(ps.material("air_dry"), ps.material("water"), ps.material("lead")),
+    )
+    view = ps.Geometry(
+        source_mm=[(0, -900, 0)], centre_mm=[(0, 70, 0)], u=[(1, 0, 0)], v=[(0, 0, 1)],
+        rows=40, columns=40, pixel_mm=(6, 6),
+    )  # fmt: skip
+    assert ps.scatter_image(wall, view, 60.0, RUN, seed=1, threads=2).single_nodes in ((24, 20), None)
+
+
+def test_thin_matter_in_wide_cells_keeps_weights_even():
+    """A voxel alone in a cell of 8 x 8 x 8: drawn by the cell's mean, a collision there weighs 512 times as much."""
+    labels = np.zeros((32, 32, 32), np.uint8)
+    labels[4:28, 4:28, 4:28] = 1
+    labels[::8, ::8, ::8] = 1  # crumbs of 2 mm, one a cell of 16 mm
+    labels[:, 7, :] = 2
+    body = ps.Phantom(
+        grid=ps.Grid(shape=labels.shape, spacing_mm=(2.0, 2.0, 2.0), origin_mm=(-31.0, -31.0, -31.0)),
+        labels=labels,
+        materials=(ps.material("air_dry"), ps.material("water"), ps.material("bone_cortical_icru44")),
+    )
+    view = ps.Geometry(
+        source_mm=[(0, -500, 0)], centre_mm=[(0, 80, 0)], u=[(1, 0, 0)], v=[(0, 0, 1)],
+        rows=8, columns=8, pixel_mm=(10, 10),
+    )  # fmt: skip
+    run = ps.MonteCarlo(histories=32768)
+    cells = ps.scatter_image(body, view, 60.0, run, seed=3, threads=2, cell_mm=16)
+    voxels = ps.scatter_image(body, view, 60.0, run, seed=4, threads=2, cell_mm=None)
+    errors = [one.mean(process="multiple")[1] / one.mean(process="multiple")[0] for one in (cells, voxels)]
+    assert errors[0] < 1.6 * errors[1]
+    assert cells.multiple.vov < 0.15
