@@ -6,6 +6,7 @@
 // if w is strided. Views of other poses read the volume as it is, in patches of 8 x 4 pixels a warp.
 #include "core/fixed_point.h"
 #include "core/lanes.h"
+#include "launch/cuda_mesh.h"
 #include "launch/cuda_rays.h"
 #include "launch/cuda_spectral.h"
 #include "raytrace/thread_joseph.h"
@@ -159,8 +160,14 @@ PHYSSIM_PROJECT(int16, int16_t)
                                          Channels channels, SpectralImages images, Cover cover) {                                  \
         add_covered(labels, densities, job, rays, views, channels, images, cover);                                                 \
     }
+#define PHYSSIM_MESHES(label, L, density, D)                                                                                       \
+    extern "C" __global__ void __launch_bounds__(256, 1)                                                                           \
+    spectral_meshes_##label##_##density(const L* labels, const D* densities, Job job, Rays rays, const int32_t* views,              \
+                                        Channels channels, SpectralImages images, CoveringMeshes laid) {                           \
+        replace_under_meshes(labels, densities, job, rays, views, channels, images, laid);                                         \
+    }
 #define PHYSSIM_SPECTRAL_PATHS(...) \
-    PHYSSIM_SPECTRAL(columns, true, __VA_ARGS__) PHYSSIM_SPECTRAL(rays, false, __VA_ARGS__) PHYSSIM_COVERED(__VA_ARGS__)
+    PHYSSIM_SPECTRAL(columns, true, __VA_ARGS__) PHYSSIM_SPECTRAL(rays, false, __VA_ARGS__) PHYSSIM_COVERED(__VA_ARGS__) PHYSSIM_MESHES(__VA_ARGS__)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, none, NoDensity)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float32, float)
 PHYSSIM_SPECTRAL_PATHS(uint8, uint8_t, float16, HalfVoxel)

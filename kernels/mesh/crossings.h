@@ -32,31 +32,37 @@ struct Crossing {
 
 // A ray in the coordinates of the test: axis z runs along its largest component, x and y are sheared so that it points along z.
 struct ShearedRay {
-    double start[3], turn[3], inverse[3], shear[2];
+    double start[3], inverse[3];
+    double from_x, from_y, from_z, turn_z, shear_x, shear_y;
     int32_t x, y, z;
+    bool level[3];
 
     PHYSSIM_HD ShearedRay(const double (&from)[3], const double (&along)[3]) {
-        z = 0;
+        z = size_of(along[1]) > size_of(along[0]) ? 1 : 0;
+        if (size_of(along[2]) > size_of(chosen(along, z))) z = 2;
+        turn_z = chosen(along, z);
         for (int a = 0; a < 3; a++) {
-            start[a] = from[a], turn[a] = along[a];
-            inverse[a] = 1.0 / along[a];
-            if (size_of(along[a]) > size_of(along[z])) z = a;
+            start[a] = from[a], inverse[a] = 1.0 / along[a];
+            level[a] = size_of(along[a]) < 1e-12 * size_of(turn_z);
         }
         x = z == 2 ? 0 : z + 1, y = x == 2 ? 0 : x + 1;
-        if (turn[z] < 0.0) {
+        if (turn_z < 0.0) {
             const int32_t other = x;
             x = y, y = other;
         }
-        shear[0] = turn[x] / turn[z], shear[1] = turn[y] / turn[z];
+        from_x = chosen(from, x), from_y = chosen(from, y), from_z = chosen(from, z);
+        shear_x = chosen(along, x) / turn_z, shear_y = chosen(along, y) / turn_z;
     }
 
+    // Without an index known at run time only, which would put the array into a GPU's memory.
+    PHYSSIM_HD static double chosen(const double (&values)[3], int32_t a) { return a == 0 ? values[0] : a == 1 ? values[1] : values[2]; }
     PHYSSIM_HD static double size_of(double value) { return value < 0.0 ? -value : value; }
 
     // The whole line, also beyond the ray's ends: crossings come in pairs. Boxes are wider than their triangles by more than rounding.
     PHYSSIM_HD bool meets(const TreeBox& box) const {
         double from = -1e300, to = 1e300;
         for (int a = 0; a < 3; a++) {
-            if (size_of(turn[a]) < 1e-12 * size_of(turn[z])) {
+            if (level[a]) {
                 if (start[a] < box.low[a] || start[a] > box.high[a]) return false;
                 continue;
             }
@@ -73,8 +79,8 @@ struct Seen { double x, y, z; };  // a corner from the ray
 
 PHYSSIM_HD Seen seen(const Meshes& meshes, const ShearedRay& ray, int32_t vertex) {
     const double* p = meshes.vertices + 3 * static_cast<int64_t>(vertex);
-    const double z = load_read_only(p + ray.z) - ray.start[ray.z];
-    return {(load_read_only(p + ray.x) - ray.start[ray.x]) - ray.shear[0] * z, (load_read_only(p + ray.y) - ray.start[ray.y]) - ray.shear[1] * z, z};
+    const double z = load_read_only(p + ray.z) - ray.from_z;
+    return {(load_read_only(p + ray.x) - ray.from_x) - ray.shear_x * z, (load_read_only(p + ray.y) - ray.from_y) - ray.shear_y * z, z};
 }
 
 // Twice the area of (ray, p, q); `left`: the side, the same for both triangles of the edge whichever way they run along it.
@@ -91,14 +97,14 @@ PHYSSIM_HD bool crosses(const Meshes& meshes, const ShearedRay& ray, int32_t t, 
     const int32_t* corner = meshes.corners + 3 * static_cast<int64_t>(t);
     const int32_t a = load_read_only(corner), b = load_read_only(corner + 1), c = load_read_only(corner + 2);
     const Seen p = seen(meshes, ray, a), q = seen(meshes, ray, b), r = seen(meshes, ray, c);
-    bool left[3];
-    const double of_r = edge_area(p, q, a, b, left[0]), of_p = edge_area(q, r, b, c, left[1]), of_q = edge_area(r, p, c, a, left[2]);
-    if (left[0] != left[1] || left[1] != left[2]) return false;
+    bool left, also, third;
+    const double of_r = edge_area(p, q, a, b, left), of_p = edge_area(q, r, b, c, also), of_q = edge_area(r, p, c, a, third);
+    if (left != also || also != third) return false;
     const double area = of_p + of_q + of_r;
     const double depth = area == 0.0 ? (p.z + q.z + r.z) / 3.0 : (of_p * p.z + of_q * q.z + of_r * r.z) / area;  // 0: seen edge on
-    found.t = depth / ray.turn[ray.z];
+    found.t = depth / ray.turn_z;
     found.mesh = load_read_only(meshes.owner + t);
-    found.into = left[0] ? -1 : 1;
+    found.into = left ? -1 : 1;
     return true;
 }
 

@@ -3,7 +3,7 @@
     line integral = through all voxels - through the voxels inside the mesh + path in the mesh x its own
 
 in float64 on the parts of each ray between the crossings with the surface, found in a tree of boxes by a test through
-which no ray leaks (kernels/mesh). On the CPU. Neglects: nothing of the triangles; curved surfaces are as round as they.
+which no ray leaks (kernels/mesh). Neglects: nothing of the triangles; curved surfaces are as round as they.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def project_materials(
 
     labels: (nz, ny, nx) uint8 or uint16, index into the materials; density: (nz, ny, nx) float16 or float32, relative
     to the material's own (1 = nominal), or None for 1; material_density_g_cm3: (materials,). overlays: finer patches
-    that replace what they cover (phantom.Overlay); meshes: closed surfaces that do (transport.mesh), on the CPU.
+    that replace what they cover (phantom.Overlay); meshes: closed surfaces that do (transport.mesh).
     labels and density are numpy, cupy or torch, both in one place; the
     result is of the library and on the device of `labels`. device: "cpu", "cuda", "cuda:N" or "auto": where cupy arrays
     and tensors are; for numpy a GPU where one is present and can do it (at most MAX_CHANNELS materials present), else
@@ -268,9 +268,6 @@ def _project(
     )
     chosen = device_for_spectral(given, device, attenuation.shape[1])
     if chosen.kind == "cuda":
-        if meshes:
-            why = "meshes are traced over voxels on the CPU"
-            raise InvalidInput(message(f"device={chosen}", why, 'Give device="cpu", or paint them into the voxels.'))
         found = project_on_gpu(
             chosen,
             body,
@@ -280,6 +277,7 @@ def _project(
             position,
             factor,
             patches,
+            mesh_arrays(meshes, grid) if meshes else None,
             signal=mass_attenuation_cm2_g is not None,
             areal=areal,
         )

@@ -30,6 +30,7 @@ from physsim.transport.cuda import (
     view_groups,
     with_axis_contiguous,
 )
+from physsim.transport.mesh_cuda import covering_meshes, refuse_lost
 from physsim.transport.patch import Patch
 from physsim.transport.rays import VoxelRays
 
@@ -51,6 +52,7 @@ def project_spectral_cuda(
     factor: NDArray[np.float32] | None = None, signal: bool = True, materials: int = 0,
     table: NDArray[np.int32] | None = None,
     scale_g_cm2: NDArray[np.float32] | None = None, patches: Sequence[Patch] = (),
+    meshes: tuple[Any, ...] | None = None,
 ) -> tuple[Any | None, Any | None]:
     """Signal (views, outputs, rows, columns) and areal densities (views, materials, rows, columns) in g/cm2, float32.
 
@@ -62,7 +64,8 @@ def project_spectral_cuda(
         energies), linear between the nodes. position, factor: (views or 1, rows, columns).
     materials, table, scale_g_cm2: areal densities are wanted where materials > 0 (then coefficients is None): of how
         many, the rows (channels,) of those present, and what 1 mm weighs (g/cm2).
-    patches: what replaces the body where its box covers a ray; their labels are among those of `number`.
+    patches: what replaces the body where its box covers a ray; meshes: closed surfaces that do (mesh.mesh_arrays).
+        Their labels are among those of `number`.
     Errors: InvalidInput for more than MAX_CHANNELS channels, and as project_cuda.
     """
     count = attenuation.shape[1]
@@ -72,14 +75,15 @@ def project_spectral_cuda(
             "Give a tolerance for basis functions, fewer materials, or device='cpu'."))
     with kernels.current():
         return _project(kernels, labels, density, spacing_mm, rays, number, coefficients, attenuation, weights,
-                        position, factor, signal, materials, table, scale_g_cm2, patches)
+                        position, factor, signal, materials, table, scale_g_cm2, patches, meshes)
 
 
 def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spacing, rays: VoxelRays,
              number: NDArray[np.int32], coefficients: NDArray[np.float32] | None, attenuation: NDArray[np.float32],
              weights: NDArray[np.float32], position: NDArray[np.float32] | None, factor: NDArray[np.float32] | None,
              signal: bool, materials: int, table: NDArray[np.int32] | None,
-             scale_g_cm2: NDArray[np.float32] | None, patches: Sequence[Patch]) -> tuple[Any | None, Any | None]:
+             scale_g_cm2: NDArray[np.float32] | None, patches: Sequence[Patch],
+             meshes: tuple[Any, ...] | None) -> tuple[Any | None, Any | None]:
     xp, count = kernels.xp, attenuation.shape[1]
     views, rows, columns = len(rays.along), rays.rows, rays.end.shape[1]
     held: list[Any] = []  # arrays that structs point at must outlive the launches
@@ -107,7 +111,8 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
     images["areal"] = 0 if areal is None else kernels.address(areal)
     voxel_bytes = 2 * (labels.dtype.itemsize + (0 if density is None else density.dtype.itemsize))
     ranges = list(slabs(kernels, labels.shape, voxel_bytes))
-    if len(ranges) > 1 or patches:
+    more = bool(patches) or meshes is not None
+    if len(ranges) > 1 or more:
         held.append(xp.zeros((views, count, rows, columns), np.float32))
         images["partial"] = kernels.address(held[-1])
     warps = max(1, min(8, MAX_CHANNELS // count))
@@ -122,8 +127,11 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
                      box_of(shape, strides, step_mm, group.order), path, low, group, channels, images, cover,
                      warps=warps, shared_floats=count)
 
+    if meshes is not None:
+        laid, lost, kept = covering_meshes(kernels, meshes)
+        held += kept
     for low, high in ranges:
-        images["begins"], images["ends"] = low == 0, high == labels.shape[0] and not patches
+        images["begins"], images["ends"] = low == 0, high == labels.shape[0] and not more
         slab = xp.asarray(labels[low:high])
         weight = None if density is None else xp.asarray(density[low:high])
         for group in view_groups(rays.along):
@@ -134,6 +142,13 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
                          images.copy(), warps=warps, shared_floats=count)
         for patch in patches:
             add_covered(patch, -1.0, low, slab, weight, spacing_mm, rays)
+        if meshes is not None:
+            group = every_view(rays)
+            names, densities, strides = _alike(kernels, slab, weight, group)
+            laid["first_layer"], laid["adds_paths"] = low, low == 0
+            launch_group(kernels, f"spectral_meshes_{kind}", (names, densities),
+                         box_of(slab.shape, strides, spacing_mm, group.order), rays, low, group, channels, images,
+                         laid.copy(), warps=warps, shared_floats=count)
         del slab, weight
     for patch in patches:
         relative = patch.density
@@ -141,7 +156,9 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
         for low, high in slabs(kernels, patch.voxels.shape, voxel_bytes):
             add_covered(patch, 1.0, low, xp.asarray(patch.voxels[low:high]),
                         None if relative is None else xp.asarray(relative[low:high]), patch.spacing_mm, patch.rays)
-    if patches:
+    if meshes is not None:
+        refuse_lost(lost)
+    if more:
         launch_group(kernels, "spectral_images", (), box_of((1, 1, 1), (1, 1, 1), spacing_mm, (0, 1, 2)), rays, 0,
                      every_view(rays), channels, detector, images, warps=warps, shared_floats=count)
     return signals, areal

@@ -46,11 +46,13 @@ def device_for_spectral(labels: Any, device: str | Device, channels: int = 1) ->
 
 def project_on_gpu(
     device: Device, body: Body, grid: Grid, rays: VoxelRays, tables: SpectralTables, position: Images | None,
-    factor: Images | None, patches: Sequence[Patch] = (), *, signal: bool, areal: bool,
+    factor: Images | None, patches: Sequence[Patch] = (), meshes: tuple[Any, ...] | None = None, *,
+    signal: bool, areal: bool,
 ) -> tuple[Any | None, Any | None]:
     """Signal (views, outputs, rows, columns) and areal density (views, materials, rows, columns), None if not wanted.
 
-    position, factor: (1 or views, rows, columns). patches: what replaces the body inside their boxes.
+    position, factor: (1 or views, rows, columns). patches: what replaces the body inside their boxes; meshes: inside
+    their surfaces.
     Returns arrays on the GPU.
     Errors: InvalidInput for more than MAX_CHANNELS channels.
     """
@@ -63,4 +65,4 @@ def project_on_gpu(
         coefficients=tables.coefficients, attenuation=tables.attenuation, weights=tables.weights, position=position,
         factor=factor, signal=signal, materials=len(body.material_density_g_cm3) if areal else 0,
         table=body.present.astype(np.int32), scale_g_cm2=body.scale_g_cm2.astype(np.float32),
-        patches=patches)
+        patches=patches, meshes=meshes)

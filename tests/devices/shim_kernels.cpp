@@ -25,7 +25,7 @@ struct Named { const char* name; Call call; };
 #define KERNELS_OF(type) KERNEL(project_columns_##type), KERNEL(project_rays_##type), KERNEL(project_joseph_##type), \
     KERNEL(project_covered_##type), KERNEL(joseph_slopes_##type)
 #define SPECTRAL_OF(label, density) KERNEL(spectral_columns_##label##_##density), KERNEL(spectral_rays_##label##_##density), \
-    KERNEL(spectral_covered_##label##_##density)
+    KERNEL(spectral_covered_##label##_##density), KERNEL(spectral_meshes_##label##_##density)
 static const Named kernels[] = {
     KERNELS_OF(float32), KERNELS_OF(float16), KERNELS_OF(uint8), KERNELS_OF(uint16), KERNELS_OF(int16),
     SPECTRAL_OF(uint8, none), SPECTRAL_OF(uint8, float32), SPECTRAL_OF(uint8, float16),
