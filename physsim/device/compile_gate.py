@@ -23,7 +23,7 @@ ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 # Registers a thread, by the beginning of the kernel's name. Beyond 64, less than half of the threads fit.
 REGISTER_LIMITS = {
     "project_": 56, "backproject_": 56,
-    "spectral_meshes_": 168,  # float64, a search for each crossing: waits for memory anyway
+    "spectral_meshes_": 192,  # float64, a search for each crossing: waits for memory anyway
     "spectral_": 64, "joseph_slopes_": 56,
     "joseph_column_gradient": 128,  # float64, a thread for all rows of a column: waits for memory anyway
     "transport_photons": 80,  # 6 blocks of 128 threads a multiprocessor; up to 72, 7
