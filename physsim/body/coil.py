@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Cell = tuple[int, int, int]
 _STEP_MM = 4.0  # between the points of the tube
 _STEPS: tuple[Cell, ...] = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))
+_DRAWN = 2048  # numbers drawn at a time
 _TRIES = 60  # a node that has had no free edge beside it so often in a row has none
 
 
@@ -156,7 +157,9 @@ def _lengthened(path: list[Cell], free: set[Cell], count: int, draws: Stream) ->
     """The path with edges replaced by the way over a free edge beside them, to `count` nodes at most."""
     taken, number, failed = set(path), 0, 0
     while len(path) + 2 <= count and failed < _TRIES * len(path):
-        a, b = draws.uniform64([number]).ravel()[:2]
+        if number % _DRAWN == 0:
+            some = draws.uniform64(number + np.arange(_DRAWN))
+        a, b = some[number % _DRAWN]
         number += 1
         at = int(a * (len(path) - 1))
         one, two = path[at], path[at + 1]

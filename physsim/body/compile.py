@@ -150,7 +150,7 @@ class Compiler:
         if payload:
             for register, value in ((1, 0.0), (2, float(organ)), (3, 1.0)):
                 out.emit("CONST", base + register, k=out.constants([value]))
-        boxes: list[Box] = []
+        whole = Box(np.full(3, np.inf), np.full(3, -np.inf))
         limits: list[Box] = []
         steepest = 1.0
         for part in solid.parts:
@@ -160,10 +160,9 @@ class Compiler:
             box, slope = self._part(solid, part, base, frame, scale, k, reach, depth, organ, payload)
             steepest = max(steepest, slope)
             if part.op == "add":
-                boxes.append(box.grown(k))
+                whole = Box(np.minimum(whole.low, box.low - k), np.maximum(whole.high, box.high + k))
             elif part.op == "keep":
-                limits.append(box)
-        whole = Box(np.min([b.low for b in boxes], axis=0), np.max([b.high for b in boxes], axis=0))
+                whole = Box(np.maximum(whole.low, box.low), np.minimum(whole.high, box.high))
         k = body.number(solid.clip_blend_mm)
         for text, mode in [*((t, "keep") for t in solid.inside), *((t, "subtract") for t in solid.outside)]:
             number, offset = body.clip(text, solid.name)

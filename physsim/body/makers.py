@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from physsim.body.declare import Declared, Maker, declared_from
@@ -26,7 +28,11 @@ MAKERS: dict[str, str] = {
 GROWERS: dict[str, str] = {
     "tree": "physsim.body.tree:tree",
     "coil": "physsim.body.coil:coil",
+    "surface vessels": "physsim.body.surface_vessels:surface_vessels",
 }
+
+
+_KEPT = 12  # growths kept in memory: bodies that differ elsewhere have the same
 
 
 def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int = 0) -> Declared:
@@ -36,8 +42,24 @@ def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int
     if growers:
         space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
         for maker in growers:
-            whole = whole.merged(_run(maker, GROWERS, space, where))
+            key = f"{maker!r} {space.fingerprint(_fields_of(maker))}"
+            whole = whole.merged(_grown(_Request(key, maker, space, where)))
     return whole
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a grower is asked for; `key` says all that the answer hangs on."""
+
+    key: str
+    maker: Maker = field(compare=False)
+    space: Space = field(compare=False)
+    where: str = field(compare=False)
+
+
+@lru_cache(maxsize=_KEPT)
+def _grown(request: _Request) -> Declared:
+    return _run(request.maker, GROWERS, request.space, request.where)
 
 
 def space_of(declared: Declared, numbers: Mapping[str, float], seed: int, where: str) -> Space:

@@ -16,6 +16,8 @@ from physsim.phantom.thorax.skeleton import rib_curve, spinous_process
 Row = dict[str, Any]
 _CORNERS = 28  # of a vertebral body's outline
 _DECIMALS = 4
+# A vertebral body's outline over its endplates', at parts of its height: drawn in by an eighth at the middle.
+_WAIST = ((-0.9, 1.3), (-0.5, 1.06), (-0.27, 0.93), (0.0, 0.88), (0.27, 0.93), (0.5, 1.06), (0.9, 1.3))
 
 
 def spine(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
@@ -122,8 +124,14 @@ def _vertebra(level: Row) -> list[Row]:
         angle = 2 * math.pi * (n + 0.5) / _CORNERS
         x, p = 1.02 * w * math.cos(angle), 1.02 * d * math.sin(angle)
         outline.append(_at(level, x, p - (0.18 * d * math.exp(-((x / (0.45 * w)) ** 2)) if p > 0 else 0.0), 0.0))
+    waist = {
+        "points": [_at(level, 0, 0, f * h) for f, _ in _WAIST],
+        "radii": [[round(w * k, _DECIMALS), round(d * k, _DECIMALS)] for _, k in _WAIST],
+        "normal": [1, 0, 0], "smooth": False,
+    }  # fmt: skip
     parts: list[Row] = [
         {"plate": {"polygon": outline, "thickness": h, "rounding_mm": 1.5}},
+        {"op": "keep", "tube": waist, "blend_mm": 2.0},
         *(
             {"tube": {"points": [_at(level, *a), _at(level, *b)], "radius": [ra, rb], "smooth": False}}
             for a, b, ra, rb in rods

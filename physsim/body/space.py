@@ -43,6 +43,22 @@ class Space:
         )  # fmt: skip
         self.seed, self.where = seed, where
 
+    def fingerprint(self, fields: Iterable[str]) -> str:
+        """A text that is the same where these fields, all that they need, and the seed are the same."""
+        declared = self._declared
+        kept = [field.model_dump_json(exclude_defaults=True) for field in _needed(declared, fields)]
+        warps = [warp.model_dump_json() for warp in declared.warp]
+        noises = [noise.model_dump_json() for noise in declared.noise]
+        values = {**declared.numbers, **declared.expressions, **declared.tables}
+        used: dict[str, str] = {}
+        texts = [*kept, *warps]
+        while texts:
+            words = set(re.findall(r"\w+", texts.pop())) - used.keys()
+            for word in sorted(words & values.keys()):
+                used[word] = repr(values[word])
+                texts.append(used[word])
+        return repr((self.seed, kept, warps, noises, sorted(used.items())))
+
     @cached_property
     def _body(self) -> Body:
         return Body.of(self._declared, seed=self.seed, where=self.where)
@@ -78,6 +94,22 @@ class Space:
         points = np.round((index + draws) * step, 3)
         return points[self.distance(field, points) < -margin_mm]
 
+    def slope(self, field: str, points_mm: Floats) -> Floats:
+        """(n, 3) unit vectors along which the distance from the field grows."""
+        around = [points_mm + 0.5 * np.eye(3)[axis] * sign for axis in range(3) for sign in (1, -1)]
+        values = self.distance(field, np.concatenate(around)).reshape(3, 2, -1)
+        slope = (values[:, 0] - values[:, 1]).T
+        unit: Floats = slope / np.maximum(np.sqrt((slope**2).sum(1, keepdims=True)), 1e-3)
+        return unit
+
+    def onto(self, field: str, points_mm: Floats, above_mm: float, steps: int = 5) -> Floats:
+        """The points moved to where the distance from the field is `above_mm`."""
+        moved = points_mm.copy()
+        for _ in range(steps):
+            off = np.clip(self.distance(field, moved) - above_mm, -12.0, 12.0)[:, None]
+            moved = np.round(moved - off * self.slope(field, moved), 4)
+        return moved
+
     def inward(self, field: str, points_mm: Floats, depth_mm: float, steps: int = 6) -> tuple[Floats, Floats]:
         """The points, those less deep in the field than `depth_mm` moved along its gradient; and how deep all are."""
         moved = points_mm.copy()
@@ -87,12 +119,8 @@ class Space:
             if not shallow.any():
                 break
             at = moved[shallow]
-            around = [at + 0.5 * np.eye(3)[axis] * sign for axis in range(3) for sign in (1, -1)]
-            values = self.distance(field, np.concatenate(around)).reshape(3, 2, -1)
-            slope = (values[:, 0] - values[:, 1]).T
-            length = np.sqrt((slope**2).sum(1, keepdims=True))
             step = np.clip(depth_mm - depth[shallow] + 0.2, 0.0, 15.0)[:, None]
-            moved[shallow] = np.round(at - step * slope / np.maximum(length, 1e-3), 4)
+            moved[shallow] = np.round(at - step * self.slope(field, at), 4)
             depth[shallow] = -self.distance(field, moved[shallow])
         return moved, depth
 

@@ -1,0 +1,90 @@
+"""Vessels of liver, kidneys and heart: in or on their organ, calibres by their exponent."""
+
+import numpy as np
+import pytest
+
+from physsim.body.body import Body
+from physsim.body.declare import read_declared
+from physsim.body.makers import space_of
+from physsim.body.surface_vessels import SurfaceVessels, trunk_lines
+from physsim.body.tree import Tree, grown, radii, vessel_line
+from physsim.resources import phantoms_path
+
+TREES = {"hepatic veins", "portal veins", "renal arteries"}
+
+
+@pytest.fixture(scope="module")
+def body():
+    return Body.load("adult_trunk")
+
+
+@pytest.fixture(scope="module")
+def organs(body):
+    declared = read_declared(phantoms_path() / "anatomy" / "adult_trunk.toml")
+    tables = [(maker.kind, maker.model_dump(exclude={"kind", "when"})) for maker in declared.maker]
+    own = {table["name"]: (kind, table) for kind, table in tables if kind in ("tree", "surface vessels")}
+    return own, space_of(declared, body.numbers, 0, "trunk")
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_trees_keep_to_their_organ(organs, name):
+    """All but a hundredth of the way, beyond the vessels at the hilum, and by no more than 4 mm."""
+    tables, space = organs
+    tree = Tree(**tables[name][1])
+    branches = grown(tree, space)
+    for vessel in tree.vessels:
+        start, end = vessel_line(tree, vessel, branches)
+        inner = branches.parent >= 0
+        points = np.concatenate([start[inner] + f * (end - start)[inner] for f in (0.5, 1.0)])
+        root = np.tile(branches.root[inner], 2)
+        beyond = np.concatenate(
+            [space.distance(one.field, points[root == number]) for number, one in enumerate(tree.roots)]
+        )
+        assert (beyond > 0.5).mean() < 0.01
+        assert beyond.max() < 4.0
+        r = radii(vessel, branches)
+        total = np.zeros(len(r))
+        np.add.at(total, branches.parent[inner], r[inner] ** vessel.exponent)
+        nodes = branches.daughters > 0
+        assert total[nodes] / r[nodes] ** vessel.exponent == pytest.approx(1.0, abs=5e-3)
+
+
+def test_trunks_have_the_calibres_of_adults(organs):
+    """Diameters (mm): hepatic veins 7 to 12, portal branches 6 to 12, renal artery's branches together 4 to 6.5."""
+    tables, space = organs
+    wide = {}
+    for name in TREES:
+        tree = Tree(**tables[name][1])
+        branches = grown(tree, space)
+        for vessel in tree.vessels:
+            wide[vessel.name] = 2 * radii(vessel, branches)[branches.parent < 0]
+    assert (wide["hepatic veins"] > 6).all()
+    assert (wide["hepatic veins"] < 12).all()
+    assert (wide["portal veins in the liver"] > 6).all()
+    assert (wide["portal veins in the liver"] < 12).all()
+    assert (wide["hepatic arteries"] < 5).all()
+    assert (wide["arteries of the kidneys"] > 4).all()
+    assert (wide["arteries of the kidneys"] < 6.5).all()
+
+
+def test_coronary_arteries_lie_on_the_heart(organs, body):
+    """Half a millimetre over its surface, 3 to 4.5 mm wide at first, narrowing; the left one reaches the apex."""
+    tables, space = organs
+    own = SurfaceVessels(**tables["coronary arteries"][1])
+    for trunk in own.trunks:
+        lines = trunk_lines(own, trunk, space)
+        assert len(lines) == 1 + trunk.branches
+        for line, radius in lines:
+            assert np.abs(space.distance(own.field, line) - own.above_mm).max() < 0.6
+            assert (np.diff(radius) <= 1e-9).all()
+            assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() < 13.0  # over a groove
+        main, radius = lines[0]
+        assert 3.0 < 2 * radius[0] < 4.5
+        leave = np.rint(np.linspace(0.2, 0.92, trunk.branches) * (len(main) - 1)).astype(int)
+        for (line, thin), at in zip(lines[1:], leave, strict=True):
+            assert (line[0] == main[at]).all()
+            kept = radius[at + 1] ** own.exponent + thin[0] ** own.exponent
+            assert kept == pytest.approx(radius[at] ** own.exponent)
+    descending, _ = trunk_lines(own, own.trunks[0], space)[0]
+    apex = np.array([74, -72, 212])
+    assert np.linalg.norm(descending - apex, axis=1).min() < 12.0
