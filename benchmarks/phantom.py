@@ -206,7 +206,8 @@ def _least(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
 
 
 def _row(
-    result: dict[str, Any], job: str, code: str, seconds: float, millions: float | None, volume_error: float | None = None
+    result: dict[str, Any], job: str, code: str, seconds: float, millions: float | None,
+    volume_error: float | None = None,
 ) -> None:
     from physsim.cli.stages import peak_memory_mb
 

@@ -56,9 +56,8 @@ def betti_numbers(mask: npt.ArrayLike) -> Betti:
         raise InvalidInput(message(f"mask of shape {inside.shape}", "topology is of volumes", "Give (z, y, x)."))
     if not inside.any():
         return (0, 0, 0)
-    where = np.argwhere(inside)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(where.min(0), where.max(0) + 1, strict=True))
-    inside = np.pad(inside[box], 1)
+    used = [np.flatnonzero(inside.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    inside = np.pad(inside[tuple(slice(int(one[0]), int(one[-1]) + 1) for one in used)], 1)
     pieces = int(label(inside, np.ones((3, 3, 3)))[1])
     cavities = int(label(~inside)[1]) - 1  # the outside is one
     return pieces, pieces + cavities - _euler_characteristic(inside), cavities
@@ -69,23 +68,23 @@ def organ_topology(phantom: Phantom) -> list[OrganTopology]:
     labels = phantom.truth.organ_labels
     if labels is None:
         raise InvalidInput(message("topology", "this phantom carries no organ labels", "Voxelise it with truth."))
-    names = phantom.truth.names()
-    counts = np.zeros(len(names), np.int64)
-    for plane in labels:
-        counts += np.bincount(plane.ravel(), minlength=len(names))
-    coarsest = max(phantom.grid.spacing_mm)
+    from scipy.ndimage import find_objects
+
+    names, coarsest = phantom.truth.names(), max(phantom.grid.spacing_mm)
+    boxes = [None, *find_objects(labels)]
     rows = []
     for number, name in enumerate(names):
-        if number == 0 or counts[number] == 0:
+        if number == 0 or number >= len(boxes) or boxes[number] is None:
             continue
         rule = declared_topology(name)
-        filled = [n for n, other in enumerate(names) if any(fnmatchcase(other, one) for one in rule["filled_with"])]
-        mask = np.isin(labels, [number, *filled]) if filled else labels == number
-        if filled:
-            mask = _touching(mask, labels == number)
+        filled = [n for n, other in enumerate(names[: len(boxes)]) if n and n != number and boxes[n] is not None
+                  and any(fnmatchcase(other, one) for one in rule["filled_with"])]  # fmt: skip
+        part = labels[_union([boxes[n] for n in (number, *filled)])]
+        own = part == number
+        mask = _touching(own | np.isin(part, filled), own) if filled else own
         judged = rule["betti"] and coarsest <= rule["finest_mm"]
         declared = tuple(rule["betti"]) if judged else None
-        rows.append(OrganTopology(name, betti_numbers(mask), declared, int(counts[number])))
+        rows.append(OrganTopology(name, betti_numbers(mask), declared, int(own.sum())))
     return rows
 
 
@@ -97,6 +96,11 @@ def declared_topology(name: str) -> dict[str, Any]:
             return {**table["default"], **row}
     default: dict[str, Any] = table["default"]
     return default
+
+
+def _union(boxes: list[Any]) -> tuple[slice, ...]:
+    """The smallest box round some."""
+    return tuple(slice(min(box[a].start for box in boxes), max(box[a].stop for box in boxes)) for a in range(3))
 
 
 def _touching(mask: npt.NDArray[np.bool_], own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

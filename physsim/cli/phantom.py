@@ -100,3 +100,4 @@ def view(
 
 from physsim.cli import phantom_build as _phantom_build  # noqa: E402, F401
 from physsim.cli import phantom_export as _phantom_export  # noqa: E402, F401
+from physsim.cli import phantom_topology as _phantom_topology  # noqa: E402, F401

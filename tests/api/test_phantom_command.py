@@ -185,3 +185,19 @@ def test_patients_are_asked_for_as_the_options_say(tmp_path, monkeypatch, phanto
     assert (patient.height_cm, patient.weight_kg, patient.arms, patient.seed) == (180.0, 82.0, "up", 4)
     assert given == (2.0,)
     assert options == {"region": "chest", "vanishing": "error"}
+
+
+def test_topology_ends_with_1_where_an_organ_is_not_as_declared(tmp_path, phantom):
+    phantom.save(tmp_path / "p.h5")
+    right = run("topology", tmp_path / "p.h5", "--all")
+    assert right.exit_code == 0, right.output
+    assert "0 not as declared" in right.stdout  # coarser than organs are judged at
+    labels = np.zeros((8, 9, 10), np.uint8)
+    labels[2:4, 2:4, 2:4] = labels[6:, 6:, 6:] = 1
+    truth = Truth(labels, (OrganTruth("background", 0.0, 0.0), OrganTruth("pancreas", 30.0, 0.03)))
+    grid = ps.Grid(shape=labels.shape, spacing_mm=2.0)
+    ps.Phantom(grid=grid, labels=labels, materials=phantom.materials[:2], truth=truth).save(tmp_path / "q.h5")
+    wrong = run("topology", tmp_path / "q.h5", "--json")
+    assert wrong.exit_code == 1
+    (row,) = json.loads(wrong.stdout)["rows"]
+    assert (row["name"], row["found"], row["declared"]) == ("pancreas", [2, 0, 0], [1, 0, 0])
