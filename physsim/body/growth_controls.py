@@ -11,27 +11,32 @@ from typing import Any, Literal
 import pydantic
 
 from physsim.body.declare import Declared, Layer, Part, Solid, Structure, TubeShape
+from physsim.body.growth_fat import DEPTH, stouter
+from physsim.body.growth_tissue import with_tissue
 from physsim.errors import InvalidInput, message
 from physsim.resources import phantoms_path
 from physsim.spec.base import Spec
 from physsim.spec.grid import Vector
 
-Kind = Literal["scale", "radius", "wall", "cortex", "density", "number"]
+Kind = Literal["scale", "radius", "wall", "bone", "density", "number", "girth", "fat", "skin", "muscle"]
+WHOLE = ("girth", "fat", "skin", "muscle", "bone")  # kinds that change the whole body
 
 
 class Control(Spec):
     """One number that an organ's mass follows.
 
     `organ`: a row of ICRP 89; `kind`: "scale" the named fields and structures (patterns) about `anchors`, one for all
-    or one a pattern; the "radius" of their tubes; the thickness of their "wall" (the depth of their layers, and what
-    fields in their parts shrink by); of their "cortex"; the relative "density" of their layers (lungs); or a "number"
-    of the body, `solids` naming it. `power`: of the control's value that the mass follows, about; `effects`: the same
-    for other organs' masses; `limits`: between which the value stays, 1 is as declared.
+    or one a pattern; the "radius" of their tubes with the depth of their layers; the thickness of their "wall" (the
+    depth of their layers, and what fields in their parts shrink by); the relative "density" of their layers (lungs); a
+    "number" of the body, `solids` naming it; or of the whole body (physsim.body.growth_fat, growth_tissue): "girth",
+    "fat" and "skin", the "muscle" in what is muscle and connective tissue, and thickness of "bone" and its cortex.
+    `power`: of the control's value that the mass follows, about; `effects`: the same for other organs' masses;
+    `limits`: between which the value stays, 1 is as declared.
     """
 
     organ: str
     kind: Kind
-    solids: tuple[str, ...] = pydantic.Field(min_length=1)
+    solids: tuple[str, ...] = ("*",)
     anchors: tuple[Vector, ...] = ()
     power: float = 3.0
     effects: dict[str, float] = pydantic.Field(default_factory=dict)
@@ -64,6 +69,9 @@ def present_controls(declared: Declared) -> tuple[Control, ...]:
         if control.kind == "number":
             if control.solids[0] in declared.numbers:
                 found.append(control)
+        elif control.kind in WHOLE:
+            if DEPTH in declared.expressions:
+                found.append(control)
         elif any(_named(name, control) for name in names):
             found.append(control)
     return tuple(found)
@@ -75,7 +83,11 @@ def controlled(declared: Declared, values: Mapping[str, float]) -> Declared:
     for name in values:
         if name not in known:
             raise InvalidInput(message(f"control {name!r}", "no such control", f"Known: {', '.join(known)}."))
-    used = [(known[name], value) for name, value in values.items() if known[name].kind != "number" and value != 1.0]
+    kinds = {known[name].kind: value for name, value in values.items() if known[name].kind in WHOLE}
+    used = [
+        (known[name], value) for name, value in values.items()
+        if known[name].kind not in ("number", *WHOLE) and value != 1.0
+    ]  # fmt: skip
     changes: dict[str, Any] = {}
     for kind in ("field", "structure"):
         solids: list[Solid] = list(getattr(declared, kind))
@@ -85,7 +97,13 @@ def controlled(declared: Declared, values: Mapping[str, float]) -> Declared:
                     solids[place] = _changed(solids[place], control, value)
         changes[kind] = tuple(solids)
     numbers = {known[name].solids[0]: value for name, value in values.items() if known[name].kind == "number"}
-    return declared.replace(**changes, numbers={**declared.numbers, **numbers})
+    made = declared.replace(**changes, numbers={**declared.numbers, **numbers})
+    made = stouter(made, _offset(kinds.get("girth", 1.0)), _offset(kinds.get("fat", 1.0)))
+    return with_tissue(made, kinds.get("skin", 1.0), kinds.get("muscle", 1.0), kinds.get("bone", 1.0))
+
+
+def _offset(value: float) -> float:
+    return float(f"{value - 1.0:.9g}")
 
 
 def _named(name: str, control: Control) -> bool:
@@ -99,14 +117,10 @@ def _changed(solid: Solid, control: Control, value: float) -> Solid:
         anchor = control.anchors[which if len(control.anchors) > 1 else 0]
         return solid.replace(scale=_times(solid.scale, factor), anchor=solid.anchor or anchor)
     if control.kind == "radius":
-        return solid.replace(parts=tuple(_thicker(part, factor) for part in solid.parts))
-    if control.kind == "cortex":
-        parts = tuple(
-            part if part.cortex_mm is None else part.replace(cortex_mm=_times(part.cortex_mm, factor))
-            for part in solid.parts
-        )
-        own = None if solid.cortex_mm is None else _times(solid.cortex_mm, factor)
-        return solid.replace(parts=parts, cortex_mm=own)
+        solid = solid.replace(parts=tuple(_thicker(part, factor) for part in solid.parts))
+        if isinstance(solid, Structure) and solid.layers:
+            solid = solid.replace(layers=tuple(_deeper(one, factor) for one in solid.layers))
+        return solid
     assert isinstance(solid, Structure)
     if control.kind == "density":
         if not solid.layers:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from physsim.body.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height, z_scores
+from physsim.body.body_size import Sex, checked_age, checked_sex, height_and_weight, weight_given_height
 from physsim.body.lesion import Lesion
+from physsim.body.possible_size import check_size
 from physsim.body.reference_masses import organ_names, reference_size, target_mass_g
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from physsim.phantom.phantom import Phantom
 
 BreastClass = Literal["A", "B", "C", "D"]
-_FARTHEST_Z = 5.0  # nobody in two million; beyond it the tables say nothing
-_LEANEST, _STOUTEST = 0.5, 2.6  # of the median body mass index: Box-Cox scores saturate where weights are very skewed
 _BUILD_SD = 0.04  # of the depth at one cross-section; keeps trunks within those of the survey's waists
 _DRAWN_Z = 2.5  # draws are cut here, where the Box-Cox curves are still supported by data
 
@@ -62,25 +61,7 @@ class Patient(Spec):
     @pydantic.model_validator(mode="after")
     def _possible(self) -> Patient:
         checked_age(self.age_years)
-        height_cm, weight_kg = height_and_weight(self.sex, self.age_years, 0.0, 0.0)
-        slender = self.bmi_kg_m2 / (weight_kg / (height_cm / 100.0) ** 2)
-        z_height, z_weight = z_scores(self.sex, self.age_years, self.height_cm, self.weight_kg)
-        for what, impossible, z in (
-            (f"height_cm={self.height_cm:g}", abs(z_height) > _FARTHEST_Z, z_height),
-            (
-                f"weight_kg={self.weight_kg:g} at {self.height_cm:g} cm ({self.bmi_kg_m2:.1f} kg/m2)",
-                abs(z_weight) > _FARTHEST_Z or not _LEANEST <= slender <= _STOUTEST,
-                z_weight,
-            ),
-        ):
-            if impossible:
-                raise InvalidInput(
-                    message(
-                        what,
-                        f"{z:+.1f} standard deviations from people of sex {self.sex} and {self.age_years:g} years",
-                        f"The median there is {height_cm:.0f} cm and {weight_kg:.1f} kg; mend age, height or weight.",
-                    )
-                )
+        check_size(self.sex, self.age_years, self.height_cm, self.weight_kg)
         for organ, factor in self.organ_scale.items():
             if organ not in organ_names():
                 raise InvalidInput(
