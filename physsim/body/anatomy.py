@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from physsim.body.body import Body
 from physsim.body.declare import Declared, read_declared
+from physsim.body.finer import coarser, finer_grid
 from physsim.body.growth import GrowthMap, growth_map
-from physsim.body.growth_controls import controlled, controls, present_controls
-from physsim.body.growth_table import values_at
+from physsim.body.growth_controls import controlled
+from physsim.body.growth_fit import controls_of
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.phantom import Phantom
@@ -24,7 +25,7 @@ from physsim.spec.grid import Grid
 if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
-CANONICAL = "adult_head_trunk"  # the file of phantoms/anatomy that every patient is made of
+CANONICAL = "adult_body"  # the file of phantoms/anatomy that every patient is made of
 # Heights of the canonical body (mm above the disc L5/S1) between which a part of the body lies.
 REGIONS: dict[str, tuple[float, float]] = {
     "whole": (-math.inf, math.inf),
@@ -34,6 +35,7 @@ REGIONS: dict[str, tuple[float, float]] = {
     "trunk": (-110.0, 530.0),
     "pelvis": (-260.0, 60.0),
 }
+_SMALL, _COARSEST_MM = 0.6, 3.3  # bodies below this scale are painted finer where voxels are larger, canonical mm
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +67,10 @@ def patient_body(patient: Patient) -> PatientBody:
     """The body of a patient: a pure function of the parameters."""
     growth = growth_map(patient.sex, patient.age_years, patient.height_cm, patient.build)
     declared = canonical_declared()
-    known = {one.name for one in present_controls(declared)}
-    values = {name: value for name, value in values_at(patient.sex, patient.age_years).items() if name in known}
-    for control in controls():
-        if control.name in values and control.kind != "number" and control.organ in patient.organ_scale:
-            values[control.name] *= patient.organ_scale[control.organ] ** (1.0 / control.power)
+    numbers = own_numbers(patient)
+    values = controls_of(patient, declared, growth, numbers)
     where = f"{CANONICAL}.toml"
-    return PatientBody(Body.of(controlled(declared, values), own_numbers(patient), patient.seed, where), growth)
+    return PatientBody(Body.of(controlled(declared, values), numbers, patient.seed, where), growth)
 
 
 def patient_phantom(
@@ -90,10 +89,14 @@ def patient_phantom(
         assert spacing_mm is not None
         grid = made.grid(spacing_mm, region)
     space = None if made.growth.is_identity else made.growth
+    scale = made.growth.mean_scale
+    factor = 2 if scale < _SMALL and max(grid.spacing_mm) > _COARSEST_MM * scale else 1
     phantom = voxelise_body(
-        made.body, grid=grid, canonical_from_world=space, density_dtype=density_dtype, vanishing=vanishing,
-        name=patient.title,
+        made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
+        density_dtype=density_dtype, vanishing=vanishing, name=patient.title,
     )  # fmt: skip
+    if factor > 1:
+        phantom = coarser(phantom, grid, factor, density_dtype)
     record: dict[str, Any] = {**phantom.made_from, "patient": patient.to_dict()}
     if spacing_mm is None or region != "whole":
         record["region"] = "window" if spacing_mm is None else region

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,16 @@ import numpy.typing as npt
 from physsim.body.body import Body
 from physsim.body.declare import Declared
 from physsim.body.growth import GrowthMap
-from physsim.body.growth_controls import Control, controlled, present_controls
-from physsim.body.masses import WHOLE_BODY, mass_g
+from physsim.body.growth_controls import WHOLE, Control, controlled, present_controls
+from physsim.body.masses import mass_g
 from physsim.body.voxelise import body_grid, material_masses_g, paint
+from physsim.spec.grid import Grid
 
 if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
 Array = npt.NDArray[np.float64]
+_ORGANS_X, _ORGANS_Z = 175.0, -260.0  # canonical mm: beyond and below are limbs
 _DIGITS = 6  # of the values kept: below any effect on a mass
 _LARGEST_STEP = 0.4  # of a control's logarithm in one round
 _STEADY = 0.02  # a change of a control (logarithm) below which a new power would be noise
@@ -43,13 +45,35 @@ class Solution:
         return sum(min(abs(self.found_g[name] / self.target_g[name] - 1.0), 0.2) for name in self.found_g)
 
 
-def masses_of(body: Body, space: GrowthMap, spacing_mm: float) -> dict[str, dict[str, float]]:
-    """{organ: {material: g}} of a body in its own space at one spacing; nothing is kept of the voxels."""
+Which = Literal["all", "organs", "tissues"]
+
+
+def masses_of(
+    body: Body, space: GrowthMap, spacing_mm: float, organs_only: bool = False
+) -> dict[str, dict[str, float]]:
+    """{organ: {material: g}} of a body in its own space at one spacing; nothing is kept of the voxels.
+
+    `organs_only`: of head and trunk without arms, legs and most of the shoulders.
+    """
     grid = body_grid(body, spacing_mm, space)
+    if organs_only:
+        grid = _of_organs(grid, space)
     labels, organs = np.empty(grid.shape, np.uint16), np.empty(grid.shape, np.uint16)
     density = np.empty(grid.shape, np.float32)
     _, masses = paint(body, body.program, grid, None if space.is_identity else space, labels, density, organs)
     return material_masses_g(body, grid, masses)
+
+
+def _of_organs(grid: Grid, space: GrowthMap) -> Grid:
+    """The part of a grid that holds organs."""
+    corners = space.world_from_canonical([[_ORGANS_X, 0.0, 150.0], [0.0, 0.0, _ORGANS_Z]])
+    origin, step = grid.world_from_voxel[:3, 3], np.array(grid.spacing_mm)
+    nz, ny, nx = grid.shape
+    first_x = max(0, int(np.floor((-corners[0, 0] - origin[0]) / step[0])))
+    last_x = min(nx - 1, int(np.ceil((corners[0, 0] - origin[0]) / step[0])))
+    first_z = max(0, int(np.floor((corners[1, 2] - origin[2]) / step[2])))
+    x, y, z = (float(v) for v in origin + step * np.array([first_x, 0, first_z]))
+    return Grid(shape=(nz - first_z, ny, last_x - first_x + 1), spacing_mm=grid.spacing_mm, origin_mm=(x, y, z))
 
 
 def solved(
@@ -61,14 +85,20 @@ def solved(
     spacing_mm: float,
     rounds: int,
     tolerance: float = 0.001,
+    which: Which = "all",
 ) -> Solution:
     """Controls at which organs have their masses, by fixed points with powers learnt on the way.
 
     Each round voxelises the whole body at `spacing_mm` and takes a Newton step in logarithms; it ends when every mass
-    is within `tolerance` (relative), or after `rounds`, with the best round's values.
+    is within `tolerance` (relative), or after `rounds`, with the best round's values. `which`: with "organs" skin, fat,
+    muscle and bone stay as they are in `start`, and limbs are left out; with "tissues" the organs stay.
     """
     used = [one for one in present_controls(declared) if patient.target_mass_g(one.organ) > 0]
-    used = [one for one in used if one.organ not in WHOLE_BODY or declared.numbers.get("whole", 0) != 0]
+    if declared.numbers.get("whole", 0) == 0:
+        used = [one for one in used if one.kind not in WHOLE]
+    solving = [one for one in used if which == "all" or (one.kind in WHOLE) == (which == "tissues")]
+    fixed = {one.name: start[one.name] for one in used if one not in solving and one.name in start}
+    used = solving
     values = np.array([start.get(one.name, _declared_value(one, declared)) for one in used])
     limits = np.array([one.limits for one in used]).reshape(-1, 2)
     target = {one.organ: patient.target_mass_g(one.organ) for one in used}
@@ -77,10 +107,10 @@ def solved(
     best: Solution | None = None
     for _ in range(rounds):
         now_values = {one.name: float(value) for one, value in zip(used, values, strict=True)}
-        body = Body.of(controlled(declared, now_values), numbers, patient.seed, "patient")
-        masses = masses_of(body, space, spacing_mm)
+        body = Body.of(controlled(declared, {**fixed, **now_values}), numbers, patient.seed, "patient")
+        masses = masses_of(body, space, spacing_mm, which == "organs")
         found = {one.organ: mass_g(one.organ, masses) for one in used}
-        now = Solution(now_values, found, target)
+        now = Solution({**now_values, **fixed}, found, target)
         if best is None or now.distance() <= best.distance():
             best = now
         if abs(now.worst_percent()[1]) <= 100.0 * tolerance:

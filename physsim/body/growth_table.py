@@ -12,12 +12,14 @@ import numpy as np
 import tomli_w
 
 from physsim.body.body_size import Sex
+from physsim.body.growth_solve import Which
 from physsim.body.reference_masses import REFERENCE_AGES_YEARS
 from physsim.phantom.curves import monotone_cubic
 from physsim.resources import phantoms_path
 
 _CONCEPTION_YEARS, _GROWN_YEARS = 0.75, 20.0
-ROUNDS = ((3.0, 8), (2.0, 3))  # canonical spacing (mm) and at most so many rounds of the solution
+# Canonical spacing (mm), at most so many rounds, which controls: the whole body coarse, then its organs finer.
+ROUNDS: tuple[tuple[float, int, Which], ...] = ((5.0, 5, "all"), (3.0, 3, "organs"))
 TOLERANCE = 0.002
 _TEXT = (
     "# Controls (controls.toml) at which the organs of ICRP 89's reference bodies have their masses.\n"
@@ -54,8 +56,9 @@ def values_at(sex: Sex, age_years: float) -> dict[str, float]:
     return dict(exact) if exact else {name: float(f"{v:.6g}") for name, v in zip(names, found, strict=True)}
 
 
-def solve(sex: Sex, age_years: float, start: dict[str, float], rounds: tuple[tuple[float, int], ...] = ROUNDS,
-          tolerance: float = TOLERANCE) -> tuple[dict[str, float], str]:  # fmt: skip
+def solve(
+    sex: Sex, age_years: float, start: dict[str, float], rounds: tuple[tuple[float, int, Which], ...] = ROUNDS
+) -> tuple[dict[str, float], str]:
     """Controls of one reference body, and a line that says how well they do."""
     from physsim.body.anatomy import canonical_declared, own_numbers
     from physsim.body.growth import growth_map
@@ -64,14 +67,13 @@ def solve(sex: Sex, age_years: float, start: dict[str, float], rounds: tuple[tup
 
     patient = reference_patient(sex, age_years)
     space = growth_map(sex, age_years, patient.height_cm)
-    values = start
-    found = None
-    for canonical_mm, count in rounds:
+    declared, numbers = canonical_declared(), own_numbers(patient)
+    values, off = start, dict[str, float]()
+    for canonical_mm, count, which in rounds:
         spacing = canonical_mm * space.mean_scale
-        found = solved(patient, canonical_declared(), space, own_numbers(patient), values, spacing, count, tolerance)
-        values = found.values
-    assert found is not None
-    off = {name: 100.0 * (found.found_g[name] / found.target_g[name] - 1.0) for name in found.found_g}
+        found = solved(patient, declared, space, numbers, values, spacing, count, TOLERANCE, which)
+        values = {**values, **found.values}
+        off |= {name: 100.0 * (found.found_g[name] / found.target_g[name] - 1.0) for name in found.found_g}
     text = ", ".join(f"{name} {percent:+.2f}" for name, percent in off.items() if abs(percent) > 0.3)
     return values, f"{sex} {age_years:g}: {len(off)} organs, beyond 0.3 %: {text or 'none'}"
 
@@ -90,14 +92,13 @@ def main() -> None:
     parser.add_argument("--age", type=float)
     wanted = parser.parse_args()
     rows = {sex: dict(table().get(sex, {})) for sex in ("F", "M")}
-    before: dict[str, float] = {}
-    for sex in ("M", "F") if wanted.sex is None else (wanted.sex,):
-        for age in REFERENCE_AGES_YEARS[::-1]:
-            if wanted.age is not None and age != wanted.age:
-                continue
-            start = rows[sex].get(f"{age:g}") or before or values_at(sex, age)
+    ages = REFERENCE_AGES_YEARS[::-1] if wanted.age is None else (wanted.age,)
+    for age in ages:
+        for sex in ("M", "F") if wanted.sex is None else (wanted.sex,):
+            known = (rows[one].get(f"{age:g}") for one in (sex, "M"))  # its own, else the boy's, else the nearest age's
+            start = next((one for one in known if one), None) or values_at(sex, age) or values_at("M", age)
             values, line = solve(sex, float(age), start)
-            rows[sex][f"{age:g}"] = before = values
+            rows[sex][f"{age:g}"] = values
             write(rows)
             print(line, flush=True)
 

@@ -7,6 +7,8 @@ from typing import Any
 from physsim.body.declare import Declared, Layer, Mix, Part, Solid, Structure
 
 CONNECTIVE = "connective_woodard_ligament"  # tendons and fasciae in the bellies
+FASCIAE = "fasciae_mm"  # the number of fasciae.toml
+_FASCIAE_MM = 12.5  # half thickness of the sheets in mm over the share of the volume that they fill
 _BONE_MM = 4.0  # bones grow outward by this times (value - 1)
 _DIGITS = 9
 
@@ -15,7 +17,8 @@ def with_tissue(declared: Declared, skin: float = 1.0, muscle: float = 1.0, bone
     """The body with its skin `skin` times as thick, a share 1 - `muscle` of its muscles connective, and thicker bones.
 
     `bone`: cortices that many times as thick, and surfaces moved outward by 4 mm (bone - 1), the head's apart: its
-    sutures, sinuses and teeth leave no room. Muscles that hold a second tissue already (marbling) stay as they are.
+    sutures, sinuses and teeth leave no room. Where muscles hold a second tissue already (marbling), fasciae run through
+    them instead (fasciae.toml).
     """
     if (skin, muscle, bone) == (1.0, 1.0, 1.0):
         return declared
@@ -34,7 +37,10 @@ def with_tissue(declared: Declared, skin: float = 1.0, muscle: float = 1.0, bone
     if bone != 1.0:
         used = {part.field for one in declared.structure for part in one.parts if part.field and _is_bone(one)}
         fields = tuple(_thicker_cortex(one, bone) if one.name in used else one for one in declared.field)
-    return declared.replace(field=fields, structure=tuple(structures))
+    numbers = dict(declared.numbers)
+    if FASCIAE in numbers:
+        numbers[FASCIAE] = round(_FASCIAE_MM * max(1.0 - muscle, 0.0), 4)
+    return declared.replace(field=fields, structure=tuple(structures), numbers=numbers)
 
 
 def _thicker_skin(structure: Structure, factor: float) -> Structure:

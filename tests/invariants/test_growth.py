@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import physsim as ps
+from physsim.body.finer import finer_grid
 from physsim.body.growth import growth_map
 from physsim.body.reference_masses import reference_size
 from physsim.errors import InvalidInput
@@ -57,7 +58,7 @@ def digest(phantom):
 
 def test_a_saved_patient_rebuilds_the_same_bits():
     grid = Grid(shape=(24, 32, 48), spacing_mm=4.0, origin_mm=(-90.0, -60.0, 60.0))
-    patient = ps.anatomy(sex="F", age=7, seed=11)
+    patient = ps.anatomy(sex="F", age=5, height_cm=109, weight_kg=19, seed=11)
     one = patient.phantom(grid=grid)
     again = ps.Patient.from_dict(one.made_from["patient"])
     assert again == patient
@@ -78,3 +79,15 @@ def test_patient_to_image():
     child = child.insert(ps.Lesion(site="right lower lobe", diameter_mm=9, seed=2))
     shot = ps.simulate(child, ps.protocols.chest_pa(pixel_mm=4))
     assert shot.truth.mask("lesion").sum() > 2
+
+
+def test_small_bodies_are_painted_finer_and_keep_what_they_have():
+    newborn = ps.anatomy(sex="F", age=0, height_cm=51, weight_kg=3.5, build=1.0)
+    grid = Grid(shape=(20, 30, 40), spacing_mm=2.0, origin_mm=(-40.0, -30.0, 30.0))
+    coarse = newborn.phantom(grid=grid)
+    fine = newborn.phantom(grid=finer_grid(grid, 2), density_dtype=np.float32)
+    assert coarse.labels.shape == grid.shape
+    assert coarse.organ_masses_g() == fine.organ_masses_g()
+    assert coarse.mass_g() == pytest.approx(fine.mass_g(), rel=1e-3)
+    mass = fine.density_g_cm3().reshape(20, 2, 30, 2, 40, 2).mean((1, 3, 5))
+    assert np.abs(coarse.density_g_cm3() - mass).max() < 2e-3
