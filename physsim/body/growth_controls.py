@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from physsim.body.declare import Declared, Layer, Part, Solid, Structure, TubeShape
+from physsim.body.declare import Declared, Layer, Maker, Part, Solid, Structure, TubeShape
 from physsim.body.growth_fat import DEPTH, stouter
 from physsim.body.growth_tissue import with_tissue
 from physsim.errors import InvalidInput, message
@@ -18,7 +19,7 @@ from physsim.resources import phantoms_path
 from physsim.spec.base import Spec
 from physsim.spec.grid import Vector
 
-Kind = Literal["scale", "radius", "wall", "bone", "density", "number", "girth", "fat", "skin", "muscle"]
+Kind = Literal["scale", "radius", "wall", "bone", "density", "number", "maker", "girth", "fat", "skin", "muscle"]
 WHOLE = ("girth", "fat", "skin", "muscle", "bone")  # kinds that change the whole body
 
 
@@ -28,16 +29,17 @@ class Control(Spec):
     `organ`: a row of ICRP 89; `kind`: "scale" the named fields and structures (patterns) about `anchors`, one for all
     or one a pattern; the "radius" of their tubes with the depth of their layers; the thickness of their "wall" (the
     depth of their layers, and what fields in their parts shrink by); the relative "density" of their layers (lungs); a
-    "number" of the body, `solids` naming it; or of the whole body (physsim.body.growth_fat, growth_tissue): "girth",
-    "fat" and "skin", the "muscle" in what is muscle and connective tissue, and thickness of "bone" and its cortex.
-    `power`: of the control's value that the mass follows, about; `effects`: the same for other organs' masses;
-    `limits`: between which the value stays, 1 is as declared.
+    "number" of the body, `solids` naming it; what a "maker" (its name in `solids`) has at `key`; or of the whole body
+    (physsim.body.growth_fat, growth_tissue): "girth", "fat" and "skin", the "muscle" in what is muscle and connective
+    tissue, and thickness of "bone" and its cortex. `power`: of the control's value that the mass follows, about;
+    `effects`: the same for other organs' masses; `limits`: between which the value stays, 1 is as declared.
     """
 
     organ: str
     kind: Kind
     solids: tuple[str, ...] = ("*",)
     anchors: tuple[Vector, ...] = ()
+    key: str = ""
     power: float = 3.0
     effects: dict[str, float] = pydantic.Field(default_factory=dict)
     limits: tuple[float, float] = (0.5, 2.0)
@@ -45,6 +47,8 @@ class Control(Spec):
 
     @pydantic.model_validator(mode="after")
     def _anchored(self) -> Control:
+        if (self.kind == "maker") != bool(self.key):
+            raise ValueError(f"{self.organ}: makers have a key, and nothing else has. Mend key.")
         wanted = (1, len(self.solids)) if self.kind == "scale" else (0,)
         if len(self.anchors) not in wanted:
             raise ValueError(f"{self.organ}: {len(self.anchors)} anchors, where {wanted[-1]} belong. Mend anchors.")
@@ -69,6 +73,9 @@ def present_controls(declared: Declared) -> tuple[Control, ...]:
         if control.kind == "number":
             if control.solids[0] in declared.numbers:
                 found.append(control)
+        elif control.kind == "maker":
+            if any(_of_maker(maker, control) for maker in declared.maker):
+                found.append(control)
         elif control.kind in WHOLE:
             if DEPTH in declared.expressions:
                 found.append(control)
@@ -86,7 +93,7 @@ def controlled(declared: Declared, values: Mapping[str, float]) -> Declared:
     kinds = {known[name].kind: value for name, value in values.items() if known[name].kind in WHOLE}
     used = [
         (known[name], value) for name, value in values.items()
-        if known[name].kind not in ("number", *WHOLE) and value != 1.0
+        if known[name].kind not in ("number", "maker", *WHOLE) and value != 1.0
     ]  # fmt: skip
     changes: dict[str, Any] = {}
     for kind in ("field", "structure"):
@@ -96,10 +103,29 @@ def controlled(declared: Declared, values: Mapping[str, float]) -> Declared:
                 if _named(solid.name, control) and (kind == "structure" or control.kind not in ("wall", "density")):
                     solids[place] = _changed(solids[place], control, value)
         changes[kind] = tuple(solids)
+    makers = list(declared.maker)
+    for name, value in values.items():
+        if known[name].kind == "maker" and value != 1.0:
+            makers = [_remade(one, known[name], value) if _of_maker(one, known[name]) else one for one in makers]
     numbers = {known[name].solids[0]: value for name, value in values.items() if known[name].kind == "number"}
-    made = declared.replace(**changes, numbers={**declared.numbers, **numbers})
+    made = declared.replace(**changes, maker=tuple(makers), numbers={**declared.numbers, **numbers})
     made = stouter(made, _offset(kinds.get("girth", 1.0)), _offset(kinds.get("fat", 1.0)))
     return with_tissue(made, kinds.get("skin", 1.0), kinds.get("muscle", 1.0), kinds.get("bone", 1.0))
+
+
+def _of_maker(maker: Maker, control: Control) -> bool:
+    return (maker.model_extra or {}).get("name") == control.solids[0]
+
+
+def _remade(maker: Maker, control: Control, value: float) -> Maker:
+    """The maker with the number at the control's key (names and places in lists, by dots) times a factor."""
+    table = copy.deepcopy({"kind": maker.kind, "when": maker.when, **(maker.model_extra or {})})
+    *way, last = (int(one) if one.isdigit() else one for one in control.key.split("."))
+    at: Any = table
+    for step in way:
+        at = at[step]
+    at[last] = float(f"{at[last] * value:.9g}")
+    return Maker(**table)
 
 
 def _offset(value: float) -> float:

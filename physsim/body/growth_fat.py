@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from physsim.body.declare import Declared, EllipsoidShape, LoftShape, Part, Solid, TubeShape
+from physsim.body.declare import Declared, EllipsoidShape, Field, LoftShape, Part, TubeShape
+from physsim.body.growth_makers import with_makers
 from physsim.errors import InvalidInput, message
 from physsim.phantom.curves import monotone_cubic
 from physsim.resources import phantoms_path
@@ -33,21 +34,22 @@ def stouter(declared: Declared, girth: float, fat: float) -> Declared:
     if DEPTH not in declared.expressions or not any(field.name in table["skins"] for field in declared.field):
         why = f"it has no fields {table['skins']} and expression {DEPTH!r}"
         raise InvalidInput(message("girth of a body", why, "Take one of the whole or of the trunk."))
-    fields = []
-    for field in declared.field:
+
+    def changed(field: Field) -> Field:
         if field.name in table["skins"] and girth:
-            fields.append(field.replace(parts=tuple(_wider(part, girth) for part in field.parts)))
-        elif field.name in table["cavities"] and max(girth, fat) > 0:
-            fields.append(_visceral(field, max(fat, 0.0)))
-        else:
-            fields.append(field)
+            return field.replace(parts=tuple(_wider(part, girth) for part in field.parts))
+        if field.name in table["cavities"] and fat > 0:
+            return field.replace(parts=tuple(_visceral(part, fat) for part in field.parts))
+        return field
+
+    declared = with_makers(declared, changed, None)
     expressions = dict(declared.expressions)
     expressions[DEPTH] = f"max(({expressions[DEPTH]}) + {fat!r} * girth_depth, {_THINNEST_MM})" if fat else (
         expressions[DEPTH]
     )  # fmt: skip
     tables = {**declared.tables, **{f"girth_{name}": _rows(name) for name in table["tables"]}}
     expressions["girth_depth"] = _depth(table["where"])
-    return declared.replace(field=tuple(fields), expressions=expressions, tables=tables)
+    return declared.replace(expressions=expressions, tables=tables)
 
 
 def _depth(where: dict[str, float]) -> str:
@@ -100,22 +102,19 @@ def _wider_tube(tube: TubeShape, girth: float) -> TubeShape:
     return tube.replace(radius=tuple(_plus(r, m) for r, m in zip(radius, more, strict=True) if r is not None))
 
 
-def _visceral(field: Solid, fat: float) -> Any:
+def _visceral(part: Part, fat: float) -> Part:
     """The abdominal cavity's front pushed out."""
+    if part.loft is None:
+        return part
     table = _table()
     low, high = table["visceral_z"]
-    parts = []
-    for part in field.parts:
-        if part.loft is not None:
-            rows = []
-            for z, half, front, *rest in part.loft.sections:
-                level = _number(z)
-                share = table["visceral_share"] * float(np.clip((high - level) / (high - low), 0.0, 1.0))
-                share *= float(np.clip((level + 130.0) / 90.0, 0.0, 1.0))
-                rows.append((z, half, _plus(front, -fat * share * _at("front", level)), *rest))
-            part = part.replace(loft=part.loft.replace(sections=tuple(rows)))
-        parts.append(part)
-    return field.replace(parts=tuple(parts))
+    rows = []
+    for z, half, front, *rest in part.loft.sections:
+        level = _number(z)
+        share = table["visceral_share"] * float(np.clip((high - level) / (high - low), 0.0, 1.0))
+        share *= float(np.clip((level + 130.0) / 90.0, 0.0, 1.0))
+        rows.append((z, half, _plus(front, -fat * share * _at("front", level)), *rest))
+    return part.replace(loft=part.loft.replace(sections=tuple(rows)))
 
 
 def _thickness(point: tuple[float | str, float | str, float | str]) -> float:

@@ -19,7 +19,7 @@ from physsim.resources import phantoms_path
 
 _CONCEPTION_YEARS, _GROWN_YEARS = 0.75, 20.0
 # Canonical spacing (mm), at most so many rounds, which controls: the whole body coarse, then its organs finer.
-ROUNDS: tuple[tuple[float, int, Which], ...] = ((5.0, 5, "all"), (3.0, 3, "organs"))
+ROUNDS: tuple[tuple[float, int, Which], ...] = ((5.0, 4, "all"), (3.0, 2, "organs"))
 TOLERANCE = 0.002
 _TEXT = (
     "# Controls (controls.toml) at which the organs of ICRP 89's reference bodies have their masses.\n"
@@ -98,6 +98,8 @@ def main() -> None:
             known = (rows[one].get(f"{age:g}") for one in (sex, "M"))  # its own, else the boy's, else the nearest age's
             start = next((one for one in known if one), None) or values_at(sex, age) or values_at("M", age)
             values, line = solve(sex, float(age), start)
+            table.cache_clear()  # another process may have written other rows
+            rows = {one: dict(table().get(one, {})) for one in ("F", "M")}
             rows[sex][f"{age:g}"] = values
             write(rows)
             print(line, flush=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from physsim.body.declare import Declared, Layer, Mix, Part, Solid, Structure
+from physsim.body.declare import Declared, Field, Layer, Maker, Mix, Part, Structure
+from physsim.body.growth_makers import with_makers
 
 CONNECTIVE = "connective_woodard_ligament"  # tendons and fasciae in the bellies
 FASCIAE = "fasciae_mm"  # the number of fasciae.toml
@@ -22,25 +21,26 @@ def with_tissue(declared: Declared, skin: float = 1.0, muscle: float = 1.0, bone
     """
     if (skin, muscle, bone) == (1.0, 1.0, 1.0):
         return declared
-    structures = []
-    for one in declared.structure:
+
+    def changed(one: Structure) -> Structure:
         structure = one
         layers = structure.filled()
         if skin != 1.0 and layers[0].material == "skin" and len(layers) > 1:
             structure = _thicker_skin(structure, skin)
         if muscle < 1.0 and any(layer.material == "muscle" and layer.mix is None for layer in layers):
             structure = _sinewy(structure, 1.0 - muscle)
-        if bone != 1.0 and layers[0].material.startswith("bone_cortical") and not _of_the_head(structure):
-            structure = _thicker_bone(structure, bone)
-        structures.append(structure)
-    fields: tuple[Any, ...] = declared.field
+        return _thicker_bone(structure, bone) if bone != 1.0 and _is_bone(structure) else structure
+
+    declared = with_makers(declared, None, changed)
     if bone != 1.0:
         used = {part.field for one in declared.structure for part in one.parts if part.field and _is_bone(one)}
         fields = tuple(_thicker_cortex(one, bone) if one.name in used else one for one in declared.field)
+        makers = tuple(_thicker_maker(one, bone) for one in declared.maker)
+        declared = declared.replace(field=fields, maker=makers)
     numbers = dict(declared.numbers)
     if FASCIAE in numbers:
         numbers[FASCIAE] = round(_FASCIAE_MM * max(1.0 - muscle, 0.0), 4)
-    return declared.replace(field=fields, structure=tuple(structures), numbers=numbers)
+    return declared.replace(numbers=numbers)
 
 
 def _thicker_skin(structure: Structure, factor: float) -> Structure:
@@ -81,7 +81,16 @@ def _grown(part: Part, factor: float) -> Part:
     return part.replace(grow_mm=_plus(part.grow_mm, more), cortex_mm=_times(part.cortex_mm, factor))
 
 
-def _thicker_cortex(field: Solid, factor: float) -> Any:
+def _thicker_maker(maker: Maker, factor: float) -> Maker:
+    """Spine and ribs name one cortex for all of their bones."""
+    table = dict(maker.model_extra or {})
+    if maker.kind not in ("spine", "ribs"):
+        return maker
+    table["cortex_mm"] = round(table["cortex_mm"] * factor, _DIGITS)
+    return Maker(kind=maker.kind, when=maker.when, **table)
+
+
+def _thicker_cortex(field: Field, factor: float) -> Field:
     parts = tuple(part.replace(cortex_mm=_times(part.cortex_mm, factor)) for part in field.parts)
     return field.replace(parts=parts, cortex_mm=_times(field.cortex_mm, factor))
 
