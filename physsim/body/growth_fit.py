@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from physsim.body.declare import Declared
 from physsim.body.growth import GrowthMap
-from physsim.body.growth_controls import WHOLE, present_controls
+from physsim.body.growth_controls import WHOLE, Control, present_controls
 from physsim.body.growth_solve import solved
 from physsim.body.growth_table import values_at
 from physsim.body.reference_masses import reference_size, target_mass_g
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
 _COARSE_MM = 8.0  # canonical; masses of the whole body differ from those at 5 mm by 0.1 %
-_ROUNDS, _TOLERANCE = 5, 0.004
+_ROUNDS, _TOLERANCE = 4, 0.005
+# What a unit of fat and of girth weighs, in weights of the reference body (measured: man of 121 kg, 39 kg/m2).
+_FAT_OF_WEIGHT, _GIRTH_OF_WEIGHT = 0.53, 0.49
 _CLOSE = 0.004  # relative: so near to what the table's body has, nothing needs to be fitted
 _KEPT = 64
 _fitted: OrderedDict[str, dict[str, float]] = OrderedDict()
@@ -47,7 +49,8 @@ def controls_of(
     key = patient.replace(lesions=(), sampling_weight=1.0, seed=0).to_json()
     if key not in _fitted:
         body = patient.replace(seed=0)
-        found = solved(body, declared, space, numbers, values, _COARSE_MM * space.mean_scale, _ROUNDS, _TOLERANCE,
+        guess = {**values, **_guessed(patient, tissues, values)}
+        found = solved(body, declared, space, numbers, guess, _COARSE_MM * space.mean_scale, _ROUNDS, _TOLERANCE,
                        "tissues")  # fmt: skip
         _fitted[key] = {name: found.values[name] for name in (one.name for one in tissues)}
         while len(_fitted) > _KEPT:
@@ -55,9 +58,28 @@ def controls_of(
     return {**values, **_fitted[key]}
 
 
-def _meets(organ: str, patient: Patient) -> bool:
-    """Whether the table's body, at this patient's height, has the tissue's mass: masses go with the height's square."""
+def _guessed(patient: Patient, tissues: list[Control], values: Mapping[str, float]) -> dict[str, float]:
+    """Fat and girth by their weights: most of the way to the solution."""
+    found = {}
+    for kind, unit in (("fat", _FAT_OF_WEIGHT), ("girth", _GIRTH_OF_WEIGHT)):
+        for one in tissues:
+            if one.kind == kind:
+                own, reference = _own_and_reference(one.organ, patient)
+                weight = _own_and_reference("total_body", patient)[1]
+                guess = values[one.name] + (own - reference) / (unit * weight)
+                found[one.name] = min(max(guess, one.limits[0]), one.limits[1])
+    return found
+
+
+def _own_and_reference(organ: str, patient: Patient) -> tuple[float, float]:
+    """Target of the patient, and what the table's body has at that height: masses go with the height's square."""
     height_cm, weight_kg = reference_size(patient.sex, patient.age_years)
     own = patient.target_mass_g(organ)
     reference = target_mass_g(organ, patient.sex, patient.age_years, height_cm, weight_kg)
-    return abs(own / (reference * (patient.height_cm / height_cm) ** 2) - 1.0) < _CLOSE
+    return own, reference * (patient.height_cm / height_cm) ** 2
+
+
+def _meets(organ: str, patient: Patient) -> bool:
+    """Whether the table's body, at this patient's height, has the tissue's mass."""
+    own, reference = _own_and_reference(organ, patient)
+    return abs(own / reference - 1.0) < _CLOSE
