@@ -32,6 +32,7 @@ GROWERS: dict[str, str] = {
 }
 
 
+_AVOIDS = "avoid"  # key of makers that look at what earlier ones have made
 _KEPT = 12  # growths kept in memory: bodies that differ elsewhere have the same
 
 
@@ -41,9 +42,14 @@ def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int
     growers = [maker for maker in declared.maker if maker.kind in GROWERS]
     if growers:
         space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
+        before = ""
         for maker in growers:
             key = f"{maker!r} {space.fingerprint(_fields_of(maker))}"
-            whole = whole.merged(_grown(_Request(key, maker, space, where)))
+            # what keeps away from earlier growths hangs on them too
+            own = _grown(_Request(key + before if _AVOIDS in maker.model_dump() else key, maker, space, where))
+            before += key
+            space.keep_branches(own)
+            whole = whole.merged(own)
     return whole
 
 

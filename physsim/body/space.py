@@ -13,7 +13,7 @@ import numpy.typing as npt
 from physsim.body.arrays import FAR_MM
 from physsim.body.body import SIDES, Body
 from physsim.body.declare import Declared, Field, declared_from
-from physsim.errors import InvalidInput, message
+from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream
 
 _FIELD_CALL = re.compile(r"""field\(\s*["']([^"']+)["']""")
@@ -42,6 +42,23 @@ class Space:
             warp=tuple(warp for warp in declared.warp if warp.name in used),
         )  # fmt: skip
         self.seed, self.where = seed, where
+        self._branches: dict[str, Floats] = {}
+
+    def keep_branches(self, made: Declared) -> None:
+        """Let makers that run later see the branches of these structures."""
+        for structure in made.structure:
+            rows = [row for part in structure.parts if part.branches is not None for row in part.branches]
+            if rows:
+                self._branches[structure.name] = np.array(rows)
+
+    def branches(self, structure: str) -> Floats:
+        """Rows (n, 8) of a structure that an earlier maker has made: x, y, z, r at both ends (mm)."""
+        if structure not in self._branches:
+            raise InvalidInput(
+                message(f"{self.where}: structure {structure!r}", "no maker before has made branches of that name",
+                        did_you_mean(structure, self._branches))
+            )  # fmt: skip
+        return self._branches[structure]
 
     def fingerprint(self, fields: Iterable[str]) -> str:
         """A text that is the same where these fields, all that they need, and the seed are the same."""

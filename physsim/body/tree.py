@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pydantic
 
 from physsim.body.space import Space
-from physsim.body.tree_growth import Branches, Habit, grow, without
+from physsim.body.tree_growth import Branches, Habit, grow, kept_apart, without
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import Stream
 from physsim.spec.base import Spec
@@ -65,7 +65,10 @@ class Vessel(Spec):
 
 
 class Tree(Spec):
-    """The maker's table. `ends_per_ml`: end points in a ml of the fields; `margin_mm`: their least depth in these."""
+    """The maker's table. `ends_per_ml`: end points in a ml of the fields; `margin_mm`: their least depth in these.
+
+    `avoid`: structures of earlier trees that this one keeps out of.
+    """
 
     name: str
     ends_per_ml: float = pydantic.Field(gt=0)
@@ -75,6 +78,7 @@ class Tree(Spec):
     split: float = pydantic.Field(0.25, gt=0, lt=0.5)
     wander: float = pydantic.Field(0.05, ge=0, lt=1)
     inside: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
     roots: tuple[Root, ...] = pydantic.Field(min_length=1)
     vessels: tuple[Vessel, ...] = pydantic.Field(min_length=1)
 
@@ -128,6 +132,9 @@ def grown(own: Tree, space: Space) -> Branches:
         np.array([root.point for root in own.roots]), np.array([root.direction for root in own.roots]), points, habit,
         Stream(space.seed, f"tree {own.name}"),
     )  # fmt: skip
+    if own.avoid:
+        obstacles = np.concatenate([space.branches(name) for name in own.avoid])
+        made = kept_apart(made, radii(own.vessels[0], made), obstacles)
     end, astray = made.end.copy(), np.zeros(len(made.end), bool)
     for number, root in enumerate(own.roots):
         mine = np.flatnonzero(made.root == number)

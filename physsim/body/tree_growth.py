@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 UNIT_MM = 1e-3  # end points are rounded to this, so that their sums are exact
 _SHORTEST_MM = 0.5
+# how a tree is kept out of another's way
+_SLIM_MM, _SAMPLE_MM, _BETWEEN_MM = 0.35, 1.5, 0.3
+_ALONG, _NEAREST, _PUSHES = (0.25, 0.5, 0.75, 1.0), 2, 6
 _DEEPEST = 60  # generations; a split gives a daughter a fifth of the points at least
 
 
@@ -143,6 +146,41 @@ def without(branches: Branches, cut: npt.NDArray[np.bool_]) -> Branches:
     return Branches(
         branches.start[kept], branches.end[kept], parent[kept], served[kept], branches.root[kept], branches.normal[kept]
     )
+
+
+def kept_apart(branches: Branches, radius: Floats, obstacles: Floats) -> Branches:
+    """The tree with nodes moved until its branches (radius (n,) mm) run beside the obstacles, not through them.
+
+    `obstacles` (m, 8): capsules x, y, z, r at both ends. Those thinner than 0.35 mm are left as they are, as are roots.
+    """
+    from scipy.spatial import cKDTree
+
+    thick = obstacles[np.minimum(obstacles[:, 3], obstacles[:, 7]) >= _SLIM_MM]
+    pieces = np.maximum(1, np.ceil(np.sqrt(((thick[:, 4:7] - thick[:, :3]) ** 2).sum(1)) / _SAMPLE_MM)).astype(np.int64)
+    row = np.repeat(np.arange(len(thick)), pieces)
+    t = (np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces) + 0.5) / pieces[row]
+    middle = thick[row, :3] + t[:, None] * (thick[row, 4:7] - thick[row, :3])
+    wide = np.maximum(thick[row, 3], thick[row, 7])
+    tree = cKDTree(middle)
+    own = np.flatnonzero((branches.parent >= 0) & (radius >= _SLIM_MM))
+    parent, end = branches.parent[own], branches.end.copy()
+    for _ in range(_PUSHES):
+        push, weight = np.zeros_like(end), np.zeros(len(end))
+        for part in _ALONG:
+            place = end[parent] + part * (end[own] - end[parent])
+            far, nearest = tree.query(place, k=_NEAREST)
+            for one in range(_NEAREST):
+                deep = radius[own] + wide[nearest[:, one]] + _BETWEEN_MM - far[:, one]
+                hit = deep > 0
+                away = _unit(place[hit] - middle[nearest[hit, one]]) * np.minimum(deep[hit], 2.0)[:, None]
+                for nodes, share in ((own[hit], part), (parent[hit], 1.0 - part)):
+                    np.add.at(push, nodes, share * away)
+                    np.add.at(weight, nodes, share)
+        fixed = branches.served == 1
+        step = push / np.maximum(weight, 1.0)[:, None]
+        end = np.where(fixed[:, None], end, np.round(end + step, 4))
+    start = np.where((branches.parent >= 0)[:, None], end[branches.parent], branches.start)
+    return Branches(start, end, branches.parent, branches.served, branches.root, branches.normal)
 
 
 def _held(toward: Floats, heading: Floats, cosine: float) -> Floats:

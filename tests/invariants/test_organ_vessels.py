@@ -23,7 +23,9 @@ def organs(body):
     declared = read_declared(phantoms_path() / "anatomy" / "adult_trunk.toml")
     tables = [(maker.kind, maker.model_dump(exclude={"kind", "when"})) for maker in declared.maker]
     own = {table["name"]: (kind, table) for kind, table in tables if kind in ("tree", "surface vessels")}
-    return own, space_of(declared, body.numbers, 0, "trunk")
+    space = space_of(declared, body.numbers, 0, "trunk")
+    space.keep_branches(body.declared)
+    return own, space
 
 
 @pytest.mark.parametrize("name", sorted(TREES))

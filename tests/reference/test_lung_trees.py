@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from physsim.body.body import Body
 from physsim.body.declare import read_declared
@@ -36,9 +37,10 @@ def space(declared, body):
 
 
 @pytest.fixture(scope="module")
-def trees(declared, space):
+def trees(declared, space, body):
     tables = [maker.model_dump(exclude={"kind", "when"}) for maker in declared.maker if maker.kind == "tree"]
     own = {table["name"]: Tree(**table) for table in tables if table["name"] in TREES}
+    space.keep_branches(body.declared)
     return {name: (tree, grown(tree, space)) for name, tree in own.items()}
 
 
@@ -123,6 +125,20 @@ def test_arteries_run_beside_bronchi(trees):
     assert np.median(gap) == pytest.approx(artery.gap_mm, abs=0.5)
     assert (gap > 0).mean() > 0.75
     assert gap.min() > -3.0
+
+
+def test_veins_keep_away_from_arteries(trees):
+    """Where both are wider than 0.8 mm, beyond the hila: less than a twentieth of the veins' way lies in an artery."""
+    places = []
+    for name in ("arteries of the lungs", "veins of the lungs"):
+        tree, vessel, branches = vessel_named(trees, name)
+        r = radii(vessel, branches)
+        (start, end), wide = vessel_line(tree, vessel, branches), (branches.parent >= 0) & (r >= 0.4)
+        t = np.linspace(0, 1, 6)[:, None, None]
+        places.append(((start[wide] + t * (end - start)[wide]).reshape(-1, 3), np.tile(r[wide], 6)))
+    (artery, wide), (vein, radius) = places
+    far, nearest = cKDTree(artery).query(vein, k=4)
+    assert (far < wide[nearest] + radius[:, None]).any(1).mean() < 0.05
 
 
 def test_the_same_tree_at_every_spacing(body):
