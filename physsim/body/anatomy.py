@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
+from physsim.body.breathing import breathing
 from physsim.body.declare import Declared, read_declared
 from physsim.body.finer import coarser, finer_grid
 from physsim.body.growth import GrowthMap, growth_map
@@ -94,6 +95,7 @@ def patient_phantom(
     phantom = voxelise_body(
         made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
         density_dtype=density_dtype, vanishing=vanishing, name=patient.title,
+        motion=breathing(made.body, patient.respiration) if patient.respiration < 1.0 else None,
     )  # fmt: skip
     if factor > 1:
         phantom = coarser(phantom, grid, factor, density_dtype)
@@ -108,7 +110,7 @@ def patient_phantom(
 
 def own_numbers(patient: Patient) -> dict[str, float]:
     """Numbers of the canonical file that the patient's own parameters set."""
-    return {"female": float(patient.sex == "F"), "respiration": patient.respiration}
+    return {"female": float(patient.sex == "F")}
 
 
 @cache

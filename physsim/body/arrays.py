@@ -41,6 +41,22 @@ class Tables(NamedTuple):
     material_density: Floats
 
 
+class Moves(NamedTuple):
+    """Where in the body at rest lies what is now at a place (mm), for the media that move differently.
+
+    medium (s,) int32: of each structure, -1 unmoved, else a lattice's number, then (beyond the lattices) a rigid
+    body's; thins (s,) int32: 1 where density is divided by the change of volume. lattice (media, nz, ny, nx, 3)
+    float32: displacement x, y, z (mm) from the present place to the place at rest; place (4,) float32: the lattices'
+    origin (mm), 1 / step; rigid (bodies, 3, 4) float32: rest from present.
+    """
+
+    medium: Ints
+    thins: Ints
+    lattice: Floats
+    place: Floats
+    rigid: Floats
+
+
 class Work(NamedTuple):
     """Memory of one thread: registers of a whole brick and of its centre, and what is known of the current brick.
 
@@ -87,6 +103,13 @@ def working_memory(
         touched=np.full((2, max(materials, organs)), -1, np.int32),
         share=floats(8, VOXELS),
     )
+
+
+def unmoved(structures: int) -> Moves:
+    """Moves of a body at rest."""
+    still = np.full(structures, -1, np.int32)
+    lattice, rigid = np.zeros((1, 2, 2, 2, 3), np.float32), np.zeros((1, 3, 4), np.float32)
+    return Moves(still, np.zeros(structures, np.int32), lattice, np.zeros(4, np.float32), rigid)
 
 
 def as_int32(values: Any) -> Ints:

@@ -1187,7 +1187,7 @@ def _inner_coverage(d, depths, register, constant, inverse, outer, inner):
 @numba.njit(**_COMPILE)
 def paint_row(
     number, shape, labels, density, organs, affine, voxel, extent, lattice, t, w, volumes, masses, branch_first,
-    branch_list, counts,
+    branch_list, counts, moves,
 ):  # fmt: skip
     """Paint one layer of bricks in z (labels, density, organs are its slices, up to 8) of a grid of `shape` (z, y, x).
 
@@ -1195,6 +1195,7 @@ def paint_row(
     of a brick of voxel centres and half its diagonal; `volumes`, `masses` (materials, organs): sums to be added to.
     `lattice` (3, nz, ny, nx): empty, or canonical mm at the nodes of a lattice, straight between them; then `affine`
     gives places in the lattice (in its steps) from voxel indices, and each brick finds its own voxel and extent.
+    `moves` (arrays.Moves): where the body at rest was what now is at a canonical place, for each structure's medium.
     Front to back: the share left to what lies under begins with 1 and is multiplied by 1 - coverage.
     """
     code, data, frame_int, frame_float = t.code, t.data, t.frame_int, t.frame_float
@@ -1212,6 +1213,8 @@ def paint_row(
     nbx, nby = (shape[2] + BRICK_X - 1) // BRICK_X, (shape[1] + BRICK_Y - 1) // BRICK_Y
     label_of, organ_of = np.zeros(VOXELS, np.int32), np.zeros(VOXELS, np.int32)
     curved = lattice.shape[1] > 0
+    base, centre_base, box_base = np.empty((3, VOXELS), np.float32), np.empty(3, np.float32), np.empty(7, np.float32)
+    denser = np.empty(VOXELS, np.float32)
     for i in range(VOXELS):
         one[i] = F1
     for by in range(nby):
@@ -1227,10 +1230,17 @@ def paint_row(
             inverse, least_radius = F1 / voxel, HALF * voxel
             boxes[len(boxes) - 1, 1] = voxel
             _inside_grid(shape, bx, by, number, left)
+            medium, measured = -1, False
+            _keep_rest(whole, centre_regs, boxes, base, centre_base, box_base)
             for m in range(found):
                 s = in_row[m]
-                if not _meets(structure_float, s, boxes):
+                if not _meets(structure_float, s, box_base):
                     continue
+                if moves.medium[s] != medium:
+                    medium = moves.medium[s]
+                    marks[0, 0] += 1
+                    _move(medium, moves, base, centre_base, box_base, whole, centre_regs, boxes)
+                    measured = False
                 counts[s, 0] += 1
                 run(structure_int[s, 0], 0, centre_regs, 1, code, data, frame_int, frame_float, marks, boxes,
                     limits, candidates, scratch, branch_first, branch_list, least_radius)  # fmt: skip
@@ -1274,6 +1284,15 @@ def paint_row(
                                 _split(share, whole[layer_int[layer, 7]], other)
                         elif step == 0:
                             scratch[2, 0] = layer_float[layer, 1]
+                        if step == 0 and moves.thins[s] == 1 and medium >= 0 and medium < len(moves.lattice):
+                            if not measured:
+                                _denser(moves.lattice[medium], moves.place, base[0], base[1], base[2], denser)
+                                measured = True
+                            into = scratch[2]
+                            own_density = into[0]
+                            for i in range(VOXELS):
+                                into[i] = (own_density if uniform else into[i]) * denser[i]
+                            uniform = False
                     for step in range(2):
                         if step == 0 and layer_int[layer, 5] < 0:
                             continue
@@ -1307,12 +1326,128 @@ def paint_row(
 
 
 @numba.njit(**_COMPILE)
-def _meets(structure_float, s, boxes):
+def _meets(structure_float, s, box):
     """Whether a structure's box meets the brick."""
     hit = True
     for axis in range(3):
-        hit = hit and structure_float[s, axis] <= boxes[0, axis + 3] and structure_float[s, axis + 3] >= boxes[0, axis]
+        hit = hit and structure_float[s, axis] <= box[axis + 3] and structure_float[s, axis + 3] >= box[axis]
     return hit
+
+
+@numba.njit(**_COMPILE)
+def _keep_rest(whole, centre_regs, boxes, base, centre_base, box_base):
+    """Remember where the brick's voxels lie before any motion."""
+    for axis in range(3):
+        centre_base[axis] = centre_regs[axis, 0]
+        for i in range(VOXELS):
+            base[axis, i] = whole[axis, i]
+    for c in range(7):
+        box_base[c] = boxes[0, c]
+
+
+@numba.njit(**_COMPILE)
+def displaced(lattice, place, x, y, z, n, out):
+    """out (3, n): trilinear displacement x, y, z (mm) in a lattice (nz, ny, nx, 3), held beyond it.
+
+    `place` (4,): the lattice's origin and 1 / step.
+    """
+    nz, ny, nx = lattice.shape[:3]
+    lx, ly, lz = np.float32(nx - 1.001), np.float32(ny - 1.001), np.float32(nz - 1.001)
+    for i in range(n):
+        u, v, w = (x[i] - place[0]) * place[3], (y[i] - place[1]) * place[3], (z[i] - place[2]) * place[3]
+        u, v, w = max(u, F0), max(v, F0), max(w, F0)
+        u, v, w = min(u, lx), min(v, ly), min(w, lz)
+        iu, iv, iw = np.int32(u), np.int32(v), np.int32(w)
+        u, v, w = u - np.float32(iu), v - np.float32(iv), w - np.float32(iw)
+        for c in range(3):
+            a, b = lattice[iw, iv, iu, c], lattice[iw, iv + 1, iu, c]
+            e, f = lattice[iw + 1, iv, iu, c], lattice[iw + 1, iv + 1, iu, c]
+            a += u * (lattice[iw, iv, iu + 1, c] - a)
+            b += u * (lattice[iw, iv + 1, iu + 1, c] - b)
+            e += u * (lattice[iw + 1, iv, iu + 1, c] - e)
+            f += u * (lattice[iw + 1, iv + 1, iu + 1, c] - f)
+            a, e = a + v * (b - a), e + v * (f - e)
+            out[c, i] = a + w * (e - a)
+
+
+@numba.njit(**_COMPILE)
+def _denser(lattice, place, x, y, z, out):
+    """out (VOXELS,): volume at rest over present volume, the determinant of p + displaced(p)."""
+    nz, ny, nx = lattice.shape[:3]
+    lx, ly, lz = np.float32(nx - 1.001), np.float32(ny - 1.001), np.float32(nz - 1.001)
+    m = np.empty((3, 3), np.float32)
+    for i in range(VOXELS):
+        u, v, w = (x[i] - place[0]) * place[3], (y[i] - place[1]) * place[3], (z[i] - place[2]) * place[3]
+        if not (u > F0 and v > F0 and w > F0 and u < lx and v < ly and w < lz):
+            out[i] = F1
+            continue
+        iu, iv, iw = np.int32(u), np.int32(v), np.int32(w)
+        u, v, w = u - np.float32(iu), v - np.float32(iv), w - np.float32(iw)
+        for c in range(3):
+            p000, p100 = lattice[iw, iv, iu, c], lattice[iw, iv, iu + 1, c]
+            p010, p110 = lattice[iw, iv + 1, iu, c], lattice[iw, iv + 1, iu + 1, c]
+            p001, p101 = lattice[iw + 1, iv, iu, c], lattice[iw + 1, iv, iu + 1, c]
+            p011, p111 = lattice[iw + 1, iv + 1, iu, c], lattice[iw + 1, iv + 1, iu + 1, c]
+            a, b = p100 - p000, p101 - p001
+            a, b = a + v * ((p110 - p010) - a), b + v * ((p111 - p011) - b)
+            m[c, 0] = (a + w * (b - a)) * place[3]
+            a, b = p010 - p000, p011 - p001
+            a, b = a + u * ((p110 - p100) - a), b + u * ((p111 - p101) - b)
+            m[c, 1] = (a + w * (b - a)) * place[3]
+            a, b = p001 - p000, p011 - p010
+            a, b = a + u * ((p101 - p100) - a), b + u * ((p111 - p110) - b)
+            m[c, 2] = (a + v * (b - a)) * place[3]
+            m[c, c] += F1
+        out[i] = (
+            m[0, 0] * (m[1, 1] * m[2, 2] - m[1, 2] * m[2, 1])
+            - m[0, 1] * (m[1, 0] * m[2, 2] - m[1, 2] * m[2, 0])
+            + m[0, 2] * (m[1, 0] * m[2, 1] - m[1, 1] * m[2, 0])
+        )
+
+
+@numba.njit(**_COMPILE)
+def _rigidly(m, x, y, z, n, out_x, out_y, out_z):
+    for i in range(n):
+        out_x[i] = m[0, 0] * x[i] + m[0, 1] * y[i] + m[0, 2] * z[i] + m[0, 3]
+        out_y[i] = m[1, 0] * x[i] + m[1, 1] * y[i] + m[1, 2] * z[i] + m[1, 3]
+        out_z[i] = m[2, 0] * x[i] + m[2, 1] * y[i] + m[2, 2] * z[i] + m[2, 3]
+
+
+@numba.njit(**_COMPILE)
+def _move(medium, moves, base, centre_base, box_base, whole, centre_regs, boxes):
+    """Coordinates of the brick in the body at rest, for a medium (-1: unmoved), and its box there."""
+    media = len(moves.lattice)
+    if medium < 0:
+        for axis in range(3):
+            centre_regs[axis, 0] = centre_base[axis]
+            for i in range(VOXELS):
+                whole[axis, i] = base[axis, i]
+        for c in range(7):
+            boxes[0, c] = box_base[c]
+        return
+    if medium < media:
+        shift = np.empty((3, VOXELS), np.float32)
+        displaced(moves.lattice[medium], moves.place, base[0], base[1], base[2], VOXELS, shift)
+        for axis in range(3):
+            for i in range(VOXELS):
+                whole[axis, i] = base[axis, i] + shift[axis, i]
+        one = np.empty((3, 1), np.float32)
+        displaced(moves.lattice[medium], moves.place, centre_base[0:1], centre_base[1:2], centre_base[2:3], 1, one)
+        for axis in range(3):
+            centre_regs[axis, 0] = centre_base[axis] + one[axis, 0]
+    else:
+        own = moves.rigid[medium - media]
+        _rigidly(own, base[0], base[1], base[2], VOXELS, whole[0], whole[1], whole[2])
+        _rigidly(own, centre_base[0:1], centre_base[1:2], centre_base[2:3], 1, centre_regs[0], centre_regs[1],
+                 centre_regs[2])  # fmt: skip
+    farthest = F0
+    for axis in range(3):
+        boxes[0, axis], boxes[0, axis + 3] = _smallest(whole[axis]), _largest(whole[axis])
+    for i in range(VOXELS):
+        x, y, z = whole[0, i] - centre_regs[0, 0], whole[1, i] - centre_regs[1, 0], whole[2, i] - centre_regs[2, 0]
+        square = x * x + y * y + z * z
+        farthest = square if square > farthest else farthest
+    boxes[0, 6] = math.sqrt(farthest)
 
 
 @numba.njit(**_COMPILE)

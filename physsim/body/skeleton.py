@@ -53,7 +53,7 @@ def spine(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]
 
 
 def ribs(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
-    """Twelve pairs of ribs on the pleural loft, united in one structure a side, and their cartilages.
+    """Twelve pairs of ribs on the pleural loft, each a structure of its own (they move apart), and their cartilages.
 
     `rows`: (rib, head x y z, tubercle x y z, alpha, beta in degrees, azimuth of the end); `cavity`: the loft's
     sections; `half_thickness`, `half_height`: rows (fraction of the length, mm); `sternal_ends`: points.
@@ -71,8 +71,7 @@ def ribs(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
                 "tube": {
                     "points": _rows(points), "radii": _rows(np.c_[thickness, height]), "normal": _rows(normals),
                     "smooth": False,
-                },
-                "organ": f"{{side}} rib {row[0]}",
+                }
             }
         )  # fmt: skip
         if sternal is not None:
@@ -89,13 +88,17 @@ def ribs(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
                 "name": "costal cartilage", "order": order, "pair": True, "material": table["cartilage"],
                 "parts": cartilage,
             },
-            {
-                "name": "ribs", "order": order + 1, "pair": True, "cortex_mm": float(table["cortex_mm"]), "parts": bone,
-                "layers": [
-                    {"material": table["cortical"]},
-                    {"depth_mm": "cortex", "material": table["cancellous"], **texture},
-                ],
-            },
+            *(
+                {
+                    "name": f"rib {row[0]}", "order": order + 1, "pair": True, "cortex_mm": float(table["cortex_mm"]),
+                    "parts": [part],
+                    "layers": [
+                        {"material": table["cortical"]},
+                        {"depth_mm": "cortex", "material": table["cancellous"], **texture},
+                    ],
+                }
+                for row, part in zip(table["rows"], bone, strict=True)
+            ),
         ]
     }  # fmt: skip
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from physsim.body.arrays import FAR_MM, as_float32
+from physsim.body.arrays import FAR_MM, as_float32, unmoved
 from physsim.body.body import Body
 from physsim.body.program import Program
 from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
@@ -18,6 +18,9 @@ from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.units import CM3_PER_MM3
+
+if TYPE_CHECKING:
+    from physsim.body.motion import Motion
 
 _MARGIN_MM = 4.0
 _NAMED = 8  # vanishing organs in a message
@@ -49,11 +52,13 @@ def voxelise_body(
     density_dtype: npt.DTypeLike = np.float16,
     vanishing: Literal["error", "keep"] = "error",
     name: str = "",
+    motion: Motion | None = None,
 ) -> Phantom:
     """A body as a Phantom.
 
     `spacing_mm` (a grid round the body) or `grid`; `canonical_from_world`: (4, 4) affine, or a curved map, for a person
-    of another size or posture (default: none); a grid round the body follows a curved map. The label is the material
+    of another size or posture (default: none); a grid round the body follows a curved map; `motion`: a phase of
+    breathing or of the heart, in the canonical frame. The label is the material
     with most mass in the voxel, density the voxel's whole mass over that material's own density. The truth's volumes
     and masses are summed from the shares of voxels, so that an organ smaller than a voxel has its volume; one that is
     in no voxel the largest is an error, unless vanishing="keep".
@@ -80,7 +85,7 @@ def voxelise_body(
     organ_type = np.uint8 if len(body.organs) <= 256 else np.uint16
     labels, organs = np.empty(grid.shape, label_type), np.empty(grid.shape, organ_type)
     density = np.empty(grid.shape, density_dtype)
-    volumes, masses = paint(body, program, grid, canonical_from_world, labels, density, organs)
+    volumes, masses = paint(body, program, grid, canonical_from_world, labels, density, organs, motion)
     truth = _truth(body, grid, organs, volumes, masses)
     if vanishing == "error":
         _nothing_vanished(truth, organs, grid, len(body.organs))
@@ -101,6 +106,7 @@ def paint(
     labels: npt.NDArray[Any],
     density: npt.NDArray[Any],
     organs: npt.NDArray[Any],
+    motion: Motion | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
     from physsim.body import paint_kernels
@@ -120,8 +126,9 @@ def paint(
         for signs in ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1))
     )
     extent = as_float32([*reach, 0, 0, 0, diagonal])
-    tables = _nearby(program, voxel)
-    first, members = _binned(program, grid, affine if space is None else space, voxel)
+    moves = motion.moves(program) if motion else unmoved(len(program.structures))
+    tables = _nearby(program, voxel, motion)
+    first, members = _binned(program, grid, affine if space is None else space, voxel, motion)
     nz = grid.shape[0]
     layers = range(math.ceil(nz / paint_kernels.BRICK_Z))
     size = (len(body.materials), len(body.organs))
@@ -139,7 +146,7 @@ def paint(
         relative = np.empty((own.stop - own.start, *grid.shape[1:]), np.float32)
         paint_kernels.paint_row(
             layer, grid.shape, labels[own], relative, organs[own], as_float32(affine[:3]), np.float32(voxel), extent,
-            lattice, tables, work, volume, mass, first, members, counts,
+            lattice, tables, work, volume, mass, first, members, counts, moves,
         )  # fmt: skip
         density[own] = relative
         waiting.append((work, volume, mass))
@@ -152,16 +159,19 @@ def paint(
     return volumes, masses
 
 
-def _nearby(program: Program, voxel: float) -> Any:
-    """The tables with boxes widened by a voxel."""
+def _nearby(program: Program, voxel: float, motion: Motion | None) -> Any:
+    """The tables with boxes where the motion brings them, widened by a voxel."""
     numbers = program.tables.structure_float.copy()
+    if motion:
+        numbers[:, :6] = motion.moved_boxes(program)
     numbers[:, :3] -= 2 * voxel
     numbers[:, 3:6] += 2 * voxel
     return program.tables._replace(structure_float=numbers)
 
 
 def _binned(
-    program: Program, grid: Grid, canonical_from_voxel: npt.NDArray[np.float64] | SpaceMap, voxel: float
+    program: Program, grid: Grid, canonical_from_voxel: npt.NDArray[np.float64] | SpaceMap, voxel: float,
+    motion: Motion | None,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Of each brick the segments of branches that come near it: first (bricks + 1,), members."""
     from physsim.body import paint_kernels as kernels
@@ -188,6 +198,8 @@ def _binned(
         if t.frame_int[frame, 0] >= 0:
             room = t.frame_float[frame, 8:11]
             low, high = low - room, high + room
+        if motion:
+            low, high = motion.moved_corners(low, high)
         if isinstance(canonical_from_voxel, SpaceMap):
             low, high = voxel_boxes(canonical_from_voxel, grid, low, high)
         else:

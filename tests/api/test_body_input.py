@@ -74,8 +74,8 @@ def test_a_warp_that_folds_space():
 
 
 def test_numbers_of_a_patient_are_known_ones():
-    with pytest.raises(InvalidInput, match="Did you mean 'respiration'"):
-        Body.load("adult_trunk", {"respiraton": 0.5})
+    with pytest.raises(InvalidInput, match="Did you mean 'dome_right'"):
+        Body.load("adult_trunk", {"dome_rigt": 200})
 
 
 def test_structures_that_vanish_are_named():

@@ -1,0 +1,240 @@
+"""A phase of motion: where every point of the body at rest is now, and back, in the canonical frame.
+
+Three kinds of media move differently: what lies outside the lungs, the lungs (they slide along the chest wall), and
+bones, each a rigid body. Maps of the first two are tabulated: from present places to those at rest by displacements on
+a lattice, trilinear between nodes, as the voxeliser reads them; the way forward is the exact inverse of that map, by
+Newton's method, so that images and truth agree. Densities of lung are divided by the change of volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.body.arrays import Moves, as_float32
+from physsim.body.body import Body
+from physsim.errors import InvalidInput, did_you_mean, message
+
+if TYPE_CHECKING:
+    from physsim.body.program import Program
+
+Array = npt.NDArray[np.float64]
+OUTSIDE, LUNG = 0, 1
+MEDIA = ("body", "lung")
+_STILL_MM = 0.02  # structures that move less anywhere count as unmoved
+_SLACK_MM = 1.0
+_FOUND_MM = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Displacements of one phase, in mm of the canonical frame.
+
+    `forward`, `inverse`: (2, nz, ny, nx, 3) displacement of media "body" and "lung", from places at rest and back from
+    present places, on nodes `origin_mm` + `step_mm` (i, j, k); zero beyond. `bones`: present from rest (4, 4) by
+    structure. `lungs`: the structures of the lungs (the rest belongs to the body, or is a bone).
+    """
+
+    body: Body
+    forward: Array
+    inverse: Array
+    origin_mm: Array
+    step_mm: float
+    bones: Mapping[str, Array]
+    lungs: frozenset[str]
+    name: str = "motion"
+
+    def medium(self, structure: str) -> str:
+        """Medium of a structure of the body: "body", "lung", or its own name when it is a bone."""
+        names = [one.name for one in self.body.structures]
+        if structure not in names:
+            raise InvalidInput(message(f"structure {structure!r}", "the body has none of that name",
+                                       did_you_mean(structure, names)))  # fmt: skip
+        return structure if structure in self.bones else MEDIA[LUNG if structure in self.lungs else OUTSIDE]
+
+    def present(self, rest_mm: npt.ArrayLike, medium: str = "body") -> Array:
+        """(n, 3) present places of points at rest: registration truth is the difference."""
+        points = np.atleast_2d(np.asarray(rest_mm, float))
+        if medium in self.bones:
+            return np.asarray(points @ self.bones[medium][:3, :3].T + self.bones[medium][:3, 3])
+        return self._found(points, points + self._displaced(self.forward, points, medium), medium)
+
+    def rest(self, present_mm: npt.ArrayLike, medium: str = "body") -> Array:
+        """(n, 3) places at rest of present points."""
+        points = np.atleast_2d(np.asarray(present_mm, float))
+        if medium in self.bones:
+            back = np.linalg.inv(self.bones[medium])
+            return np.asarray(points @ back[:3, :3].T + back[:3, 3])
+        return np.asarray(points + self._displaced(self.inverse, points, medium))
+
+    def volume_ratio(self, medium: str = "lung") -> Array:
+        """(nz - 1, ny - 1, nx - 1) present volume over volume at rest, of the lattice's cells at rest."""
+        return self._ratios(self.forward[self._number(medium)])[0]
+
+    @cached_property
+    def least_jacobian(self) -> float:
+        """Least determinant of the forward and inverse maps anywhere: positive, or something is folded."""
+        return min(self._ratios(field)[1] for pair in (self.forward, self.inverse) for field in pair)
+
+    def inverse_error_mm(self, points: npt.ArrayLike, medium: str = "body") -> Array:
+        """(n,) distance by which rest(present(points)) misses points."""
+        there = np.atleast_2d(np.asarray(points, float))
+        return np.asarray(np.linalg.norm(self.rest(self.present(there, medium), medium) - there, axis=1))
+
+    def save(self, path: str | Path, medium: str = "body", inverse: bool = False, overwrite: bool = False) -> None:
+        """Write a displacement field as .mha (three channels, mm, LPS): what ITK calls a displacement field.
+
+        Forward: at places at rest, where to; inverse: at present places, where from.
+        """
+        from physsim.body.motion_files import save_field
+
+        field = (self.inverse if inverse else self.forward)[self._number(medium)]
+        save_field(Path(path), field, self.origin_mm, self.step_mm, overwrite)
+
+    def after(self, first: Motion) -> Motion:
+        """This motion after another one of the same body (the heart's, then a breath)."""
+        if first.body is not self.body or first.forward.shape != self.forward.shape or not np.array_equal(
+            first.origin_mm, self.origin_mm
+        ):  # fmt: skip
+            raise InvalidInput(message("motion", "the two are of different bodies", "Make both of one Body."))
+        nodes = self._nodes
+        forward, inverse = np.empty_like(self.forward), np.empty_like(self.inverse)
+        for number, medium in enumerate(MEDIA):
+            shape = self.forward.shape[1:]
+            forward[number] = (self.present(first.present(nodes, medium), medium) - nodes).reshape(shape)
+            inverse[number] = (first.rest(self.rest(nodes, medium), medium) - nodes).reshape(shape)
+        bones = {name: self.bones.get(name, np.eye(4)) @ first.bones.get(name, np.eye(4))
+                 for name in {*self.bones, *first.bones}}  # fmt: skip
+        return Motion(self.body, forward, inverse, self.origin_mm, self.step_mm, bones, self.lungs | first.lungs,
+                      f"{first.name}, {self.name}")  # fmt: skip
+
+    # --- for the voxeliser
+
+    def moves(self, program: Program) -> Moves:
+        """Its arrays for paint_kernels."""
+        bones = list(self.bones)
+        boxes = self._boxes(program)
+        medium, thins = [], []
+        for n, structure in enumerate(program.structures):
+            if structure.name in self.bones:
+                number = 2 + bones.index(structure.name)
+            else:
+                number = LUNG if structure.name in self.lungs else OUTSIDE
+                low, high = self._span(number, *boxes[n])
+                number = number if max(np.abs(low).max(), np.abs(high).max()) > _STILL_MM else -1
+            medium.append(number)
+            thins.append(int(number == LUNG and any(layer.material == "lung" for layer in structure.filled())))
+        rigid = np.array([np.linalg.inv(self.bones[name])[:3] for name in bones]).reshape(-1, 3, 4)
+        place = [*self.origin_mm, 1.0 / self.step_mm]
+        return Moves(np.array(medium, np.int32), np.array(thins, np.int32), as_float32(self.inverse), as_float32(place),
+                     as_float32(rigid if len(rigid) else np.zeros((1, 3, 4))))  # fmt: skip
+
+    def moved_boxes(self, program: Program) -> npt.NDArray[np.float32]:
+        """(structures, 6) boxes round the structures where they are now."""
+        moved = np.empty((len(program.structures), 6))
+        for n, ((low, high), structure) in enumerate(zip(self._boxes(program), program.structures, strict=True)):
+            if structure.name in self.bones:
+                corners = np.array([[(low, high)[s][c] for c, s in enumerate(signs)] for signs in np.ndindex(2, 2, 2)])
+                there = self.present(corners, structure.name)
+                moved[n] = [*(there.min(0) - _SLACK_MM), *(there.max(0) + _SLACK_MM)]
+            else:
+                least, most = self._span(LUNG if structure.name in self.lungs else OUTSIDE, low, high)
+                moved[n] = [*(low + least - _SLACK_MM), *(high + most + _SLACK_MM)]
+        return moved.astype(np.float32)
+
+    def moved_corners(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Boxes (n, 3), (n, 3) of small things where they can be now, whatever their medium."""
+        places = (low, 0.5 * (low + high), high)
+        shifts = [self._displaced(self.forward, where, medium) for medium in MEDIA for where in places]
+        return low + np.min(shifts, 0) - _SLACK_MM, high + np.max(shifts, 0) + _SLACK_MM
+
+    def _boxes(self, program: Program) -> list[tuple[Array, Array]]:
+        numbers = program.tables.structure_float.astype(float)
+        return [(row[:3], row[3:6]) for row in numbers]
+
+    def _span(self, medium: int, low: Array, high: Array) -> tuple[Array, Array]:
+        """Least and largest displacement (3,), (3,) within a box at rest, zero beyond the lattice included."""
+        shape = np.array(self.forward.shape[1:4])[::-1]
+        first = np.clip(np.floor((low - self.origin_mm) / self.step_mm), 0, shape - 2).astype(int)
+        last = np.clip(np.ceil((high - self.origin_mm) / self.step_mm), 1, shape - 1).astype(int)
+        part = self.forward[medium][first[2] : last[2] + 1, first[1] : last[1] + 1, first[0] : last[0] + 1]
+        flat = part.reshape(-1, 3)
+        return flat.min(0), flat.max(0)
+
+    def _found(self, rest: Array, guess: Array, medium: str) -> Array:
+        """Present places of points at rest, from guesses, to 1e-5 mm."""
+        found = np.ascontiguousarray(guess)
+        missed = inverted(self.inverse[self._number(medium)], self.origin_mm, self.step_mm, rest, found)
+        if missed:
+            raise InvalidInput(
+                message(f"{self.name}: {missed} points", "the map folds there", "Take a smaller part of the motion.")
+            )
+        return found
+
+    def _number(self, medium: str) -> int:
+        if medium not in MEDIA:
+            known = (*MEDIA, *self.bones)
+            raise InvalidInput(message(f"medium {medium!r}", "no such medium", did_you_mean(medium, known)))
+        return MEDIA.index(medium)
+
+    def _displaced(self, fields: Array, points: Array, medium: str) -> Array:
+        from physsim.body.motion_kernels import sampled
+
+        out: Array = np.zeros((len(points), 3))
+        sampled(fields[self._number(medium)], self.origin_mm, self.step_mm, np.ascontiguousarray(points), out)
+        return out
+
+    @property
+    def _nodes(self) -> Array:
+        nz, ny, nx = self.forward.shape[1:4]
+        z, y, x = np.meshgrid(np.arange(nz), np.arange(ny), np.arange(nx), indexing="ij")
+        return np.asarray(self.origin_mm + self.step_mm * np.stack([x, y, z], -1).reshape(-1, 3))
+
+    def _ratios(self, field: Array) -> tuple[Array, float]:
+        from physsim.body.motion_kernels import volume_ratios
+
+        least = np.zeros(1)
+        moved = self._nodes.reshape(*field.shape[:3], 3) + field
+        return volume_ratios(moved, self.step_mm, least), float(least[0])
+
+
+def inverted(field: Array, origin_mm: Array, step_mm: float, targets: Array, guesses: Array) -> int:
+    """Places p with p + field(p) = target, in place of `guesses`; how many were not found to 1e-5 mm."""
+    from physsim.body.motion_kernels import turned_back
+    from physsim.phantom.compiled import in_threads
+
+    size, missed = 1 << 15, []
+    goals = np.ascontiguousarray(targets, np.float64)
+
+    def job(part: int) -> None:
+        own = slice(part * size, (part + 1) * size)
+        missed.append(turned_back(field, origin_mm, step_mm, goals[own], guesses[own], _FOUND_MM, 40))
+
+    in_threads(job, range(-(-len(guesses) // size)))
+    return sum(missed)
+
+
+def rigid_fit(rest: Array, present: Array, weight: Array | None = None) -> Array:
+    """(4, 4) rotation and shift that bring points (n, 3) nearest to others: least squares, weighted.
+
+    Reference: W. Kabsch, Acta Cryst. A32 (1976) 922.
+    """
+    w = np.ones(len(rest)) if weight is None else weight
+    w = w / w.sum()
+    a, b = w @ rest, w @ present
+    u, _, vt = np.linalg.svd((rest - a).T @ ((present - b) * w[:, None]))
+    turn = (u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt).T
+    fitted = np.eye(4)
+    fitted[:3, :3], fitted[:3, 3] = turn, b - turn @ a
+    return fitted
+
+
+def is_bone(structure: Any) -> bool:
+    """Whether a structure is made of bone."""
+    return any("bone" in layer.material or layer.material == "spongiosa" for layer in structure.filled())

@@ -1,0 +1,132 @@
+"""Breathing: nothing folds, inverses are inverse, lungs keep their mass, bones their shape, organs their volume."""
+
+import numpy as np
+import pytest
+
+from physsim.body.body import Body
+from physsim.body.breathing import breathing, quiet_respiration, respiration_of_volume
+from physsim.body.breathing_field import recipe, rib_lines
+from physsim.body.voxelise import body_grid, voxelise_body
+from physsim.errors import InvalidInput
+
+SOFT = ("liver", "spleen", "myocardium", "blood of the right heart", "blood of the left ventricle", "stomach contents",
+        "left renal cortex", "right renal cortex", "pancreas", "blood of the aorta", "left psoas")  # fmt: skip
+_SPACING_MM = 3.0
+
+
+@pytest.fixture(scope="module")
+def body():
+    return Body.load("adult_trunk")
+
+
+@pytest.fixture(scope="module")
+def out(body):
+    """A quiet breath out."""
+    return breathing(body, 0.0)
+
+
+@pytest.fixture(scope="module")
+def truths(body, out):
+    """At full inspiration and after a quiet breath out, on one grid."""
+    grid = body_grid(body, _SPACING_MM)
+    return tuple(voxelise_body(body, grid=grid, motion=motion, vanishing="keep").truth for motion in (None, out))
+
+
+def test_nothing_folds_and_the_inverse_is_inverse(out):
+    assert out.least_jacobian > 0.05
+    points = np.random.default_rng(0).uniform([-150, -110, 20], [150, 110, 460], (4000, 3))
+    for medium in ("body", "lung", "left rib 6"):
+        assert out.inverse_error_mm(points, medium).max() < 0.01
+    nodes = out.origin_mm + out.step_mm * np.array([[40, 35, 60], [30, 50, 70]])
+    field = out.forward[1][[60, 70], [35, 50], [40, 30]]
+    assert np.abs(out.present(nodes, "lung") - nodes - field).max() < 1e-3  # the file's forward field says the same
+
+
+def test_lungs_keep_their_mass_and_lose_the_air(truths):
+    volume, mass = (
+        [sum(getattr(organ, key) for organ in truth.organs if organ.name.endswith("lobe")) for truth in truths]
+        for key in ("volume_mm3", "mass_g")
+    )
+    assert mass[1] == pytest.approx(mass[0], rel=1e-3)
+    assert volume[1] / volume[0] == pytest.approx(recipe()["lung"]["volume_ratio"], rel=0.04)
+
+
+def test_organs_keep_their_volumes(truths):
+    rest, now = truths
+    for name in SOFT:
+        assert now.organ(name).volume_mm3 == pytest.approx(rest.organ(name).volume_mm3, rel=0.02), name
+
+
+def test_bones_are_rigid(out):
+    assert len([name for name in out.bones if " rib " in name]) == 24
+    for name, turn in out.bones.items():
+        assert np.abs(turn[:3, :3] @ turn[:3, :3].T - np.eye(3)).max() < 1e-12, name
+        assert np.linalg.det(turn) == pytest.approx(1.0)
+
+
+def test_domes_ribs_and_sternum_go_as_far_as_published(body, out):
+    tops = np.array([[-72.0, -6.0, 232.0], [70.0, -6.0, 214.0]])
+    rise = (out.present(tops) - tops)[:, 2]
+    assert rise == pytest.approx(recipe()["excursion"]["dome_mm"], abs=3.0)
+    lines = rib_lines(body)
+    for number in (4, 6, 8):  # pump and bucket handle together: sqrt 2 x 7 to 13 degrees at most
+        turn = out.bones[f"left rib {number}"]
+        angle = np.degrees(np.arccos((np.trace(turn[:3, :3]) - 1) / 2))
+        assert 7.0 < angle < 18.5
+        head = lines[number, "left"][0]
+        assert np.linalg.norm(out.present(head, f"left rib {number}") - head) < 5.0  # it stays by its joint
+        along = lines[number, "left"]  # and parts from its muscles by a few mm at most
+        assert np.linalg.norm(out.present(along, f"left rib {number}") - out.present(along), axis=1).max() < 6.5
+    front = np.array([[0.0, -104.0, 292.0]])
+    assert 8.0 < (out.present(front, "sternum") - front)[0, 1] < 25.0
+    spine = np.array([[0.0, 56.0, 298.0], [0.0, 5.0, 95.0]])
+    assert np.linalg.norm(out.present(spine) - spine, axis=1).max() < 1.5
+
+
+def test_the_lung_slides_on_a_pleura_that_both_sides_share(body, out):
+    """Points on the wall: the two media differ along the pleura, not across it."""
+    rest = np.array([[140.0, 0.0, 250.0], [-140.0, 10.0, 260.0], [60.0, 92.0, 280.0], [-60.0, 93.0, 290.0]])
+    field = body.field_number("cavity", "test")
+    wall = []
+    for point in rest:  # onto the surface
+        normal = np.array([body.program.distance(point + e, field=field)[0] for e in np.eye(3)])
+        normal -= body.program.distance(point, field=field)[0]
+        wall.append(point - body.program.distance(point, field=field)[0] * normal / (normal @ normal))
+    wall = np.array(wall)
+    outside, lung = out.present(wall), out.present(wall, "lung")
+    assert (np.linalg.norm(outside - lung, axis=1) > [12.0, 12.0, 2.0, 2.0]).all()
+    back = out.rest(lung)  # where tissue of the wall was that now touches these points of the lung
+    assert np.abs(body.program.distance(back, field=field)).max() < 0.6
+
+
+def test_depth_of_breath_and_lung_volume():
+    ratio = recipe()["lung"]["volume_ratio"]
+    assert respiration_of_volume(1.0) == 1.0
+    assert respiration_of_volume(ratio) == pytest.approx(0.0)
+    assert quiet_respiration(0.0) == quiet_respiration(1.0) == 0.0
+    assert max(quiet_respiration(t) for t in np.linspace(0, 1, 101)) == pytest.approx(recipe()["quiet"]["tidal_share"])
+
+
+def test_fields_are_written_for_registration(out, tmp_path):
+    path = tmp_path / "out.mha"
+    out.save(path, "lung")
+    header, data = path.read_bytes().split(b"ElementDataFile = LOCAL\n", 1)
+    nz, ny, nx = out.forward.shape[1:4]
+    assert f"DimSize = {nx} {ny} {nz}".encode() in header
+    read = np.frombuffer(data, "<f4").reshape(nz, ny, nx, 3)
+    assert np.array_equal(read, out.forward[1].astype(np.float32))
+    with pytest.raises(InvalidInput, match=r"\.mha"):
+        out.save(tmp_path / "out.nii", "lung")
+
+
+def test_what_cannot_be_breathed(body, out):
+    with pytest.raises(InvalidInput, match="quiet breath out"):
+        breathing(body, 1.4)
+    with pytest.raises(InvalidInput, match="share"):
+        respiration_of_volume(0.1)
+    half = [{"plane": {"point": [0, 0, 0], "normal": [0, 0, 1]}}]
+    ball = {"name": "ball", "order": 1, "material": "water", "parts": half}
+    with pytest.raises(InvalidInput, match="field"):
+        breathing(Body.of({"structure": [ball]}), 0.5)
+    with pytest.raises(InvalidInput, match="medium"):
+        out.present([[0, 0, 0]], "lungs")
