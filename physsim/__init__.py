@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from physsim.body.breast import CalcificationCluster as CalcificationCluster
     from physsim.body.breast import breast as breast
     from physsim.body.breast import mammography_geometry as mammography_geometry
+    from physsim.body.breathing import breathing as breathing
+    from physsim.body.contrast import Contrast as Contrast
     from physsim.body.lesion import Lesion as Lesion
     from physsim.body.patient import Patient as Patient
     from physsim.body.patient import anatomy as anatomy
@@ -82,6 +84,8 @@ if TYPE_CHECKING:
 # Public name -> module that holds it. Importing physsim imports none of them (import physsim stays under 0.1 s).
 _PUBLIC = {
     "Body": "physsim.body.body",
+    "breathing": "physsim.body.breathing",
+    "Contrast": "physsim.body.contrast",
     "voxelise_body": "physsim.body.voxelise",
     "Breast": "physsim.body.breast",
     "BreastMass": "physsim.body.breast",
