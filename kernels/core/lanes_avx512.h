@@ -90,6 +90,23 @@ PHYSSIM_HD I truncate(F a) { return _mm512_cvttps_epi32(a.v); }
 PHYSSIM_HD F as_float(I a) { return _mm512_castsi512_ps(a.v); }
 PHYSSIM_HD I as_int(F a) { return _mm512_castps_si512(a.v); }
 
+// Lanes of int64.
+#define PHYSSIM_LONG_LANES
+struct L { __m512i low, high; };
+PHYSSIM_HD L load_long(const int64_t* p) { return {_mm512_loadu_si512(p), _mm512_loadu_si512(p + 8)}; }
+PHYSSIM_HD L operator-(L a, L b) { return {_mm512_sub_epi64(a.low, b.low), _mm512_sub_epi64(a.high, b.high)}; }
+PHYSSIM_HD L minimum(L a, L b) { return {_mm512_min_epi64(a.low, b.low), _mm512_min_epi64(a.high, b.high)}; }
+PHYSSIM_HD L maximum(L a, L b) { return {_mm512_max_epi64(a.low, b.low), _mm512_max_epi64(a.high, b.high)}; }
+PHYSSIM_HD L halves(L a) { return {_mm512_srai_epi64(a.low, 1), _mm512_srai_epi64(a.high, 1)}; }  // rounded down
+PHYSSIM_HD M operator<(L a, L b) {
+    return {_mm512_kunpackb(_mm512_cmplt_epi64_mask(a.high, b.high), _mm512_cmplt_epi64_mask(a.low, b.low))};
+}
+PHYSSIM_HD L add_where(M m, L a, L b) {
+    const __mmask8 high = static_cast<__mmask8>(_kshiftri_mask16(m.m, 8));
+    return {_mm512_mask_add_epi64(a.low, static_cast<__mmask8>(m.m), a.low, b.low), _mm512_mask_add_epi64(a.high, high, a.high, b.high)};
+}
+PHYSSIM_HD F to_float(L a) { return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtepi64_ps(a.low)), _mm512_cvtepi64_ps(a.high), 1); }
+
 PHYSSIM_HD F load(const float* p) { return _mm512_loadu_ps(p); }
 PHYSSIM_HD I load(const int32_t* p) { return _mm512_loadu_si512(p); }
 PHYSSIM_HD F load(const uint16_t* half) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(half))); }

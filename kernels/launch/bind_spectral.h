@@ -3,6 +3,7 @@
 #include "launch/bind_mesh.h"
 #include "launch/overlay.h"
 #include "launch/spectral.h"
+#include "raytrace/fewest.h"
 #include "raytrace/interpolative.h"
 #include "raytrace/singular.h"
 
@@ -142,6 +143,17 @@ py::tuple interpolative_columns(Doubles matrix, double tolerance) {
     return py::make_tuple(numbers, rows);
 }
 
+// Numbers of columns of `matrix` (rows, columns) that suffice for `wanted` (rows, targets), and their weights (columns kept, targets).
+py::tuple fewest(Doubles matrix, Doubles wanted, double tolerance) {
+    const FewestColumns few = fewest_columns(matrix.data(), wanted.data(), static_cast<size_t>(matrix.shape(0)), static_cast<size_t>(matrix.shape(1)),
+                                             static_cast<size_t>(wanted.shape(1)), tolerance);
+    py::array_t<int64_t> numbers(static_cast<py::ssize_t>(few.kept.size()));
+    Doubles weights({static_cast<py::ssize_t>(few.kept.size()), wanted.shape(1)});
+    std::copy(few.kept.begin(), few.kept.end(), numbers.mutable_data());
+    std::copy(few.weights.begin(), few.weights.end(), weights.mutable_data());
+    return py::make_tuple(numbers, weights);
+}
+
 void bind_spectral(py::module_& m) {
     m.def("survey", &survey);
     m.def("project_spectral", &project_spectral_arrays);
@@ -149,6 +161,7 @@ void bind_spectral(py::module_& m) {
     bind_mesh(m);
     m.def("singular_vectors", &singular_vectors);
     m.def("interpolative", &interpolative_columns);
+    m.def("fewest_columns", &fewest);
 }
 
 }  // namespace

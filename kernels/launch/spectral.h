@@ -106,34 +106,29 @@ inline void for_tiles(Team& team, const SpectralJob& job, const std::vector<Tile
     });
 }
 
-// Columns of w along each side of a tile, whose edges divide `across` equally: larger than project.h's, which fit the second-level
-// cache, since each tile also reads and writes the sums of all its rays.
-inline int spectral_tile_edge(int nw, int across) {
-    const double edge = __builtin_sqrt(3.2e6 / (4.0 * (nw + COLUMN_PAD)));
-    return equal_edge(across, std::max(16, std::min(MAX_TILE_EDGE, static_cast<int>(edge))));
-}
-
-inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, Team& team) {
+// `begun`: (views, blocks of 16 columns) whether their sums hold something; the others are not even cleared.
+inline void trace_along(const SpectralJob& job, int w, const std::vector<SpectralView>& views, std::vector<uint8_t>& begun, Team& team) {
     const ColumnTile whole = columns_along(job.labels, w);
-    const int wide = spectral_tile_edge(whole.nw, whole.np), deep = spectral_tile_edge(whole.nw, whole.nq);
+    const int most = most_tile_edge(whole.nw);
+    const std::vector<int> p = part_edges(whole.np, most, WHOLE_LINES), q = part_edges(whole.nq, most, 1);
+    const int wide = widest_part(p), deep = widest_part(q);
     const size_t columns = static_cast<size_t>(wide) * static_cast<size_t>(deep);
-    AlignedFloats room(2 * column_floats(whole, wide, deep));
+    PagedFloats room(2 * column_floats(whole, wide, deep));
     std::vector<uint64_t> materials_room(2 * columns);
     const auto materials_of = [&](const ColumnTile& tile) -> TileMaterials {
         return {materials_room.data() + (tile.data == room.data.get() ? 0 : columns), (whole.nw + BLOCKS_IN_COLUMN - 1) / BLOCKS_IN_COLUMN};
     };
-    const std::vector<ColumnTile> tiles = column_tiles(whole, wide, deep, room.data.get());
-    int widest = 0;
-    for (const SpectralView& view : views) widest = std::max(widest, view.groups.rays.columns);
-    const int blocks = (widest + 15) / 16;
+    const std::vector<ColumnTile> tiles = column_tiles(whole, p, q, room.data.get());
+    const int blocks = static_cast<int>(begun.size() / views.size());
     const auto pack = [&](const ColumnTile& tile, int row, float* scratch) {
-        clear_between(tile, row, COLUMN_PAD);
+        clear_between(tile, row, 2 * COLUMN_PAD);
         return job.kernels->spectral.pack_columns(job.labels, job.density, job.format, tile, materials_of(tile), row, scratch);
     };
     const auto trace = [&](const ColumnTile& tile, int item, const uint32_t* word) {
         const RayGroups& groups = views[static_cast<size_t>(item / blocks)].groups;
         const int first = 16 * (item % blocks);
-        if (first < groups.rays.columns) job.kernels->spectral.trace_columns(tile, materials_of(tile), groups, first, job.channels, word);
+        uint8_t& some = begun[static_cast<size_t>(item)];
+        if (first < groups.rays.columns) some = job.kernels->spectral.trace_columns(tile, materials_of(tile), groups, first, job.channels, word, !some);
     };
     for_tiles<ColumnTile>(team, job, tiles, deep, static_cast<size_t>(wide) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD,
                           static_cast<int>(views.size()) * blocks, [](const ColumnTile& tile) { return static_cast<int>(tile.nq); }, pack, trace);
@@ -186,19 +181,23 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
             floats += sums_of(parts[first++], channels);
         }
         Team team(job.threads);
-        Queue clearing;
-        team.run([&](int) {
-            int item;
-            while (clearing.take(static_cast<int>(batch.size()), item)) {
-                float* sums = batch[static_cast<size_t>(item)].groups.sums;
-                std::fill(sums, sums + sums_of(batch[static_cast<size_t>(item)], channels), 0.0f);
-            }
-        });
-        if (along >= 0) trace_along(job, along, batch, team);
-        else trace_blocks(job, batch, team);
         int widest = 0;
         for (const SpectralView& view : batch) widest = std::max(widest, view.group_columns());
         const int blocks = (widest + 15) / 16;
+        std::vector<uint8_t> begun(batch.size() * static_cast<size_t>(blocks), along < 0);
+        if (along >= 0) {
+            trace_along(job, along, batch, begun, team);
+        } else {
+            Queue clearing;
+            team.run([&](int) {
+                int item;
+                while (clearing.take(static_cast<int>(batch.size()), item)) {
+                    float* sums = batch[static_cast<size_t>(item)].groups.sums;
+                    std::fill(sums, sums + sums_of(batch[static_cast<size_t>(item)], channels), 0.0f);
+                }
+            });
+            trace_blocks(job, batch, team);
+        }
         Queue queue;
         std::vector<AlignedFloats> scratch;
         for (int t = 0; t < job.threads; t++) scratch.emplace_back(16 * static_cast<size_t>(job.signal.energies + channels));
@@ -208,6 +207,10 @@ inline void project_spectral(const SpectralJob& job, int along, const std::vecto
                 const SpectralView& view = batch[static_cast<size_t>(item / blocks)];
                 const int from = 16 * (item % blocks), to = std::min(from + 16, view.group_columns());
                 if (from >= to) continue;
+                if (!begun[static_cast<size_t>(item)]) {
+                    float* sums = view.groups.sums + from * view.groups.column_step;
+                    std::fill(sums, sums + (to - from) * view.groups.column_step, 0.0f);
+                }
                 if (job.amend) job.amend(view, from, to);
                 job.kernels->spectral.finish(view.groups, job.channels, job.signal, view.images, from, to, scratch[static_cast<size_t>(thread)].data.get());
             }

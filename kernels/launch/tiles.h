@@ -27,14 +27,33 @@ inline size_t column_floats(const ColumnTile& whole, int wide, int deep) {
     return static_cast<size_t>(wide) * static_cast<size_t>(deep) * static_cast<size_t>(whole.stride) + 2 * COLUMN_PAD;
 }
 
-// Tiles of wide x deep columns in the room of two.
-inline std::vector<ColumnTile> column_tiles(const ColumnTile& whole, int wide, int deep, float* room) {
+// Where parts of `count` voxels begin, and the end: as few equal ones as hold at most `most` each, but begun at the next multiple of
+// `whole`, so that one may have as many as the next multiple above `most` (MAX_TILE_EDGE is a multiple).
+inline std::vector<int> part_edges(int count, int most, int whole) {
+    const int parts = (count + most - 1) / most;
+    std::vector<int> edges = {0};
+    for (int i = 1; i < parts; i++) {
+        const int edge = static_cast<int>((static_cast<int64_t>(count) * i / parts + whole - 1) / whole) * whole;
+        if (edge > edges.back() && edge < count) edges.push_back(edge);
+    }
+    edges.push_back(count);
+    return edges;
+}
+
+inline int widest_part(const std::vector<int>& edges) {
+    int widest = 0;
+    for (size_t i = 1; i < edges.size(); i++) widest = std::max(widest, edges[i] - edges[i - 1]);
+    return widest;
+}
+
+// Tiles in the room of two; p and q: edges of their parts.
+inline std::vector<ColumnTile> column_tiles(const ColumnTile& whole, const std::vector<int>& p, const std::vector<int>& q, float* room) {
     std::vector<ColumnTile> tiles;
-    for (int p = 0; p < whole.np; p += wide)
-        for (int q = 0; q < whole.nq; q += deep) {
+    for (size_t i = 1; i < p.size(); i++)
+        for (size_t j = 1; j < q.size(); j++) {
             ColumnTile tile = whole;
-            tile.p0 = p, tile.q0 = q, tile.np = std::min(wide, whole.np - p), tile.nq = std::min(deep, whole.nq - q);
-            tile.data = room + (tiles.size() % 2) * column_floats(whole, wide, deep);
+            tile.p0 = p[i - 1], tile.q0 = q[j - 1], tile.np = p[i] - p[i - 1], tile.nq = q[j] - q[j - 1];
+            tile.data = room + (tiles.size() % 2) * column_floats(whole, widest_part(p), widest_part(q));
             tiles.push_back(tile);
         }
     return tiles;

@@ -7,10 +7,12 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-struct Cell {
-    int32_t column;  // offset of the cell's column of voxels in the tile
-    float exit;      // parameter where the rays leave the cell, from the path's own origin
-    float length;    // exit - entry
+// The cells of a path, one after the other. One of no length changes nothing: where a path meets two planes at once.
+struct Cells {
+    const int32_t* column;  // offset of a cell's column of voxels in the tile
+    const float* exit;      // parameter where the rays leave a cell, from the path's own origin
+    const float* length;    // exit - entry
+    PHYSSIM_HD Cells from(int first) const { return {column + first, exit + first, length + first}; }
 };
 
 // A position that arithmetic left beside a face of the voxels is on it.
@@ -91,59 +93,39 @@ constexpr double FIXED = 1125899906842624.0, FAR = 1024.0;  // 2^50 a unit
 PHYSSIM_HD int64_t fixed(double parameter) { return static_cast<int64_t>((parameter < FAR ? parameter : FAR) * FIXED); }
 PHYSSIM_HD float from_fixed(int64_t parameter) { return static_cast<float>(parameter) * static_cast<float>(1.0 / FIXED); }
 
-// Where a path passes a tile: the middle, from which its cells count the parameter, and the entry.
-struct Passage {
-    int32_t cells;
-    double origin;
-    float entry;
-};
-
-// Where a path enters a tile and the planes that it meets, ready for the list of its cells. Apart from the list, whose end no
+// Where paths enter a tile and the planes that they meet, ready for the lists of their cells. Apart from the lists, whose end no
 // predictor guesses: the divisions of many paths run side by side.
-struct PathEntry {
-    int64_t end, per_p, per_q, next_p, next_q, left_p, left_q;  // parameters from the entry, fixed; cells to the tile's end
-    int32_t column, step_p, step_q;
-    double entry;
+struct PathEntries {
+    static constexpr int MOST = 16;
+    alignas(64) int64_t end[MOST], per_p[MOST], per_q[MOST], next_p[MOST], next_q[MOST];  // parameters from the entry, fixed
+    alignas(64) int32_t left_p[MOST], left_q[MOST], column[MOST], step_p[MOST], step_q[MOST];  // left: planes to the tile's end
+    double entry[MOST];
 
-    // False when the path misses the tile. Columns are counted from `base`.
-    PHYSSIM_HD bool find(const ColumnPath& path, const ColumnTile& tile, int32_t base) {
+    // False when path c misses the tile. Columns are counted from `base`.
+    PHYSSIM_HD bool find(int c, const ColumnPath& path, const ColumnTile& tile, int32_t base) {
         const double slope_p = path.dp / path.length, slope_q = path.dq / path.length;
-        double exit = path.length;
-        entry = 0.0;
+        double in = 0.0, exit = path.length;
         AxisWalk p, q;
-        if (!p.clip(path.p, slope_p, tile.p0, tile.np, entry, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, entry, exit)) return false;
-        if (!(exit > entry)) return false;
-        p.begin(slope_p, entry);
-        q.begin(slope_q, entry);
-        end = fixed(exit - entry), per_p = fixed(p.per_cell()), per_q = fixed(q.per_cell());
-        next_p = fixed(p.next - entry), next_q = fixed(q.next - entry);
-        left_p = p.step > 0 ? p.high - 1 - p.cell : p.cell - p.low, left_q = q.step > 0 ? q.high - 1 - q.cell : q.cell - q.low;
-        column = base + (q.cell * tile.np + p.cell) * tile.stride;
-        step_p = p.step * tile.stride, step_q = q.step * tile.np * tile.stride;
+        if (!p.clip(path.p, slope_p, tile.p0, tile.np, in, exit) || !q.clip(path.q, slope_q, tile.q0, tile.nq, in, exit)) return false;
+        if (!(exit > in)) return false;
+        p.begin(slope_p, in);
+        q.begin(slope_q, in);
+        entry[c] = in, end[c] = fixed(exit - in), per_p[c] = fixed(p.per_cell()), per_q[c] = fixed(q.per_cell());
+        next_p[c] = fixed(p.next - in), next_q[c] = fixed(q.next - in);
+        left_p[c] = p.step > 0 ? p.high - 1 - p.cell : p.cell - p.low, left_q[c] = q.step > 0 ? q.high - 1 - q.cell : q.cell - q.low;
+        column[c] = base + (q.cell * tile.np + p.cell) * tile.stride;
+        step_p[c] = p.step * tile.stride, step_q[c] = q.step * tile.np * tile.stride;
         return true;
     }
-};
-
-// Lists the cells that a path crosses in a tile.
-PHYSSIM_HD Passage list_cells(const PathEntry& from, Cell* cell, float* exits) {
-    const int64_t end = from.end, middle = end / 2, per_p = from.per_p, per_q = from.per_q;
-    int64_t next_p = from.next_p, next_q = from.next_q, left_p = from.left_p, left_q = from.left_q, before = 0;
-    int32_t column = from.column, count = 0;
-    const int32_t step_p = from.step_p, step_q = from.step_q;
-    while (true) {
-        const int64_t across_p = (next_p - next_q) >> 63;  // all ones or none: which is next is a coin toss that no branch predictor wins
-        const int64_t plane = next_p < next_q ? next_p : next_q, leave = plane < end ? plane : end;
-        cell[count].column = column;
-        cell[count].exit = exits[count] = from_fixed(leave - middle);
-        cell[count].length = from_fixed(leave - before);
-        count += leave > before;
-        before = leave > before ? leave : before;
-        column += step_q + (static_cast<int32_t>(across_p) & (step_p - step_q));
-        left_p += across_p, left_q -= 1 + across_p;
-        next_p += per_p & across_p, next_q += per_q & ~across_p;
-        if (plane >= end || (left_p | left_q) < 0) return {count, from.entry + static_cast<double>(middle) * (1.0 / FIXED), from_fixed(-middle)};
+    // A path without cells.
+    PHYSSIM_HD void miss(int c) {
+        entry[c] = 0.0, end[c] = per_p[c] = per_q[c] = next_p[c] = next_q[c] = 0;
+        left_p[c] = left_q[c] = column[c] = step_p[c] = step_q[c] = 0;
     }
-}
+    // Cells count the parameter from the middle: where that is on the path, and the entry.
+    PHYSSIM_HD double origin(int c) const { return entry[c] + static_cast<double>(end[c] / 2) * (1.0 / FIXED); }
+    PHYSSIM_HD float first(int c) const { return from_fixed(-(end[c] / 2)); }
+};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

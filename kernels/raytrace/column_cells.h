@@ -1,14 +1,14 @@
 // The rays of a detector column in a tile: the cells that they share, and where each row is along w.
 #pragma once
 #include "core/lanes.h"
-#include "raytrace/cells.h"
+#include "raytrace/cell_lists.h"
 #include "raytrace/rays.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
 // Cells to look ahead at most: they are asked for early, as the hardware cannot guess where a path turns.
-constexpr int MOST_CELLS_AHEAD = 8;
+constexpr int MOST_CELLS_AHEAD = 16;
 
 // Where a path is split is decided for this many groups of 16 rows together, in every instruction set alike: equal bits.
 constexpr int GROUPS_AT_ONCE = 4;
@@ -16,8 +16,9 @@ constexpr int ROWS_AT_ONCE = 16 * GROUPS_AT_ONCE;
 
 // A detector column in a tile: its cells, and where row r is along w at parameter s (from the path's middle in the tile).
 struct ColumnCells {
-    Cell cell[2 * MAX_TILE_EDGE + MOST_CELLS_AHEAD];
-    float exits[2 * MAX_TILE_EDGE + 16];
+    alignas(64) int32_t column[MOST_CELLS + 16];  // as of Cells; 16: blocks are written whole, and who looks ahead finds something
+    alignas(64) float exit_of[MOST_CELLS + 16];
+    alignas(64) float length[MOST_CELLS + 16];
     int32_t count;
     float entry;                        // parameter where the first cell begins
     double height, height_row;          // w at s = 0 for row 0, and what a row adds
@@ -28,10 +29,7 @@ struct ColumnCells {
     // Where the tile's columns would begin if it began at column 0 of p and q.
     static int32_t first_column(const ColumnTile& tile) { return COLUMN_PAD - (tile.q0 * tile.np + tile.p0) * tile.stride; }
 
-    PHYSSIM_HD void list(const PathEntry& from) {
-        const Passage passage = list_cells(from, cell, exits);
-        count = passage.cells, entry = passage.entry, origin = passage.origin;
-    }
+    PHYSSIM_HD Cells cells() const { return {column, exit_of, length}; }
 
     // What the rows do along w, once the cells are listed.
     PHYSSIM_HD void place(const ColumnPath& path, const ViewRays& rays, const ColumnTile& tile) {
@@ -43,11 +41,11 @@ struct ColumnCells {
         if (first_row > last_row) count = 0;
         // Who looks ahead at the end sees what comes next: the first cells, where the next rows pass them.
         const int32_t rise = count == 0 ? 0 : static_cast<int32_t>(ROWS_AT_ONCE * (height_row + slope_row * entry));
-        for (int i = 0; i < MOST_CELLS_AHEAD && count > 0; i++) cell[count + i] = {cell[i].column + rise, 1e30f, 0.0f};
-        store(exits + count, F(1e30f));
+        store(column + count, load(column) + I(rise));
+        store(exit_of + count, F(1e30f));
     }
 
-    PHYSSIM_HD float exit() const { return cell[count - 1].exit; }
+    PHYSSIM_HD float exit() const { return exit_of[count - 1]; }
     PHYSSIM_HD double at(int row, double s) const { return height + slope * s + row * (height_row + slope_row * s); }
 
     // Rows with 0 <= w <= nw somewhere in the tile: between the rows that do so at one end or the other.
@@ -108,17 +106,19 @@ inline bool columns_miss(const ViewRays& rays, const ColumnTile& tile, int first
 // another. Returns the rows that touch the volume in the tile: none where `last` < `first`.
 struct RowRange { int32_t first, last; };
 inline RowRange list_columns(const ViewRays& rays, const ColumnTile& tile, int first, int count, ColumnCells* path) {
-    PathEntry entry[16];
+    PathEntries entries;
     const int32_t base = ColumnCells::first_column(tile);
     for (int c = 0; c < count; c++) {
         const ColumnPath way(rays, tile.axis, first + c);
-        path[c].count = way.length > 0 && entry[c].find(way, tile, base);
+        path[c].count = way.length > 0 && entries.find(c, way, tile, base);
+        if (path[c].count == 0) entries.miss(c);
     }
-    for (int c = 0; c < count; c++)
-        if (path[c].count) path[c].list(entry[c]);
+    for (int c = count; c < 16; c++) entries.miss(c);
+    list_cells(entries, count, path);
     RowRange rows = {rays.rows, -1};
     for (int c = 0; c < count; c++) {
         if (path[c].count == 0) continue;
+        path[c].entry = entries.first(c), path[c].origin = entries.origin(c);
         path[c].place(ColumnPath(rays, tile.axis, first + c), rays, tile);
         if (path[c].count == 0) continue;
         if (path[c].first_row < rows.first) rows.first = path[c].first_row;

@@ -9,24 +9,23 @@ namespace PHYSSIM_ISA {
 // Rays that pass one plane of w at most on a stretch of cells `longest` long (at least 1, a cell's most): the voxel where each enters it
 // and the one beyond the plane serve all its cells, so that none waits for the one before.
 template <int GROUPS>
-PHYSSIM_HD void trace_shallow(const Cell* cells, const float* exits, int count, float longest, float entry, const float* const* window, const Lane16* lanes, F* sum) {
+PHYSSIM_HD void trace_shallow(const Cells& cells, int count, float longest, float entry, const float* const* window, const Lane16* lanes, F* sum) {
     constexpr int CELLS_AHEAD = 8;
     static_assert(CELLS_AHEAD <= MOST_CELLS_AHEAD, "the list of cells is continued so far");
     Lane16 lane[GROUPS];
     F part[GROUPS];
     for (int g = 0; g < GROUPS; g++) lane[g] = lanes[g], part[g] = F(0.0f);
-    const Cell* const last = cells + count;
     const int surely = longest < static_cast<float>(count) ? static_cast<int>(longest) : count;  // so many cells are not longer
-    for (const Cell *cell = cells, *end; cell < last;) {
-        end = last - cell > surely ? cell + surely : last;
-        end += PHYSSIM_ISA::count(load(exits + (end - cells)) <= F(entry + longest));
-        end = end < last ? end : last;
+    for (int64_t c = 0, end; c < count;) {
+        end = count - c > surely ? c + surely : count;
+        end += PHYSSIM_ISA::count(load(cells.exit + end) <= F(entry + longest));
+        end = end < count ? end : count;
         I beyond[GROUPS];
         F reached[GROUPS];  // the parameter, or where the plane is passed if that is later
         for (int g = 0; g < GROUPS; g++) beyond[g] = lane[g].voxel + lane[g].step, reached[g] = maximum(lane[g].next, F(entry));
-        for (; cell < end; cell++) {
-            const F exit(cell->exit), length(cell->length);
-            const int64_t column = cell->column, ahead = cell[CELLS_AHEAD].column;
+        for (; c < end; c++) {
+            const F exit(cells.exit[c]), length(cells.length[c]);
+            const int64_t column = cells.column[c], ahead = cells.column[c + CELLS_AHEAD];
             __builtin_prefetch(window[GROUPS - 1] + ahead + 16);
             __builtin_prefetch(window[GROUPS - 1] + ahead + 31);
             for (int g = 0; g < GROUPS; g++) {
@@ -37,7 +36,7 @@ PHYSSIM_HD void trace_shallow(const Cell* cells, const float* exits, int count, 
                 reached[g] = left;
             }
         }
-        entry = cell[-1].exit;
+        entry = cells.exit[c - 1];
         for (int g = 0; g < GROUPS; g++) {
             const M crosses = lane[g].next < F(entry);
             lane[g].voxel = add_where(crosses, lane[g].voxel, lane[g].step);
@@ -49,14 +48,14 @@ PHYSSIM_HD void trace_shallow(const Cell* cells, const float* exits, int count, 
 
 // Any number of crossings a cell; Fetch gives a lane's voxel in a column.
 template <typename Fetch>
-PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& fetch, Lane16& lane, F& sum) {
+PHYSSIM_HD void trace_steep(const Cells& cells, int count, float entry, Fetch&& fetch, Lane16& lane, F& sum) {
     F here(entry);
     for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit);
+        const F exit(cells.exit[c]);
         while (true) {
             const M crosses = lane.next < exit;
             const F leave = select(crosses, lane.next, exit);
-            sum = multiply_add(fetch(cells[c].column, lane.voxel), leave - here, sum);
+            sum = multiply_add(fetch(cells.column[c], lane.voxel), leave - here, sum);
             here = leave;
             if (!any(crosses)) break;
             lane.voxel = add_where(crosses, lane.voxel, lane.step);
@@ -69,7 +68,7 @@ PHYSSIM_HD void trace_steep(const Cell* cells, int count, float entry, Fetch&& f
 template <int GROUPS>
 inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row, int from, int to, F (&sum)[GROUPS]) {
     constexpr int AT_ONCE = GROUPS < INTERLEAVE ? GROUPS : INTERLEAVE;  // as many groups as the registers hold; the sums do not depend on it
-    const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
+    const float entry = from == 0 ? path.entry : path.exit_of[from - 1], exit = path.exit_of[to - 1];
     const float* window[GROUPS];
     int base[GROUPS];
     bool fits = true, touches = false;
@@ -90,7 +89,7 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         const float longest = climb > 1e-3 ? static_cast<float>(1.0 / climb) : 1e3f;
         Lane16 lane[GROUPS];
         for (int g = 0; g < GROUPS; g++) lane[g] = lane_of(path, row + 16 * g, base[g], entry);
-        for (int g = 0; g < GROUPS; g += AT_ONCE) trace_shallow<AT_ONCE>(path.cell + from, path.exits + from, to - from, longest, entry, window + g, lane + g, sum + g);
+        for (int g = 0; g < GROUPS; g += AT_ONCE) trace_shallow<AT_ONCE>(path.cells().from(from), to - from, longest, entry, window + g, lane + g, sum + g);
         return;
     }
     if (!fits && to - from > 1) {
@@ -104,11 +103,11 @@ inline void trace_rows(const ColumnTile& tile, const ColumnCells& path, int row,
         Lane16 lane = lane_of(path, row + 16 * g, base[g], entry);
         if (fits) {
             const float* voxels = window[g];
-            trace_steep(path.cell + from, to - from, entry, [voxels](int column, I voxel) { return Window(voxels + column)[voxel]; }, lane, part);
+            trace_steep(path.cells().from(from), to - from, entry, [voxels](int column, I voxel) { return Window(voxels + column)[voxel]; }, lane, part);
         } else {  // coarse pixels: 16 rows see more than a window
             const float* voxels = tile.data + base[g];
             const I low(-1 - base[g]), high(tile.nw - base[g]);  // the zeros before and after a column
-            trace_steep(path.cell + from, to - from, entry,
+            trace_steep(path.cells().from(from), to - from, entry,
                         [=](int column, I voxel) { return gather(voxels + column, minimum(maximum(voxel, low), high)); }, lane, part);
         }
         sum[g] = sum[g] + part;
@@ -144,7 +143,7 @@ struct PreparedRows {
         constexpr int AT_ONCE = GROUPS_AT_ONCE < INTERLEAVE ? GROUPS_AT_ONCE : INTERLEAVE;  // as many groups as the registers hold
         F sum[GROUPS_AT_ONCE];
         for (int g = 0; g < GROUPS_AT_ONCE; g++) sum[g] = F(0.0f);
-        for (int i = 0; i < GROUPS_AT_ONCE; i += AT_ONCE) trace_shallow<AT_ONCE>(path->cell, path->exits, path->count, longest, path->entry, window + i, lane + i, sum + i);
+        for (int i = 0; i < GROUPS_AT_ONCE; i += AT_ONCE) trace_shallow<AT_ONCE>(path->cells(), path->count, longest, path->entry, window + i, lane + i, sum + i);
         for (int g = 0; g < GROUPS_AT_ONCE; g++) add_rows(out + 16 * g, rows - 16 * g, sum[g]);
     }
 };
@@ -192,13 +191,22 @@ inline void project_columns(const ColumnTile& tile, const ViewRays& rays, int fi
     if (made) prepared[(made - 1) % 2].trace();
 }
 
-// mm a unit of parameter for rows row .. row + 15 of a column.
-PHYSSIM_HD F mm_per_parameter(const ColumnPath& path, const double (&spacing)[3], const int32_t (&axis)[3], int row) {
-    const double p = path.dp / path.length * spacing[axis[0]], q = path.dq / path.length * spacing[axis[1]];
-    const double w = spacing[axis[2]] / path.length;
-    const F along = F(static_cast<float>((path.dw + row * path.dw_row) * w)) + to_float(lane_index()) * F(static_cast<float>(path.dw_row * w));
-    return square_root(F(static_cast<float>(p * p + q * q)) + along * along);
-}
+// mm a unit of parameter for the rows of a column.
+struct ParameterInMm {
+    double dw, dw_row, w;
+    float across;  // squared
+
+    ParameterInMm() = default;
+    PHYSSIM_HD ParameterInMm(const ColumnPath& path, const double (&spacing)[3], const int32_t (&axis)[3]) {
+        const double p = path.dp / path.length * spacing[axis[0]], q = path.dq / path.length * spacing[axis[1]];
+        dw = path.dw, dw_row = path.dw_row, w = spacing[axis[2]] / path.length, across = static_cast<float>(p * p + q * q);
+    }
+    // Of rows row .. row + 15.
+    PHYSSIM_HD F at(int row) const {
+        const F along = F(static_cast<float>((dw + row * dw_row) * w)) + to_float(lane_index()) * F(static_cast<float>(dw_row * w));
+        return square_root(F(across) + along * along);
+    }
+};
 
 // Turns sums (columns, rows) of value x parameter into the image (rows, columns) of value x mm. `room` has space for
 // 16 columns of rows + 16 floats.
@@ -207,14 +215,14 @@ inline void finish_columns(const double (&spacing)[3], const int32_t (&axis)[3],
     for (int first = 0; first < rays.columns; first += 16) {
         const int count = rays.columns - first < 16 ? rays.columns - first : 16;
         for (int c = 0; c < count; c++) {
-            const ColumnPath path(rays, axis, first + c);
+            const ParameterInMm mm(ColumnPath(rays, axis, first + c), spacing, axis);
             const float* in = sums + static_cast<int64_t>(first + c) * rays.rows;
             int row = 0;
-            for (; row + 16 <= rays.rows; row += 16) store(room + c * high + row, load(in + row) * mm_per_parameter(path, spacing, axis, row));
+            for (; row + 16 <= rays.rows; row += 16) store(room + c * high + row, load(in + row) * mm.at(row));
             if (row < rays.rows) {
                 alignas(64) float tail[16] = {};
                 for (int r = row; r < rays.rows; r++) tail[r - row] = in[r];
-                store(room + c * high + row, load(tail) * mm_per_parameter(path, spacing, axis, row));
+                store(room + c * high + row, load(tail) * mm.at(row));
             }
         }
         int row = 0;

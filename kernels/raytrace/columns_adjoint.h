@@ -30,7 +30,7 @@ struct RowScatter {
 
 // Rows row .. row + 15 over cells [from, to): the transpose of trace_rows<1>, step by step.
 inline void scatter_rows(const ColumnTile& tile, const RowScatter& scatter, const ColumnCells& path, F value, int row, int from, int to) {
-    const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
+    const float entry = from == 0 ? path.entry : path.exit_of[from - 1], exit = path.exit_of[to - 1];
     const Span span = span_of(path, row, entry, exit);
     if (span.high < 0 || span.low > tile.nw) return;
     const int base = floor_int(span.low) - 1;
@@ -43,11 +43,11 @@ inline void scatter_rows(const ColumnTile& tile, const RowScatter& scatter, cons
     Lane16 lane = lane_of(path, row, base, entry);
     F here(entry);
     for (int c = from; c < to; c++) {
-        const F leaves(path.cell[c].exit);
+        const F leaves(path.exit_of[c]);
         while (true) {
             const M crosses = lane.next < leaves;
             const F leave = select(crosses, lane.next, leaves);
-            scatter.add(path.cell[c].column, base, lane.voxel, value * (leave - here));
+            scatter.add(path.column[c], base, lane.voxel, value * (leave - here));
             here = leave;
             if (!any(crosses)) break;
             lane.voxel = add_where(crosses, lane.voxel, lane.step);
@@ -78,7 +78,7 @@ inline void spread_groups(const ColumnTile& tile, const ColumnCells& path, const
 constexpr int GROUPS_NEAR = 4;  // of a path: so many groups of its cells stay in the first-level cache
 
 // Adds the transpose of columns first .. first + 15 to groups of 15 voxels [from, to) of the tile, whose columns hold 16 floats a
-// group. pixels (columns, rows): the image turned and times mm_per_parameter, `high` floats a column, a multiple of 16.
+// group. pixels (columns, rows): the image turned and times mm a unit of parameter, `high` floats a column, a multiple of 16.
 inline void backproject_columns(const ColumnTile& tile, const ViewRays& rays, int first, const float* pixels, int64_t high, int from, int to, float* scratch) {
     const int count = rays.columns - first < 16 ? rays.columns - first : 16;
     if (columns_miss(rays, tile, first, first + count - 1)) return;
@@ -138,10 +138,10 @@ inline void begin_columns(const double (&spacing)[3], const int32_t (&axis)[3], 
             }
         }
         for (int c = first; c < first + count; c++) {
-            const ColumnPath path(rays, axis, c);
+            const ParameterInMm mm(ColumnPath(rays, axis, c), spacing, axis);
             for (int row = 0; row < rays.rows; row += 16) {
                 float* out = pixels + c * high + row;
-                store(out, load(out) * mm_per_parameter(path, spacing, axis, row));
+                store(out, load(out) * mm.at(row));
             }
         }
     }

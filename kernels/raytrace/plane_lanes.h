@@ -115,7 +115,7 @@ struct PlaneWindows {
 
 // At most one row crosses a plane in a cell, and windows hold the tables. GROUPS: 1 or 2.
 template <int GROUPS>
-PHYSSIM_HD void spread_simple(const Cell* cells, int count, const PlaneTables* tables, const PlaneLanes* lanes) {
+PHYSSIM_HD void spread_simple(const Cells& cells, int count, const PlaneTables* tables, const PlaneLanes* lanes) {
     const PlaneWindows windows[2] = {PlaneWindows(tables[0]), PlaneWindows(tables[GROUPS - 1])};
     const F plane = lanes[0].plane;  // the same in every group
     F sum[GROUPS], next[GROUPS];
@@ -124,8 +124,8 @@ PHYSSIM_HD void spread_simple(const Cell* cells, int count, const PlaneTables* t
     for (int g = 0; g < GROUPS; g++) step[g] = lanes[g].step;
     for (int g = 0; g < GROUPS; g++) sum[g] = lanes[g].sum, next[g] = lanes[g].next, row[g] = lanes[g].row, out[g] = lanes[g].out;
     for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit), length(cells[c].length);
-        const int64_t column = cells[c].column;
+        const F exit(cells.exit[c]), length(cells.length[c]);
+        const int64_t column = cells.column[c];
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             const M crosses = next[g] < exit;
@@ -140,11 +140,11 @@ PHYSSIM_HD void spread_simple(const Cell* cells, int count, const PlaneTables* t
 }
 
 // Any number of rows and crossings: fine pixels, steep rays.
-PHYSSIM_HD void spread_many(const Cell* cells, int count, const PlaneTables& tables, int rows, PlaneLanes& lanes) {
+PHYSSIM_HD void spread_many(const Cells& cells, int count, const PlaneTables& tables, int rows, PlaneLanes& lanes) {
     const I least(0), most(rows - 1);
     for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit);
-        F below = lanes.sum * F(cells[c].length);
+        const F exit(cells.exit[c]);
+        F below = lanes.sum * F(cells.length[c]);
         while (true) {
             const M crosses = lanes.next < exit;
             if (!any(crosses)) break;
@@ -154,7 +154,7 @@ PHYSSIM_HD void spread_many(const Cell* cells, int count, const PlaneTables& tab
             lanes.row = minimum(maximum(add_where(crosses, lanes.row, lanes.step), least), most);
             lanes.next = multiply_add(lanes.plane, gather(tables.rate, lanes.row), gather(tables.offset, lanes.row));
         }
-        add_voxels(lanes.out + cells[c].column, below);
+        add_voxels(lanes.out + cells.column[c], below);
     }
 }
 
@@ -178,19 +178,19 @@ struct PlaneBatch {
             PlaneLanes alone;
             alone.out = out;
             begin_planes<WAY>(rows, group, many, path.entry, whole, InMemory(), alone);
-            spread_many(path.cell, path.count, many, group.count, alone);
+            spread_many(path.cells(), path.count, many, group.count, alone);
             return;
         }
         lanes[waiting].out = out;
         begin_planes<WAY>(rows, group, tables[waiting], path.entry, whole, InWindow(), lanes[waiting]);
         if (++waiting == PLANE_GROUPS) {
-            spread_simple<PLANE_GROUPS>(path.cell, path.count, tables, lanes);
+            spread_simple<PLANE_GROUPS>(path.cells(), path.count, tables, lanes);
             waiting = 0;
         }
     }
 
     inline void flush(const ColumnCells& path) {
-        for (int g = 0; g < waiting; g++) spread_simple<1>(path.cell, path.count, tables + g, lanes + g);
+        for (int g = 0; g < waiting; g++) spread_simple<1>(path.cells(), path.count, tables + g, lanes + g);
         waiting = 0;
     }
 };

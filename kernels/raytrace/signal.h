@@ -37,9 +37,33 @@ PHYSSIM_HD F weigh(const float* weights, int energies, const float* transmission
     return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
+// The same from the channels, where no transmission is needed twice.
+inline F weighed_transmissions(const Signal& signal, int channels, const float* sums) {
+    F part[4] = {F(0.0f), F(0.0f), F(0.0f), F(0.0f)};
+    for (int e = 0; e < signal.energies; e += 4) {
+        const int some = signal.energies - e < 4 ? signal.energies - e : 4;
+        const float* attenuation = signal.attenuation + static_cast<int64_t>(e) * channels;
+        if (some == 4) {
+            F t[4] = {F(0.0f), F(0.0f), F(0.0f), F(0.0f)};
+            for (int k = 0; k < channels; k++) {
+                const F sum = load(sums + 16 * k);
+                for (int i = 0; i < 4; i++) t[i] = multiply_add(F(attenuation[i * channels + k]), sum, t[i]);
+            }
+            for (int i = 0; i < 4; i++) part[i] = multiply_add(F(signal.weights[e + i]), exp2_of_minus(t[i]), part[i]);
+            continue;
+        }
+        for (int i = 0; i < some; i++) {
+            F t(0.0f);
+            for (int k = 0; k < channels; k++) t = multiply_add(F(attenuation[i * channels + k]), load(sums + 16 * k), t);
+            part[0] = multiply_add(F(signal.weights[e + i]), exp2_of_minus(t), part[0]);
+        }
+    }
+    return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
 constexpr int SUMS_AHEAD = 3;  // groups whose sums are asked for early
 
-// Images of the groups of group-columns `from` .. `to` - 1 of a view; scratch: 16 (energies + channels) floats.
+// Images of the groups of group-columns `from` .. `to` - 1 (16 at most) of a view; scratch: 16 (energies + channels) floats.
 inline void finish_groups(const RayGroups& groups, const Channels& channels, const Signal& signal, const ViewImages& images, int from, int to,
                           float* scratch) {
     const ViewRays& rays = groups.rays;
@@ -61,14 +85,16 @@ inline void finish_groups(const RayGroups& groups, const Channels& channels, con
         }
         return load(lane);
     };
+    const int32_t axis[3] = {groups.along == 0 ? 1 : 0, groups.along == 2 ? 1 : 2, groups.along};
+    ParameterInMm scale[16];
+    for (int c = from; c < to && groups.along >= 0; c++) scale[c - from] = ParameterInMm(ColumnPath(rays, axis, c), groups.spacing, axis);
     for (int r = 0; r * groups.high < rays.rows; r++)  // columns inside: the lines of an image's rows stay in the first-level cache
         for (int c = from; c < to; c++) {
             const float* sums = groups.sums + r * groups.row_step + c * groups.column_step;
             for (int k = 0; k < channels.count && k < 64; k++) __builtin_prefetch(sums + SUMS_AHEAD * groups.column_step + 16 * k);
             const int row = r * groups.high, column = c * groups.wide;
-            if (groups.along >= 0) {  // parameter to mm
-                const int32_t axis[3] = {groups.along == 0 ? 1 : 0, groups.along == 2 ? 1 : 2, groups.along};
-                const F mm = mm_per_parameter(ColumnPath(rays, axis, column), groups.spacing, axis, row);
+            if (groups.along >= 0) {
+                const F mm = scale[c - from].at(row);
                 for (int k = 0; k < channels.count; k++) store(room + 16 * k, load(sums + 16 * k) * mm);
                 sums = room;
             }
@@ -76,6 +102,11 @@ inline void finish_groups(const RayGroups& groups, const Channels& channels, con
                 for (int m = 0; m < channels.materials; m++)
                     put(images.areal + images.table[m] * plane, row, column, load(sums + 16 * m) * F(images.areal_scale[m]));
             if (!images.signal) continue;
+            if (signal.outputs == 1 && !images.position) {
+                const F total = weighed_transmissions(signal, channels.count, sums);
+                put(images.signal, row, column, images.factor ? total * get(images.factor, row, column) : total);
+                continue;
+            }
             transmissions(signal, channels.count, sums, scratch);
             F place(0.0f);
             int low = 0, high = 0;

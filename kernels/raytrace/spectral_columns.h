@@ -29,7 +29,7 @@ struct CellWords {
 template <int GROUPS>
 PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const Climb* rays, const float* const* window, Run* run, const Channels& channels) {
     const I labels(channels.labels());
-    const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
+    const F entry(from == 0 ? cells.entry : cells.exit_of[from - 1]);
     Climb climb[GROUPS];
     F path[GROUPS];
     I voxel[GROUPS], word[GROUPS];
@@ -38,11 +38,11 @@ PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const 
         climb[g] = rays[g];
         path[g] = run[g].path, end[g] = run[g].end;
         voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
-        word[g] = from == 0 ? as_int(Window(window[g] + cells.cell[0].column)[voxel[g]]) : run[g].word;
+        word[g] = from == 0 ? as_int(Window(window[g] + cells.column[0])[voxel[g]]) : run[g].word;
     }
-    for (const Cell* cell = cells.cell + from; cell < cells.cell + to; cell++) {
-        const F exit(cell->exit), length(cell->length);
-        const int64_t column = cell->column, ahead = cell[WALK_AHEAD].column;
+    for (int64_t c = from; c < to; c++) {
+        const F exit(cells.exit_of[c]), length(cells.length[c]);
+        const int64_t column = cells.column[c], ahead = cells.column[c + WALK_AHEAD];
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             __builtin_prefetch(window[g] + ahead);
@@ -65,7 +65,7 @@ PHYSSIM_HD void walk_climbing(const ColumnCells& cells, int from, int to, const 
 template <int GROUPS>
 PHYSSIM_HD void walk_even(const ColumnCells& cells, int from, int to, const Climb* rays, const float* const* window, Run* run, const Channels& channels, I material) {
     const I labels(channels.labels());
-    const F entry(from == 0 ? cells.entry : cells.cell[from - 1].exit);
+    const F entry(from == 0 ? cells.entry : cells.exit_of[from - 1]);
     Climb climb[GROUPS];
     F path[GROUPS], beyond[GROUPS];
     I voxel[GROUPS];
@@ -75,9 +75,9 @@ PHYSSIM_HD void walk_even(const ColumnCells& cells, int from, int to, const Clim
         path[g] = run[g].path, beyond[g] = F(0.0f), run[g].word = material;
         voxel[g] = as_int(climb[g].voxel_at(climb[g].at(entry)));
     }
-    for (const Cell* cell = cells.cell + from; cell < cells.cell + to; cell++) {
-        const F exit(cell->exit), length(cell->length);
-        const int64_t column = cell->column, ahead = cell[WALK_AHEAD].column;
+    for (int64_t c = from; c < to; c++) {
+        const F exit(cells.exit_of[c]), length(cells.length[c]);
+        const int64_t column = cells.column[c], ahead = cells.column[c + WALK_AHEAD];
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             __builtin_prefetch(window[g] + ahead);
@@ -96,7 +96,7 @@ struct PathMaterials {
     inline void build(const ColumnTile& tile, const TileMaterials& materials, const ColumnCells& path) {
         const float per_column = 1.0f / static_cast<float>(tile.stride);
         for (int c = 0; c < path.count; c++)  // half a column's offset against rounding
-            cell[c] = materials.column[static_cast<int32_t>((static_cast<float>(path.cell[c].column - COLUMN_PAD) + 0.5f * static_cast<float>(tile.stride)) * per_column)];
+            cell[c] = materials.column[static_cast<int32_t>((static_cast<float>(path.column[c] - COLUMN_PAD) + 0.5f * static_cast<float>(tile.stride)) * per_column)];
     }
 };
 
@@ -129,15 +129,15 @@ inline void walk_by_materials(const ColumnCells& path, const uint64_t* materials
 
 // Any number of crossings a cell.
 template <typename Fetch>
-PHYSSIM_HD void walk_steep(const Cell* cells, int count, float entry, Fetch&& fetch, Lane16& lane, Run& run, const Channels& channels) {
+PHYSSIM_HD void walk_steep(const Cells& cells, int count, float entry, Fetch&& fetch, Lane16& lane, Run& run, const Channels& channels) {
     const M all_lanes = F(0.0f) == F(0.0f);
     F here(entry);
     for (int c = 0; c < count; c++) {
-        const F exit(cells[c].exit);
+        const F exit(cells.exit[c]);
         while (true) {
             const M crosses = lane.next < exit;
             const F leave = select(crosses, lane.next, exit);
-            add_voxel(channels, all_lanes, as_int(fetch(cells[c].column, lane.voxel)), leave - here, run);
+            add_voxel(channels, all_lanes, as_int(fetch(cells.column[c], lane.voxel)), leave - here, run);
             here = leave;
             if (!any(crosses)) break;
             lane.voxel = add_where(crosses, lane.voxel, lane.step);
@@ -150,7 +150,7 @@ PHYSSIM_HD void walk_steep(const Cell* cells, int count, float entry, Fetch&& fe
 template <int GROUPS>
 inline void walk_rows(const ColumnTile& tile, const TileMaterials& materials, const ColumnCells& path, const PathMaterials& met, int row, int from, int to,
                       Run (&run)[GROUPS], const Channels& channels) {
-    const float entry = from == 0 ? path.entry : path.cell[from - 1].exit, exit = path.cell[to - 1].exit;
+    const float entry = from == 0 ? path.entry : path.exit_of[from - 1], exit = path.exit_of[to - 1];
     const float* window[GROUPS];
     int base[GROUPS];
     bool fits = true, touches = false;
@@ -161,6 +161,8 @@ inline void walk_rows(const ColumnTile& tile, const TileMaterials& materials, co
         touches = touches || !away;
         base[g] = away ? -COLUMN_PAD : floor_int(span.low) - 1;
         fits = fits && (away || floor_int(span.high) + 1 <= base[g] + 31);
+        const int aligned = base[g] & ~7;  // loads cost less where no 32 bytes are split
+        if (away || floor_int(span.high) + 1 <= aligned + 31) base[g] = aligned;
         window[g] = tile.data + base[g];
         if (away) continue;
         low_end = span.low < low_end ? span.low : low_end;
@@ -186,7 +188,7 @@ inline void walk_rows(const ColumnTile& tile, const TileMaterials& materials, co
             const float* voxels = window[g];
             Lane16 lane = lane_of(path, row + 16 * g, base[g], entry);
             const I low(-1 - base[g]), high(tile.nw - base[g]);  // the zeros before and after a column
-            walk_steep(path.cell + from, to - from, entry,
+            walk_steep(path.cells().from(from), to - from, entry,
                        [=](int column, I voxel) { return gather(voxels + column, minimum(maximum(voxel, low), high)); }, lane, run[g], channels);
         }
     }
@@ -210,16 +212,25 @@ PHYSSIM_HD bool level(const ColumnCells& path, int row) {
     return (first < 1e-3 || last < 1e-3) && (first > -1e-3 || last > -1e-3);
 }
 
-// Adds the channels of columns first .. first + 15 in the tile; `whole` is the tile's word where it has but one.
-inline void spectral_columns(const ColumnTile& tile, const TileMaterials& materials, const RayGroups& groups, int first, const Channels& channels, const uint32_t* whole) {
+// Zeros for the sums of some columns, which stand together.
+inline void clear_columns(const RayGroups& groups, int first, int count) {
+    float* sums = groups.sums + first * groups.column_step;
+    for (int64_t i = 0; i < count * groups.column_step; i += 16) store(sums + i, F(0.0f));
+}
+
+// Adds the channels of columns first .. first + 15 in the tile; `whole` is the tile's word where it has but one. `fresh`: their sums hold
+// nothing yet, and are cleared here, where they are needed next. Returns whether they hold something now.
+inline bool spectral_columns(const ColumnTile& tile, const TileMaterials& materials, const RayGroups& groups, int first, const Channels& channels, const uint32_t* whole, bool fresh) {
     const ViewRays& rays = groups.rays;
     const int count = rays.columns - first < 16 ? rays.columns - first : 16;
-    if (columns_miss(rays, tile, first, first + count - 1)) return;
+    if (columns_miss(rays, tile, first, first + count - 1)) return !fresh;
     ColumnCells path[16];
     PathMaterials met[16];
     Piece queue[GROUPS_AT_ONCE * MAX_PIECES];
     const RowRange touched = list_columns(rays, tile, first, count, path);
     const int low = touched.first, high = touched.last;
+    if (high < low) return !fresh;
+    if (fresh) clear_columns(groups, first, count);
     for (int c = 0; c < count; c++)
         if (path[c].count > 0) met[c].build(tile, materials, path[c]);
     const auto walk = [&](int c, float* sums, int row, auto& run) {
@@ -252,6 +263,7 @@ inline void spectral_columns(const ColumnTile& tile, const TileMaterials& materi
             }
         }
     }
+    return true;
 }
 
 }  // namespace PHYSSIM_ISA

@@ -99,7 +99,7 @@ inline PartWords pack_spectral_block(const Volume& labels, const Volume& density
 template <typename T>
 inline void survey_density(const Volume& density, int z, Survey& survey) {
     F low(1e38f), high(-1e38f);
-    M fine = F(0.0f) == F(0.0f);
+    F nothing(0.0f);  // NaN once a density is
     alignas(64) float line[16];
     for (int y = 0; y < density.shape[1]; y++) {
         const T* in = static_cast<const T*>(density.data) + z * density.stride[2] + y * density.stride[1];
@@ -112,21 +112,34 @@ inline void survey_density(const Volume& density, int z, Survey& survey) {
             }
             const F value = load(line);
             low = minimum(value, low), high = maximum(value, high);
-            fine = fine & (F(-3e38f) < value) & (value < F(3e38f));
+            nothing = multiply_add(value, F(0.0f), nothing);
         }
     }
     store(line, low);
     for (float value : line) survey.low = value < survey.low ? value : survey.low;
     store(line, high);
     for (float value : line) survey.high = value > survey.high ? value : survey.high;
-    survey.finite = survey.finite && all(fine);
+    survey.finite = survey.finite && all(nothing == F(0.0f)) && survey.low > -3e38f && survey.high < 3e38f;
 }
 
 template <typename T>
 inline void survey_labels(const Volume& labels, int z, Survey& survey) {
+    const int64_t corner = z * labels.stride[2];
+    T before = static_cast<const T*>(labels.data)[corner];
+    survey.present[before] = 1;
     for (int y = 0; y < labels.shape[1]; y++) {
-        const T* in = static_cast<const T*>(labels.data) + z * labels.stride[2] + y * labels.stride[1];
-        for (int x = 0; x < labels.shape[0]; x++) survey.present[in[x * labels.stride[0]]] = 1;
+        const T* in = static_cast<const T*>(labels.data) + corner + y * labels.stride[1];
+        constexpr int EIGHT_BYTES = 8 / sizeof(T);
+        constexpr uint64_t EACH = ~uint64_t{0} / static_cast<T>(~T{0});
+        int x = 0;
+        if (labels.stride[0] == 1)
+            for (uint64_t some; x + EIGHT_BYTES <= labels.shape[0]; x += EIGHT_BYTES) {
+                memcpy(&some, in + x, sizeof some);
+                if (some == EACH * before) continue;  // mostly: a store a voxel takes longer
+                before = in[x + EIGHT_BYTES - 1];
+                for (int i = 0; i < EIGHT_BYTES; i++) survey.present[in[x + i]] = 1;
+            }
+        for (; x < labels.shape[0]; x++) survey.present[in[x * labels.stride[0]]] = 1;
     }
 }
 

@@ -32,7 +32,7 @@ struct PlaneWalk {
         least_pitch = a < b ? a : b;
         length[0] = pitch[0] = 0.0f;
         rows_a_voxel[0] = path.entry;
-        for (int c = 0; c < path.count; c++) rows_a_voxel[c + 1] = path.cell[c].exit, length[c + 1] = path.cell[c].length;
+        for (int c = 0; c < path.count; c++) rows_a_voxel[c + 1] = path.exit_of[c], length[c + 1] = path.length[c];
         const double height = path.height, slope = path.slope, height_row = path.height_row, slope_row = path.slope_row;
         level = -slope / slope_row;  // infinite or NaN where all rows have one slope
         const double past = level > -1e9 && level < 1e9 ? level - floor_int(level) : 0.0, nearest = past < 0.5 ? past : 1.0 - past;
@@ -157,7 +157,7 @@ struct PassedRow {
 
 // GROUPS: 1 or 2.
 template <Rows ROWS, int GROUPS>
-PHYSSIM_HD void spread_steady(const Cell* cells, const PlaneWalk& walk, int from, int to, const SteadyGroup* const (&group)[GROUPS]) {
+PHYSSIM_HD void spread_steady(const Cells& cells, const PlaneWalk& walk, int from, int to, const SteadyGroup* const (&group)[GROUPS]) {
     constexpr int CELLS_AHEAD = 8;  // asked for early: the hardware cannot guess where a path turns
     const F plane = to_float(lane_index()) - F(8.0f);
     const SteadyWindows window[2] = {SteadyWindows(*group[0]), SteadyWindows(*group[GROUPS - 1])};
@@ -173,7 +173,7 @@ PHYSSIM_HD void spread_steady(const Cell* cells, const PlaneWalk& walk, int from
     }
     for (int c = from + 1; c <= to; c++) {
         const F inverse(walk.inverse[c]), length(walk.length[c]), pitch(walk.pitch[c]);
-        const int64_t column = cells[c - 1].column, ahead = cells[c - 1 + CELLS_AHEAD].column;
+        const int64_t column = cells.column[c - 1], ahead = cells.column[c - 1 + CELLS_AHEAD];
         PHYSSIM_UNROLL
         for (int g = 0; g < GROUPS; g++) {
             __builtin_prefetch(first[g] + ahead, 1);
@@ -198,10 +198,10 @@ struct SteadyBatch {
 
     template <int GROUPS>
     static inline void spread(Rows rows, const ColumnCells& path, const PlaneWalk& walk, int from, int to, const SteadyGroup* const (&groups)[GROUPS]) {
-        if (rows == Rows::GROW) spread_steady<Rows::GROW, GROUPS>(path.cell, walk, from, to, groups);
-        if (rows == Rows::SHRINK) spread_steady<Rows::SHRINK, GROUPS>(path.cell, walk, from, to, groups);
-        if (rows == Rows::SHRINK_BEYOND) spread_steady<Rows::SHRINK_BEYOND, GROUPS>(path.cell, walk, from, to, groups);
-        if (rows == Rows::GROW_BEYOND) spread_steady<Rows::GROW_BEYOND, GROUPS>(path.cell, walk, from, to, groups);
+        if (rows == Rows::GROW) spread_steady<Rows::GROW, GROUPS>(path.cells(), walk, from, to, groups);
+        if (rows == Rows::SHRINK) spread_steady<Rows::SHRINK, GROUPS>(path.cells(), walk, from, to, groups);
+        if (rows == Rows::SHRINK_BEYOND) spread_steady<Rows::SHRINK_BEYOND, GROUPS>(path.cells(), walk, from, to, groups);
+        if (rows == Rows::GROW_BEYOND) spread_steady<Rows::GROW_BEYOND, GROUPS>(path.cells(), walk, from, to, groups);
     }
 
     inline void flush(const ColumnCells& path, const PlaneWalk& walk) {

@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 DEEPEST, HALVINGS = 40.0, 11
 # Transmissions below are none: far below any signal's digits, far above where floating point slows down.
 LEAST_TRANSMISSION = 1e-40
+# Of the tolerance, what fitted weights may use up on the rays that are looked at; others are a little worse off.
+FITTED = 0.75
+MOST_RAYS, MOST_BETWEEN = 2000, 16
 
 
 def few_energies(
@@ -43,7 +46,9 @@ def few_energies(
 
     The transmissions of all energies, functions of the ray, are interpolated from those of the chosen ones: the energy
     whose transmission is worst off is chosen next, until the residuals, summed over energies without their signs and
-    weighted for the worst of the spectra, are within the tolerance on each ray. The same bits on every CPU.
+    weighted for the worst of the spectra, are within the tolerance on each ray. Of these some are not needed for sums:
+    one after the other is dropped, and the weights of the rest are fitted anew by least squares, as long as each
+    spectrum's signal stays within FITTED of the tolerance on each ray. The same bits on every CPU.
 
     Reference: interpolative decomposition, H. Cheng et al., SIAM J. Sci. Comput. 26 (2005) 1389.
 
@@ -61,18 +66,34 @@ def few_energies(
     areal = mixtures(scale, basis.coefficients / scale[:, None])
     limits = np.full(len(table), np.inf) if limits_g_cm2 is None else np.asarray(limits_g_cm2, np.float64)
     most = np.min(np.where(areal > 0, limits, np.inf) / np.where(areal > 0, areal, 1.0), axis=1)
-    unit = np.minimum(DEEPEST, most)[:, None] * 0.5**HALVINGS
-    parts = [
-        np.ones((1, inside.shape[1])),
-        exp(-np.minimum(unit * in_order(areal.T[:, :, None] * inside[:, None, :]), 600.0)),
-    ]
+    thinnest = np.minimum(DEEPEST, most)[:, None] * 0.5**HALVINGS * in_order(areal.T[:, :, None] * inside[:, None, :])
+    largest = spectra.max(0)
+    chosen = _engine.interpolative(_relative(_transmissions(thinnest), spectra), tolerance)[0]
+    # Few rays could be fitted by chance: with as many between them as make some MOST_RAYS.
+    between = min(MOST_BETWEEN, -(-MOST_RAYS // (len(thinnest) * HALVINGS)))
+    steps = [thinnest * 2.0 ** (-step / between) for step in range(between)]
+    relative = np.concatenate([_relative(_transmissions(step), spectra) for step in steps])
+    signals = np.stack([in_order((relative * (spectrum / largest)).T) for spectrum in spectra], axis=1)
+    kept, fitted = _engine.fewest_columns(np.ascontiguousarray(relative[:, chosen]), signals, FITTED * tolerance)
+    chosen = chosen[kept]
+    rows = all_weights.reshape(-1, table.shape[1])
+    few = np.zeros((len(rows), len(chosen)))
+    lit = rows.any(axis=1)
+    few[lit] = fitted.T * largest[chosen] * in_order(rows[lit].T)[:, None]
+    return np.flatnonzero(used)[chosen], few.reshape(np.shape(weights)[:-1] + few.shape[-1:])
+
+
+def _transmissions(thinnest: Floats) -> Floats:
+    """(rays x (1 + HALVINGS) + 1, energies) transmissions of nothing and of the log attenuations (rays, energies), each
+    doubled HALVINGS times."""
+    parts = [np.ones((1, thinnest.shape[1])), exp(-np.minimum(thinnest, 600.0))]
     for _ in range(HALVINGS):
         parts.append(parts[-1] * parts[-1])  # twice as thick
         parts[-1][parts[-1] < LEAST_TRANSMISSION] = 0.0
-    transmission = np.concatenate(parts)
+    return np.concatenate(parts)
+
+
+def _relative(transmission: Floats, spectra: Floats) -> Floats:
+    """What each energy adds at most to the signal of each ray, over the least signal of the spectra."""
     least = np.min([in_order((transmission * spectrum).T) for spectrum in spectra], axis=0)
-    largest = spectra.max(0)
-    chosen, transfer = _engine.interpolative(transmission * (largest / np.maximum(least, 1e-300)[:, None]), tolerance)
-    share = all_weights[..., used] / largest
-    few = in_order(np.moveaxis(share[..., None, :] * transfer, -1, 0)) * largest[chosen]
-    return np.flatnonzero(used)[chosen], few.reshape(np.shape(weights)[:-1] + few.shape[-1:])
+    return np.asarray(transmission * (spectra.max(0) / np.maximum(least, 1e-300)[:, None]))

@@ -168,6 +168,20 @@ def test_columns_that_give_the_others():
     assert len(_engine.interpolative(np.zeros((3, 4)), 0.0)[0]) == 0
 
 
+def test_fewest_columns_whose_sums_are_wanted():
+    """Sums of exponentials, which few nodes give; what is dropped does not come back, and what cannot be is kept."""
+    depth, energy = np.linspace(0.0, 8.0, 200)[:, None], np.linspace(0.1, 1.0, 30)
+    matrix = np.exp(-depth * energy)
+    wanted = matrix @ np.stack([np.ones(30), energy], axis=1)
+    for tolerance, most in ((1e-3, 5), (1e-7, 9)):
+        kept, weights = _engine.fewest_columns(matrix, wanted, tolerance)
+        assert 2 <= len(kept) <= most
+        assert np.abs(matrix[:, kept] @ weights - wanted).max() <= tolerance
+    kept, weights = _engine.fewest_columns(np.eye(5), np.arange(5.0)[:, None], 0.0)
+    assert kept.tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(weights[:, 0], [1.0, 2.0, 3.0, 4.0])
+
+
 def test_singular_vectors():
     rng = np.random.default_rng(6)
     for shape in ((5, 9), (9, 5), (4, 4), (1, 7), (7, 1)):
