@@ -27,9 +27,10 @@ _FINEST_PIECE_MM = 3.0  # of a bent branch
 
 
 class Root(Spec):
-    """Where a tree begins, which way it runs, and the field that it fills."""
+    """Where a tree begins, which way it runs, and the field that it fills; `label` stands for {label} in its organs."""
 
     field: str
+    label: str = ""
     point: tuple[float, float, float]
     direction: tuple[float, float, float]
 
@@ -42,13 +43,15 @@ class Wall(Spec):
     order: float
     share: float = pydantic.Field(gt=0)
     least_mm: float = pydantic.Field(0.0, ge=0)
+    organ: str | None = None
 
 
 class Vessel(Spec):
     """One kind of vessel along the tree: r = end_radius_mm n^(1/exponent) where n end points are served.
 
     `least_radius_mm`: thinner ones are not drawn. `beside`: runs along an earlier vessel of the tree, with `gap_mm`
-    between them, on the side `side` at first. `starts`: where it begins, one point a root, unless at the roots.
+    between them, on the `sides` at first, one a root. `starts`: where it begins, one point a root, unless at the roots.
+    `organ`: its name in the truth, where {label} is that of the root.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Vessel(Spec):
     gap_mm: float = 0.5
     starts: tuple[tuple[float, float, float], ...] = ()
     sides: tuple[tuple[float, float, float], ...] = ()
+    organ: str | None = None
     wall: Wall | None = None
 
 
@@ -107,12 +111,17 @@ def tree(table: dict[str, Any], space: Space) -> dict[str, Any]:
         starts, ends = vessel_line(own, vessel, branches)
         radius = radii(vessel, branches)
         drawn = radius >= vessel.least_radius_mm
-        structures.append(_structure(own, vessel.name, vessel.material, vessel.order,
-                                     _capsules(starts, ends, radius, branches.parent, drawn)))  # fmt: skip
+        kinds: list[tuple[Vessel | Wall, Floats]] = [(vessel, radius)]
         if vessel.wall is not None:
-            outer = radius + wall_mm(vessel, radius)
-            structures.append(_structure(own, vessel.wall.name, vessel.wall.material, vessel.wall.order,
-                                         _capsules(starts, ends, outer, branches.parent, drawn)))  # fmt: skip
+            kinds.append((vessel.wall, radius + wall_mm(vessel, radius)))
+        for kind, wide in kinds:
+            by_organ: dict[str | None, list[list[float]]] = {}
+            for label in dict.fromkeys(root.label for root in own.roots):
+                mine = np.array([root.label == label for root in own.roots])[branches.root]
+                rows = _capsules(starts, ends, wide, branches.parent, drawn & mine)
+                organ = kind.organ.replace("{label}", label) if kind.organ else None
+                by_organ[organ] = by_organ.get(organ, []) + rows
+            structures.append(_structure(own, kind, by_organ))
     return {"structure": structures}
 
 
@@ -239,10 +248,13 @@ def _capsules(
     return table[keep].tolist()  # type: ignore[no-any-return]
 
 
-def _structure(own: Tree, name: str, material: str, order: float, rows: list[list[float]]) -> dict[str, Any]:
-    if not rows:
+def _structure(own: Tree, kind: Vessel | Wall, by_organ: dict[str | None, list[list[float]]]) -> dict[str, Any]:
+    parts = [
+        {"branches": rows, **({} if organ is None else {"organ": organ})} for organ, rows in by_organ.items() if rows
+    ]
+    if not parts:
         raise InvalidInput(
-            message(f"tree {own.name!r}: vessel {name!r}", "no branch is thick enough to be drawn",
+            message(f"tree {own.name!r}: vessel {kind.name!r}", "no branch is thick enough to be drawn",
                     "Lessen least_radius_mm.")
         )  # fmt: skip
-    return {"name": name, "material": material, "order": order, "inside": own.inside, "parts": [{"branches": rows}]}
+    return {"name": kind.name, "material": kind.material, "order": kind.order, "inside": own.inside, "parts": parts}
