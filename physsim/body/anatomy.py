@@ -36,6 +36,7 @@ REGIONS: dict[str, tuple[float, float]] = {
     "trunk": (-110.0, 530.0),
     "pelvis": (-260.0, 60.0),
 }
+_BREASTS_YEARS = 10.0
 _SMALL, _COARSEST_MM = 0.6, 3.3  # bodies below this scale are painted finer where voxels are larger, canonical mm
 
 
@@ -110,7 +111,8 @@ def patient_phantom(
 
 def own_numbers(patient: Patient) -> dict[str, float]:
     """Numbers of the canonical file that the patient's own parameters set."""
-    return {"female": float(patient.sex == "F")}
+    grown = patient.sex == "F" and patient.age_years >= _BREASTS_YEARS
+    return {"female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up")}
 
 
 @cache

@@ -96,6 +96,7 @@ def solved(
     used = [one for one in present_controls(declared) if patient.target_mass_g(one.organ) > 0]
     if declared.numbers.get("whole", 0) == 0:
         used = [one for one in used if one.kind not in WHOLE]
+    used = [one for one in used if one.organ != "breasts_both" or numbers.get("breasts", 0) != 0]
     solving = [one for one in used if which == "all" or (one.kind in WHOLE) == (which == "tissues")]
     fixed = {one.name: start[one.name] for one in used if one not in solving and one.name in start}
     used = solving
