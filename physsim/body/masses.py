@@ -104,14 +104,15 @@ def status(name: str, patient: Patient) -> str:
 def shares(name: str, masses: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """What of {organ: {material: g}} belongs to an organ of ICRP 89."""
     rule = _rules().get(name)
-    if rule is None:
+    if rule is None or ("needs" in rule and rule["needs"] not in masses):
         return {}
     organs = rule.get("organs", ["*", "-background"])
     found = {}
     for organ, own in masses.items():
         if not _matches(organ, organs) or organ == "background":
             continue
-        kept = {m: g for m, g in own.items() if "materials" not in rule or _matches(m, rule["materials"])}
+        materials = rule.get("materials", ["*"])
+        kept = {m: g for m, g in own.items() if _matches(m, materials)}
         if sum(kept.values()) > 0:
             found[organ] = kept
     return found
@@ -129,7 +130,7 @@ def _matches(name: str, patterns: list[str]) -> bool:
 
 
 @cache
-def _rules() -> dict[str, dict[str, list[str]]]:
+def _rules() -> dict[str, dict[str, Any]]:
     path = phantoms_path() / "anatomy" / "growth" / "masses.toml"
-    rules: dict[str, dict[str, list[str]]] = tomllib.loads(path.read_text(encoding="utf-8"))["organ"]
+    rules: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["organ"]
     return rules
