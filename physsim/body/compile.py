@@ -194,7 +194,8 @@ class Compiler:
         grow = parse(part.grow_mm, body.names)
         most = max(0.0, interval(grow, _ANYWHERE, self.noises)[1])
         p = out.take_quad() if payload else out.take()
-        organ = organ if part.organ is None else body.organs.index(part.organ)
+        if part.organ is not None:  # an organ of a field that nothing paints has no number
+            organ = body.organs.index(part.organ) if part.organ in body.organs else 0
         if part.field is not None:
             number = body.field_number(part.field, solid.name)
             own = self.solids[number]

@@ -108,3 +108,11 @@ def test_what_a_body_lacks_by_its_numbers():
     assert [len(structure.parts) for structure in one.structures] == [1, 1]
     with pytest.raises(InvalidInput, match="structure 'thing': is declared twice"):
         Body.of({"structure": [{**twin, "when": 1} for twin in twins]})
+
+
+def test_an_organ_of_a_field_that_only_clips():
+    bed = {"name": "bed", "parts": [{**BALL, "organ": "liver"}]}
+    body = Body.of(declared([{"ellipsoid": {"centre": [0, 0, 0], "semi": [20, 20, 20]}}], field=[bed], outside=["bed"]))
+    assert body.organs == ("background", "thing")
+    shell = voxelise_body(body, 2.0).truth.organ("thing").volume_mm3
+    assert shell == pytest.approx(4 / 3 * math.pi * (20**3 - 9**3), rel=0.02)
