@@ -99,7 +99,7 @@ class Space:
     def points(self, field: str, per_ml: float, margin_mm: float, name: str) -> Floats:
         """Points (n, 3) that fill a field evenly, deeper than `margin_mm`: one somewhere in each cell of a lattice."""
         low, high = self.box(field)
-        step = float(np.cbrt(1000.0 / per_ml))
+        step = round(float(np.cbrt(1000.0 / per_ml)), 6)
         first = np.floor(low / (_BLOCK * step)).astype(int)
         blocks = _lattice(first, np.ceil(high / (_BLOCK * step)).astype(int))
         # a block whose middle is far outside holds no point of the field: distances are never much too large
