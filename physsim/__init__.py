@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from physsim.body.breathing import breathing as breathing
     from physsim.body.contrast import Contrast as Contrast
     from physsim.body.lesion import Lesion as Lesion
+    from physsim.body.lesion_pleura import PleuralCollection as PleuralCollection
     from physsim.body.patient import Patient as Patient
     from physsim.body.patient import anatomy as anatomy
     from physsim.body.patient import reference_patient as reference_patient
@@ -113,6 +114,7 @@ _PUBLIC = {
     "phantom_from_ct": "physsim.phantom.mapping",
     "phantom_from_labels": "physsim.phantom.mapping",
     "Lesion": "physsim.body.lesion",
+    "PleuralCollection": "physsim.body.lesion_pleura",
     "Patient": "physsim.body.patient",
     "anatomy": "physsim.body.patient",
     "reference_patient": "physsim.body.patient",
