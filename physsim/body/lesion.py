@@ -21,6 +21,7 @@ from physsim.spec.grid import Grid, Vector
 from physsim.spec.material import material
 
 if TYPE_CHECKING:
+    from physsim.body.motion import Motion
     from physsim.phantom.phantom import Phantom
 
 Margin = Literal["smooth", "lobulated", "spiculated"]
@@ -88,6 +89,16 @@ class Lesion(Spec):
         if "doubling_days" not in own:
             raise InvalidInput(message(f"growth of a {self.type}", "no doubling time is known", "Change diameter_mm."))
         return self.replace(diameter_mm=self.diameter_mm * 2.0 ** (days / (3.0 * own["doubling_days"])))
+
+    def moved(self, motion: Motion, medium: str = "lung") -> Lesion:
+        """The lesion where a motion of the canonical body brings its centre; it keeps its size, as solid things do.
+
+        `centre_mm` is then in the canonical frame; `medium` that of its site: "lung", "body", or the bone's name.
+        """
+        if self.centre_mm is None:
+            raise InvalidInput(message("centre_mm=None", "a lesion that moves needs a place", "Give centre_mm."))
+        x, y, z = motion.present([self.centre_mm], medium)[0].tolist()
+        return self.replace(centre_mm=(x, y, z))
 
     def inserted_into(self, phantom: Phantom, overlay_spacing_mm: float | None = None) -> Phantom:
         """The phantom with this lesion: see physsim.body.lesion_placement."""

@@ -6,6 +6,7 @@ import pytest
 from physsim.body.body import Body
 from physsim.body.breathing import breathing, quiet_respiration, respiration_of_volume
 from physsim.body.breathing_field import recipe, rib_lines
+from physsim.body.lesion import Lesion
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput
 
@@ -97,6 +98,16 @@ def test_the_lung_slides_on_a_pleura_that_both_sides_share(body, out):
     assert (np.linalg.norm(outside - lung, axis=1) > [12.0, 12.0, 2.0, 2.0]).all()
     back = out.rest(lung)  # where tissue of the wall was that now touches these points of the lung
     assert np.abs(body.program.distance(back, field=field)).max() < 0.6
+
+
+def test_a_nodule_goes_with_its_lung(body, out):
+    nodule = Lesion(site="right lower lobe", diameter_mm=12, centre_mm=(-80.0, 20.0, 250.0))
+    moved = nodule.moved(out)
+    assert moved.centre_mm[2] > 270.0
+    assert moved.diameter_mm == nodule.diameter_mm
+    assert out.rest([moved.centre_mm], "lung")[0] == pytest.approx(nodule.centre_mm, abs=0.01)
+    with pytest.raises(InvalidInput, match="centre_mm"):
+        nodule.replace(centre_mm=None).moved(out)
 
 
 def test_depth_of_breath_and_lung_volume():
