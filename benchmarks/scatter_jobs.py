@@ -198,12 +198,13 @@ def _forced(made: Job, task: dict[str, Any]) -> Row:
     return row | {"scatter_ev_per_history": float(image.image().mean()) * area_cm2 * EV_PER_KEV}
 
 
-def _interpolation(image: ps.ScatterImage) -> tuple[tuple[int, int] | None, float]:
-    """Nodes of multiple scatter, and the RMS error of its spline over the mean of all scatter."""
+def _interpolation(image: ps.ScatterImage) -> tuple[tuple[Any, Any], float]:
+    """Nodes of multiple and of single scatter, and the RMS error of their splines over the mean of all scatter."""
     if image.multiple is None:
-        return None, 0.0
+        return (None, None), 0.0
     share = float(image.multiple.image.mean()) / float(image.image().mean())
-    return image.multiple.nodes, share * image.multiple.interpolation_error
+    error = float(np.hypot(share * image.multiple.interpolation_error, image.single_interpolation_error))
+    return (image.multiple.nodes, image.single_nodes), error
 
 
 def _rotation(made: Job, task: dict[str, Any]) -> Row:

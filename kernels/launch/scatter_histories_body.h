@@ -6,14 +6,10 @@ namespace physsim {
 namespace PHYSSIM_ISA {
 
 static void first_events(const ScatterScene& scene, const SobolPoints& points, uint32_t first, int32_t count, ScatterEvent* events) {
-    Passage way;
-    Walker start = {};
     for (int32_t n = 0; n < count; n++) {
-        const uint32_t number = first + static_cast<uint32_t>(n), ray = number / SINGLE_PLACES;
-        const int32_t place = static_cast<int32_t>(number % SINGLE_PLACES);
-        if (n == 0 || place == 0) start = single_ray(scene, points, ray, way);
+        const uint32_t number = first + static_cast<uint32_t>(n);
         Matter matter;
-        const Walker photon = first_collision(scene, points, ray, place, static_cast<float>(DEPTH_BIAS), start, way, matter);
+        const Walker photon = first_collision(scene, points, number, static_cast<float>(DEPTH_BIAS), matter);
         events[n] = {};
         if (photon.weight > 0.0f)
             events[n] = event_of(scene, photon, matter, static_cast<float>(sobol(points, 4, number)), static_cast<float>(sobol(points, 5, number)));

@@ -215,23 +215,15 @@ PHYSSIM_HD bool collide_at(const ScatterScene& scene, Walker& photon, float dist
     return photon.weight > 0.0f;
 }
 
-constexpr int32_t SINGLE_PLACES = 4;  // first collisions that a ray through the field serves: the way through the voxels is dear
-
-// A photon at the source and its way through the voxels, energy by energy.
-PHYSSIM_HD Walker single_ray(const ScatterScene& scene, const SobolPoints& points, uint32_t ray, Passage& way) {
-    const Walker photon = photon_at_source(scene, points, ray);
+// A photon's first collision, its depth spread towards the far side; weight 0 where nothing is met. The weight is in photons.
+PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t number, float bias, Matter& matter) {
+    Walker photon = photon_at_source(scene, points, number);
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
+    Passage way;
     pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, nullptr, way);
-    return photon;
-}
-
-// Its collision in one of SINGLE_PLACES equal parts of the depth, which is spread towards the far side; weight 0 where nothing is met. The
-// weight is in photons.
-PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& points, uint32_t ray, int32_t place, float bias, const Walker& start, const Passage& way, Matter& matter) {
-    Walker photon = start;
     const float whole = way.whole();
     if (!(whole > 0.0f)) return {};
-    const float u = (static_cast<float>(place) + static_cast<float>(sobol(points, 2, ray))) * (1.0f / SINGLE_PLACES), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
+    const float u = static_cast<float>(sobol(points, 2, number)), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
     const Stop here = stop_at(way, depth);
     const float stretch = 1.0f + bias * depth, density = (1.0f + bias * whole) / (whole * stretch * stretch);
     collide_at(scene, photon, here.distance, here.attenuation > 0.0f ? exp2_of_minus(depth * 1.44269504f) / (density * here.attenuation) : 0.0f, matter);

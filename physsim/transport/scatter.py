@@ -37,7 +37,7 @@ from physsim.transport.scatter_sums import (
 )
 
 CELL_MM = 8.0
-SINGLE_SHARE = 0.25  # of the error asked for: most that the nodes of order 1 may add
+SINGLE_SHARE = 1.0 / 3.0  # of the error asked for: most that the nodes of order 1 may add
 _MOST_STEPS = 160  # looks: 2^20 times the first of each
 
 
@@ -63,7 +63,7 @@ def scatter_image(
     `run`: `relative_error` is e_S, the RMS standard error of pixels over the mean
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
-    scatter errs by more than half of the `relative_error` asked for, that of single scatter by a quarter (behind the
+    scatter errs by more than half of the `relative_error` asked for, that of single scatter by a third (behind the
     sharpest shadows its spline may fall below 0 by that). `cell_mm`: rays meet the phantom in cells about
     this wide, of mean density; None: in its voxels (slower). Means bias: those of 8 mm lower single Compton
     scatter of a thorax by 0.4 %, those of 4 mm by 0.1 % (docs/design/scatter.md); the standard errors do not hold that.
@@ -122,9 +122,9 @@ def one_view(
     job = ViewJob(scene, geometry, source, targets, run, seed, threads, 1.0)
     began, level, single_level = time.monotonic(), 0, first_single_level(geometry)
     single, multiple = SingleSums(job, SINGLE_LEVELS[single_level]), MultipleSums(job, NODE_LEVELS[0])
+    single.grow()
+    multiple.grow()
     while True:
-        single.grow()
-        multiple.grow()
         if run.histories is not None:
             single.grow_to(-(-run.histories // (8 * REPLICATES)))
             multiple.grow_to(-(-run.histories // BATCHES))
@@ -134,13 +134,15 @@ def one_view(
         coarse = found.interpolation_error > max(0.5 * wanted, found.interpolation_noise)  # beyond 2 sigma of 8 checks
         refine = coarse and level + 1 < len(NODE_LEVELS)
         if refine:
-            level += 1
+            level, histories = level + 1, multiple.histories
             multiple = MultipleSums(job, NODE_LEVELS[level])
+            multiple.grow_to(histories)
         between, noise = single.interpolation()
         scatter = single.mean_and_variance()[0] + float(found.image.mean())
-        if between > max(SINGLE_SHARE * wanted * scatter, 0.7 * noise):  # beyond 2 sigma of 32 checks
-            single_level += 1
+        if between > max(SINGLE_SHARE * wanted * scatter, noise):  # 2 sigma of 8 checks: neighbours err together
+            single_level, points = single_level + 1, single.points
             single, refine = SingleSums(job, SINGLE_LEVELS[single_level]), True
+            single.grow_to(points)
         if not refine:
             break
     reached = reached and (run.relative_error is None or not coarse)

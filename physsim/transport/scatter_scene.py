@@ -27,7 +27,7 @@ MOST_BASIS = 3  # kernels/transport/basis_voxels.h
 BASIS_TOLERANCE = 2e-3  # of mu/rho between _LOWEST_KEV and the spectrum's end, where fewer than MOST_BASIS functions do
 BASIS_LIMIT = 0.03  # of the same error: more is refused
 _LOWEST_KEV = 15.0
-STEP = 1.0  # of the rays' midpoint rule, in widths of a cell
+STEP = 1.5  # of the rays' midpoint rule, in widths of a cell wider than a voxel: moves order 1 by 0.15 to 0.3 %, RMS
 _MOST_CELLS = 2**24  # float32 counts them
 
 
@@ -66,7 +66,7 @@ class ScatterScene:
             self.tables,
             source,
             cutoff_kev,
-            1.0 / (STEP * min(self.cell_cm)),
+            1.0 / ((1.0 if self.cell_cm == self.voxel_cm else STEP) * min(self.cell_cm)),
             self.edges,
         )
 

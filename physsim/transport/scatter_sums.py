@@ -29,7 +29,7 @@ SINGLE_CHECKS = (8, 4)  # with these nodes whole groups of 32
 FINE_PIXELS = 4  # a node: wider ones are not what their middles are, by 1 % in 6 x 5 of SLAB60
 NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
 _TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
-_POINT_RAYS = 100  # of detection, as long as a first collision takes
+_POINT_RAYS = 280  # of detection, as long as a first collision takes
 _HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
 FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 
@@ -66,6 +66,7 @@ class SingleSums:
     def __init__(self, job: ViewJob, nodes: tuple[int, int] | None = None) -> None:
         self._job, self.points, self.nodes = job, 0, nodes
         self._spline: NodeSpline | None = None
+        self._known = (0, 0.0, 0.0)  # points, mean and variance of the last look
         rows, columns = job.geometry.rows, job.geometry.columns
         if nodes is None:
             row, column = (part.ravel() for part in np.indices((rows, columns), np.float64))
@@ -123,9 +124,11 @@ class SingleSums:
 
     def mean_and_variance(self) -> tuple[float, float]:
         """Mean over pixels or nodes, and the mean variance of one."""
-        kept = self._kept if self._spline is None else self._spline.nodes
-        images = self._sums[:, :, :kept].sum(axis=1) / self.points
-        return float(images.mean()), float(images.var(axis=0, ddof=1).mean()) / REPLICATES
+        if self._known[0] != self.points:
+            kept = self._kept if self._spline is None else self._spline.nodes
+            images = self._sums[:, :, :kept].sum(axis=1) / self.points
+            self._known = self.points, float(images.mean()), float(images.var(axis=0, ddof=1).mean()) / REPLICATES
+        return self._known[1:]
 
     @property
     def cost(self) -> float:
@@ -138,6 +141,7 @@ class MultipleSums:
 
     def __init__(self, job: ViewJob, nodes: tuple[int, int]) -> None:
         self._job, self._shape, self.histories, self.events = job, nodes, 0, 0
+        self._known = (0, 0.0, 0.0)  # histories, mean and variance of the last look
         geometry = job.geometry
         coarse = geometry.columns < FINE_PIXELS * nodes[0] or geometry.rows < FINE_PIXELS * nodes[1]
         split = 2 if coarse and job.cell == 1.0 else 1  # a scan's places are places
@@ -178,8 +182,10 @@ class MultipleSums:
 
     def mean_and_variance(self) -> tuple[float, float]:
         """Mean over nodes, and the mean variance of a node."""
-        values = self.values()
-        return float(values.mean()), float(values.var(axis=0, ddof=1).mean()) / BATCHES
+        if self._known[0] != self.histories:
+            values = self.values()
+            self._known = self.histories, float(values.mean()), float(values.var(axis=0, ddof=1).mean()) / BATCHES
+        return self._known[1:]
 
     @property
     def cost(self) -> float:
@@ -225,12 +231,15 @@ def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
 
 
 def next_count(count: int, first: int) -> int:
-    """The next of first x (1, 1.25, 1.5, 1.75, 2, 2.5, 3, ...): a look costs less than what is made past an aim."""
+    """The next of first x (1, 1.5, 2, 3, 4, 4.5, 5, ..., 8, 9, ...): halves and then eighths of powers of 2.
+
+    Far from an aim a look would cost more than it saves, near it less than what is made past it.
+    """
     step = first
     while True:
-        for quarters in range(4, 8):
-            if quarters * step // 4 > count:
-                return quarters * step // 4
+        for eighths in range(8, 16, 4 if step < 4 * first else 1):
+            if eighths * step // 8 > count:
+                return eighths * step // 8
         step *= 2
 
 
