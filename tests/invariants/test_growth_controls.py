@@ -1,0 +1,60 @@
+"""Controls of organ sizes: they change what they name, and run through the ages."""
+
+import pytest
+
+from physsim.body.anatomy import canonical_declared
+from physsim.body.growth_controls import controlled, controls, present_controls
+from physsim.body.growth_table import table, values_at
+from physsim.errors import InvalidInput
+
+
+def test_sizes_run_smoothly_between_the_reference_ages():
+    young, between, grown = (values_at("M", age) for age in (5, 12, 20))
+    assert young == table()["M"]["5"]
+    assert grown == values_at("M", 35) == table()["M"]["35"]
+    assert set(between) == set(young) & set(grown)
+    assert all(0.04 < value < 5 for value in between.values())
+    assert values_at("F", 60) == table()["F"]["35"]
+
+
+def test_controls_change_what_they_name():
+    declared = canonical_declared()
+    larger = controlled(declared, {"liver": 1.1, "pancreas": 1.2, "stomach_wall": 1.5, "small_intestine_contents": 1.1})
+    fields = [{one.name: one for one in made.field} for made in (declared, larger)]
+    solids = [{one.name: one for one in made.structure} for made in (declared, larger)]
+    makers = [{one.model_extra["name"]: one for one in made.maker if "name" in one.model_extra}
+              for made in (declared, larger)]  # fmt: skip
+    assert fields[1]["liver"].scale == pytest.approx(1.1)
+    tubes = [own["pancreas"].parts[0].tube for own in fields]
+    assert tubes[1].radius == pytest.approx([1.2 * one for one in tubes[0].radius])
+    walls = [own["stomach"].layers[1].depth_mm for own in solids]
+    assert walls[1] == pytest.approx(1.5 * walls[0])
+    radii = [own["small bowel"].model_extra["radius_mm"] for own in makers]
+    assert radii[1] == pytest.approx(1.1 * radii[0])
+    assert solids[1]["spleen"] == solids[0]["spleen"]
+    with pytest.raises(InvalidInput, match="no such control"):
+        controlled(declared, {"livr": 1.1})
+
+
+def test_every_control_finds_what_it_names():
+    assert {one.name for one in present_controls(canonical_declared())} == {one.name for one in controls()}
+
+
+def grown(before, after):
+    """By how much a value of the declarations grew, a number or an expression."""
+    if isinstance(after, str):
+        assert after.startswith(f"({before})")
+        return float(after.rsplit("+", 1)[1])
+    return after - before
+
+
+def test_fat_and_girth_move_the_skin_and_what_lies_under_it():
+    declared = canonical_declared()
+    stout = controlled(declared, {"total_body": 2.0, "adipose": 2.0})
+    skins = [{one.name: one for one in made.field}["skin"] for made in (declared, stout)]
+    lofts = [next(part.loft for part in skin.parts if part.loft) for skin in skins]
+    waist = [next(row for row in loft.sections if row[0] == 70) for loft in lofts]
+    assert grown(*(row[1] for row in waist)) == pytest.approx(46)  # half width: girth.toml at the side
+    assert grown(*(row[2] for row in waist)) == pytest.approx(-66)  # in front
+    assert "girth_depth" in stout.expressions["fat_depth"]
+    assert controlled(declared, {}) == declared
