@@ -73,7 +73,8 @@ class PleuralCollection(Spec):
                         "Voxelise a chest with its truth.")
             )  # fmt: skip
         where = [np.flatnonzero(own.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-        block = tuple(slice(max(int(w[0]) - 2, 0), int(w[-1]) + 3) for w in where)
+        ends = [(max(int(w[0]) - 2, 0), min(int(w[-1]) + 3, n)) for w, n in zip(where, own.shape, strict=True)]
+        block = tuple(slice(*pair) for pair in ends)
         trees = [n for n, name in enumerate(names) if any(word in name for word in _TREES)]
         x = _axes(phantom.grid, block)[0]
         beside = np.isin(organs[block], trees) & ((x > 0.0) if self.side == "left" else (x < 0.0))

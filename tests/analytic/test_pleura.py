@@ -58,6 +58,12 @@ def test_fluid_has_a_meniscus_and_its_number(chest):
     assert np.median(made.hu(70)[mask]) == pytest.approx(15.0, abs=2.0)
 
 
+def test_a_chest_cut_by_its_grid(chest):
+    cut = chest.crop((-90.0, -100.0, -100.0), (160.0, 100.0, 20.0))
+    row = cut.insert(PleuralCollection(side="right", volume_ml=40.0)).truth.lesion("right effusion")
+    assert row.volume_mm3 == pytest.approx(40e3, rel=1e-3)
+
+
 def test_bad_input(chest):
     with pytest.raises(InvalidInput, match="may be displaced"):
         chest.insert(PleuralCollection(side="left", volume_ml=5000.0))
