@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _MENISCUS_MM, _MENISCUS_REACH_MM = 30.0, 9.0  # how high fluid climbs at the wall, and how fast that falls inward
 _OVERHANG = 6.0  # mm of height for a mm of depth: how the layer of air grows thicker upward
-_MIDLINE_MM = 42.0  # half width of the mediastinum, along which no air lies
 _MOST = 0.7  # of the lung that may be displaced
 _SOFT_G_CM3 = 0.93
 _TREES = ("of the lungs", "bronchial")
@@ -86,14 +85,14 @@ class PleuralCollection(Spec):
         """Share of each voxel of the block that is filled: a level set of height and depth, of the asked volume."""
         from scipy.ndimage import distance_transform_edt
 
-        x, y, z = _axes(grid, block)
+        _, y, z = _axes(grid, block)
         up = z if self.posture == "standing" else -y
         spacing = grid.spacing_mm[::-1]
         if self.kind == "pneumothorax":
-            rows = np.flatnonzero(places.any(axis=(0, 2)))
-            front, back = y[0, rows[0], 0], y[0, rows[-1], 0]
-            middle = (np.abs(x) < _MIDLINE_MM) & (y > min(front, back) + 15.0) & (y < max(front, back) - 15.0)
-            depth = distance_transform_edt(places | np.broadcast_to(middle, places.shape), sampling=spacing)
+            # from the chest wall only: what lies medial of lung in a row is mediastinum, hilum or vessel
+            lateral = places[..., :: 1 if self.side == "right" else -1]
+            inner = np.logical_or.accumulate(lateral, axis=2)[..., :: 1 if self.side == "right" else -1]
+            depth = distance_transform_edt(inner, sampling=spacing)
             potential = _OVERHANG * depth - up
         else:
             depth = distance_transform_edt(places, sampling=spacing)
@@ -139,7 +138,7 @@ class _Lung:
         cls, phantom: Phantom, block: tuple[slice, ...], lobes: list[int], places: npt.NDArray[np.bool_]
     ) -> _Lung:
         """A voxel at the lung's rim is lung as far as its density lies below that of fat and muscle."""
-        from scipy.ndimage import binary_dilation
+        from scipy.ndimage import binary_dilation, binary_erosion
 
         assert phantom.truth.organ_labels is not None
         own = np.isin(phantom.truth.organ_labels[block], lobes)
@@ -147,6 +146,7 @@ class _Lung:
         typical = float(np.median(density[own]))
         own = own | (binary_dilation(own) & ~places & (density < _SOFT_G_CM3) & (density > typical))
         share = np.clip((_SOFT_G_CM3 - density) / (_SOFT_G_CM3 - 1.5 * typical), 0.0, 1.0) * own
+        share[own & binary_erosion(places, iterations=2)] = 1.0  # vessels within, not walls beside
         return cls(own, share, np.where(share < 1.0, share * typical, density))
 
 
