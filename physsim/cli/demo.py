@@ -10,7 +10,7 @@ import typer
 
 from physsim.cli.app import app
 
-NODULE_MM = 18.0  # large enough to be found without being told where
+NODULE_MM = 24.0  # large enough to be found without being told where
 _FILES = ("chest.png", "chest.h5", "chest.dcm", "chest_for_processing.dcm", "chest_truth.nii.gz", "chest_truth.json")
 
 
@@ -39,12 +39,15 @@ def demo(
     for name in _FILES:
         check_output(out / name, overwrite)
     with Stages(quiet=as_json) as stages:
+        from physsim.body.lesion import Lesion
+        from physsim.body.patient import anatomy
         from physsim.imaging.simulate import simulate
-        from physsim.phantom.thorax import default_lesion, thorax
         from physsim.spec.protocol_library import protocols
 
         stages("phantom", 0.0)
-        body = thorax(spacing_mm=3.0 if fast else 1.0, lesion=default_lesion(diameter_mm=NODULE_MM))
+        patient = anatomy(sex="F", age=54, height_cm=165, weight_kg=64, seed=7)
+        patient = patient.insert(Lesion(site="right upper lobe", diameter_mm=NODULE_MM, margin="spiculated", seed=8))
+        body = patient.phantom(3.0 if fast else 1.0, region="chest")
         shot = simulate(body, protocols.chest_pa(pixel_mm=0.8 if fast else 0.4), seed=seed, device=device,
                         threads=threads, progress=stages.scaled(0.4, 0.9))
         stages("files", 0.9)

@@ -100,8 +100,10 @@ def test_masses_grow_without_a_jump_and_heavier_bodies_are_fatter():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"sex": "F", "age": 30, "height_cm": 110}, ["height_cm=110", "percentile of women of 30 years", "Possible are 129 to"]),
-        ({"sex": "M", "age": 5, "weight_kg": 80}, ["weight_kg=80", "kg/m2", "percentile", "boys of 5 years", "Possible are"]),
+        ({"sex": "F", "age": 30, "height_cm": 110},
+         ["height_cm=110", "percentile of women of 30 years", "Possible are 129 to"]),
+        ({"sex": "M", "age": 5, "weight_kg": 80},
+         ["weight_kg=80", "kg/m2", "percentile", "boys of 5 years", "Possible are"]),
         ({"sex": "M", "age": 91}, ["age_years=91", "from 0 to 90"]),
         ({"sex": "X"}, ["sex='X'", "'F' or 'M'"]),
         ({"sex": "F", "organ_scale": {"livr": 1.1}}, ["'livr'", "Did you mean 'liver'"]),
