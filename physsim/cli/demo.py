@@ -46,7 +46,8 @@ def demo(
 
         stages("phantom", 0.0)
         patient = anatomy(sex="F", age=54, height_cm=165, weight_kg=64, seed=7)
-        patient = patient.insert(Lesion(site="right upper lobe", diameter_mm=NODULE_MM, margin="spiculated", seed=8))
+        patient = patient.insert(Lesion(site="right upper lobe", diameter_mm=NODULE_MM, margin="spiculated",
+                                        centre_mm=(-76.0, 11.0, 340.0)))
         body = patient.phantom(3.0 if fast else 1.0, region="chest")
         shot = simulate(body, protocols.chest_pa(pixel_mm=0.8 if fast else 0.4), seed=seed, device=device,
                         threads=threads, progress=stages.scaled(0.4, 0.9))
