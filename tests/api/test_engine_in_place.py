@@ -22,7 +22,7 @@ def spectral(signal, areal):
     _engine.project_spectral(
         VOLUME.astype(np.uint8), None, SPACING, *ENDS, True, ALONG, GEOMETRY.rows, np.zeros(65536, np.int32), 5, False,
         2.0**29, 1, None, [0], one[0], one, None, None, signal, areal, np.zeros(1, np.int32),
-        np.ones(1, np.float32), [], 1, "")
+        np.ones(1, np.float32), [], None, 1, "")
 
 
 # Each takes the array to write into, of the shape that is named.
