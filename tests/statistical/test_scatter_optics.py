@@ -86,7 +86,7 @@ def test_the_optics_matter():
     """What each one changes is many times what the comparisons above can tell."""
     phantom, run = body(), ps.MonteCarlo(histories=8192)
 
-    def mean(view, spectrum, **optics):
+    def mean(view, spectrum, run=run, **optics):
         return ps.scatter_image(phantom, view, spectrum, run, seed=5, threads=2, **optics).image()
 
     plain = mean(FLAT, 60.0)
@@ -94,8 +94,9 @@ def test_the_optics_matter():
     bare = mean(FLAT, FAN.replace(bowtie=None))
     shaped = mean(FLAT, FAN, cathode="v-")
     assert abs(shaped.mean() / bare.mean() - 1.0) > 0.1
-    heel, level = (mean(FLAT, TUBE, **optics).sum(axis=1) for optics in ({"cathode": "v+"}, {}))
-    assert heel[-1] / heel[0] > 1.03 * level[-1] / level[0]
+    many = ps.MonteCarlo(histories=32768)  # pixel by pixel 1.042 to 1.065 for three seeds
+    heel, level = mean(FLAT, TUBE, many, cathode="v+"), mean(FLAT, TUBE, many)
+    assert (heel[-1] / heel[0] > 1.03 * level[-1] / level[0]).all()
     assert abs(mean(CURVED, 60.0)[:, 0].mean() / plain[:, 0].mean() - 1.0) > 0.1
     assert np.abs(mean(FLAT, 60.0, focal_spot_mm=(160.0, 60.0)) / plain - 1.0).max() > 0.02
 
