@@ -107,6 +107,16 @@ def basis_cells(
     material_density: NDArray[np.float32], coefficient: NDArray[np.float32], factors: Sequence[int], threads: int,
     isa: str, /,
 ) -> tuple[NDArray[np.int32], _Doubles, NDArray[np.float32]]: ...
+def body_operations() -> dict[str, int]: ...
+def paint_body(
+    tables: dict[str, Any], moves: dict[str, Any], place: dict[str, Any], reach: NDArray[np.float32],
+    labels: NDArray[np.uint8] | NDArray[np.uint16], organs: NDArray[np.uint8] | NDArray[np.uint16],
+    density: NDArray[np.float16] | NDArray[np.float32], threads: int, isa: str, /,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def body_values(
+    tables: dict[str, Any], at: int, register: int, points: NDArray[np.float32], values: NDArray[np.float32],
+    margin_mm: float, isa: str, /,
+) -> None: ...
 
 class ScatterView:
     def __init__(

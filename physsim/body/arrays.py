@@ -1,4 +1,4 @@
-"""The compiled body as flat arrays, and the working memory of one thread: the arguments of paint_kernels.py."""
+"""The compiled body as flat arrays, as the kernels of kernels/body take them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-VOXELS = 16 * 8 * 8  # of a brick
 FAR_MM = 1e6  # the distance to nothing
 
 Ints = npt.NDArray[np.int32]
@@ -55,54 +54,6 @@ class Moves(NamedTuple):
     lattice: Floats
     place: Floats
     rigid: Floats
-
-
-class Work(NamedTuple):
-    """Memory of one thread: registers of a whole brick and of its centre, and what is known of the current brick.
-
-    marks (6, n) int32: the brick's number and its number in the lists of branches (-1: all); the last brick (centre,
-    then whole) that each frame was made for, and each field; parts that change nothing in this brick.
-    boxes (frames + 1, 7): low and high corner of the brick in each frame, half its diagonal; in the last row the margin
-    within which distances must be right. limits (registers, 2): bounds of distances over the brick. touched (2, n): the
-    last brick in which a material or organ was met.
-    """
-
-    whole: Floats
-    centre: Floats
-    marks: Ints
-    boxes: Floats
-    limits: Floats
-    candidates: Ints
-    scratch: Floats
-    mass: Floats
-    volume: Floats
-    touched: Ints
-    share: Floats
-
-
-def working_memory(
-    registers: int, frames: int, fields: int, parts: int, rows: int, materials: int, organs: int
-) -> Work:
-    """Memory for one thread; `rows`: of the longest table that a part may have."""
-
-    def floats(*shape: int) -> Floats:
-        return np.zeros(shape, np.float32)
-
-    marks = np.full((6, max(2, frames, fields, parts)), -1, np.int32)
-    marks[0] = 0
-    return Work(
-        whole=floats(registers, VOXELS),
-        centre=floats(registers, 1),
-        marks=marks,
-        boxes=floats(frames + 1, 7),
-        limits=floats(registers, 2),
-        candidates=np.zeros(max(1, rows), np.int32),
-        scratch=floats(3, VOXELS),
-        mass=floats(materials, VOXELS),
-        volume=floats(organs, VOXELS),
-        touched=np.full((2, max(materials, organs)), -1, np.int32),
-        share=floats(8, VOXELS),
-    )
 
 
 def unmoved(structures: int) -> Moves:

@@ -13,6 +13,7 @@ from physsim.body.body import Body
 from physsim.body.compile import STEEPEST_WARP, Box, CompiledSolid, Compiler, LayerTable
 from physsim.body.declare import Solid, Structure
 from physsim.body.expression import parse
+from physsim.body.painter import operations, values_at
 from physsim.body.program import Program
 from physsim.errors import InvalidInput, message
 
@@ -82,9 +83,7 @@ def assembled(c: Compiler, structures: list[Structure], solids: list[CompiledSol
 
 def _place_tables(code: list[list[int]], begins: dict[str, int]) -> None:
     """Where in the data the rows of each tube, loft and sheet begin."""
-    from physsim.body import paint_kernels
-
-    table_of = {getattr(paint_kernels, op): name for op, name in _TABLE_OF.items()}
+    table_of = {operations()[op]: name for op, name in _TABLE_OF.items()}
     for row in code:
         if row[0] in table_of:
             name = table_of[row[0]]
@@ -138,17 +137,13 @@ def _tabulate(
     body: Body, number: int, entry: list[tuple[int, int]], lattice: Any, first: int, program: Program
 ) -> None:
     """Fill a warp's values, its largest displacement and its steepest slope."""
-    from physsim.body.paint_kernels import evaluate
-
     low, step, shape = lattice
-    tables, work = program.tables, program.work()
+    tables = program.tables
     z, y, x = np.meshgrid(*(low[a] + step * np.arange(n) for a, n in zip((2, 1, 0), shape, strict=True)), indexing="ij")
     points = as_float32(np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1))
     values = np.zeros((3, *shape), np.float32)
     for axis, (start, register) in enumerate(entry):
-        flat = np.zeros(len(points), np.float32)
-        evaluate(start, register, points, flat, tables, work, np.float32(FAR_MM))
-        values[axis] = flat.reshape(shape)
+        values[axis] = values_at(program, start, register, points, FAR_MM).reshape(shape)
     slopes = np.stack([np.gradient(values, step, axis=1 + a) for a in range(3)], axis=-1)  # (3, z, y, x, 3)
     # the 2-norm of each Jacobian is at most its Frobenius norm: exact only where that is too large
     jacobian = np.moveaxis(slopes, 0, -2).reshape(-1, 3, 3)

@@ -1,4 +1,4 @@
-"""Emits instructions: registers, constants, expressions and shapes for paint_kernels.py."""
+"""Emits instructions: registers, constants, expressions and shapes for the machine of kernels/body."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from physsim.body.body import Body
 from physsim.body.declare import Part, Solid
 from physsim.body.expression import Node, add, const, derivative, make, parse
 from physsim.body.noise import octaves
+from physsim.body.painter import operations
 from physsim.body.shapes import Compiled
 from physsim.errors import InvalidInput, message
 from physsim.phantom.curves import monotone_cubic
@@ -61,10 +62,8 @@ class Emitter:
     def emit(
         self, op: str, dst: int = 0, a: int = 0, b: int = 0, c: int = 0, k: int = 0, i: int = 0, j: int = 0, f: int = 0
     ) -> int:
-        """One more instruction; its number. Operands: see paint_kernels.py."""
-        from physsim.body import paint_kernels
-
-        self.code.append([getattr(paint_kernels, op), dst, a, b, c, k, i, j, f])
+        """One more instruction; its number. Operands: see kernels/body/brick.h."""
+        self.code.append([operations()[op], dst, a, b, c, k, i, j, f])
         return len(self.code) - 1
 
     def call(self, field: int) -> None:

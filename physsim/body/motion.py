@@ -117,7 +117,7 @@ class Motion:
     # --- for the voxeliser
 
     def moves(self, program: Program) -> Moves:
-        """Its arrays for paint_kernels."""
+        """Its arrays for the painter."""
         bones = list(self.bones)
         boxes = self._boxes(program)
         medium, thins = [], []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from physsim.body.arrays import FAR_MM, Tables, Work, as_float32, working_memory
+from physsim.body.arrays import FAR_MM, Tables, as_float32
 from physsim.body.body import Body
 from physsim.body.declare import Structure
 
@@ -34,14 +34,6 @@ class Program:
     branch_rows: tuple[tuple[int, int, int, int], ...]  # where in data, first segment, how many, frame
     segments: int
 
-    def work(self) -> Work:
-        """Memory for one thread."""
-        t = self.tables
-        frames, materials = len(t.frame_int), len(t.material_density)
-        return working_memory(
-            self.registers, frames, self.fields, self.parts, self.longest, materials, self.organs
-        )
-
     def distance(
         self,
         points_mm: npt.ArrayLike,
@@ -54,17 +46,15 @@ class Program:
         Right to `margin_mm` from the surface, and only known to be farther beyond: a small margin is quicker where
         each thousand points lie together.
         """
-        from physsim.body.paint_kernels import evaluate
+        from physsim.body.painter import values_at
 
         points = as_float32(np.atleast_2d(np.asarray(points_mm, float)))
-        values = np.zeros(len(points), np.float32)
         if field is not None:
             entry, register = self.field_entry[field], self.field_register[field]
         else:
             assert structure is not None
             entry, register = int(self.tables.structure_int[structure, 0]), self.structure_register
-        evaluate(entry, register, points, values, self.tables, self.work(), np.float32(margin_mm))
-        return values.astype(np.float64)
+        return values_at(self, entry, register, points, margin_mm).astype(np.float64)
 
 
 def compiled(body: Body) -> Program:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from physsim.body.arrays import FAR_MM, as_float32, unmoved
+from physsim.body.arrays import FAR_MM, Floats, as_float32, unmoved
 from physsim.body.body import Body
+from physsim.body.painter import BRICK, FIXED, paint_bricks, table_fields
 from physsim.body.program import Program
 from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
 from physsim.errors import InvalidInput, message
-from physsim.phantom.compiled import in_threads
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import OrganTruth, Truth
 from physsim.spec.grid import Grid
@@ -76,6 +75,9 @@ def voxelise_body(
     if vanishing not in ("error", "keep"):
         why = "organs without a voxel are an error or kept"
         raise InvalidInput(message(f"vanishing={vanishing!r}", why, 'Give "error" or "keep".'))
+    if np.dtype(density_dtype) not in (np.float16, np.float32):
+        why = "densities are kept in float16 or float32"
+        raise InvalidInput(message(f"density_dtype={np.dtype(density_dtype)}", why, "Give one of them."))
     if grid is None:
         assert spacing_mm is not None
         curved = canonical_from_world if isinstance(canonical_from_world, SpaceMap) else None
@@ -109,9 +111,7 @@ def paint(
     motion: Motion | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
-    from physsim.body import paint_kernels
-
-    affine, lattice, space = grid.world_from_voxel, np.zeros((3, 0, 0, 0), np.float32), None
+    affine, lattice, space = grid.world_from_voxel, None, None
     if isinstance(canonical_from_world, SpaceMap):
         space = canonical_from_world
         lattice, affine, _, voxel = tabulated(space, grid, getattr(space, 'lattice_mm', LATTICE_MM))
@@ -119,68 +119,37 @@ def paint(
         if canonical_from_world is not None:
             affine = np.asarray(canonical_from_world, float) @ affine
         voxel = float(abs(np.linalg.det(affine[:3, :3])) ** (1 / 3))
-    half = 0.5 * np.array([paint_kernels.BRICK_X - 1, paint_kernels.BRICK_Y - 1, paint_kernels.BRICK_Z - 1])
+    half = 0.5 * (np.array(BRICK) - 1)
     reach = np.abs(affine[:3, :3]) @ half
     diagonal = max(
         float(np.linalg.norm(affine[:3, :3] @ (half * np.array(signs))))
         for signs in ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1))
     )
-    extent = as_float32([*reach, 0, 0, 0, diagonal])
+    place = {
+        "affine": as_float32(affine[:3].ravel()), "extent": as_float32([*reach, 0, 0, 0, diagonal]), "voxel": voxel,
+        "lattice": lattice,
+    }  # fmt: skip
     moves = motion.moves(program) if motion else unmoved(len(program.structures))
-    tables = _nearby(program, voxel, motion)
-    first, members = _binned(program, grid, affine if space is None else space, voxel, motion)
-    nz = grid.shape[0]
-    layers = range(math.ceil(nz / paint_kernels.BRICK_Z))
-    size = (len(body.materials), len(body.organs))
-    sums: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
-    waiting: list[Any] = []
-    counts = np.zeros((len(program.structures), 2), np.int64)
-
-    def job(layer: int) -> None:
-        try:
-            work, volume, mass = waiting.pop()
-        except IndexError:
-            work, volume, mass = program.work(), np.zeros(size, np.int64), np.zeros(size, np.int64)
-            sums.append((volume, mass))
-        own = slice(layer * paint_kernels.BRICK_Z, min((layer + 1) * paint_kernels.BRICK_Z, nz))
-        relative = np.empty((own.stop - own.start, *grid.shape[1:]), np.float32)
-        paint_kernels.paint_row(
-            layer, grid.shape, labels[own], relative, organs[own], as_float32(affine[:3]), np.float32(voxel), extent,
-            lattice, tables, work, volume, mass, first, members, counts, moves,
-        )  # fmt: skip
-        density[own] = relative
-        waiting.append((work, volume, mass))
-
-    in_threads(job, layers)
-    volumes, masses = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    for volume, mass in sums:
-        volumes += volume
-        masses += mass
-    return volumes, masses
+    tables = {**table_fields(program), "structure_float": _nearby(program, voxel, motion)}
+    near = _reach(program, grid, affine if space is None else space, voxel, motion)
+    return paint_bricks(tables, moves, place, near, labels, organs, density)
 
 
-def _nearby(program: Program, voxel: float, motion: Motion | None) -> Any:
-    """The tables with boxes where the motion brings them, widened by a voxel."""
+def _nearby(program: Program, voxel: float, motion: Motion | None) -> Floats:
+    """The structures' numbers with boxes where the motion brings them, widened by a voxel."""
     numbers = program.tables.structure_float.copy()
     if motion:
         numbers[:, :6] = motion.moved_boxes(program)
     numbers[:, :3] -= 2 * voxel
     numbers[:, 3:6] += 2 * voxel
-    return program.tables._replace(structure_float=numbers)
+    return numbers
 
 
-def _binned(
+def _reach(
     program: Program, grid: Grid, canonical_from_voxel: npt.NDArray[np.float64] | SpaceMap, voxel: float,
     motion: Motion | None,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Of each brick the segments of branches that come near it: first (bricks + 1,), members."""
-    from physsim.body import paint_kernels as kernels
-
-    nz, ny, nx = grid.shape
-    bricks = (-(-nx // kernels.BRICK_X), -(-ny // kernels.BRICK_Y), -(-nz // kernels.BRICK_Z))
-    first = np.zeros(int(np.prod(bricks)) + 1, np.int32)
-    if not program.branch_rows:
-        return first, np.zeros(1, np.int32)
+) -> Floats:
+    """(segments, 6) low and high voxel indices, x first, within which segments of branches matter; others nowhere."""
     reach = np.full((program.segments, 6), -2.0, np.float32)
     reach[:, 3:] = -1.0  # not branches: nowhere
     t = program.tables
@@ -208,18 +177,11 @@ def _binned(
             half = 0.5 * (high - low) @ np.abs(inverse[:3, :3]).T
             low, high = centre - half, centre + half
         reach[start : start + count] = np.c_[low - 1, high + 1]
-    counts = np.zeros(len(first), np.int32)
-    kernels.bin_segments(False, reach, grid.shape, bricks, counts, np.zeros(1, np.int32))
-    first[1:] = np.cumsum(counts[:-1])
-    members = np.zeros(max(1, int(first[-1])), np.int32)
-    kernels.bin_segments(True, reach, grid.shape, bricks, first[:-1].copy(), members)
-    return first, members
+    return reach
 
 
 def material_masses_g(body: Body, grid: Grid, masses: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """{organ: {material: g}} of the sums of `paint`; only what there is."""
-    from physsim.body.paint_kernels import FIXED
-
     own = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3 * grid.voxel_volume_mm3 / FIXED
     return {
         organ: {body.material_names[m]: float(own[m] * masses[m, n]) for m in np.flatnonzero(masses[:, n])}
@@ -235,8 +197,6 @@ def _truth(
     volumes: npt.NDArray[np.int64],
     masses: npt.NDArray[np.int64],
 ) -> Truth:
-    from physsim.body.paint_kernels import FIXED
-
     unit = grid.voxel_volume_mm3 / FIXED
     own = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3
     rows = tuple(

@@ -116,3 +116,8 @@ def test_an_organ_of_a_field_that_only_clips():
     assert body.organs == ("background", "thing")
     shell = voxelise_body(body, 2.0).truth.organ("thing").volume_mm3
     assert shell == pytest.approx(4 / 3 * math.pi * (20**3 - 9**3), rel=0.02)
+
+
+def test_densities_are_of_the_types_that_phantoms_hold():
+    with pytest.raises(InvalidInput, match="density_dtype=float64: densities are kept in float16 or float32"):
+        voxelise_body(Body.of(declared()), 3.0, density_dtype="float64")

@@ -8,8 +8,8 @@ import pytest
 import physsim
 
 ROOT = Path(physsim.__file__).parent
-LAYERS = ["units", "portable", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "phantom",
-          "body", "device", "transport", "surrogate", "imaging", "evaluate", "cohort", "_benchmarks", "cli"]
+LAYERS = ["units", "portable", "randomness", "errors", "resources", "_version", "io", "physics", "spec", "device",
+          "phantom", "body", "transport", "surrogate", "imaging", "evaluate", "cohort", "_benchmarks", "cli"]
 FREE = {"units", "portable", "randomness", "errors", "resources", "_version"}  # all may import them; they each other
 
 

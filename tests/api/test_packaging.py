@@ -165,7 +165,8 @@ def test_no_x86_64_is_too_old_for_the_build(built):
     """Built with CFLAGS of a newer CPU, what runs on all still holds no AVX: PHYSSIM_ISA alone can ask too much."""
     assert "-march=x86-64-v3" in built.log
     newer = re.compile(r"%[yz]mm|\tv[a-z]+ ")
-    units = {"cpu": False, "scatter_baseline": False, "montecarlo_baseline": False, "cpu_avx2": True}
+    units = {"cpu": False, "scatter_baseline": False, "montecarlo_baseline": False, "body_baseline": False,
+             "cpu_avx2": True}
     for name, expected in units.items():
         (unit,) = (built.unpacked / "build").glob(f"temp*/kernels/launch/{name}.o")
         code = run("objdump", "--disassemble", "--no-show-raw-insn", unit, cwd=unit.parent)
@@ -181,6 +182,8 @@ def test_no_x86_64_is_too_old_for_the_build(built):
         ("cpu_avx512", "avx512"),
         ("montecarlo_avx2", "montecarlo_fma"),
         ("montecarlo_avx512", "montecarlo_512"),
+        ("body_avx2", "body_fma"),
+        ("body_avx512", "body_512"),
     ],
 )
 def test_no_symbol_of_a_newer_instruction_set_can_win_the_link(built, name, isa):

@@ -1,0 +1,182 @@
+// Distances (mm) of tubes and of branches: rows of 24 numbers a segment (physsim.body.shapes).
+#pragma once
+#include "body/arithmetic.h"
+
+namespace physsim {
+namespace PHYSSIM_ISA {
+
+// The middle of the brick in a frame.
+struct Middle {
+    float x, y, z;
+    explicit Middle(const float* box) : x(0.5f * (box[0] + box[3])), y(0.5f * (box[1] + box[4])), z(0.5f * (box[2] + box[5])) {}
+};
+
+// Distance from a point to a segment's axis or, unless `axis`, to its round surface.
+PHYSSIM_HD float to_segment(const float* s, float x, float y, float z, bool axis) {
+    float px = x - s[0], py = y - s[1], pz = z - s[2];
+    const float t = held((px * s[3] + py * s[4] + pz * s[5]) * s[6], 0.0f, 1.0f);
+    px = px - t * s[3], py = py - t * s[4], pz = pz - t * s[5];
+    const float length = square_root(px * px + py * py + pz * pz);
+    return axis ? length : length - (s[7] + t * s[8]);
+}
+
+// Where in `data` the segments of a tube stand that can be the nearest one somewhere in a brick; how many.
+static int nearest_segments(const float* data, int first, int count, const float* box, int32_t* candidates, bool axis) {
+    const Middle middle(box);
+    const float reach = box[6];
+    float least = BODY_FAR;
+    for (int m = 0; m < count; m++) {
+        const float* s = data + first + BODY_SEGMENT * m;
+        const float value = to_segment(s, middle.x, middle.y, middle.z, axis) + reach * (axis ? 1.0f : s[23]);
+        least = least < value ? least : value;
+    }
+    int found = 0;
+    for (int m = 0; m < count; m++) {
+        const float* s = data + first + BODY_SEGMENT * m;
+        if (to_segment(s, middle.x, middle.y, middle.z, axis) - reach * (axis ? 1.0f : s[23]) <= least) candidates[found++] = first + BODY_SEGMENT * m;
+    }
+    return found;
+}
+
+template <int N>
+static void round_tube(float* d, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
+    filled<N>(d, BODY_FAR);
+    for (int m = 0; m < count; m++) {
+        const float* s = data + candidates[m];
+        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < N; i++) {
+            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
+            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
+            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+            const float value = square_root(px * px + py * py + pz * pz) - (r + t * dr);
+            d[i] = value < d[i] ? value : d[i];
+        }
+    }
+}
+
+// The cross-section of the nearest segment: d = q (q - 1) / |grad|; its round end has the smaller semi-axis.
+template <int N>
+static void elliptic_tube(float* d, float* nearest, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
+    filled<N>(nearest, BODY_FAR);
+    for (int m = 0; m < count; m++) {
+        const float* s = data + candidates[m];
+        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8], q0 = s[9], dq = s[10];
+        const float nx = s[11], ny = s[12], nz = s[13], mx = s[14], my = s[15], mz = s[16], bx = s[17], by = s[18], bz = s[19], ex = s[20], ey = s[21], ez = s[22];
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < N; i++) {
+            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
+            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
+            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+            const float square = px * px + py * py + pz * pz;
+            float u = px * (nx + t * mx) + py * (ny + t * my) + pz * (nz + t * mz), v = px * (bx + t * ex) + py * (by + t * ey) + pz * (bz + t * ez);
+            float w = square - u * u - v * v;
+            w = w > 0.0f ? w : 0.0f;
+            const float a = 1.0f / (r + t * dr), b = 1.0f / (q0 + t * dq), c = a > b ? a : b;
+            u = u * u * a * a, v = v * v * b * b, w = w * c * c;
+            const float q = square_root(u + v + w + BODY_TINY), g = square_root(u * a * a + v * b * b + w * c * c + BODY_TINY * c * c);
+            const float value = q * (q - 1.0f) / g;
+            d[i] = square < nearest[i] ? value : d[i];
+            nearest[i] = square < nearest[i] ? square : nearest[i];
+        }
+    }
+}
+
+// Distance to the union of capsules, none drawn thinner than `least_radius`, for bounds and for queries (0).
+template <int N>
+static void branches(float* d, float* thin, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count, float least_radius) {
+    const float least = least_radius * least_radius, ramp = least_radius * least_radius * static_cast<float>(1.0 / 3);
+    filled<N>(d, BODY_FAR);
+    filled<N>(thin, 1.0f);
+    for (int m = 0; m < count; m++) {
+        const float* s = data + candidates[m];
+        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < N; i++) {
+            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
+            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
+            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+            const float own = r + t * dr, square = own * own - ramp;
+            const float value = square_root(px * px + py * py + pz * pz) - square_root(square > least ? square : least);
+            d[i] = value < d[i] ? value : d[i];
+        }
+    }
+}
+
+// bounds (rows, 6): low and high of the coordinates of each of the brick's rows of voxels.
+static void bounds_of_rows(const float* x, const float* y, const float* z, float* bounds) {
+    for (int row = 0; row < BRICK_Y * BRICK_Z; row++) {
+        const int at = BRICK_X * row;
+        float x0 = x[at], y0 = y[at], z0 = z[at], x1 = x0, y1 = y0, z1 = z0;
+        for (int i = at + 1; i < at + BRICK_X; i++) {
+            x0 = lesser(x0, x[i]), x1 = greater(x1, x[i]);
+            y0 = lesser(y0, y[i]), y1 = greater(y1, y[i]);
+            z0 = lesser(z0, z[i]), z1 = greater(z1, z[i]);
+        }
+        float* own = bounds + 6 * row;
+        own[0] = x0, own[1] = y0, own[2] = z0, own[3] = x1, own[4] = y1, own[5] = z1;
+    }
+}
+
+// Capsules whose substance, and not whose drawn radius, is right, for painting.
+// The ramp of a voxel v makes of a radius R the cross-section pi (R^2 + v^2 / 12): drawn is the R that gives the true one, where it is
+// above v / 2 = `least_radius`. What is thinner covers the share r^2 / (v^2 / 3) of a drawn v / 2, and ends as a rod does that is
+// averaged over a voxel: so the shares of branches that meet, or pass through one voxel, add up. Where there are such, d is -v and
+// `thin` the whole coverage.
+static void drawn_branches(float* d, float* thin, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count, float least_radius) {
+    const float voxel = 2.0f * least_radius, inverse_voxel = 1.0f / voxel;
+    const float ramp = least_radius * least_radius * static_cast<float>(1.0 / 3), least = least_radius * least_radius;
+    filled<BRICK_VOXELS>(d, BODY_FAR);
+    filled<BRICK_VOXELS>(thin, 0.0f);
+    float bounds[BRICK_Y * BRICK_Z * 6];
+    bounds_of_rows(x, y, z, bounds);
+    for (int m = 0; m < count; m++) {
+        const float* s = data + candidates[m];
+        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
+        const float slim = lesser(r, r + dr), reach = greater(greater(r, r + dr), least_radius) + voxel;
+        const bool thick = slim * slim - ramp > least;
+        const float x0 = lesser(ax, ax + dx) - reach, x1 = greater(ax, ax + dx) + reach;
+        const float y0 = lesser(ay, ay + dy) - reach, y1 = greater(ay, ay + dy) + reach;
+        const float z0 = lesser(az, az + dz) - reach, z1 = greater(az, az + dz) + reach;
+        const float steps = inverse_voxel / square_root(inverse);  // its length in voxels
+        for (int row = 0; row < BRICK_Y * BRICK_Z; row++) {
+            const float* own = bounds + 6 * row;
+            if (own[2] > z1 || own[5] < z0 || own[1] > y1 || own[4] < y0 || own[0] > x1 || own[3] < x0) continue;
+            const int at = BRICK_X * row;
+            if (thick) {
+                PHYSSIM_OVER_VOXELS
+                for (int i = at; i < at + BRICK_X; i++) {
+                    float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
+                    const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
+                    px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+                    const float drawn = r + t * dr, value = square_root(px * px + py * py + pz * pz) - square_root(drawn * drawn - ramp);
+                    d[i] = value < d[i] ? value : d[i];
+                }
+                continue;
+            }
+            PHYSSIM_OVER_VOXELS
+            for (int i = at; i < at + BRICK_X; i++) {
+                float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
+                float t = (px * dx + py * dy + pz * dz) * inverse;
+                px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+                const float begin = held(0.5f + t * steps, 0.0f, 1.0f), end = held(0.5f + (t - 1.0f) * steps, 0.0f, 1.0f);
+                t = held(t, 0.0f, 1.0f);
+                const float radius = r + t * dr;
+                float square = radius * radius - ramp;
+                square = square > least ? square : least;
+                const float c = held(0.5f - (square_root(px * px + py * py + pz * pz) - square_root(square)) * inverse_voxel, 0.0f, 1.0f);
+                thin[i] += (begin - end) * c * radius * radius / (square + ramp);
+            }
+        }
+    }
+    PHYSSIM_OVER_VOXELS
+    for (int i = 0; i < BRICK_VOXELS; i++) {
+        const float c = held(0.5f - d[i] * inverse_voxel, 0.0f, 1.0f), share = thin[i] < 1.0f ? thin[i] : 1.0f;
+        const float both = c + (1.0f - c) * share;
+        thin[i] = share > 0.0f ? both : 1.0f;
+        d[i] = share > 0.0f ? -voxel : d[i];
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim
