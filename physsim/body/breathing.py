@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
-from physsim.body.breathing_field import BreathingField, breathing_field, nodes, recipe, rib_lines
+from physsim.body.breathing_field import BreathingField, breathing_field, recipe, rib_lines
+from physsim.body.declare import Structure
+from physsim.body.flow import nodes
 from physsim.body.motion import Motion, inverted, is_bone, rigid_fit
 from physsim.errors import InvalidInput, message
 
@@ -58,7 +59,7 @@ def breathing(body: Body, respiration: float) -> Motion:
             raise InvalidInput(message(f"respiration={respiration}", why, "Breathe less deeply with this body."))
         forward[number] = (there - points).reshape(*shape, 3)
     bones = _bones(body, field, time)
-    lungs = frozenset(one.name for one in body.structures if _of_the_lung(one))
+    lungs = structures_of_the_lung(body)
     return Motion(body, forward, inverse, LOW_MM, STEP_MM, bones, lungs, f"respiration {respiration:g}")
 
 
@@ -82,12 +83,15 @@ def quiet_respiration(phase: float) -> float:
     return float(quiet["tidal_share"]) * (0.5 - 0.5 * math.cos(math.pi * part))
 
 
-def _of_the_lung(structure: Any) -> bool:
+def structures_of_the_lung(body: Body) -> frozenset[str]:
     """Lobes and what grows in them: of lung, or declared inside the lungs."""
     names = recipe()["media"]["lung"]
-    return any(layer.material == "lung" for layer in structure.filled()) or any(
-        name in structure.name for name in names
-    )
+
+    def of_the_lung(structure: Structure) -> bool:
+        own = any(layer.material == "lung" for layer in structure.filled())
+        return own or any(name in structure.name for name in names)
+
+    return frozenset(one.name for one in body.structures if of_the_lung(one))
 
 
 @lru_cache(maxsize=2)

@@ -25,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
+from physsim.body.flow import Lattice, nodes, smooth, through
+from physsim.body.flow_pressure import SOLVED, incompressible, shifted
 from physsim.errors import InvalidInput, message
 from physsim.resources import phantoms_path
 
@@ -41,44 +43,10 @@ _BONE_REACH_MM, _HELD = 30.0, 0.92  # how far and how much the bones' own motion
 # under the wall: what goes with the ribs, and what turns from that to the way of the viscera
 _LINED_MM, _TURNED_MM = 4.0, 50.0
 _WALL_MM = 55.0  # outside the cavity, where the cage's motion has faded
-_SOLVED = 1e-4
 _SHARED_MM = 30.0
 _SCRAP = 2000  # cells: pieces of lung between anterior junction and heart that the lattice cuts off
 _SMOOTHED_MM = 9.0  # standard deviation that rounds the edges of the prescribed motions
 _RIM_MM = 11.0  # of the lungs, where the outward field swells them less, so that none of it leaks into other organs
-
-
-@dataclass(frozen=True, eq=False)
-class Lattice:
-    """Values (nz, ny, nx, components) at nodes origin + step (i, j, k), mm."""
-
-    values: Array
-    origin_mm: Array
-    step_mm: float
-
-    def at(self, points: npt.ArrayLike) -> Array:
-        """(n, components) trilinear values at points (n, 3)."""
-        from physsim.body.motion_kernels import sampled
-
-        where = np.ascontiguousarray(np.atleast_2d(points), np.float64)
-        out = np.zeros((len(where), self.values.shape[3]))
-        sampled(self.values, self.origin_mm, self.step_mm, where, out)
-        return out
-
-    def carried(self, points: npt.ArrayLike, time: float, steps: int = 16) -> Array:
-        """(n, 3) points after flowing for `time` along the field."""
-        from physsim.body.motion_kernels import carried
-        from physsim.phantom.compiled import in_threads
-
-        moved = np.array(np.atleast_2d(points), np.float64, order="C")
-        size = 1 << 15
-
-        def job(part: int) -> None:
-            carried(self.values, self.origin_mm, self.step_mm, time, steps, moved[part * size : (part + 1) * size])
-
-        if time:
-            in_threads(job, range(-(-len(moved) // size)))
-        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +62,11 @@ class BreathingField:
 
     def moved(self, points: npt.ArrayLike, time: float, steps: int) -> Array:
         """(n, 3) of points at full inspiration after `time` (-1: a full breath out) of the outward motion."""
-        return _through(self.outward, points, time, steps)
+        return through(self.outward, points, time, steps)
 
     def returned(self, points: npt.ArrayLike, time: float, steps: int) -> Array:
         """The inverse of `moved`."""
-        return _through(self.outward, points, time, steps, back=True)
+        return through(self.outward, points, time, steps, back=True)
 
     def on_the_pleura(self, lung: Array, outside: Array) -> Array:
         """Places of lung at rest (n, 3), shifted near the lungs' surface so that they lie as far from it as `outside`.
@@ -110,38 +78,13 @@ class BreathingField:
         slopes = np.stack([(self.bounds.at(lung + shift) - self.bounds.at(lung - shift))[:, :3] / (2 * step)
                            for shift in step * np.eye(3)], -1)  # fmt: skip
         slopes /= np.maximum((slopes**2).sum(-1, keepdims=True), 0.25)
-        near = 1.0 - _smooth(np.abs(here) / 12.0)
+        near = 1.0 - smooth(np.abs(here) / 12.0)
         return np.asarray(lung + ((near * np.clip(there - here, -3.0, 3.0))[..., None] * slopes).sum(1))
-
-
-def _through(
-    stages: tuple[Lattice, ...] | list[Lattice], points: npt.ArrayLike, time: float, steps: int, back: bool = False,
-    parts: int = 0,
-) -> Array:  # fmt: skip
-    """Points through the stages of a motion; beyond the last, that one goes on. `parts`: stages of a full breath."""
-    part = 1.0 / (parts or len(stages))
-    spans = [min(max(-time - n * part, 0.0), part) for n in range(len(stages))]
-    spans[-1] = max(-time - (len(stages) - 1) * part, 0.0)
-    if time > 0.0:
-        spans[0] = -time
-    moved = np.array(np.atleast_2d(points), np.float64)
-    order = list(zip(stages, spans, strict=True))
-    for field, span in order[::-1] if back else order:
-        if span:
-            moved = field.carried(moved, span if back else -span, max(1, round(steps * abs(span))))
-    return moved
 
 
 def recipe() -> dict[str, Any]:
     """The numbers of phantoms/anatomy/motion/breathing.toml."""
     return tomllib.loads((phantoms_path() / "anatomy" / "motion" / "breathing.toml").read_text(encoding="utf-8"))
-
-
-def nodes(low: Array, high: Array, step: float) -> tuple[Array, tuple[int, int, int]]:
-    """Points (n, 3) of a lattice in z, y, x order, and its shape (nz, ny, nx)."""
-    axes = [np.arange(a, b + 0.5 * step, step) for a, b in zip(low, high, strict=True)]
-    z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
-    return np.stack([x, y, z], -1).reshape(-1, 3), (len(axes[2]), len(axes[1]), len(axes[0]))
 
 
 def breathing_field(body: Body) -> BreathingField:
@@ -158,31 +101,32 @@ def breathing_field(body: Body) -> BreathingField:
     for n in range(_STAGES):
         # the body as it lies in the middle of the stage
         middle = -(n + 0.5) / _STAGES
-        there = _through(stages, points, middle, _STEPS, back=True, parts=_STAGES) if stages else points
+        there = through(stages, points, middle, _STEPS, back=True, parts=_STAGES) if stages else points
         bones = lines.at(stages, middle)
         cavity, mediastinum, diaphragm, skin = rest.distances.at(there).T
-        depth = -_lung_distance(cavity, mediastinum, diaphragm)
+        depth = -lung_distance(cavity, mediastinum, diaphragm)
         lung = np.clip(0.5 + depth / LATTICE_MM, 0.0, 1.0)
-        core = _smooth((depth - 1.0) / _RIM_MM)
+        core = smooth((depth - 1.0) / _RIM_MM)
         swelling = growth * float(lung.sum() / core.sum()) * core
         cage, far, near_moving, from_spine = bones.velocity(points)
-        viscera = _viscera(points, numbers["excursion"]["tendon_share"]) * _smooth((from_spine - 24.0) / 45.0)[:, None]
-        inner = _smooth((-_LINED_MM - cavity) / _TURNED_MM)
-        wall = (1.0 - inner) * near_moving * (1.0 - _smooth((cavity - 12.0) / _WALL_MM))
+        viscera = _viscera(points, numbers["excursion"]["tendon_share"]) * smooth((from_spine - 24.0) / 45.0)[:, None]
+        inner = smooth((-_LINED_MM - cavity) / _TURNED_MM)
+        wall = (1.0 - inner) * near_moving * (1.0 - smooth((cavity - 12.0) / _WALL_MM))
         mobility = 1.0 - _HELD * np.exp(-((far / _BONE_REACH_MM) ** 2))
-        mobility *= 0.05 + 0.95 * _smooth((points[:, 2] - _PELVIS_Z + 20.0) / 40.0)
-        start = _through(stages, tops, -n / _STAGES, _STEPS, parts=_STAGES) if stages else tops
+        mobility *= 0.05 + 0.95 * smooth((points[:, 2] - _PELVIS_Z + 20.0) / 40.0)
+        start = through(stages, tops, -n / _STAGES, _STEPS, parts=_STAGES) if stages else tops
         wanted = dome - float((start - tops)[:, 2].mean())
         inside, ease = skin.reshape(shape) < 0.0, mobility.reshape(shape)
         solved, least = [], 0.0
         for raw, target in ((cage * wall[:, None], swelling), (viscera * inner[:, None], 0.0 * swelling)):
-            smooth = gaussian_filter(raw.reshape(*shape, 3), width) * fade
-            field, residual = _incompressible(smooth, target.reshape(shape), inside, ease, 0.0)
+            rounded = gaussian_filter(raw.reshape(*shape, 3), width) * fade
+            field, residual = incompressible(rounded, target.reshape(shape), inside, ease, LATTICE_MM)
             solved.append(field)
             least = max(least, residual)
         share = _share(solved[0], solved[1], start, wanted, 1.0 / (_STAGES - n), 1.0 / _STAGES)
         # once more, as the means of faces at nodes spread what is left
-        whole = _incompressible(solved[0] + share * solved[1], swelling.reshape(shape), inside, ease, least)[0] * fade
+        both = solved[0] + share * solved[1]
+        whole = incompressible(both, swelling.reshape(shape), inside, ease, LATTICE_MM, least)[0] * fade
         stages.append(Lattice(whole, _LOW, LATTICE_MM))
     outward = tuple(stages)
     return BreathingField(outward, _slide(body, outward, growth), rest.distances)
@@ -217,19 +161,13 @@ def _distance(body: Body, field: str, points: Array) -> Array:
     return body.program.distance(points, field=body.field_number(field, "breathing"))
 
 
-def _smooth(t: Array) -> Array:
-    """0 below 0, 1 above 1, 3 t^2 - 2 t^3 between."""
-    t = np.clip(t, 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
 def _fade(points: Array) -> Array:
     """1, falling to 0 at the lattice's faces."""
     gap = np.minimum(points - _LOW, _HIGH - points) / np.array([30.0, 30.0, 45.0])
-    return np.asarray(_smooth(gap).prod(1))
+    return np.asarray(smooth(gap).prod(1))
 
 
-def _lung_distance(cavity: Array, mediastinum: Array, diaphragm: Array) -> Array:
+def lung_distance(cavity: Array, mediastinum: Array, diaphragm: Array) -> Array:
     """Signed distance (mm) from the lungs' surface, negative inside."""
     return np.maximum(np.maximum(cavity + 1.0, -mediastinum), 2.0 - diaphragm)
 
@@ -237,8 +175,8 @@ def _lung_distance(cavity: Array, mediastinum: Array, diaphragm: Array) -> Array
 def _viscera(points: Array, tendon_share: float) -> Array:
     """Unit descent of what lies on and under the diaphragm: less in the middle, none at the apex and in the pelvis."""
     x, y, z = points.T
-    up = np.where(z > _BASE_Z, (_APEX_Z - z) / (_APEX_Z - _BASE_Z), _smooth((z - _PELVIS_Z) / (190.0 - _PELVIS_Z)))
-    middle = np.exp(-(((x - 10.0) / 38.0) ** 2) - ((y + 10.0) / 60.0) ** 2) * _smooth((z - 150.0) / 80.0)
+    up = np.where(z > _BASE_Z, (_APEX_Z - z) / (_APEX_Z - _BASE_Z), smooth((z - _PELVIS_Z) / (190.0 - _PELVIS_Z)))
+    middle = np.exp(-(((x - 10.0) / 38.0) ** 2) - ((y + 10.0) / 60.0) ** 2) * smooth((z - 150.0) / 80.0)
     down = np.clip(up, 0.0, 1.0) * (1.0 - (1.0 - tendon_share) * middle)
     return np.stack([np.zeros_like(x), np.zeros_like(x), -down], 1)
 
@@ -277,7 +215,7 @@ class _Bones:
         """The bones after part of a breath out."""
         if not stages:
             return self
-        moved = tuple(_through(stages, cloud, time, _STEPS, parts=_STAGES) for cloud in self.clouds[:-1])
+        moved = tuple(through(stages, cloud, time, _STEPS, parts=_STAGES) for cloud in self.clouds[:-1])
         return _Bones((*moved, self.clouds[-1]), self.twists)
 
     def velocity(self, points: Array) -> tuple[Array, Array, Array, Array]:
@@ -367,68 +305,6 @@ def _dome_tops(body: Body) -> Array:
     return np.array(tops)
 
 
-# --- pressure --------------------------------------------------------------------------------------------------------
-
-
-def _incompressible(
-    raw: Array, divergence: Array, inside: npt.NDArray[np.bool_], mobility: Array, least: float
-) -> tuple[Array, float]:
-    """`raw` (nz, ny, nx, 3) less mobility times the gradient of a pressure: with `divergence` (per unit) inside.
-
-    Faces between nodes carry the fluxes; the pressure is zero at the lattice's outer faces and free in the air. Solved
-    to a residual of `least` (0: relative to this field), which is returned for the next.
-    """
-    from physsim.body.motion_kernels import pressure
-
-    shape = mobility.shape
-    fluxes, ease = [], []
-    for axis in range(3):
-        a, b = _shifted(shape, axis)
-        fluxes.append(0.5 * (raw[a][..., 2 - axis] + raw[b][..., 2 - axis]))
-        ease.append(0.5 * (mobility[a] + mobility[b]))
-    found = _divergence(fluxes, shape)
-    source = np.where(inside, found - divergence * LATTICE_MM, 0.0)  # fluxes a face, not a mm
-    own = np.zeros(shape)
-    for axis in range(3):
-        a, b = _shifted(shape, axis)
-        own[a] += ease[axis]
-        own[b] += ease[axis]
-        for edge in (slice(0, 1), slice(-1, None)):
-            face = tuple(edge if n == axis else slice(None) for n in range(3))
-            own[face] += mobility[face]
-    least = least or _SOLVED**2 * float((source**2 / own).sum())
-    pushed, steps = pressure(own, *(np.ascontiguousarray(e) for e in ease), -source, least, 3000)
-    if steps < 0:
-        raise InvalidInput(message("breathing", "the pressure did not settle", "Report the body's file."))
-    field = np.zeros_like(raw)
-    counted = np.zeros((*shape, 3))
-    for axis in range(3):
-        a, b = _shifted(shape, axis)
-        flux = fluxes[axis] + ease[axis] * (pushed[a] - pushed[b])
-        for side in (a, b):
-            field[..., 2 - axis][side] += flux
-            counted[..., 2 - axis][side] += 1.0
-    return field / counted, least
-
-
-def _shifted(shape: tuple[int, ...], axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    a, b = [slice(None)] * 3, [slice(None)] * 3
-    a[axis], b[axis] = slice(0, shape[axis] - 1), slice(1, shape[axis])
-    return tuple(a), tuple(b)
-
-
-def _divergence(fluxes: list[Array], shape: tuple[int, ...]) -> Array:
-    """Flux out of each node's cell; faces at the lattice's edge carry what their neighbour does."""
-    total = np.zeros(shape)
-    for axis, flux in enumerate(fluxes):
-        total += np.diff(np.concatenate([_end(flux, axis, 0), flux, _end(flux, axis, -1)], axis), axis=axis)
-    return total
-
-
-def _end(flux: Array, axis: int, which: int) -> Array:
-    return np.take(flux, [which], axis)
-
-
 # --- the pleura ------------------------------------------------------------------------------------------------------
 
 
@@ -439,26 +315,26 @@ def _slide(body: Body, outward: tuple[Lattice, ...], growth: float) -> Lattice:
     low, high = np.array([-215.0, -170.0, 60.0]), np.array([215.0, 170.0, 500.0])
     points, shape = nodes(low, high, _SLIDE_MM)
     own = {name: _distance(body, name, points).reshape(shape) for name in PLEURA}
-    cavity, lung = own["cavity"], _lung_distance(*own.values())
+    cavity, lung = own["cavity"], lung_distance(*own.values())
     normal = _unit_gradient(cavity)
-    near_wall = (1.0 - _smooth((-1.0 - cavity) / 60.0)) * (1.0 - _smooth((cavity - 8.0) / 60.0))
+    near_wall = (1.0 - smooth((-1.0 - cavity) / 60.0)) * (1.0 - smooth((cavity - 8.0) / 60.0))
     free = np.ones(shape)
     for field, offset, reach in (("mediastinum", 0.0, 45.0), ("diaphragm", 2.0, 55.0)):
         there = own[field] < offset
         gap = np.asarray(distance_transform_edt(~there, sampling=_SLIDE_MM))
-        free *= gaussian_filter(_smooth((gap - 2.0 * _SLIDE_MM) / reach), 1.0)
-    velocity = (points - _through(outward, points, -1.0, _STEPS)).reshape(*shape, 3)  # mean over a breath
+        free *= gaussian_filter(smooth((gap - 2.0 * _SLIDE_MM) / reach), 1.0)
+    velocity = (points - through(outward, points, -1.0, _STEPS)).reshape(*shape, 3)  # mean over a breath
     z = points[:, 2].reshape(shape)
     dome = float(recipe()["excursion"]["dome_mm"])
     wanted = -_SLID * dome * np.clip((_APEX_Z - z) / (_APEX_Z - _BASE_Z), 0.0, 1.0)
     speed = gaussian_filter(wanted - velocity[..., 2], 3.0) * near_wall * free
     along = np.zeros((*shape, 3))
     along[..., 2] = speed
-    held = 1.0 - _smooth((-1.0 - cavity) / 20.0)
+    held = 1.0 - smooth((-1.0 - cavity) / 20.0)
     along -= held[..., None] * (speed * normal[..., 2])[..., None] * normal
     even = _evened(velocity, along, lung, growth)
     surface = _unit_gradient(np.asarray(gaussian_filter(lung, 0.7)))
-    held = 1.0 - _smooth((np.abs(lung) - 1.0) / 7.0)
+    held = 1.0 - smooth((np.abs(lung) - 1.0) / 7.0)
     even -= held[..., None] * (even * surface).sum(-1, keepdims=True) * surface
     return Lattice(np.ascontiguousarray(along + even), low, _SLIDE_MM)
 
@@ -498,24 +374,24 @@ def _evened(inward: Array, along: Array, lung: Array, growth: float) -> Array:
             source[own_cells] -= source[own_cells].mean()
     ease, own = [], np.zeros(shape)
     for axis in range(3):
-        a, b = _shifted(shape, axis)
+        a, b = shifted(shape, axis)
         open_faces = (inside[a] & inside[b]).astype(float)
         own[a] += open_faces
         own[b] += open_faces
         ease.append(open_faces)
     own += np.where(inside, (_SLIDE_MM / _SHARED_MM) ** 2, 0.0)
     own[own == 0.0] = 1.0
-    least = _SOLVED**2 * float((source**2 / own).sum())
+    least = SOLVED**2 * float((source**2 / own).sum())
     pushed, steps = pressure(own, *ease, -source, least, 3000)
     if steps < 0:
         raise InvalidInput(message("breathing", "the lungs' flow did not settle", "Report the body's file."))
     flow = np.zeros((*shape, 3))
     for axis in range(3):
-        a, b = _shifted(shape, axis)
+        a, b = shifted(shape, axis)
         flux = ease[axis] * (pushed[b] - pushed[a])
         flow[..., 2 - axis][a] += 0.5 * flux
         flow[..., 2 - axis][b] += 0.5 * flux
     gap, nearest = distance_transform_edt(~inside, sampling=_SLIDE_MM, return_indices=True)
-    fade = 1.0 - _smooth((gap - 4.0) / 30.0)
+    fade = 1.0 - smooth((gap - 4.0) / 30.0)
     whole: Array = flow[tuple(nearest)] * fade[..., None]
     return np.asarray(gaussian_filter(whole, (1.2, 1.2, 1.2, 0.0)))
