@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from physsim.body.breast import breast as breast
     from physsim.body.breast import mammography_geometry as mammography_geometry
     from physsim.body.breathing import breathing as breathing
+    from physsim.body.cardiac import cardiac as cardiac
     from physsim.body.contrast import Contrast as Contrast
     from physsim.body.lesion import Lesion as Lesion
     from physsim.body.lesion_pleura import PleuralCollection as PleuralCollection
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Body": "physsim.body.body",
     "breathing": "physsim.body.breathing",
+    "cardiac": "physsim.body.cardiac",
     "Contrast": "physsim.body.contrast",
     "voxelise_body": "physsim.body.voxelise",
     "Breast": "physsim.body.breast",

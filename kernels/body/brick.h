@@ -44,16 +44,21 @@ struct BodyTables {
     int32_t frames, structures, materials, organs, fields, parts, registers, longest;
 };
 
-// physsim.body.arrays.Moves: lattice (media, nz, ny, nx, 3).
+// Displacements (media, nz, ny, nx, 3) at the nodes of a lattice; place: its origin and 1 / step.
+struct BodyLattice {
+    const float *values, *place;
+    int32_t shape[3];  // z, y, x
+
+    PHYSSIM_HD const float* of(int32_t medium) const { return values + int64_t{3} * medium * shape[0] * shape[1] * shape[2]; }
+};
+
+// physsim.body.arrays.Moves: by `outer` first, then, when `twice`, by `inner` (a motion that came before it).
 struct BodyMoves {
-    const int32_t* medium;
-    const int32_t* thins;
-    const float* lattice;
-    const float* place;
+    const int32_t *medium, *thins;
+    BodyLattice outer, inner;
     const float* rigid;
-    int32_t media, shape[3];  // nz, ny, nx
-    bool moving;  // whether any structure has a medium
-    const float* of(int32_t medium_number) const { return lattice + int64_t{3} * medium_number * shape[0] * shape[1] * shape[2]; }
+    int32_t media;
+    bool moving, twice;
 };
 
 // Of each brick the segments of branches that come near it.

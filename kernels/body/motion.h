@@ -11,8 +11,9 @@ struct MotionCell {
     float u, v, w;
     bool inside;
 
-    PHYSSIM_HD MotionCell(const float* lattice, const int32_t (&shape)[3], const float* place, float x, float y, float z) {
-        const int32_t nz = shape[0], ny = shape[1], nx = shape[2];
+    PHYSSIM_HD MotionCell(const BodyLattice& of, int32_t medium, float x, float y, float z) {
+        const float *lattice = of.of(medium), *place = of.place;
+        const int32_t nz = of.shape[0], ny = of.shape[1], nx = of.shape[2];
         const float lx = static_cast<float>(nx - 1.001), ly = static_cast<float>(ny - 1.001), lz = static_cast<float>(nz - 1.001);
         u = (x - place[0]) * place[3], v = (y - place[1]) * place[3], w = (z - place[2]) * place[3];
         inside = u > 0.0f && v > 0.0f && w > 0.0f && u < lx && v < ly && w < lz;
@@ -24,12 +25,11 @@ struct MotionCell {
     }
 };
 
-// out (3, n) = x, y, z + their trilinear displacement (mm).
+// out (3, n) = x, y, z + their trilinear displacement (mm); `base` may be `out`.
 template <int N>
-static void displaced(const BodyMoves& moves, int32_t medium, const float* base, float* out) {
-    const float* lattice = moves.of(medium);
+static void displaced(const BodyLattice& lattice, int32_t medium, const float* base, float* out) {
     for (int i = 0; i < N; i++) {
-        const MotionCell cell(lattice, moves.shape, moves.place, base[i], base[N + i], base[2 * N + i]);
+        const MotionCell cell(lattice, medium, base[i], base[N + i], base[2 * N + i]);
         for (int c = 0; c < 3; c++) {
             float a = cell.p000[c], b = cell.p010[c], e = cell.p001[c], f = cell.p011[c];
             a += cell.u * (cell.p000[3 + c] - a);
@@ -43,10 +43,10 @@ static void displaced(const BodyMoves& moves, int32_t medium, const float* base,
 }
 
 // out (voxels): volume at rest over present volume, the determinant of p + its displacement; 1 beyond the lattice.
-static void volume_at_rest(const BodyMoves& moves, int32_t medium, const float* base, float* out) {
-    const float *lattice = moves.of(medium), step = moves.place[3];
+static void volume_at_rest(const BodyLattice& lattice, int32_t medium, const float* base, float* out) {
+    const float step = lattice.place[3];
     for (int i = 0; i < BRICK_VOXELS; i++) {
-        const MotionCell cell(lattice, moves.shape, moves.place, base[i], base[BRICK_VOXELS + i], base[2 * BRICK_VOXELS + i]);
+        const MotionCell cell(lattice, medium, base[i], base[BRICK_VOXELS + i], base[2 * BRICK_VOXELS + i]);
         if (!cell.inside) {
             out[i] = 1.0f;
             continue;
@@ -70,6 +70,16 @@ static void volume_at_rest(const BodyMoves& moves, int32_t medium, const float* 
         out[i] = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
             + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
     }
+}
+
+// The same by both motions.
+static void volume_before(const BodyMoves& moves, int32_t medium, const float* base, float* out) {
+    volume_at_rest(moves.outer, medium, base, out);
+    if (!moves.twice) return;
+    alignas(64) float there[3 * BRICK_VOXELS], more[BRICK_VOXELS];
+    displaced<BRICK_VOXELS>(moves.outer, medium, base, there);
+    volume_at_rest(moves.inner, medium, there, more);
+    for (int i = 0; i < BRICK_VOXELS; i++) out[i] *= more[i];
 }
 
 template <int N>
@@ -103,8 +113,12 @@ static void move_brick(int32_t medium, const BodyMoves& moves, const Unmoved& fr
         return;
     }
     if (medium < moves.media) {
-        displaced<BRICK_VOXELS>(moves, medium, from.whole, w.whole);
-        displaced<1>(moves, medium, from.centre, w.centre);
+        displaced<BRICK_VOXELS>(moves.outer, medium, from.whole, w.whole);
+        displaced<1>(moves.outer, medium, from.centre, w.centre);
+        if (moves.twice) {
+            displaced<BRICK_VOXELS>(moves.inner, medium, w.whole, w.whole);
+            displaced<1>(moves.inner, medium, w.centre, w.centre);
+        }
     } else {
         const float* own = moves.rigid + 12 * (medium - moves.media);
         turned_rigidly<BRICK_VOXELS>(own, from.whole, w.whole);

@@ -143,7 +143,7 @@ class Painter {
 
     // What expands becomes thinner; the density is one a voxel then.
     bool thinned(float* density, bool uniform) {
-        if (!measured_) volume_at_rest(moves_, medium_, from_.whole, denser_);
+        if (!measured_) volume_before(moves_, medium_, from_.whole, denser_);
         measured_ = true;
         const float own = density[0];
         for (int i = 0; i < BRICK_VOXELS; i++) density[i] = (uniform ? own : density[i]) * denser_[i];

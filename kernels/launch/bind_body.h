@@ -28,10 +28,15 @@ BodyTables body_tables_of(const Fields& fields) {
 BodyMoves body_moves_of(const Fields& fields, int32_t structures) {
     BodyMoves moves = {};
     moves.medium = fields.array<int32_t>("medium"), moves.thins = fields.array<int32_t>("thins");
-    moves.lattice = fields.array<float>("lattice"), moves.place = fields.array<float>("place"), moves.rigid = fields.array<float>("rigid");
-    const py::array lattice = fields.voxels("lattice");
-    moves.media = static_cast<int32_t>(lattice.shape(0));
-    for (int a = 0; a < 3; a++) moves.shape[a] = static_cast<int32_t>(lattice.shape(a + 1));
+    moves.rigid = fields.array<float>("rigid");
+    const auto lattice = [&](const char* values, const char* place, BodyLattice& of) {
+        of.values = fields.array<float>(values), of.place = fields.array<float>(place);
+        const py::array array = fields.voxels(values);
+        for (int a = 0; a < 3; a++) of.shape[a] = static_cast<int32_t>(array.shape(a + 1));
+        return static_cast<int32_t>(array.shape(0));
+    };
+    moves.media = lattice("lattice", "place", moves.outer);
+    moves.twice = lattice("inner", "inner_place", moves.inner) > 0;
     for (int32_t s = 0; s < structures; s++) moves.moving |= moves.medium[s] >= 0;
     return moves;
 }

@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from physsim.body.body import Body
 from physsim.body.breathing import breathing
+from physsim.body.cardiac import cardiac, stroke_out
 from physsim.body.declare import Declared, read_declared
 from physsim.body.finer import coarser, finer_grid
 from physsim.body.growth import GrowthMap, growth_map
 from physsim.body.growth_controls import controlled
 from physsim.body.growth_fit import controls_of
+from physsim.body.motion import Motion
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.phantom import Phantom
@@ -96,7 +98,7 @@ def patient_phantom(
     phantom = voxelise_body(
         made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
         density_dtype=density_dtype, vanishing=vanishing, name=patient.title,
-        motion=breathing(made.body, patient.respiration) if patient.respiration < 1.0 else None,
+        motion=patient_motion(patient, made.body),
     )  # fmt: skip
     if factor > 1:
         phantom = coarser(phantom, grid, factor, density_dtype)
@@ -107,6 +109,13 @@ def patient_phantom(
     for lesion in patient.lesions:
         phantom = phantom.insert(lesion)
     return phantom
+
+
+def patient_motion(patient: Patient, body: Body) -> Motion | None:
+    """Where the patient's breath and heartbeat bring their body, in the canonical frame: a breath after a beat."""
+    breath = breathing(body, patient.respiration) if patient.respiration < 1.0 else None
+    beat = cardiac(body, patient.cardiac) if stroke_out(patient.cardiac) > 0.0 else None
+    return breath.after(beat) if breath and beat else breath or beat
 
 
 def own_numbers(patient: Patient) -> dict[str, float]:

@@ -46,7 +46,8 @@ class Moves(NamedTuple):
     medium (s,) int32: of each structure, -1 unmoved, else a lattice's number, then (beyond the lattices) a rigid
     body's; thins (s,) int32: 1 where density is divided by the change of volume. lattice (media, nz, ny, nx, 3)
     float32: displacement x, y, z (mm) from the present place to the place at rest; place (4,) float32: the lattices'
-    origin (mm), 1 / step; rigid (bodies, 3, 4) float32: rest from present.
+    origin (mm), 1 / step; rigid (bodies, 3, 4) float32: rest from present. inner (media or 0, nz, ny, nx, 3) float32,
+    inner_place (4,): the same of a motion before that one, from where the first lattice led to.
     """
 
     medium: Ints
@@ -54,13 +55,17 @@ class Moves(NamedTuple):
     lattice: Floats
     place: Floats
     rigid: Floats
+    inner: Floats
+    inner_place: Floats
 
 
 def unmoved(structures: int) -> Moves:
     """Moves of a body at rest."""
     still = np.full(structures, -1, np.int32)
     lattice, rigid = np.zeros((1, 2, 2, 2, 3), np.float32), np.zeros((1, 3, 4), np.float32)
-    return Moves(still, np.zeros(structures, np.int32), lattice, np.zeros(4, np.float32), rigid)
+    none = np.zeros((0, 2, 2, 2, 3), np.float32)
+    place = np.zeros(4, np.float32)
+    return Moves(still, np.zeros(structures, np.int32), lattice, place, rigid, none, place)
 
 
 def as_int32(values: Any) -> Ints:

@@ -9,7 +9,7 @@ Newton's method, so that images and truth agree. Densities of lung are divided b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,8 @@ class Motion:
 
     `forward`, `inverse`: (2, nz, ny, nx, 3) displacement of media "body" and "lung", from places at rest and back from
     present places, on nodes `origin_mm` + `step_mm` (i, j, k); zero beyond. `bones`: present from rest (4, 4) by
-    structure. `lungs`: the structures of the lungs (the rest belongs to the body, or is a bone).
+    structure. `lungs`: the structures of the lungs (the rest belongs to the body, or is a bone). `first`: a motion that
+    comes before this one (see `after`); the displacements are then this one's alone, bones and lungs of both together.
     """
 
     body: Body
@@ -49,6 +50,7 @@ class Motion:
     bones: Mapping[str, Array]
     lungs: frozenset[str]
     name: str = "motion"
+    first: Motion | None = None
 
     def medium(self, structure: str) -> str:
         """Medium of a structure of the body: "body", "lung", or its own name when it is a bone."""
@@ -63,6 +65,8 @@ class Motion:
         points = np.atleast_2d(np.asarray(rest_mm, float))
         if medium in self.bones:
             return np.asarray(points @ self.bones[medium][:3, :3].T + self.bones[medium][:3, 3])
+        if self.first:
+            points = self.first.present(points, medium)
         return self._found(points, points + self._displaced(self.forward, points, medium), medium)
 
     def rest(self, present_mm: npt.ArrayLike, medium: str = "body") -> Array:
@@ -71,16 +75,21 @@ class Motion:
         if medium in self.bones:
             back = np.linalg.inv(self.bones[medium])
             return np.asarray(points @ back[:3, :3].T + back[:3, 3])
-        return np.asarray(points + self._displaced(self.inverse, points, medium))
+        before: Array = points + self._displaced(self.inverse, points, medium)
+        return self.first.rest(before, medium) if self.first else before
 
     def volume_ratio(self, medium: str = "lung") -> Array:
         """(nz - 1, ny - 1, nx - 1) present volume over volume at rest, of the lattice's cells at rest."""
-        return self._ratios(self.forward[self._number(medium)])[0]
+        return self._ratios(self._whole(medium))[0]
 
     @cached_property
     def least_jacobian(self) -> float:
-        """Least determinant of the forward and inverse maps anywhere: positive, or something is folded."""
-        return min(self._ratios(field)[1] for pair in (self.forward, self.inverse) for field in pair)
+        """Least determinant of the forward and inverse maps anywhere: positive, or something is folded.
+
+        Of two motions: the product, which theirs together is not below.
+        """
+        own = min(self._ratios(field)[1] for pair in (self.forward, self.inverse) for field in pair)
+        return own * min(self.first.least_jacobian, 1.0) if self.first else own
 
     def inverse_error_mm(self, points: npt.ArrayLike, medium: str = "body") -> Array:
         """(n,) distance by which rest(present(points)) misses points."""
@@ -94,25 +103,19 @@ class Motion:
         """
         from physsim.body.motion_files import save_field
 
-        field = (self.inverse if inverse else self.forward)[self._number(medium)]
+        field = self._whole(medium, inverse)
         save_field(Path(path), field, self.origin_mm, self.step_mm, overwrite)
 
     def after(self, first: Motion) -> Motion:
-        """This motion after another one of the same body (the heart's, then a breath)."""
-        if first.body is not self.body or first.forward.shape != self.forward.shape or not np.array_equal(
-            first.origin_mm, self.origin_mm
-        ):  # fmt: skip
+        """This motion after another one of the same body (a breath after the heart's): one after the other, exactly."""
+        if first.body is not self.body:
             raise InvalidInput(message("motion", "the two are of different bodies", "Make both of one Body."))
-        nodes = self._nodes
-        forward, inverse = np.empty_like(self.forward), np.empty_like(self.inverse)
-        for number, medium in enumerate(MEDIA):
-            shape = self.forward.shape[1:]
-            forward[number] = (self.present(first.present(nodes, medium), medium) - nodes).reshape(shape)
-            inverse[number] = (first.rest(self.rest(nodes, medium), medium) - nodes).reshape(shape)
+        if self.first or first.first:
+            raise InvalidInput(message("motion", "more than two after each other", "Put two together at most."))
         bones = {name: self.bones.get(name, np.eye(4)) @ first.bones.get(name, np.eye(4))
-                 for name in {*self.bones, *first.bones}}  # fmt: skip
-        return Motion(self.body, forward, inverse, self.origin_mm, self.step_mm, bones, self.lungs | first.lungs,
-                      f"{first.name}, {self.name}")  # fmt: skip
+                 for name in {**self.bones, **first.bones}}  # fmt: skip
+        return replace(self, bones=bones, lungs=self.lungs | first.lungs, name=f"{first.name}, {self.name}",
+                       first=first)  # fmt: skip
 
     # --- for the voxeliser
 
@@ -126,14 +129,17 @@ class Motion:
                 number = 2 + bones.index(structure.name)
             else:
                 number = LUNG if structure.name in self.lungs else OUTSIDE
-                low, high = self._span(number, *boxes[n])
-                number = number if max(np.abs(low).max(), np.abs(high).max()) > _STILL_MM else -1
+                number = number if self._reach(number, *boxes[n])[2] > _STILL_MM else -1
             medium.append(number)
             thins.append(int(number == LUNG and any(layer.material == "lung" for layer in structure.filled())))
         rigid = np.array([np.linalg.inv(self.bones[name])[:3] for name in bones]).reshape(-1, 3, 4)
         place = [*self.origin_mm, 1.0 / self.step_mm]
+        first = self.first
+        inner = first.inverse if first else np.zeros((0, 2, 2, 2, 3))
+        inner_place = [*first.origin_mm, 1.0 / first.step_mm] if first else np.zeros(4)
         return Moves(np.array(medium, np.int32), np.array(thins, np.int32), as_float32(self.inverse), as_float32(place),
-                     as_float32(rigid if len(rigid) else np.zeros((1, 3, 4))))  # fmt: skip
+                     as_float32(rigid if len(rigid) else np.zeros((1, 3, 4))), as_float32(inner),
+                     as_float32(inner_place))  # fmt: skip
 
     def moved_boxes(self, program: Program) -> npt.NDArray[np.float32]:
         """(structures, 6) boxes round the structures where they are now."""
@@ -144,12 +150,14 @@ class Motion:
                 there = self.present(corners, structure.name)
                 moved[n] = [*(there.min(0) - _SLACK_MM), *(there.max(0) + _SLACK_MM)]
             else:
-                least, most = self._span(LUNG if structure.name in self.lungs else OUTSIDE, low, high)
-                moved[n] = [*(low + least - _SLACK_MM), *(high + most + _SLACK_MM)]
+                low, high, _ = self._reach(LUNG if structure.name in self.lungs else OUTSIDE, low, high)
+                moved[n] = [*(low - _SLACK_MM), *(high + _SLACK_MM)]
         return moved.astype(np.float32)
 
     def moved_corners(self, low: Array, high: Array) -> tuple[Array, Array]:
         """Boxes (n, 3), (n, 3) of small things where they can be now, whatever their medium."""
+        if self.first:
+            low, high = self.first.moved_corners(low, high)
         places = (low, 0.5 * (low + high), high)
         shifts = [self._displaced(self.forward, where, medium) for medium in MEDIA for where in places]
         return low + np.min(shifts, 0) - _SLACK_MM, high + np.max(shifts, 0) + _SLACK_MM
@@ -157,6 +165,24 @@ class Motion:
     def _boxes(self, program: Program) -> list[tuple[Array, Array]]:
         numbers = program.tables.structure_float.astype(float)
         return [(row[:3], row[3:6]) for row in numbers]
+
+    def _reach(self, medium: int, low: Array, high: Array) -> tuple[Array, Array, float]:
+        """Box (3,), (3,) round where a box at rest is now, and the farthest (mm) that anything in it goes."""
+        far = 0.0
+        for motion in (self.first, self):
+            if motion:
+                least, most = motion._span(medium, low, high)
+                low, high = low + least, high + most
+                far += max(float(np.abs(least).max()), float(np.abs(most).max()))
+        return low, high, far
+
+    def _whole(self, medium: str, inverse: bool = False) -> Array:
+        """Displacements (nz, ny, nx, 3) at this motion's nodes, of the first one as well."""
+        field: Array = (self.inverse if inverse else self.forward)[self._number(medium)]
+        if not self.first:
+            return field
+        moved = self.rest(self._nodes, medium) if inverse else self.present(self._nodes, medium)
+        return np.asarray((moved - self._nodes).reshape(field.shape))
 
     def _span(self, medium: int, low: Array, high: Array) -> tuple[Array, Array]:
         """Least and largest displacement (3,), (3,) within a box at rest, zero beyond the lattice included."""

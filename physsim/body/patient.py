@@ -34,10 +34,11 @@ class Patient(Spec):
     """Everything that makes one body, none of it random any more: saved with the phantom, it rebuilds it bit for bit.
 
     `build`: depth over width of the trunk relative to the average body's, at one cross-section; `posture`: also moves
-    diaphragm and organs; `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: part of the
-    heart's cycle, 0 at the end of diastole; `organ_scale`: factors on the target masses of single organs;
-    `breast_density`: BI-RADS class, for women only; `lesions`: see `insert`; `seed`: the individual's shapes and
-    textures; `sampling_weight`: how many people of the population this one stands for, relative to others of a cohort.
+    diaphragm and organs; `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: phase of
+    the R-R interval, 0 and 1 at the end of diastole, 0.35 at that of systole; `organ_scale`: factors on the target
+    masses of single organs; `breast_density`: BI-RADS class, for women only; `lesions`: see `insert`; `seed`: the
+    individual's shapes and textures; `sampling_weight`: how many people of the population this one stands for,
+    relative to others of a cohort.
 
     Raises InvalidInput for sizes that nobody of that age has (z-scores beyond 5), unknown organs, or a class of breast
     density for a man.
@@ -51,7 +52,7 @@ class Patient(Spec):
     posture: Literal["standing", "supine"] = "standing"
     arms: Literal["down", "up"] = "down"
     respiration: float = pydantic.Field(default=1.0, ge=0.0, le=1.0)
-    cardiac: float = pydantic.Field(default=0.0, ge=0.0, lt=1.0)
+    cardiac: float = pydantic.Field(default=0.0, ge=0.0, le=1.0)
     organ_scale: dict[str, float] = pydantic.Field(default_factory=dict)
     breast_density: BreastClass | None = None
     lesions: tuple[Lesion, ...] = ()

@@ -10,7 +10,8 @@ from physsim.body.lesion import Lesion
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput
 
-SOFT = ("liver", "spleen", "myocardium", "blood of the right heart", "blood of the left ventricle", "stomach contents",
+SOFT = ("liver", "spleen", "myocardium", "blood of the right ventricle", "blood of the right atrium",
+        "blood of the left ventricle", "stomach contents",
         "left renal cortex", "right renal cortex", "pancreas", "blood of the aorta", "left psoas")  # fmt: skip
 _SPACING_MM = 4.0
 

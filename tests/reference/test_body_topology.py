@@ -70,7 +70,7 @@ def test_organs_are_held_to_the_table():
 
 
 # One piece each at 3 mm, and vertebrae rings; where another is wrong, the list of docs/phantoms.md says so.
-RIGHT = ("body of the sternum", "blood of the right heart", "left scapula",
+RIGHT = ("body of the sternum", "blood of the right ventricle", "left scapula",
          "right scapula", "left clavicle", "vertebra T12", "vertebra L1", "vertebra L3", "left rib 7", "right rib 9",
          "superior vena cava", "left humerus")  # fmt: skip
 
