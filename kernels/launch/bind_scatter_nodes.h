@@ -149,24 +149,36 @@ class ScatterView {
         if (values.ndim() != 3 || values.shape(0) < 3 || values.shape(1) < 3 || values.shape(2) < 3) throw std::invalid_argument("importance must have three axes (z, y, x) and a border");
         importance_ = values;
         ImportanceMap& map = scene_.importance;
-        map.value = importance_.data(), map.expected = static_cast<float>(expected);
+        map.expected = static_cast<float>(expected);
         for (int a = 0; a < 3; a++) {
             map.shape[a] = static_cast<int32_t>(values.shape(2 - a)) - 2;
             map.cells_per_cm[a] = static_cast<float>(map.shape[a]) / scene_.cells.size_cm[a];
         }
+        if (std::equal(map.shape, map.shape + 3, scene_.cells.shape)) {  // covers_cells of scatter_walk.h
+            importance_ = Floats(std::vector<py::ssize_t>(values.shape(), values.shape() + 3));
+            float* product = importance_.mutable_data();
+            for (py::ssize_t n = 0; n < values.size(); n++) product[n] = values.data()[n] * spread_.data()[n];
+        }
+        map.value = importance_.data();
     }
 
-    // (cells, cells) optical depths at an energy over the field; once guided, what first collisions there are worth.
-    py::array_t<float> field_rays(double energy_kev, int cells, int threads, const std::string& isa) const {
-        if (cells < 1) throw std::invalid_argument("a field has cells");
+    // (cells, cells) optical depths at an energy over the field; once guided, what first collisions there are worth. `alike` rows share their middle one's.
+    py::array_t<float> field_rays(double energy_kev, int cells, int alike, int threads, const std::string& isa) const {
+        if (cells < 1 || alike < 1) throw std::invalid_argument("a field has cells");
         const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
         py::array_t<float> found({cells, cells});
         float* depth = found.mutable_data();
         py::gil_scoped_release release;
         Queue rows;
         Team(threads).run([&](int) {
-            int row;
-            while (rows.take(cells, row)) histories.field_rays(scene_, static_cast<float>(energy_kev), cells, row, depth + static_cast<int64_t>(row) * cells);
+            int group;
+            while (rows.take((cells + alike - 1) / alike, group)) {
+                const int first = group * alike, end = std::min(cells, first + alike), row = (first + end) / 2;
+                float* const own = depth + static_cast<int64_t>(row) * cells;
+                histories.field_rays(scene_, static_cast<float>(energy_kev), cells, row, own);
+                for (int other = first; other < end; other++)
+                    if (other != row) std::copy(own, own + cells, depth + static_cast<int64_t>(other) * cells);
+            }
         });
         return found;
     }

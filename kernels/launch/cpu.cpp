@@ -147,6 +147,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_physics.h"
 #include "launch/bind_scatter.h"
 #include "launch/bind_scatter_nodes.h"
+#include "launch/bind_scan_views.h"
 #include "launch/bind_spectral.h"
 #include "launch/bind_tables.h"
 #include "launch/bind_montecarlo.h"
@@ -169,6 +170,8 @@ PYBIND11_MODULE(_engine, m) {
     bind_montecarlo(m);
     bind_scatter(m);
     bind_scatter_nodes(m);
+    m.def("scan_views", &scan_views);
+    m.def("ordered_product", &ordered_product);
     bind_spectral(m);
     bind_tables(m);
     bind_body(m);

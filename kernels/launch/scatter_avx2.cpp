@@ -5,4 +5,5 @@
 
 namespace physsim {
 const ScatterHistories& scatter_avx2() { return scatter_fma::histories_table; }
+ViewOfScan scan_views_avx2() { return scatter_fma::view_of_scan; }
 }  // namespace physsim

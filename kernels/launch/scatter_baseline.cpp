@@ -4,4 +4,5 @@
 
 namespace physsim {
 const ScatterHistories& scatter_baseline() { return scatter_any::histories_table; }
+ViewOfScan scan_views_baseline() { return scatter_any::view_of_scan; }
 }  // namespace physsim

@@ -1,5 +1,7 @@
 // Included by one translation unit an instruction set, after its target pragma: histories one lane wide. No std:: templates.
+#include "launch/scan_views_table.h"
 #include "launch/scatter_nodes_table.h"
+#include "transport/scan_views.h"
 #include "transport/scatter_history.h"
 
 namespace physsim {

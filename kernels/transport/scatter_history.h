@@ -102,7 +102,7 @@ PHYSSIM_HD void follow(const ScatterScene& scene, const Walker& first, const uin
         Matter matter = matter_at(scene.fine, walker.at);
         if (!scatter_on(scene, walker, matter, draws.stream, draws.history, draws.block, list, fresh ? words : nullptr)) continue;
         const BasisFunctions functions = basis_functions(scene.cells, scene.tables, walker.energy);
-        pass(CellMedium{scene.cells, functions}, walker.at, walker.along, 1e30f, &scene.importance, way);
+        pass_cells(scene.cells, functions, walker.at, walker.along, scene.importance, way);
         if (!(way.all_worth() > 0.0f)) continue;
         const PhiloxWords<Word> chance = block_of(draws.stream, draws.history, draws.block++);
         const float most = static_cast<float>(MOST_COPIES), wanted = walker.weight * way.all_worth() / expected, ratio = wanted < most ? wanted : most;
@@ -114,7 +114,7 @@ PHYSSIM_HD void follow(const ScatterScene& scene, const Walker& first, const uin
         for (int32_t n = 0; n < copies; n++) {
             const Choice there = choose_by_worth(way, (static_cast<float>(n) + u) / static_cast<float>(copies));
             Walker next = walker;
-            if (!collide_at(scene, next, there.distance, there.weight, matter)) continue;
+            if (!collide_at(scene, next, there.distance, there.distance, there.weight, matter)) continue;
             const PhiloxWords<Word> jitter = block_of(draws.stream, draws.history, draws.block++);
             add_event(list, event_of(scene, next, matter, uniform(jitter.b), uniform(jitter.c)));
             waiting[stack++] = next;
@@ -129,16 +129,23 @@ PHYSSIM_HD void scatter_history(const ScatterScene& scene, const SobolPoints& po
     const Walker photon = photon_at_source(scene, points, number);
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
     Passage entry, way;
-    pass(CellMedium{scene.cells, functions}, photon.at, photon.along, 1e30f, &scene.importance, entry);
+    pass_cells(scene.cells, functions, photon.at, photon.along, scene.importance, entry);
     if (!(entry.all_worth() > 0.0f)) return;
     const float places = static_cast<float>(FIRST_PLACES), u = static_cast<float>(sobol(points, 2, number));
     const float expected = scene.importance.expected > 0.0f ? scene.importance.expected : photon.weight * entry.all_worth();
     const int32_t before = list.count;
+    Choice chosen[FIRST_PLACES];
+    for (int32_t place = 0; place < FIRST_PLACES; place++) {
+        chosen[place] = choose_by_worth(entry, (static_cast<float>(place) + u) / places);
+        float voxel[3];
+        for (int a = 0; a < 3; a++) voxel[a] = (photon.at[a] + chosen[place].distance * photon.along[a]) * scene.fine.voxels_per_cm[a];
+        fetch_voxel(scene.fine, voxel);
+    }
     for (int32_t place = 0; place < FIRST_PLACES && !list.overflow; place++) {
         Walker first = photon;
         Matter matter;
-        const Choice there = choose_by_worth(entry, (static_cast<float>(place) + u) / places);
-        if (!collide_at(scene, first, there.distance, there.weight / places, matter)) continue;
+        const Choice& there = chosen[place];
+        if (!collide_at(scene, first, there.distance, there.distance, there.weight / places, matter)) continue;
         uint32_t words[4];
         first_words(draws, place, words);
         follow(scene, first, words, expected, draws, before, way, list);

@@ -45,121 +45,156 @@ PHYSSIM_HD float planes_per_cm(const float* per_cm, const float (&along)[3]) {
     return most;
 }
 
-// Attenuation (1/cm) at steps of a way, by the coordinates in voxels or cells, and how uneven it is within: collisions are drawn denser by `spread`.
-struct CellMedium {
-    const BasisVoxels& cells;
-    const BasisFunctions& functions;
-    const float* size_cm() const { return cells.size_cm; }
-    const float* per_cm() const { return cells.voxels_per_cm; }
-    float steps_per_cm() const { return cells.steps_per_cm; }
-    void fetch(const float (&)[3]) const {}
-    float attenuation(const float (&place)[3], float& spread) const {
-        const int32_t row = cells.shape[0] + 2, layer = row * (cells.shape[1] + 2);  // a step that rounding carries outside meets the border
-        const int32_t cell = static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f);
-        const int32_t word = cells.word[cell];
-        spread = cells.spread[cell];
-        const float value = first_density(word) * functions.f[0] + second_density(word) * functions.f[1] + third_density(word) * functions.f[2];
-        return value > 0.0f ? value : 0.0f;
-    }
-};
-
-struct FineMedium {
-    const FineVoxels& fine;
-    const BasisFunctions& functions;
-    const float* size_cm() const { return fine.size_cm; }
-    const float* per_cm() const { return fine.voxels_per_cm; }
-    float steps_per_cm() const { return fine.steps_per_cm; }
-    int64_t voxel(const float (&place)[3]) const {
-        int64_t index[3];
-        for (int a = 0; a < 3; a++) {
-            const int32_t whole = place[a] > 0.0f ? static_cast<int32_t>(place[a]) : 0;
-            index[a] = whole < fine.shape[a] ? whole : fine.shape[a] - 1;
-        }
-        return (index[2] * fine.shape[1] + index[1]) * fine.shape[0] + index[0];
-    }
-    void fetch(const float (&place)[3]) const {
-        const int64_t at = voxel(place);
-        prefetch(static_cast<const char*>(fine.labels) + at * fine.label_bytes);
-        if (fine.density) prefetch(static_cast<const char*>(fine.density) + at * fine.density_bytes);
-    }
-    float attenuation(const float (&place)[3], float& spread) const {
-        spread = 1.0f;
-        const Matter matter = matter_of(fine, voxel(place));
-        const float* own = fine.coefficient + matter.material * MOST_BASIS;
-        const float value = own[0] * functions.f[0] + own[1] * functions.f[1] + own[2] * functions.f[2];
-        return value > 0.0f ? value * matter.density : 0.0f;
-    }
-};
-
-constexpr int32_t MOST_STEPS = 2048;  // of a way
+constexpr int32_t MOST_STEPS = 4096;  // of a way
 constexpr int32_t FETCH_AHEAD = 24;   // steps between the fetching of a voxel and its reading
 
-// A way from `at` along a unit vector, by the midpoint rule in equal steps as the rays of detection: where it enters, the optical depth
-// passed at the end of each step and, with a map, what collisions up to there are worth.
+// A way from `at` along a unit vector: where it enters, and at the end of each step the distance, the optical depth passed and, in cells, what
+// collisions up to there are worth, if there is a map; `left` exp(-passed), `cell` the step's.
 struct Passage {
-    float enter, length;
+    float enter;
     int32_t steps;
-    float passed[MOST_STEPS], worth[MOST_STEPS];
+    float end[MOST_STEPS], passed[MOST_STEPS], left[MOST_STEPS], worth[MOST_STEPS];
+    int32_t cell[MOST_STEPS];
     float whole() const { return steps ? passed[steps - 1] : 0.0f; }
     float all_worth() const { return steps ? worth[steps - 1] : 0.0f; }
 };
+
+// Where a way enters a box of `size` and leaves it; enter < leave if it meets any of it.
+struct Within { float enter, leave; };
+
+PHYSSIM_HD Within within_box(const float* size, const float (&at)[3], const float (&along)[3]) {
+    Within in = {0.0f, 1e30f};
+    for (int a = 0; a < 3; a++) {
+        if (along[a] < 1e-12f && along[a] > -1e-12f) {
+            if (!(at[a] >= 0.0f && at[a] <= size[a])) in.leave = -1.0f;
+            continue;
+        }
+        const float inverse = 1.0f / along[a], low = (0.0f - at[a]) * inverse, high = (size[a] - at[a]) * inverse;
+        const float first = low < high ? low : high, last = low < high ? high : low;
+        in.enter = first > in.enter ? first : in.enter, in.leave = last < in.leave ? last : in.leave;
+    }
+    return in;
+}
+
+PHYSSIM_HD int64_t voxel_at(const FineVoxels& fine, const float (&place)[3]) {
+    int64_t index[3];
+    for (int a = 0; a < 3; a++) {
+        const int32_t whole = place[a] > 0.0f ? static_cast<int32_t>(place[a]) : 0;
+        index[a] = whole < fine.shape[a] ? whole : fine.shape[a] - 1;
+    }
+    return (index[2] * fine.shape[1] + index[1]) * fine.shape[0] + index[0];
+}
+
+PHYSSIM_HD void fetch_voxel(const FineVoxels& fine, const float (&place)[3]) {
+    const int64_t at = voxel_at(fine, place);
+    prefetch(static_cast<const char*>(fine.labels) + at * fine.label_bytes);
+    if (fine.density) prefetch(static_cast<const char*>(fine.density) + at * fine.density_bytes);
+}
+
+// Through the voxels by the midpoint rule in equal steps, as the rays of detection.
+PHYSSIM_HD void pass_voxels(const FineVoxels& fine, const BasisFunctions& functions, const float (&at)[3], const float (&along)[3], Passage& way) {
+    const Within in = within_box(fine.size_cm, at, along);
+    way.steps = 0;
+    if (!(in.enter < in.leave)) return;
+    const int32_t steps = static_cast<int32_t>((in.leave - in.enter) * planes_per_cm(fine.voxels_per_cm, along) + 0.99f);
+    way.steps = steps < 1 ? 1 : steps < MOST_STEPS ? steps : MOST_STEPS;
+    way.enter = in.enter;
+    const float length = (in.leave - in.enter) / static_cast<float>(way.steps);
+    float place[3], move[3], ahead[3], sum = 0.0f;
+    for (int a = 0; a < 3; a++) {
+        move[a] = along[a] * length * fine.voxels_per_cm[a];
+        ahead[a] = place[a] = (at[a] + (in.enter + 0.5f * length) * along[a]) * fine.voxels_per_cm[a];
+    }
+    for (int32_t n = 0; n < FETCH_AHEAD && n < way.steps; n++) {
+        fetch_voxel(fine, ahead);
+        for (int a = 0; a < 3; a++) ahead[a] += move[a];
+    }
+    for (int32_t n = 0; n < way.steps; n++) {
+        const Matter matter = matter_of(fine, voxel_at(fine, place));
+        const float* own = fine.coefficient + matter.material * MOST_BASIS;
+        const float value = (own[0] * functions.f[0] + own[1] * functions.f[1] + own[2] * functions.f[2]) * matter.density;
+        sum += value > 0.0f ? value * length : 0.0f;
+        way.passed[n] = sum, way.end[n] = in.enter + static_cast<float>(n + 1) * length;
+        fetch_voxel(fine, ahead);
+        for (int a = 0; a < 3; a++) place[a] += move[a], ahead[a] += move[a];
+    }
+}
 
 PHYSSIM_HD float worth_at(const ImportanceMap& map, const float (&place)[3]) {
     const int32_t row = map.shape[0] + 2, layer = row * (map.shape[1] + 2);
     return map.value[static_cast<int32_t>(place[2] + 1.0f) * layer + static_cast<int32_t>(place[1] + 1.0f) * row + static_cast<int32_t>(place[0] + 1.0f)];
 }
 
-template <typename Medium>
-PHYSSIM_HD void pass(const Medium& medium, const float (&at)[3], const float (&along)[3], float reach, const ImportanceMap* map, Passage& way) {
-    const float *size = medium.size_cm(), *per_cm = medium.per_cm();
-    float enter = 0.0f, leave = reach;
+// A map on the cells' own grid holds the cells' spread as a factor: one look for both.
+PHYSSIM_HD bool covers_cells(const ImportanceMap& map, const BasisVoxels& cells) {
+    return map.shape[0] == cells.shape[0] && map.shape[1] == cells.shape[1] && map.shape[2] == cells.shape[2];
+}
+
+// Through the cells from face to face: a step lies in one cell, and a collision drawn by that cell is in it. (With equal steps a place could lie in
+// tissue while its step was air: one photon in thousands weighed as much as all.)
+PHYSSIM_HD void pass_cells(const BasisVoxels& cells, const BasisFunctions& functions, const float (&at)[3], const float (&along)[3], const ImportanceMap& map, Passage& way) {
+    const Within in = within_box(cells.size_cm, at, along);
+    way.steps = 0;
+    if (!(in.enter < in.leave)) return;
+    way.enter = in.enter;
+    const int32_t row = cells.shape[0] + 2, stride[3] = {1, row, row * (cells.shape[1] + 2)};
+    int32_t cell = 0, turn[3];
+    float next[3], apart[3], worth_place[3], worth_move[3];
     for (int a = 0; a < 3; a++) {
-        if (along[a] < 1e-12f && along[a] > -1e-12f) {
-            if (!(at[a] >= 0.0f && at[a] <= size[a])) leave = -1.0f;
+        const float place = (at[a] + in.enter * along[a]) * cells.voxels_per_cm[a];
+        int32_t whole = place > 0.0f ? static_cast<int32_t>(place) : 0;
+        whole = whole < cells.shape[a] ? whole : cells.shape[a] - 1;
+        cell += (whole + 1) * stride[a];
+        const bool level = along[a] < 1e-12f && along[a] > -1e-12f, up = along[a] > 0.0f;
+        const float inverse = level ? 1e30f : 1.0f / along[a];
+        turn[a] = up ? stride[a] : -stride[a];
+        apart[a] = level ? 1e30f : (up ? inverse : 0.0f - inverse) * cells.voxel_cm[a];
+        next[a] = level ? 1e30f : (static_cast<float>(up ? whole + 1 : whole) * cells.voxel_cm[a] - at[a]) * inverse;
+        worth_place[a] = at[a] * map.cells_per_cm[a], worth_move[a] = along[a] * map.cells_per_cm[a];
+    }
+    int32_t steps = 0;
+    for (bool more = true; more; steps++) {
+        const bool x_first = next[0] < next[1];
+        const float nearer = x_first ? next[0] : next[1];
+        const bool z_first = next[2] < nearer;
+        const float end = z_first ? next[2] : nearer;
+        more = end < in.leave && steps + 1 < MOST_STEPS;
+        way.cell[steps] = cell, way.end[steps] = more ? end : in.leave;
+        cell += z_first ? turn[2] : x_first ? turn[0] : turn[1];
+        next[0] += x_first && !z_first ? apart[0] : 0.0f;
+        next[1] += x_first || z_first ? 0.0f : apart[1];
+        next[2] += z_first ? apart[2] : 0.0f;
+    }
+    way.steps = steps;
+    const bool of_cells = covers_cells(map, cells);
+    float begin = in.enter;
+    for (int32_t n = 0; n < steps; n++) {
+        const int32_t word = cells.word[way.cell[n]];
+        const float value = first_density(word) * functions.f[0] + second_density(word) * functions.f[1] + third_density(word) * functions.f[2];
+        const float end = way.end[n], middle = 0.5f * (begin + end), length = end > begin ? end - begin : 0.0f;
+        way.passed[n] = value > 0.0f ? value * length : 0.0f;
+        begin = end;
+        if (!map.value) continue;
+        if (of_cells) {
+            way.worth[n] = map.value[way.cell[n]];
             continue;
         }
-        const float inverse = 1.0f / along[a], low = (0.0f - at[a]) * inverse, high = (size[a] - at[a]) * inverse;
-        const float first = low < high ? low : high, last = low < high ? high : low;
-        enter = first > enter ? first : enter, leave = last < leave ? last : leave;
+        const float there[3] = {worth_place[0] + middle * worth_move[0], worth_place[1] + middle * worth_move[1], worth_place[2] + middle * worth_move[2]};
+        way.worth[n] = cells.spread[way.cell[n]] * worth_at(map, there);
     }
-    way.steps = 0;
-    if (!(enter < leave)) return;
-    const int32_t steps = static_cast<int32_t>((leave - enter) * planes_per_cm(per_cm, along) + 0.99f);
-    way.steps = steps < 1 ? 1 : steps < MOST_STEPS ? steps : MOST_STEPS;
-    way.enter = enter, way.length = (leave - enter) / static_cast<float>(way.steps);
-    float place[3], move[3], sum = 0.0f;
-    for (int a = 0; a < 3; a++) {
-        move[a] = along[a] * way.length * per_cm[a];
-        place[a] = (at[a] + (enter + 0.5f * way.length) * along[a]) * per_cm[a];
-    }
-    float ahead[3];
-    for (int a = 0; a < 3; a++) ahead[a] = place[a];
-    for (int32_t n = 0; n < FETCH_AHEAD && n < way.steps; n++) {
-        medium.fetch(ahead);
-        for (int a = 0; a < 3; a++) ahead[a] += move[a];
-    }
-    float scale[3] = {}, left = 1.0f, worth = 0.0f;
-    if (map)
-        for (int a = 0; a < 3; a++) scale[a] = map->cells_per_cm[a] / per_cm[a];
-    for (int32_t n = 0; n < way.steps; n++) {
-        float spread;
-        const float own = medium.attenuation(place, spread) * way.length;
-        sum += own;
-        way.passed[n] = sum;
-        if (map) {
-            const float there[3] = {place[0] * scale[0], place[1] * scale[1], place[2] * scale[2]};
-            const float next = left / (1.0f + own * (1.0f + own * (0.5f + own * 0.16666667f)));  // about left x exp(-own): any will do
-            worth += (left - next) * spread * worth_at(*map, there);
-            way.worth[n] = worth;
-            left = next;
-        }
-        medium.fetch(ahead);
-        for (int a = 0; a < 3; a++) place[a] += move[a], ahead[a] += move[a];
+    float sum = 0.0f;
+    for (int32_t n = 0; n < steps; n++) way.passed[n] = sum += way.passed[n];
+    if (!map.value) return;
+    for (int32_t n = 0; n < steps; n++) way.left[n] = exp2_of_minus(way.passed[n] * 1.44269504f);
+    float worth = 0.0f, before = 1.0f;
+    for (int32_t n = 0; n < steps; n++) {
+        worth += (before - way.left[n]) * way.worth[n];
+        way.worth[n] = worth, before = way.left[n];
     }
 }
 
-// Where a depth below the whole is passed, cm from the start, and the attenuation there (1/cm).
-struct Stop { float distance, attenuation; };
+// Where a depth below the whole is passed and the middle of its step, cm from the start, and the attenuation there (1/cm).
+struct Stop { float distance, middle, attenuation; };
 
 PHYSSIM_HD Stop stop_at(const Passage& way, float depth) {
     int32_t low = 0, high = way.steps - 1;
@@ -170,7 +205,8 @@ PHYSSIM_HD Stop stop_at(const Passage& way, float depth) {
     }
     const float before = low ? way.passed[low - 1] : 0.0f, own = way.passed[low] - before;
     const float share = own > 0.0f ? (depth - before) / own : 0.5f;
-    return {way.enter + (static_cast<float>(low) + (share < 1.0f ? share : 1.0f)) * way.length, own / way.length};
+    const float begin = low ? way.end[low - 1] : way.enter, length = way.end[low] - begin;
+    return {begin + (share < 1.0f ? share : 1.0f) * length, begin + 0.5f * length, own / length};
 }
 
 // A place drawn by its worth, uniform within a step: cm from the start, and exp(-depth) over the density per cm.
@@ -187,8 +223,8 @@ PHYSSIM_HD Choice choose_by_worth(const Passage& way, float u) {
     const float before = low ? way.worth[low - 1] : 0.0f, own = way.worth[low] - before;
     const float share = own > 0.0f ? (wanted - before) / own : 0.5f, inside = share < 1.0f ? share : 1.0f;
     const float passed = low ? way.passed[low - 1] : 0.0f, depth = passed + inside * (way.passed[low] - passed);
-    return {way.enter + (static_cast<float>(low) + inside) * way.length,
-            own > 0.0f ? exp2_of_minus(depth * 1.44269504f) * way.length * way.worth[way.steps - 1] / own : 0.0f};
+    const float begin = low ? way.end[low - 1] : way.enter, length = way.end[low] - begin;
+    return {begin + inside * length, own > 0.0f ? exp2_of_minus(depth * 1.44269504f) * length * way.worth[way.steps - 1] / own : 0.0f};
 }
 
 // A photon of a history; `order`: scatterings so far.
@@ -207,10 +243,11 @@ PHYSSIM_HD Walker photon_at_source(const ScatterScene& scene, const SobolPoints&
     return photon;
 }
 
-// Goes on to a place where the density per cm is 1 / `thinner`, and collides there; false: nothing is there.
-PHYSSIM_HD bool collide_at(const ScatterScene& scene, Walker& photon, float distance, float thinner, Matter& matter) {
-    for (int a = 0; a < 3; a++) photon.at[a] += distance * photon.along[a];
-    matter = matter_at(scene.fine, photon.at);
+// Goes on to a place where the density per cm is 1 / `thinner`, and collides with what is `seen` cm ahead; false: nothing is there.
+PHYSSIM_HD bool collide_at(const ScatterScene& scene, Walker& photon, float distance, float seen, float thinner, Matter& matter) {
+    float place[3];
+    for (int a = 0; a < 3; a++) place[a] = photon.at[a] + seen * photon.along[a], photon.at[a] += distance * photon.along[a];
+    matter = matter_at(scene.fine, place);
     photon.weight *= thinner * matter.density * lookup(scene.tables, matter.material, photon.energy).mass_attenuation_cm2_g;
     return photon.weight > 0.0f;
 }
@@ -220,13 +257,13 @@ PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& 
     Walker photon = photon_at_source(scene, points, number);
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, photon.energy);
     Passage way;
-    pass(FineMedium{scene.fine, functions}, photon.at, photon.along, 1e30f, nullptr, way);
+    pass_voxels(scene.fine, functions, photon.at, photon.along, way);
     const float whole = way.whole();
     if (!(whole > 0.0f)) return {};
     const float u = static_cast<float>(sobol(points, 2, number)), depth = u * whole / (1.0f + bias * whole * (1.0f - u));
     const Stop here = stop_at(way, depth);
     const float stretch = 1.0f + bias * depth, density = (1.0f + bias * whole) / (whole * stretch * stretch);
-    collide_at(scene, photon, here.distance, here.attenuation > 0.0f ? exp2_of_minus(depth * 1.44269504f) / (density * here.attenuation) : 0.0f, matter);
+    collide_at(scene, photon, here.distance, here.middle, here.attenuation > 0.0f ? exp2_of_minus(depth * 1.44269504f) / (density * here.attenuation) : 0.0f, matter);
     return photon;
 }
 
@@ -235,7 +272,6 @@ PHYSSIM_HD Walker first_collision(const ScatterScene& scene, const SobolPoints& 
 PHYSSIM_HD void field_rays(const ScatterScene& scene, float energy_kev, int32_t cells, int32_t row, float* out) {
     const ScatterSource& source = scene.source;
     const BasisFunctions functions = basis_functions(scene.cells, scene.tables, energy_kev);
-    const ImportanceMap* map = scene.importance.value ? &scene.importance : nullptr;
     const double y = source.low[1] + (row + 0.5) / cells * (source.high[1] - source.low[1]);
     Passage way;
     for (int32_t n = 0; n < cells; n++) {
@@ -245,8 +281,8 @@ PHYSSIM_HD void field_rays(const ScatterScene& scene, float energy_kev, int32_t 
             position[a] = static_cast<float>(source.position[a]);
             along[a] = static_cast<float>((x * source.across[a] + y * source.along[a] + source.forward[a]) / length);
         }
-        pass(CellMedium{scene.cells, functions}, position, along, 1e30f, map, way);
-        out[n] = map ? way.all_worth() : way.whole();
+        pass_cells(scene.cells, functions, position, along, scene.importance, way);
+        out[n] = scene.importance.value ? way.all_worth() : way.whole();
     }
 }
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import _engine
 from physsim.transport.node_spline import spline_weights
 
 Floats = NDArray[np.float64]
@@ -28,8 +29,8 @@ class AngleFit:
     """Weights that make images of views from those of node views, and how far they can be believed.
 
     `smoothed` (nodes, nodes): what a node's image adds to the smoothed one of a node. `stiffness`: as chosen.
-    left_out_squares: (nodes,) squared difference of a node's image from the fit through all the others, mean over
-    pixels, noise taken off (nan at the ends of an open arc, which nothing predicts); `left_out_noise` that noise.
+    left_out: (nodes, pixels) difference of a node's image from the fit through all the others (nan at the ends of an
+    open arc, which nothing predicts); `left_out_noise` (nodes,) the mean over pixels of its variance by noise alone.
     `spans` (nodes,): the part of the scan that a node stands for; they add to 1.
     """
 
@@ -37,13 +38,31 @@ class AngleFit:
     period: float | None
     smoothed: Floats
     stiffness: float
-    left_out_squares: Floats
+    left_out: Floats
     left_out_noise: Floats
     spans: Floats
 
     def weights(self, places: Floats) -> Floats:
         """(places, nodes) what each node's image adds to that of a place."""
         return product(spline_weights(self.nodes, places, self.period), self.smoothed)
+
+    @property
+    def kept(self) -> float:
+        """Share of the nodes' variance that is left in a view, were all nodes equally noisy."""
+        return float((product(self.spans[None], self.smoothed**2)).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """What node views miss of each other, several independent fits of the same nodes (parts of one image) together.
+
+    squares: (nodes,) squared difference of a node's image from that by all the others, mean over pixels, noise taken
+    off (nan where nothing predicts); `noise` what was taken off; `spans` as in AngleFit.
+    """
+
+    squares: Floats
+    noise: Floats
+    spans: Floats
 
     def bias_squared(self) -> tuple[float, float]:
         """Square of the RMS interpolation error over the scan, and the standard error that noise gives it.
@@ -52,10 +71,17 @@ class AngleFit:
         make it negative. A view's pixels err together: its noise counts as that of two independent ones, so that the
         square's standard error is the noise itself.
         """
-        known = np.isfinite(self.left_out_squares)
+        known = np.isfinite(self.squares)
         parts = self.spans[known] / self.spans[known].sum()
-        value = float((parts * self.left_out_squares[known]).sum())
-        return value, float(np.sqrt(((parts * self.left_out_noise[known]) ** 2).sum()))
+        value = float((parts * self.squares[known]).sum())
+        return value, float(np.sqrt(((parts * self.noise[known]) ** 2).sum()))
+
+
+def left_out(*fits: AngleFit) -> LeftOut:
+    """Of fits to parts of the same images with independent errors: differences add, and so do variances."""
+    noise = np.asarray(sum(fit.left_out_noise for fit in fits))
+    apart = np.asarray(sum(fit.left_out for fit in fits))
+    return LeftOut((apart**2).mean(axis=1) - noise, noise, fits[0].spans)
 
 
 def fit_angle(nodes: Floats, period: float | None, images: Floats, variances: Floats) -> AngleFit:
@@ -71,20 +97,18 @@ def fit_angle(nodes: Floats, period: float | None, images: Floats, variances: Fl
             best = risk, stiffness, smoothed
     assert best is not None
     taken = np.eye(len(nodes)) - best[2]
-    left_out = taken / np.diagonal(taken)[:, None]
-    noise = product(left_out**2, variances[:, None])[:, 0]
-    squares = (product(left_out, images) ** 2).mean(axis=1) - noise
+    without = taken / np.diagonal(taken)[:, None]
+    noise = product(without**2, variances[:, None])[:, 0]
+    apart = product(without, images)
     if period is None:
-        squares[[0, -1]] = np.nan
-    return AngleFit(nodes, period, best[2], best[1], squares, noise, spans)
+        apart[[0, -1]] = np.nan
+    return AngleFit(nodes, period, best[2], best[1], apart, noise, spans)
 
 
 def product(left: Floats, right: Floats) -> Floats:
     """(i, j) x (j, ...) summed over j in order."""
-    found = np.zeros((len(left), *right.shape[1:]))
-    for j in range(len(right)):
-        found = found + left[:, j].reshape(-1, *[1] * (right.ndim - 1)) * right[j]
-    return found
+    found = _engine.ordered_product(left, right.reshape(len(right), -1))
+    return found.reshape(len(left), *right.shape[1:])
 
 
 @lru_cache(maxsize=8)

@@ -23,8 +23,6 @@ from physsim.transport.scatter_optics import ScatterOptics
 from physsim.transport.scatter_scene import ScatterScene
 from physsim.transport.scatter_sums import (
     BATCHES,
-    FIRST_HISTORIES,
-    FIRST_POINTS,
     NODE_CELL,
     NODE_LEVELS,
     REPLICATES,
@@ -38,10 +36,15 @@ from physsim.transport.scatter_sums import (
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
 
+FIRST_POINTS, FIRST_HISTORIES = 4, 4  # of a replicate, of a batch: views share the work
+FLAT = 4.0  # a detector so many times wider than high: scatter bends little along it
+FLAT_LEVELS = ((8, 4), (12, 4), (17, 6))  # nodes there, in place of NODE_LEVELS
+
 
 @dataclass(frozen=True, eq=False)
 class NodeImages:
-    """What node views know: `images` (nodes, rows, columns) keV/cm2 per history on the grid, `variances` (the same).
+    """What node views know: `images` (2, nodes, rows, columns) keV/cm2 per history of single and of multiple scatter on
+    the grid, `variances` (the same) of them.
 
     multiple_error: RMS over views of the spline of multiple scatter against its checks, over the mean scatter, noise
     taken off; `multiple_noise`: one standard error of that, by the spread over views.
@@ -68,6 +71,8 @@ class NodeViews:
     ) -> None:
         self._scene, self._geometry, self._optics, self._run = scene, geometry, optics, run
         self._grid, self._seed, self._threads, self._level = grid, seed, threads, 0
+        wide, high = (n * step for n, step in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True))
+        self._levels = FLAT_LEVELS if wide > FLAT * high else NODE_LEVELS
         self.views: list[int] = []
         self._jobs: list[ViewJob] = []
         self._single: list[SingleSums] = []
@@ -81,15 +86,14 @@ class NodeViews:
         self.views += views
         self._jobs += jobs
         self._single += [SingleSums(job) for job in jobs]
-        self._multiple += [MultipleSums(job, NODE_LEVELS[self._level]) for job in jobs]
+        self._multiple += [MultipleSums(job, self._levels[self._level]) for job in jobs]
         self._catch_up()
 
-    def grow(self) -> None:
-        """Grows the part that lowers the mean variance most for its cost."""
-        single = np.array([one.mean_and_variance() for one in self._single])
-        multiple = np.array([one.mean_and_variance() for one in self._multiple])
+    def grow(self, kept: Floats) -> None:
+        """Grows the part that lowers the mean variance most for its cost; `kept` (2,): shares that smoothing leaves."""
+        variance = kept * self.noise()[1]
         cost = [sum(one.cost for one in part) for part in (self._single, self._multiple)]
-        if single[:, 1].mean() * cost[1] > multiple[:, 1].mean() * cost[0]:
+        if variance[0] * cost[1] > variance[1] * cost[0]:
             self.points = next_count(self.points, FIRST_POINTS)
         else:
             self.histories = next_count(self.histories, FIRST_HISTORIES)
@@ -103,18 +107,18 @@ class NodeViews:
 
     def refine_multiple(self) -> bool:
         """Starts multiple scatter anew on more nodes; False where there are no more."""
-        if self._level + 1 == len(NODE_LEVELS):
+        if self._level + 1 == len(self._levels):
             return False
         self._level += 1
-        self._multiple = [MultipleSums(job, NODE_LEVELS[self._level]) for job in self._jobs]
+        self._multiple = [MultipleSums(job, self._levels[self._level]) for job in self._jobs]
         self._catch_up()
         return True
 
-    def noise(self) -> tuple[float, float]:
-        """Mean scatter, and the mean variance of a place, quickly: multiple scatter by its nodes."""
-        single = np.array([one.mean_and_variance() for one in self._single])
-        multiple = np.array([one.mean_and_variance() for one in self._multiple])
-        return float((single + multiple)[:, 0].mean()), float((single + multiple)[:, 1].mean())
+    def noise(self) -> tuple[float, Floats]:
+        """Mean scatter, and the mean variances (2,) of a place by single and multiple scatter, quickly: by nodes."""
+        parts = [[one.mean_and_variance() for one in part] for part in (self._single, self._multiple)]
+        means, variances = np.moveaxis(np.array(parts).mean(axis=1), -1, 0)
+        return float(means.sum()), variances
 
     def photons(self) -> int:
         """Histories of multiple scatter so far, all views."""
@@ -136,10 +140,10 @@ class NodeViews:
         noise = ((checked[:, None] * relative[..., places:] - apart[..., nodes:]) ** 2).sum(axis=1)
         off = (((checked - mean[:, nodes:]) ** 2) - noise).mean(axis=1)
         shape = (len(self.views), self._grid[1], self._grid[0])
-        variances = single.var(axis=1, ddof=1) / REPLICATES
-        variances = variances + ((found[:, None, :places] * relative[..., :places]) ** 2).sum(axis=1).reshape(shape)
-        images = single.mean(axis=1) + found[:, :places].reshape(shape)
-        scale = max(float(images.mean()), 1e-300)
+        variances = ((found[:, None, :places] * relative[..., :places]) ** 2).sum(axis=1).reshape(shape)
+        variances = np.stack([single.var(axis=1, ddof=1) / REPLICATES, variances])
+        images = np.stack([single.mean(axis=1), found[:, :places].reshape(shape)])
+        scale = max(float(images.sum(axis=0).mean()), 1e-300)
         error, spread = max(float(off.mean()), 0.0), float(off.std()) / np.sqrt(len(off))
         return NodeImages(images, variances, float(np.sqrt(error)) / scale, float(np.sqrt(spread)) / scale)
 

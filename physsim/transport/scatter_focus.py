@@ -26,7 +26,8 @@ LEAST = 0.05  # of the mean
 def focused(scene: ScatterScene, source: dict[str, Any], threads: int) -> dict[str, Any]:
     """The fields of a source with shares of points by cells of its field: kernels/transport/scatter_source.h."""
     view = scene.view(source, 0.0)
-    depth = np.asarray(view.field_rays(mean_kev(source), FIELD_CELLS, threads, instruction_set()), np.float64)
+    rays = view.field_rays(mean_kev(source), FIELD_CELLS, rows_alike(source), threads, instruction_set())
+    depth = np.asarray(rays, np.float64)
     falling = 1.0 + 0.25 * STEEPNESS * depth
     worth = brightness(source, FIELD_CELLS) * depth / (falling * falling * falling * falling)
     return shared_by(source, blurred(worth), LEAST)
@@ -50,6 +51,15 @@ def shared_by(source: dict[str, Any], worth: Floats, least: float) -> dict[str, 
         "row_share": (by_row / by_row[-1]).astype(np.float32),
         "cell_share": (by_cell / by_cell[:, -1:]).astype(np.float32),
     }
+
+
+def rows_alike(source: dict[str, Any]) -> int:
+    """Rows of the field's cells that one row of rays serves: as many as make cells square in a flat fan."""
+    across, along = (float(high - low) for low, high in zip(source["low"], source["high"], strict=True))
+    alike = 1
+    while 2 * alike * along <= across and alike < FIELD_CELLS // 4:
+        alike *= 2
+    return alike
 
 
 def blurred(values: Floats) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from physsim.device.choice import instruction_set
 from physsim.spec.geometry import Geometry
 from physsim.transport.node_spline import node_spline
-from physsim.transport.scatter_focus import FIELD_CELLS, blurred, shared_by
+from physsim.transport.scatter_focus import FIELD_CELLS, blurred, rows_alike, shared_by
 from physsim.transport.scatter_scene import ScatterScene
 from physsim.transport.scatter_source import brightness, mean_kev
 
@@ -43,7 +43,9 @@ def guided(
     view = scene.view(source, cutoff_kev)
     size = scene.corners_cm().max(axis=0)
     probes = [max(2, min(MOST_PROBES, math.ceil(float(length) / PROBE_CM) + 1)) for length in size]
-    cells = [max(1, min(MOST_CELLS, math.ceil(float(length) / CELL_CM))) for length in size]
+    cells = [count - 2 for count in scene.cells.shape[::-1]]  # on the rays' own cells a step asks but once
+    if max(cells) > MOST_CELLS:
+        cells = [max(1, min(MOST_CELLS, math.ceil(float(length) / CELL_CM))) for length in size]
     inside = [np.linspace(1e-3, 1.0 - 1e-3, n) * length for n, length in zip(probes, size, strict=True)]
     z, y, x = np.meshgrid(inside[2], inside[1], inside[0], indexing="ij")
     places = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1).astype(np.float32)
@@ -68,7 +70,8 @@ def guided(
         worth = _between(worth, axis, count)
     values = np.ascontiguousarray(worth.astype(np.float32))
     view.guide(values, 0.0)
-    field = brightness(source, FIELD_CELLS) * np.asarray(view.field_rays(energy, FIELD_CELLS, threads, isa), np.float64)
+    rays = view.field_rays(energy, FIELD_CELLS, rows_alike(source), threads, isa)
+    field = brightness(source, FIELD_CELLS) * np.asarray(rays, np.float64)
     expected = EVENTS * float(np.cumsum(field.ravel())[-1]) / field.size
     view = scene.view(shared_by(source, blurred(field), FIELD_LEAST), cutoff_kev)
     view.guide(values, expected)

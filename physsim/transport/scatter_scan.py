@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.device.choice import thread_count
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import checked_seed
@@ -24,10 +24,10 @@ from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.angle_smoother import AngleFit, fit_angle, product
+from physsim.transport.angle_smoother import AngleFit, LeftOut, fit_angle, left_out, product
 from physsim.transport.montecarlo import MonteCarloWarning
-from physsim.transport.node_spline import spline_weights
-from physsim.transport.scan_nodes import NodeImages, NodeViews, detector_image, fine_weights
+from physsim.transport.node_spline import FLOOR, spline_weights
+from physsim.transport.scan_nodes import NodeImages, NodeViews, fine_weights
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import Side, optics_of
 
@@ -37,15 +37,17 @@ NODE_VIEWS = 72
 _MOST_LOOKS = 60
 _MOST_ROUNDS = 8  # of more node views
 _CHECKED_VIEWS = 2  # for the error of the grid
+_TOLD = 0.5  # of the error asked for: one standard error of interpolation_error at most
 
 
 @dataclass(frozen=True, eq=False)
 class ScatterScan:
     """Scatter in every view of a scan (keV/cm2 per history), made for the views that are asked for.
 
-    node_views: (nodes,) numbers of the views that were estimated; `nodes` (nodes, grid rows, grid columns) their
-    images, each with its own noise, `variances` the squares of its standard errors. `angles` (views, nodes): what a
-    node's image adds to a view; `rows` (rows, grid rows), `columns` (columns, grid columns) to a place.
+    node_views: (nodes,) numbers of the views that were estimated; `nodes` (2, nodes, grid rows, grid columns) their
+    images of single and of multiple scatter, each with its own noise, `variances` the squares of its standard errors.
+    `angles` (2, views, nodes): what a node's image adds to a view, smoothed by its own kind of scatter; `rows` (rows,
+    grid rows), `columns` (columns, grid columns) to a place.
     `histories` of multiple scatter and Sobol `points` (of each scramble) in each node view.
 
     Errors that are not noise, each RMS over the mean scatter. interpolation_error: of the angle, by predicting every
@@ -71,28 +73,33 @@ class ScatterScan:
 
     def grid(self, views: Sequence[int] | NDArray[np.int64]) -> Floats:
         """(views, grid rows, grid columns) scatter at the grid's places, the outer ones on the detector's edges."""
-        return product(self.angles[np.asarray(views)], self.nodes)
+        return product(self._weights(views), self.nodes.reshape(-1, *self.nodes.shape[2:]))
 
     def grid_errors(self, views: Sequence[int] | NDArray[np.int64]) -> Floats:
         """Standard errors of `grid`: the node views' own, carried through the weights of the angle."""
-        return np.asarray(np.sqrt(product(self.angles[np.asarray(views)] ** 2, self.variances)))
+        variances = self.variances.reshape(-1, *self.variances.shape[2:])
+        return np.asarray(np.sqrt(product(self._weights(views) ** 2, variances)))
 
-    def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> Floats:
-        """(views, rows, columns) scatter on the detector's own pixels."""
-        grids = self.grid(views)
-        found = np.empty((len(grids), len(self.rows), len(self.columns)))
+    def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> NDArray[np.float32]:
+        """(views, rows, columns) scatter on the detector's own pixels: float32, within 1e-5 of the same in float64."""
+        return _engine.scan_views(
+            self._weights(views),
+            self.nodes.reshape(-1, *self.nodes.shape[2:]),
+            np.ascontiguousarray(self.columns.T.astype(np.float32)),
+            self.rows.astype(np.float32),
+            FLOOR,
+            thread_count(threads),
+            instruction_set(),
+        )
 
-        def one(number: int) -> None:
-            found[number] = detector_image(grids[number], self.columns, self.rows)
-
-        with ThreadPoolExecutor(thread_count(threads)) as pool:
-            list(pool.map(one, range(len(grids))))
-        return found
+    def _weights(self, views: Sequence[int] | NDArray[np.int64]) -> Floats:
+        """(views, 2 x nodes)."""
+        return np.concatenate(list(self.angles[:, np.asarray(views)]), axis=1)
 
     @property
     def relative_error(self) -> float:
         """e_S: RMS standard error over all views and places of the grid, over the mean scatter."""
-        views = np.arange(len(self.angles))
+        views = np.arange(self.angles.shape[1])
         return float(np.sqrt((self.grid_errors(views) ** 2).mean()) / self.grid(views).mean())
 
 
@@ -115,8 +122,9 @@ def scatter_scan(
 
     `node_views` views (at most all), spread evenly over the scan, are estimated on a grid of `grid` places (across,
     along the detector) that reaches the detector's edges. A scan whose last view is as far from the first as the second
-    is closed in angle. `run`: `relative_error` is e_S of the scan, over all its views; where
-    interpolation_error is beyond that and two standard errors, node views are added. `histories` counts photons
+    is closed in angle. `run`: `relative_error` is e_S of the scan, over all its views; photons go on until the standard
+    error of interpolation_error is half of that too, and where interpolation_error is beyond it and two
+    standard errors, node views are added. `histories` counts photons
     of multiple scatter in each node view, `seconds` and `most_histories` the whole scan. `cathode`, `focal_spot_mm`,
     `anti_scatter_grid` and `cell_mm` as in scatter_image.
 
@@ -148,18 +156,18 @@ def scatter_scan(
     nodes.add(first.tolist())
     if run.histories is not None:
         nodes.grow_to(run.histories)
-    fit, found, error, reached = _grown(nodes, run, views, period, began)
+    fits, found, error, reached = _grown(nodes, run, views, period, began)
     order = np.argsort(nodes.views)
-    bias, spread = fit.bias_squared()
-    mean = max(float(found.images.mean()), 1e-300)
+    bias, spread = left_out(*fits).bias_squared()
+    mean = max(float(found.images.sum(axis=0).mean()), 1e-300)
     along, across = fine_weights(grid[1]), fine_weights(grid[0])
     asked = order[:: max(1, len(order) // _CHECKED_VIEWS)][:_CHECKED_VIEWS]
     checks = [nodes.detector_error(nodes.views[view], across, along) for view in asked]
     result = ScatterScan(
         np.array(nodes.views)[order],
-        found.images[order],
-        found.variances[order],
-        fit.weights(np.arange(views, dtype=np.float64)),
+        np.ascontiguousarray(found.images[:, order]),
+        np.ascontiguousarray(found.variances[:, order]),
+        np.stack([fit.weights(np.arange(views, dtype=np.float64)) for fit in fits]),
         spline_weights(*_places(geometry.rows, grid[1])),
         spline_weights(*_places(geometry.columns, grid[0])),
         nodes.photons() // len(nodes.views),
@@ -177,57 +185,71 @@ def scatter_scan(
 
 def _grown(
     nodes: NodeViews, run: MonteCarlo, views: int, period: float | None, began: float
-) -> tuple[AngleFit, NodeImages, float, bool]:
-    """Looks after pre-set numbers of photons until the aim is reached; the fit, its nodes, e_S and whether it was."""
+) -> tuple[list[AngleFit], NodeImages, float, bool]:
+    """Looks after pre-set numbers of photons until the aim is reached; fits, their nodes, e_S and whether it was."""
     rounds, every = 0, np.arange(views, dtype=np.float64)
     for look in range(_MOST_LOOKS):
         found = nodes.images()
         mean, noise = nodes.noise()
+        fits = _fits(nodes, found, period)
         if not mean > 0.0:
-            return _fit(nodes, found, period), found, np.inf, False
-        fit = _fit(nodes, found, period)
-        variances = found.variances.mean(axis=(1, 2))[np.argsort(nodes.views)]
-        error = float(np.sqrt(product(fit.weights(every) ** 2, variances[:, None]).mean())) / mean
+            return fits, found, np.inf, False
+        order = np.argsort(nodes.views)
+        left = np.array(
+            [
+                product(fit.weights(every) ** 2, part[order].mean(axis=(1, 2))[:, None]).mean()
+                for fit, part in zip(fits, found.variances, strict=True)
+            ]
+        )
+        error = float(np.sqrt(left.sum())) / mean
+        kept = left / np.maximum(noise, 1e-300)  # what smoothing leaves: until the aim is near, looks need no new fit
+        missed = left_out(*fits)
+        bias, spread = missed.bias_squared()
+        told = spread / max(float(noise.sum()), 1e-300)
         aim = run.relative_error
         if aim is None:
             if run.histories is not None or time.monotonic() - began > (run.seconds or 0.0):
-                return fit, found, error, True
-            nodes.grow()
+                return fits, found, error, True
+            nodes.grow(kept)
             continue
+        known = error <= aim and spread <= (_TOLD * aim * mean) ** 2
         spent = run.most_histories is not None and nodes.photons() >= run.most_histories
-        if error <= aim or spent or look + 1 == _MOST_LOOKS:
+        if known or spent or look + 1 == _MOST_LOOKS:
             # what e_S allows is known best at the end: only then is it asked whether the interpolation does
             coarse = found.multiple_error**2 > (0.5 * aim) ** 2 + 2.0 * found.multiple_noise**2
             if coarse and not spent and nodes.refine_multiple():
                 continue
-            bias, spread = fit.bias_squared()
             bent = bias > (aim * mean) ** 2 + 2.0 * spread
-            more = _between(fit, views, (aim * mean) ** 2) if bent and rounds < _MOST_ROUNDS else []
+            more = _between(fits[0], missed, views, (aim * mean) ** 2) if bent and rounds < _MOST_ROUNDS else []
             if more and not spent:
                 rounds += 1
                 nodes.add(more)
                 continue
-            return fit, found, error, error <= aim and not coarse and not bent
-        ratio = (error * mean) ** 2 / noise  # of smoothing: until it is near, looks need no new fit
+            return fits, found, error, error <= aim and not coarse and not bent
+        below = error <= aim
         while not spent:
-            nodes.grow()
+            nodes.grow(np.ones(2) if below else kept)
             mean, noise = nodes.noise()
             spent = run.most_histories is not None and nodes.photons() >= run.most_histories
-            if ratio * noise <= (aim * mean) ** 2:
+            below = float((kept * noise).sum()) <= (aim * mean) ** 2
+            if below and told * float(noise.sum()) <= (_TOLD * aim * mean) ** 2:
                 break
     raise AssertionError("unreachable")
 
 
-def _fit(nodes: NodeViews, found: NodeImages, period: float | None) -> AngleFit:
+def _fits(nodes: NodeViews, found: NodeImages, period: float | None) -> list[AngleFit]:
+    """Of single and of multiple scatter: the latter bends less over the angle and is averaged over more of it."""
     order = np.argsort(nodes.views)
-    images = found.images[order].reshape(len(order), -1)
     places = np.array(nodes.views, dtype=np.float64)[order]
-    return fit_angle(places, period, images, found.variances[order].mean(axis=(1, 2)))
+    return [
+        fit_angle(places, period, images[order].reshape(len(order), -1), variances[order].mean(axis=(1, 2)))
+        for images, variances in zip(found.images, found.variances, strict=True)
+    ]
 
 
-def _between(fit: AngleFit, views: int, allowed: float) -> list[int]:
+def _between(fit: AngleFit, missed: LeftOut, views: int, allowed: float) -> list[int]:
     """New node views beside those that their neighbours predict worst: until what is left alone is allowed."""
-    squares = np.nan_to_num(fit.left_out_squares, nan=-np.inf)
+    squares = np.nan_to_num(missed.squares, nan=-np.inf)
     worst = np.argsort(-squares, kind="stable")
     parts = np.maximum(squares, 0.0) * fit.spans
     left = float(parts.sum()) - np.cumsum(parts[worst])
@@ -245,7 +267,7 @@ def _between(fit: AngleFit, views: int, allowed: float) -> list[int]:
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:
-    if not result.nodes.max() > 0.0:
+    if not result.nodes[0].max() > 0.0:
         text = message(
             "the field", "no photon scattered in the phantom", "Look at the source, the field and the phantom."
         )
@@ -257,7 +279,7 @@ def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:
         )
     elif run.relative_error is not None and result.detector_error > run.relative_error:
         text = message(
-            f"grid of {result.nodes.shape[2]} x {result.nodes.shape[1]} places",
+            f"grid of {result.nodes.shape[3]} x {result.nodes.shape[2]} places",
             f"its spline errs by {result.detector_error:.3g}",
             "Give a finer grid, for example (48, 12).",
         )

@@ -1,5 +1,7 @@
 """Single scatter on nodes against the same photons scored on every pixel; cells that hold little of their matter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scatter_cases import phantom
@@ -7,7 +9,7 @@ from scatter_cases import phantom
 import physsim as ps
 from physsim.transport.scatter import first_single_level, scatter_scene
 from physsim.transport.scatter_optics import optics_of
-from physsim.transport.scatter_sums import SINGLE_LEVELS, SingleSums, ViewJob
+from physsim.transport.scatter_sums import NODE_LEVELS, SINGLE_LEVELS, MultipleSums, SingleSums, ViewJob
 
 BEAM = ps.Spectrum(kvp=90, filters=[("Al", 4.0)])
 RUN = ps.MonteCarlo(relative_error=0.02)
@@ -62,10 +64,11 @@ def test_nodes_are_the_pixels_within_the_stated_error(sums, nodes, limit):
 
 
 def test_the_spline_keeps_means_and_variances(sums):
-    """Means agree as far as nodes, which reach the edges, can; errors are those of all pixels within a tenth."""
+    """Means agree as far as nodes, which reach the edges, can; errors of 2 x 2 pixels within a tenth."""
     some = sums[16, 14]
     assert some.mean_and_variance()[0] == pytest.approx(some.images().sum(axis=1).mean(), rel=0.05)
-    error = [np.sqrt(one.images().sum(axis=1).var(axis=0, ddof=1).mean()) for one in (some, sums[None])]
+    parts = [one.images().sum(axis=1).reshape(8, 20, 2, 24, 2).mean(axis=(2, 4)) for one in (some, sums[None])]
+    error = [np.sqrt(part.var(axis=0, ddof=1).mean()) for part in parts]
     assert error[0] == pytest.approx(error[1], rel=0.1)
 
 
@@ -87,6 +90,18 @@ def test_pixels_are_few_or_shadows_sharp():
         rows=40, columns=40, pixel_mm=(6, 6),
     )  # fmt: skip
     assert ps.scatter_image(wall, view, 60.0, RUN, seed=1, threads=2).single_nodes in ((24, 20), None)
+
+
+def test_no_photon_weighs_as_much_as_all(thorax):
+    """Variances of multiple scatter by 48 seeds: the greatest is below 2.5 times the median. Collisions in tissue that
+    were drawn by the air of their step made it 4.8 times here, 200 times in voxels of 2 mm."""
+    job = job_of(thorax, view_of(thorax))
+    found = []
+    for seed in range(48):
+        sums = MultipleSums(replace(job, seed=seed, threads=1), NODE_LEVELS[0])
+        sums.grow_to(24)
+        found.append(sums.mean_and_variance()[1])
+    assert max(found) < 2.5 * np.median(found)
 
 
 def test_cells_know_how_uneven_they_are():

@@ -112,6 +112,16 @@ def test_errors_of_views_are_those_of_independent_runs():
     )
 
 
+def test_images_are_splines_of_the_grid():
+    """Float32 pixels against the same two splines in float64: of the logarithm across, plain along."""
+    found = ps.scatter_scan(
+        cylinder(), scan(16), 60.0, ps.MonteCarlo(histories=512), node_views=8, grid=(8, 5), threads=2
+    )
+    views = [0, 3, 15]
+    rows = np.exp(np.einsum("xc,vrc->vrx", found.columns, np.log(found.grid(views))))
+    np.testing.assert_allclose(found.images(views), np.einsum("yr,vrx->vyx", found.rows, rows), rtol=1e-5)
+
+
 def test_open_arcs_and_any_number_of_threads():
     geometry, run = scan(64)[:40], ps.MonteCarlo(histories=256)
     found, again = (
@@ -119,7 +129,7 @@ def test_open_arcs_and_any_number_of_threads():
     )
     assert found.node_views[0] == 0
     assert found.node_views[-1] == 39
-    np.testing.assert_allclose(found.angles.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(found.angles.sum(axis=2), 1.0, atol=1e-9)
     assert np.array_equal(found.images([0, 17], threads=1), again.images([0, 17], threads=2))
 
 
