@@ -18,6 +18,7 @@ from physsim.body.finer import coarser, finer_grid
 from physsim.body.growth import GrowthMap, growth_map
 from physsim.body.growth_controls import controlled
 from physsim.body.growth_fit import controls_of
+from physsim.body.lesion_motion import with_lesions
 from physsim.body.motion import Motion
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
@@ -95,20 +96,21 @@ def patient_phantom(
     space = None if made.growth.is_identity else made.growth
     scale = made.growth.mean_scale
     factor = 2 if scale < _SMALL and max(grid.spacing_mm) > _COARSEST_MM * scale else 1
-    phantom = voxelise_body(
-        made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
-        density_dtype=density_dtype, vanishing=vanishing, name=patient.title,
-        motion=patient_motion(patient, made.body),
-    )  # fmt: skip
-    if factor > 1:
-        phantom = coarser(phantom, grid, factor, density_dtype)
-    record: dict[str, Any] = {**phantom.made_from, "patient": patient.to_dict()}
+    motion = patient_motion(patient, made.body)
+
+    def painted(moved: Motion | None) -> Phantom:
+        phantom = voxelise_body(
+            made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
+            density_dtype=density_dtype, vanishing=vanishing, name=patient.title, motion=moved,
+        )  # fmt: skip
+        if factor > 1:
+            phantom = coarser(phantom, grid, factor, density_dtype)
+        return phantom.replace(made_from={**phantom.made_from, **record})
+
+    record: dict[str, Any] = {"patient": patient.to_dict()}
     if spacing_mm is None or region != "whole":
         record["region"] = "window" if spacing_mm is None else region
-    phantom = phantom.replace(made_from=record)
-    for lesion in patient.lesions:
-        phantom = phantom.insert(lesion)
-    return phantom
+    return with_lesions(painted(motion), patient.lesions, made.body, space, motion, lambda: painted(None))
 
 
 def patient_motion(patient: Patient, body: Body) -> Motion | None:

@@ -110,14 +110,15 @@ class Body:
         """Names of the truth's organs: "background", then as declared."""
         found: dict[str, None] = {"background": None}
         for structure in self.structures:
-            parts = self._all_parts(structure)
-            for layer in structure.filled():
-                if layer.organ or None in parts:
-                    found.setdefault(layer.organ or structure.organ or structure.name)
-            for part in parts:
-                if part:
-                    found.setdefault(part)
+            found |= dict.fromkeys(self.shown_by(structure))
         return tuple(found)
+
+    def shown_by(self, structure: Structure) -> tuple[str, ...]:
+        """The truth's organs that a structure shows."""
+        parts = self._all_parts(structure)
+        layers = [layer.organ or structure.organ or structure.name for layer in structure.filled()
+                  if layer.organ or None in parts]  # fmt: skip
+        return (*layers, *(part for part in parts if part))
 
     @cached_property
     def materials(self) -> tuple[Material, ...]:

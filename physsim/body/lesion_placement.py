@@ -44,11 +44,12 @@ def inserted_lesion(phantom: Phantom, lesion: Lesion, overlay_spacing_mm: float 
     return made.replace(truth=Truth(made.truth.organ_labels, made.truth.organs, rows))
 
 
-def drawn_centre(phantom: Phantom, lesion: Lesion) -> Vector:
+def drawn_centre(phantom: Phantom, lesion: Lesion, room: float = 1.0) -> Vector:
     """World point of a lesion's centre: even over the places of its site at which it fits, by its seed.
 
     Candidates are drawn in world coordinates, and the first that fits is taken, so that phantoms of one patient at
-    different spacings get it in the same place unless that lies within a voxel of the bound.
+    different spacings get it in the same place unless that lies within a voxel of the bound. `room`: radii of the site
+    about it, where there is a place with so many.
     """
     clearance, low = _clearance_mm(phantom, lesion.site)
     radius = 0.5 * lesion.diameter_mm
@@ -61,6 +62,8 @@ def drawn_centre(phantom: Phantom, lesion: Lesion) -> Vector:
                 "Make it smaller, choose another site, or give centre_mm (it is then cut at the organ's edge).",
             )
         )
+    if room * radius <= most:
+        radius *= room
     corners = box_corners(phantom.grid)
     first = np.floor(corners.min(0) / _CELL_MM) * _CELL_MM
     size = np.ceil(corners.max(0) / _CELL_MM) * _CELL_MM - first

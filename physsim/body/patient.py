@@ -79,7 +79,11 @@ class Patient(Spec):
         return self
 
     def insert(self, lesion: Lesion) -> Patient:
-        """The patient with one more lesion: every phantom made of them holds it."""
+        """The patient with one more lesion: every phantom made of them holds it.
+
+        Its place (`centre_mm`, or drawn) is that in the body at rest, at full inspiration and the end of diastole; it
+        goes from there with the tissue of its site, whatever respiration and phase of the heart. It stays rigid.
+        """
         return self.replace(lesions=(*self.lesions, lesion))
 
     def body(self) -> PatientBody:

@@ -7,6 +7,7 @@ from physsim.body.body import Body
 from physsim.body.breathing import breathing, quiet_respiration, respiration_of_volume
 from physsim.body.breathing_field import recipe, rib_lines
 from physsim.body.lesion import Lesion
+from physsim.body.lesion_motion import site_medium, with_lesions
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput
 
@@ -28,10 +29,15 @@ def out(body):
 
 
 @pytest.fixture(scope="module")
-def truths(body, out):
+def phantoms(body, out):
     """At full inspiration and after a quiet breath out, on one grid."""
     grid = body_grid(body, _SPACING_MM)
-    return tuple(voxelise_body(body, grid=grid, motion=motion, vanishing="keep").truth for motion in (None, out))
+    return tuple(voxelise_body(body, grid=grid, motion=motion, vanishing="keep") for motion in (None, out))
+
+
+@pytest.fixture(scope="module")
+def truths(phantoms):
+    return tuple(phantom.truth for phantom in phantoms)
 
 
 def test_nothing_folds_and_the_inverse_is_inverse(out):
@@ -110,6 +116,31 @@ def test_a_nodule_goes_with_its_lung(body, out):
     assert out.rest([moved.centre_mm], "lung")[0] == pytest.approx(nodule.centre_mm, abs=0.01)
     with pytest.raises(InvalidInput, match="centre_mm"):
         nodule.replace(centre_mm=None).moved(out)
+
+
+def test_lesions_are_drawn_where_the_breath_brings_their_tissue(body, out, phantoms):
+    rest, now = phantoms
+    lesions = (
+        Lesion(site="right lower lobe", diameter_mm=16, seed=3, name="nodule"),
+        Lesion(site="left lower lobe", diameter_mm=14, margin="lobulated", seed=5, name="other"),
+        Lesion(type="liver_metastasis", site="liver", diameter_mm=14, margin="smooth", seed=1, name="metastasis"),
+    )
+    still = with_lesions(rest, lesions, body)
+    moved = with_lesions(now, lesions, body, motion=out, at_rest=lambda: rest)
+    media = [site_medium(out, lesion.site, np.array([row.centre_mm]))
+             for lesion, row in zip(lesions, still.truth.lesions, strict=True)]  # fmt: skip
+    assert media == ["lung", "lung", "body"]
+    assert site_medium(out, "left rib 6", np.array([[142.0, 29.0, 299.8]])) == "left rib 6"
+    for lesion, medium, before, after in zip(lesions, media, still.truth.lesions, moved.truth.lesions, strict=True):
+        assert (before.name, after.name) == (lesion.name, lesion.name)
+        centre = before.centre_mm  # of its voxels; the shape goes as a whole
+        assert np.linalg.norm(out.present([centre], medium)[0] - after.centre_mm) < 1.0, lesion.name
+        assert after.volume_mm3 == pytest.approx(before.volume_mm3, rel=0.02), lesion.name
+        assert after.mass_g == pytest.approx(before.mass_g, rel=0.02), lesion.name
+        assert np.linalg.norm(np.subtract(after.centre_mm, before.centre_mm)) > 5.0, lesion.name
+        mask = moved.truth.mask(lesion.name)
+        places = np.argwhere(mask)[:, ::-1].mean(0) @ moved.grid.world_from_voxel[:3, :3].T
+        assert np.linalg.norm(places + moved.grid.world_from_voxel[:3, 3] - after.centre_mm) < 1.5, lesion.name
 
 
 def test_depth_of_breath_and_lung_volume():
