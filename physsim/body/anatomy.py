@@ -39,7 +39,8 @@ REGIONS: dict[str, tuple[float, float]] = {
     "trunk": (-110.0, 530.0),
     "pelvis": (-260.0, 60.0),
 }
-_BREASTS_YEARS = 10.0
+_BREASTS_YEARS, _GROWN_YEARS = 10.0, 20.0
+_NARROW_SULCI = 0.4  # a newborn's over the adult's, which a child's brain leaves no room for: own recipe
 _SMALL, _COARSEST_MM = 0.6, 3.3  # bodies below this scale are painted finer where voxels are larger, canonical mm
 
 
@@ -123,7 +124,11 @@ def patient_motion(patient: Patient, body: Body) -> Motion | None:
 def own_numbers(patient: Patient) -> dict[str, float]:
     """Numbers of the canonical file that the patient's own parameters set."""
     grown = patient.sex == "F" and patient.age_years >= _BREASTS_YEARS
-    return {"female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up")}
+    sulci = round(_NARROW_SULCI + (1.0 - _NARROW_SULCI) * min(patient.age_years / _GROWN_YEARS, 1.0), 6)
+    return {
+        "female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up"),
+        "sulci": sulci,
+    }  # fmt: skip
 
 
 @cache

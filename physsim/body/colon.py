@@ -16,6 +16,7 @@ from physsim.spec.base import Spec
 
 Floats = npt.NDArray[np.float64]
 _STEP_MM = 3.0
+_OVERLAP = 0.01  # of the length, by which pieces of the wall reach into each other, so that the lumen is one
 
 
 class Colon(Spec):
@@ -56,14 +57,22 @@ def colon(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]
     common = {"reach_mm": own.reach_mm, **({"warp": own.warp} if own.warp else {})}
     parts, start = [], 0.0
     for end, organ in own.walls or ((1.0, ""),):
-        piece = (share >= start - 0.01) & (share <= end + 0.01)  # the pieces overlap, so that the lumen is one
-        parts.append({**tube(points[piece], radius[piece]), **({"organ": organ} if organ else {})})
+        piece = tube(*_between(points, radius, share, start - _OVERLAP, end + _OVERLAP))
+        parts.append({**piece, **({"organ": organ} if organ else {})})
         start = end
     fields: list[dict[str, Any]] = [{"name": own.name, **common, "parts": parts}]
     gas = gas_pockets(points, radius - own.wall_mm, share, own.pockets)
     if gas:
         fields.append({"name": f"{own.name} gas", **common, "parts": gas})
     return {"field": fields}
+
+
+def _between(points: Floats, radius: Floats, share: Floats, first: float, last: float) -> tuple[Floats, Floats]:
+    """The part of a tube from one share of its length to another: it ends there, not at the points nearest to them."""
+    first, last = max(first, 0.0), min(last, 1.0)
+    at: Floats = np.r_[first, share[(share > first) & (share < last)], last]
+    place = np.stack([np.interp(at, share, points[:, axis]) for axis in range(3)], axis=1)
+    return place, np.asarray(np.interp(at, share, radius))
 
 
 def haustral_tube(own: Colon) -> tuple[Floats, Floats, Floats]:

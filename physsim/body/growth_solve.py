@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from physsim.body.body import Body
+from physsim.body.body import Body, _evaluated
 from physsim.body.declare import Declared
+from physsim.body.expression import Names
 from physsim.body.growth import GrowthMap
 from physsim.body.growth_controls import WHOLE, Control, controlled, present_controls
 from physsim.body.masses import mass_g
+from physsim.body.presence import present
 from physsim.body.voxelise import body_grid, material_masses_g, paint
 from physsim.spec.grid import Grid
 
@@ -90,13 +92,14 @@ def solved(
     """Controls at which organs have their masses, by fixed points with powers learnt on the way.
 
     Each round voxelises the whole body at `spacing_mm` and takes a Newton step in logarithms; it ends when every mass
-    is within `tolerance` (relative), or after `rounds`, with the best round's values. `which`: with "organs" skin, fat,
-    muscle and bone stay as they are in `start`, and limbs are left out; with "tissues" the organs stay.
+    is within `tolerance` (relative) or can come no nearer, or after `rounds`, with the best round's values. `which`:
+    with "organs" skin, fat, muscle and bone stay as they are in `start`, and limbs are left out; with "tissues" the
+    organs stay.
     """
-    used = [one for one in present_controls(declared) if patient.target_mass_g(one.organ) > 0]
+    here = present(declared, Names(_evaluated({**declared.numbers, **numbers}, "patient")), "patient")
+    used = [one for one in present_controls(here) if patient.target_mass_g(one.organ) > 0]
     if declared.numbers.get("whole", 0) == 0:
         used = [one for one in used if one.kind not in WHOLE]
-    used = [one for one in used if one.organ != "breasts_both" or numbers.get("breasts", 0) != 0]
     solving = [one for one in used if which == "all" or (one.kind in WHOLE) == (which == "tissues")]
     fixed = {one.name: start[one.name] for one in used if one not in solving and one.name in start}
     used = solving
@@ -114,18 +117,46 @@ def solved(
         now = Solution({**now_values, **fixed}, found, target)
         if best is None or now.distance() <= best.distance():
             best = now
-        if abs(now.worst_percent()[1]) <= 100.0 * tolerance:
-            return now
         logs = np.log(np.maximum([found[one.organ] for one in used], 1e-9))
+        wanted = np.log([target[one.organ] for one in used]) - logs
+        if _nothing_left(wanted, np.array([one.power for one in used]), values, limits, tolerance):
+            return now
         if before is not None:
             _learn(slopes, used, np.log(values) - before[0], logs - before[1])
         before = (np.log(values), logs)
-        wanted = np.log([target[one.organ] for one in used]) - logs
-        step = np.clip(np.linalg.solve(slopes, wanted), -_LARGEST_STEP, _LARGEST_STEP)
-        moved = np.clip(values * np.exp(step), limits[:, 0], limits[:, 1])
+        moving = np.abs(wanted) > 0.5 * tolerance  # what is right stays: tubes that lie between organs then lie still
+        moved = values * np.exp(step_within(slopes, wanted, np.log(limits / values[:, None]), moving))
         values = np.array([float(f"{value:.{_DIGITS}g}") for value in moved])
     assert best is not None
     return best
+
+
+def _nothing_left(wanted: Array, powers: Array, values: Array, limits: Array, tolerance: float) -> bool:
+    """Whether each mass is within the tolerance, or its control at the limit beyond which it would have to go."""
+    towards = np.sign(wanted * powers)
+    stopped = ((towards < 0) & (values <= limits[:, 0])) | ((towards > 0) & (values >= limits[:, 1]))
+    return bool((stopped | (np.abs(wanted) <= tolerance)).all())
+
+
+def step_within(slopes: Array, wanted: Array, room: Array, moving: npt.NDArray[np.bool_]) -> Array:
+    """Changes of the controls' logarithms (n,) that give the `wanted` ones of the masses, within `room` (n, 2).
+
+    Only controls that are `moving` (n,) change, for the masses of their own organs. A control that would leave its
+    room, or go further than one round may, stops there, and the others are asked again with what it does: so an organ
+    that cannot follow spoils no other's mass.
+    """
+    low, high = np.maximum(room[:, 0], -_LARGEST_STEP), np.minimum(room[:, 1], _LARGEST_STEP)
+    step = np.zeros(len(wanted))
+    free = moving.copy()
+    while free.any():
+        rest = wanted - slopes[:, ~free] @ step[~free]
+        step[free] = np.linalg.solve(slopes[np.ix_(free, free)], rest[free])
+        beyond = free & ((step < low) | (step > high))
+        step = np.clip(step, low, high)
+        if not beyond.any():
+            break
+        free &= ~beyond
+    return step
 
 
 def _slopes(used: list[Control]) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from physsim.body.body import Body
-from physsim.body.coil import Coil, line, nearest_turn_mm
+from physsim.body.coil import Coil, calibre, line, nearest_turn_mm
 from physsim.body.colon import Colon, haustral_tube
 from physsim.body.declare import read_declared
 from physsim.body.makers import space_of
@@ -34,7 +34,8 @@ def only_bowels(declared):
 def coil(declared, body):
     space = space_of(only_bowels(declared), body.numbers, 0, "trunk")
     own = Coil(**table_of(declared, "coil"))
-    return own, space, *line(own, space)
+    points = line(own, space)
+    return own, space, points, calibre(points, own)
 
 
 def betti(solid):
@@ -82,18 +83,30 @@ def test_counts_of_pieces_tunnels_and_cavities():
     assert betti(shell) == (1, 0, 1)
 
 
-@pytest.mark.parametrize("name", ["small bowel", "colon"])
+@pytest.mark.parametrize("name", ["small bowel", "small bowel lumen", "colon"])
 def test_a_bowel_is_one_piece_without_a_hole(body, name):
     assert betti(solid_of(body, name, 1.5, 1.2)) == (1, 0, 0)
 
 
 def test_the_coil_does_not_cross_itself(coil):
-    own, _, points, radius = coil
+    own, _, points, (radius, lumen) = coil
     far = nearest_turn_mm(points, 3.2 * own.radius_mm)
     assert (far >= 2 * radius + 0.5 * own.gap_mm).all()
-    assert radius.min() > 0.6 * own.radius_mm
+    assert radius.min() > 0.8 * own.radius_mm
+    assert (lumen > 0.8 * own.lumen_mm).all()
+    assert (radius - lumen > 0.59 * own.wall_mm).all()
     length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
     assert 1200 < length <= own.length_mm + 400  # what the trunk above the pelvis holds, and the duodenum
+
+
+def test_a_wider_coil_presses_its_walls_but_no_lumen_together(coil):
+    """Where tubes have no room beside each other their walls merge; between their lumens there is wall."""
+    own, _, points, _ = coil
+    wide = own.replace(lumen_mm=10.5, wall_mm=3.0)
+    radius, lumen = calibre(points, wide)
+    near = nearest_turn_mm(points, 1.6 * own.spacing_mm)
+    assert (2 * radius > near).mean() > 0.2
+    assert (near - 2 * lumen > 0.59 * wide.wall_mm).all()
 
 
 def test_the_coil_fills_its_field(coil):
@@ -110,8 +123,8 @@ def test_the_coil_fills_its_field(coil):
 
 def test_the_coil_is_a_function_of_its_seed(coil, declared, body):
     own, space, points, _ = coil
-    assert (line(own, space)[0] == points).all()
-    other, _ = line(own, space_of(only_bowels(declared), body.numbers, 1, "trunk"))
+    assert (line(own, space) == points).all()
+    other = line(own, space_of(only_bowels(declared), body.numbers, 1, "trunk"))
     assert other.shape != points.shape or not np.allclose(other, points)
 
 

@@ -1,9 +1,11 @@
-"""Controls of organ sizes: they change what they name, and run through the ages."""
+"""Controls of organ sizes: they change what they name, run through the ages, and stop at their limits alone."""
 
+import numpy as np
 import pytest
 
 from physsim.body.anatomy import canonical_declared
 from physsim.body.growth_controls import controlled, controls, present_controls
+from physsim.body.growth_solve import step_within
 from physsim.body.growth_table import table, values_at
 from physsim.errors import InvalidInput
 
@@ -29,7 +31,7 @@ def test_controls_change_what_they_name():
     assert tubes[1].radius == pytest.approx([1.2 * one for one in tubes[0].radius])
     walls = [own["stomach"].layers[1].depth_mm for own in solids]
     assert walls[1] == pytest.approx(1.5 * walls[0])
-    radii = [own["small bowel"].model_extra["radius_mm"] for own in makers]
+    radii = [own["small bowel"].model_extra["lumen_mm"] for own in makers]
     assert radii[1] == pytest.approx(1.1 * radii[0])
     assert solids[1]["spleen"] == solids[0]["spleen"]
     with pytest.raises(InvalidInput, match="no such control"):
@@ -58,3 +60,18 @@ def test_fat_and_girth_move_the_skin_and_what_lies_under_it():
     assert grown(*(row[2] for row in waist)) == pytest.approx(-66)  # in front
     assert "girth_depth" in stout.expressions["fat_depth"]
     assert controlled(declared, {}) == declared
+
+
+def test_a_control_at_its_limit_leaves_the_other_organs_theirs():
+    """Masses follow the controls by `slopes`; the third cannot follow, and the two others make up for what it does."""
+    slopes = np.array([[3.0, 0.4, -0.5], [0.2, 1.0, -0.3], [0.0, 0.6, 2.0]])
+    wanted = np.array([0.1, -0.05, 0.9])
+    room = np.array([[-1.0, 1.0], [-1.0, 1.0], [-1.0, 0.02]])
+    every = np.ones(3, bool)
+    step = step_within(slopes, wanted, room, every)
+    assert step[2] == 0.02
+    assert (slopes @ step)[:2] == pytest.approx(wanted[:2], abs=1e-12)
+    room[2] = -1.0, 1.0
+    assert step_within(slopes, 0.5 * wanted, room, every) == pytest.approx(np.linalg.solve(slopes, 0.5 * wanted))
+    alone = step_within(slopes, wanted, room, np.array([True, False, False]))
+    assert alone.tolist() == [pytest.approx(wanted[0] / 3.0), 0.0, 0.0]
