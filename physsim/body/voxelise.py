@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from physsim.body.motion import Motion
 
 _MARGIN_MM = 4.0
-_NAMED = 8  # vanishing organs in a message
+_NAMED = 40  # vanishing organs in a message
 
 
 def body_grid(body: Body, spacing_mm: float | tuple[float, float, float], space: SpaceMap | None = None) -> Grid:
@@ -219,6 +219,6 @@ def _nothing_vanished(truth: Truth, organs: npt.NDArray[Any], grid: Grid, count:
             message(
                 f"spacing_mm={grid.spacing_mm}",
                 f"so coarse that {shown} holds no voxel (most of each that it touches is something else)",
-                'Use a finer spacing, or vanishing="keep": their mass stays in the voxels they share.',
+                'Use a finer spacing, or vanishing="keep" (--vanishing keep): their mass stays in voxels they share.',
             )
         )

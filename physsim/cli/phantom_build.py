@@ -46,8 +46,9 @@ def build(
                                     rich_help_panel=_BODY),
     seed: int = typer.Option(0, "--seed", min=0, help="Of what is drawn: the individual's noises, a breast's shape.",
                              rich_help_panel=_BODY),
-    vanishing: str | None = typer.Option(None, "--vanishing", rich_help_panel=_BODY, help="error or keep: organs too "
-                                         "small for a voxel of their own. Reference bodies keep them."),
+    vanishing: str | None = typer.Option(None, "--vanishing", rich_help_panel=_BODY, help="Organs too small for a "
+                                         "voxel of their own: error names them, keep leaves their mass in voxels that "
+                                         "they share. Reference bodies keep them; for others they are an error."),
     breast: str | None = typer.Option(None, "--breast", help="Density class: A, B, C or D.", rich_help_panel=_BREAST),
     view: str = typer.Option("CC", "--view", help="CC or MLO.", rich_help_panel=_BREAST),
     side: str = typer.Option("L", "--side", help="L or R.", rich_help_panel=_BREAST),

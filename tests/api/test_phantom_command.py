@@ -11,8 +11,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import physsim as ps
+from physsim.body.body import Body
+from physsim.body.patient import Patient
 from physsim.body.report import report
 from physsim.body.view_html import html_page
+from physsim.body.voxelise import voxelise_body
 from physsim.cli.app import app
 from physsim.errors import InvalidInput
 from physsim.phantom.pictures import GREY, GREY_HU, radiograph, slice_hu, surface_picture
@@ -160,8 +163,6 @@ def test_export_writes_what_other_programs_read(tmp_path, phantom):
 
 def test_patients_are_asked_for_as_the_options_say(tmp_path, monkeypatch, phantom):
     """Reference bodies keep what is smaller than a voxel, and name it; others refuse such voxels by default."""
-    from physsim.body.patient import Patient
-
     asked = []
     tiny = OrganTruth("left ovary", 5.0, 0.005)
     small = phantom.replace(truth=Truth(phantom.truth.organ_labels, (*phantom.truth.organs, tiny)))
@@ -185,6 +186,28 @@ def test_patients_are_asked_for_as_the_options_say(tmp_path, monkeypatch, phanto
     assert (patient.height_cm, patient.weight_kg, patient.arms, patient.seed) == (180.0, 82.0, "up", 4)
     assert given == (2.0,)
     assert options == {"region": "chest", "vanishing": "error"}
+
+
+def test_structures_that_vanish_are_an_error_that_says_which_unless_kept(tmp_path, monkeypatch):
+    def ball(name, order, material, size):
+        shape = {"ellipsoid": {"centre": [0, 0, 0], "semi": [size] * 3}}
+        return {"name": name, "order": order, "material": material, "parts": [shape]}
+
+    body = Body.of({"structure": [ball("liver", 1, "liver", 30), ball("left ovary", 2, "soft_tissue", 1)]})
+
+    def build(patient, spacing_mm, region, vanishing):
+        return voxelise_body(body, spacing_mm, vanishing=vanishing)
+
+    monkeypatch.setattr(Patient, "phantom", build)
+    words = ("build", "--sex", "F", "--age", 54, "--voxel", 6, "--out", tmp_path / "woman.h5")
+    refused = run(*words)
+    assert isinstance(refused.exception, InvalidInput)
+    assert "'left ovary' holds no voxel" in str(refused.exception)
+    assert "--vanishing keep" in str(refused.exception)
+    assert not (tmp_path / "woman.h5").exists()
+    kept = run(*words, "--vanishing", "keep")
+    assert kept.exit_code == 0, kept.output
+    assert kept.stderr == "smaller than a voxel, their mass is kept: left ovary\n"
 
 
 def test_topology_ends_with_1_where_an_organ_is_not_as_declared(tmp_path, phantom):
