@@ -14,7 +14,7 @@ from physsim.errors import InvalidInput
 SOFT = ("liver", "spleen", "myocardium", "blood of the right ventricle", "blood of the right atrium",
         "blood of the left ventricle", "stomach contents",
         "left renal cortex", "right renal cortex", "pancreas", "blood of the aorta", "left psoas")  # fmt: skip
-_SPACING_MM = 4.0
+_SPACING_MM = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_lungs_keep_their_mass_and_lose_the_air(truths):
         [sum(getattr(organ, key) for organ in truth.organs if organ.name.endswith("lobe")) for truth in truths]
         for key in ("volume_mm3", "mass_g")
     )
-    # 0.0003 at 3 mm; at 4 mm the seams between lobes count
-    assert mass[1] == pytest.approx(mass[0], rel=2e-3)
+    # at 4 mm the seams between lobes count: up to 0.0025
+    assert mass[1] == pytest.approx(mass[0], rel=1e-3)
     assert volume[1] / volume[0] == pytest.approx(recipe()["lung"]["volume_ratio"], rel=0.04)
 
 
