@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from physsim.body.body import Body
-from physsim.body.topology import betti_numbers, declared_topology, organ_topology
+from physsim.body.topology import OrganTopology, betti_numbers, declared_topology, given_back, organ_topology
 from physsim.body.voxelise import voxelise_body
 from physsim.errors import InvalidInput
 from physsim.spec.grid import Grid
@@ -69,15 +69,37 @@ def test_organs_are_held_to_the_table():
     assert all(row.right for row in coarse.values())  # coarser than the table judges
 
 
-# One piece each at 3 mm, and vertebrae rings; where another is wrong, the list of docs/phantoms.md says so.
-RIGHT = ("body of the sternum", "blood of the right ventricle", "left scapula",
-         "right scapula", "left clavicle", "vertebra T12", "vertebra L1", "vertebra L3", "left rib 7", "right rib 9",
-         "superior vena cava", "left humerus")  # fmt: skip
+def test_conduits_give_their_voxels_back_to_what_surrounds_them():
+    """A pipe through a slab is the slab's again; where it runs on in air, the air's; a pipe alone keeps its label."""
+    labels = np.zeros((11, 9, 9), np.uint8)
+    labels[3:8] = 1
+    labels[:, 3:6, 3:6] = 2
+    whole = given_back(labels, [2])
+    assert whole.dtype == labels.dtype
+    assert (whole[3:8] == 1).all()
+    assert (whole[:3] == 0).all()
+    assert (whole[8:] == 0).all()
+    assert (given_back(np.full((3, 3, 3), 2), [2]) == 2).all()
+    pierced = labels.copy()
+    pierced[5, 4, :3] = 3  # what is no conduit is not filled
+    assert betti_numbers(given_back(pierced, [2]) == 1) == betti_numbers((whole == 1) & (pierced != 3))
+
+
+def test_any_number_is_right_where_the_table_says_so():
+    row = OrganTopology("bowel", (1, 7, 0), (1, -1, 0), 9)
+    assert row.right
+    assert not OrganTopology("bowel", (2, 7, 0), (1, -1, 0), 9).right
+
+
+# Cut by the window, or (psoas, stomach) dented by a bowel whose place is drawn anew
+OTHERS = {"small bowel contents", "left psoas", "right psoas", "stomach wall"}
 
 
 def test_organs_of_a_trunk_at_3_mm():
+    """Every organ that 3 mm can show: pieces, tunnels and cavities as the table says."""
     grid = Grid(shape=(150, 84, 118), spacing_mm=3.0, origin_mm=(-177.0, -126.0, 10.0))
     phantom = voxelise_body(Body.load("adult_trunk"), grid=grid, vanishing="keep")
-    rows = {row.name: row for row in organ_topology(phantom)}
-    wrong = {name: (rows[name].found, rows[name].declared) for name in RIGHT if not rows[name].right}
-    assert not wrong
+    rows = organ_topology(phantom)
+    assert len([row for row in rows if row.declared]) > 70
+    wrong = {row.name: (row.found, row.declared) for row in rows if not row.right}
+    assert {name: wrong[name] for name in wrong.keys() - OTHERS} == {}
