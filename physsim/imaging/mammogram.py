@@ -55,7 +55,7 @@ def mammogram_levels(log_attenuation: npt.NDArray[Any], pixel_mm: float, *, ches
         narrow = ndimage.gaussian_filter(filled, 0.6 / pixel_mm, mode="nearest") if band > 1 else filled
         sharp += (gain - 1.0) * (narrow - wide) * (depth > 2.0)
     core = sharp[mask & (depth > 4.0)]
-    low, high = np.percentile(core, [0.4, 99.6]) if core.size else (0.0, 1.0)
+    low, high = np.percentile(core, [0.4, 99.2]) if core.size else (0.0, 1.0)
     high = max(high, low + _LEAST_SPAN)
     level = (sharp - low) / (high - low)
     curve = 1.0 / (1.0 + np.exp(-_LOGISTIC * (level - _MIDDLE)))

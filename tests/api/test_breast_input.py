@@ -5,6 +5,8 @@ import re
 import pytest
 
 import physsim as ps
+from physsim.body.breast import form_of
+from physsim.body.breast.deformation import volumes
 from physsim.errors import InvalidInput
 from physsim.imaging.mammogram import mammogram_levels
 
@@ -12,7 +14,7 @@ from physsim.imaging.mammogram import mammogram_levels
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"density": "E"}, "density='E': no such density class. Known: A, B, C, D."),
     ({"density": "b"}, "Did you mean 'B'?"),
-    ({"view": "cc"}, "view='cc': a breast has view CC or MLO. Did you mean 'CC'?"),
+    ({"view": "cc"}, "view='cc': a breast has view CC, MLO or uncompressed. Did you mean 'CC'?"),
     ({"side": "left"}, "side='left': a breast has side L or R"),
     ({"thickness_mm": 5.0}, "thickness_mm=5: compressed breasts are 20 to 110 mm thick"),
     ({"thickness_mm": 0.0}, "thickness_mm=0: compressed breasts are 20 to 110 mm thick"),
@@ -20,6 +22,8 @@ from physsim.imaging.mammogram import mammogram_levels
     ({"spacing_mm": 3.0}, "spacing_mm=3.0: a breast is made of voxels of 0.02 to 1.5 mm: coarser ones lose the skin"),
     ({"spacing_mm": 0}, "spacing_mm=0"),
     ({"seed": -1}, "seed=-1"),
+    ({"view": "MLO", "angle_deg": 5.0}, "angle_deg=5: a beam of MLO lies at 30 to 90 degrees"),
+    ({"view": "uncompressed", "angle_deg": 5.0}, "angle_deg=5: a beam of uncompressed lies at 0 to 0 degrees"),
 ])
 def test_bad_input_is_named(arguments, words):
     with pytest.raises(InvalidInput, match=re.escape(words)):
@@ -32,10 +36,10 @@ def test_a_drawn_breast_takes_nothing_beside_it():
 
 
 def test_a_thickness_alone_keeps_the_volume():
-    usual, thin = ps.Breast.draw("B"), ps.Breast.draw("B", thickness_mm=44.0)
-    volumes = [one.length_mm * one.half_width_mm * one.thickness_mm for one in (usual, thin)]
-    assert volumes[0] == pytest.approx(volumes[1], rel=1e-3)
-    assert thin.stretch > usual.stretch
+    usual, thin = (form_of(ps.Breast.draw("B", thickness_mm=thickness)) for thickness in (None, 44.0))
+    inside = [volumes(one.outline, one.half_mm, one.skin_mm) for one in (usual, thin)]
+    assert inside[0] == pytest.approx(inside[1], rel=1e-5)
+    assert thin.outline.nipple_x > 1.05 * usual.outline.nipple_x
 
 
 def test_levels_of_an_empty_image():

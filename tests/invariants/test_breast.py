@@ -111,7 +111,7 @@ def test_columns_keep_what_rounding_leaves_over():
     fractions = np.random.default_rng(4).uniform(0.02, 0.98, 500)
     left, total = np.float32(0), 0.0
     for f in fractions:
-        row = np.zeros(9, np.float32)
+        row = np.zeros(10, np.float32)
         row[0], row[4] = 1.0, f
         label, left = level_of(row, left)
         total += (label - 1) / 32
@@ -126,7 +126,7 @@ def test_organs_and_labels_are_all_there(made):
     for name in ("skin", "adipose tissue", "fibroglandular tissue", "nipple", "ducts", "vessels"):
         assert volumes[name] > 0
         assert made.truth.mask(name).any() or name in ("ducts", "vessels")  # thinner than most voxels
-    counted = np.bincount(made.truth.organ_labels.ravel(), minlength=9) * made.grid.voxel_volume_mm3
+    counted = np.bincount(made.truth.organ_labels.ravel(), minlength=len(ORGANS)) * made.grid.voxel_volume_mm3
     both = volumes["adipose tissue"] + volumes["fibroglandular tissue"]
     assert counted[2] + counted[3] == pytest.approx(both, rel=0.03)
 

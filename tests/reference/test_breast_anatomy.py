@@ -6,7 +6,6 @@ from scipy import ndimage
 
 import physsim as ps
 from physsim.body.breast.build import BreastModel, Lattice, Painter, fat_fraction
-from physsim.body.breast.coarse import depth_at
 from physsim.body.breast.kernel import ORGANS
 from physsim.body.breast.materials import breast_materials
 from physsim.evaluate.power_law import power_law_exponent
@@ -20,7 +19,7 @@ FAT = {"A": 0.95, "B": 0.85, "C": 0.66, "D": 0.40}  # A. Badano et al., JAMA Net
 def test_fat_fraction_of_the_class(density):
     """Within 0.01 at 0.5 mm."""
     model = BreastModel(ps.Breast.draw(density, seed=2, length_mm=62.0, half_width_mm=62.0))
-    lattice = Lattice.of(model.outline, model.breast, 0.5)
+    lattice = Lattice.of(model.form, 0.5)
     painter = Painter(model, model.breast, lattice, part=2, blur_mm=0.25)
     painter.slab(0, lattice.shape[0])
     assert fat_fraction(painter.volumes) == pytest.approx(FAT[density], abs=0.012)
@@ -34,12 +33,14 @@ def test_texture_of_slices(density, view):
     0.1 beyond, since one breast's mean has an error of that size.
     """
     model = BreastModel(ps.Breast.draw(density, view))
-    lattice = Lattice.of(model.outline, model.breast, 0.2)
+    lattice = Lattice.of(model.form, 0.2)
     painter = Painter(model, model.breast, lattice, part=1, blur_mm=0.25)
     own = np.array([float(linear_attenuation_per_mm(one, 20.0)) for one in breast_materials()])
     nz, ny, nx = lattice.shape
     x, y = (np.arange(nx) + 0.5) * 0.2, lattice.y0 + (np.arange(ny) + 0.5) * 0.2
-    inside = depth_at(model.outline, x, y) > 0.6 * model.breast.half_mm
+    xy = np.meshgrid(x, y)
+    inside = model.form.outline.depth_at(*xy) > 0.6 * model.form.half_mm
+    inside &= xy[0] > model.form.outline.wall_at(xy[1])
     exponents = []
     for share in (0.35, 0.5, 0.65):
         first = int(share * nz) // painter.slab_step * painter.slab_step

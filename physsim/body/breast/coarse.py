@@ -1,12 +1,14 @@
-"""What changes slowly in a breast, on nodes 1.25 mm apart: the map to uncompressed lobules, glandularity, ligaments.
+"""What changes slowly in a breast, on nodes: the map to lobules, glandularity, ligaments.
 
-Cells are cut in coordinates (u, v, w) in which compression is undone (volume kept) and lobules shrink and converge
-towards the nipple:
+Nodes are 1.25 mm apart, 0.625 mm along the beam of a compressed breast, where the plates squeeze it.
 
-    u = a rho / elongation,  v = a R0 theta (rho / R0)^0.45,  w = s (z - R) (rho / R0)^0.3,   a = s^-1/2,  R0 = 50 mm,
+Every field is a function of the material place (mm) and the seed; each node of a view asks at the material point that
+the view's deformation shows there, so all views have the same gland, at no cost a voxel. Cells are cut in coordinates
+(u, v, w) in which lobules shrink and converge towards the nipple:
 
-with (rho, theta) polar about a point 12 mm in front of the nipple, and smooth warps added. Every field is a function of
-place (mm) and seed, sampled at these nodes whatever the spacing of the voxels.
+    u = rho / elongation,  (v, w) = R0 theta (rho / R0)^0.45 (Y, Z) / |(Y, Z)|,  R0 = 50 mm,
+
+with rho the distance from a point 12 mm in front of the nipple and theta the angle from the axis there, and warps.
 """
 
 from __future__ import annotations
@@ -19,127 +21,117 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.breast import noise
-from physsim.body.breast.outline import DEPTH_STEP_MM, Outline
+from physsim.body.breast.recipe import BreastClass
 from physsim.body.breast.spec import Breast
 from physsim.body.breast.trigonometry import polar_angle
+from physsim.body.breast.views import Form
 from physsim.portable import exp, log
 
 Floats = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.float32]
 
-STEP_MM = 1.25
+STEP_MM, SQUEEZED_STEP_MM = 1.25, 0.625  # across; along the beam, of a compressed breast
 CHANNELS = ("u", "v", "w", "glandularity", "ligament", "mottle", "haze")
 _FOCUS_MM, _R0_MM = 12.0, 50.0  # focus of the polar map in front of the nipple; radius at which the map keeps lengths
-_UPRIGHT = 0.55  # clumps of gland reach farther along the beam than lobules do
-_WARP_RMS_MM, _WARP_MM, _WARP_BETA = 2.2, (9.0, 45.0), 3.4
+_CONVERGENCE = 0.45
+_MOTTLE_MM = 3.0  # a cell of the tile of noise: what is finer is made voxel by voxel
+_INWARD_MM = 0.4  # nodes in the skin and outside ask at this depth below it: the map is steep at its very end
+_ACROSS, _ALONG = 1.45, 1.05  # lobules of the uncompressed breast: compression widens them across and forward
+_CLUMPS = 0.8  # clumps of gland are larger across than lobules by its inverse
+_WARP_RMS_MM, _WARP_MM, _WARP_BETA = 2.2, (12.0, 50.0), 3.4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CoarseFields:
-    """nodes: (ny, nx, nz, 7) float32, channels as in CHANNELS; the first node lies at (x0, y0, z0) mm."""
+    """nodes: (ny, nx, nz, 7) float32, channels as in CHANNELS; the first node lies at (x0, y0, z0) mm of the view."""
 
     nodes: Nodes
     x0: float
     y0: float
     z0: float
+    step_z: float
     table: npt.NDArray[np.float32]
     tile: npt.NDArray[np.float32]
 
 
-def coarse_fields(breast: Breast, outline: Outline) -> CoarseFields:
-    """Fields of one breast, over its box and a node beyond; glandularity without the threshold."""
-    tissue = breast.tissue
-    low, high = outline.y_range
-    x = _axis(0.0, outline.x_far)
-    y = _axis(low, high)
-    z = _axis(0.0, breast.thickness_mm)
+def coarse_fields(form: Form) -> CoarseFields:
+    """Fields of one view of a breast, over its box and a node beyond; glandularity without the threshold."""
+    breast, tissue = form.breast, form.breast.tissue
+    low, high = form.outline.y_range
+    step_z = STEP_MM if form.is_dome else SQUEEZED_STEP_MM
+    x, y, z = _axis(0.0, form.x_far_mm), _axis(low, high), _axis(0.0, 2.0 * form.half_mm, step_z)
     table = noise.lattice(breast.seed)
     shape = (len(y), len(x), len(z))
     places = np.empty((*shape, 3))
     places[..., 0], places[..., 1], places[..., 2] = x[None, :, None], y[:, None, None], z[None, None, :]
-    shrink = 1.0 / math.sqrt(breast.stretch)
-    unsqueezed = (places * (shrink, shrink, breast.stretch)).reshape(-1, 3).astype(np.float32)
-
-    upright = (unsqueezed * np.array([1.0, 1.0, _UPRIGHT], np.float32)).astype(np.float32)
-
-    def field(name: str, shortest: float, longest: float, beta: float = 3.0, at: Nodes = unsqueezed) -> Floats:
-        return noise.field(table, at, (shortest, longest), beta, breast.seed, name).reshape(shape).astype(np.float64)
-
-    u, v, w = _uncompressed(breast, outline, x, y, z)
-    warp = [field(f"warp {axis}", *_WARP_MM, _WARP_BETA) * _WARP_RMS_MM for axis in "uvw"]
-    u, v, w = u + warp[0] / tissue.elongation, v + warp[1], w + warp[2]
-    mapped = np.stack([u / 1.15, v, _UPRIGHT * w], -1).reshape(-1, 3).astype(np.float32)
-    fan = field("fan", 1.2, 50.0, at=mapped)
-    glandularity = _site(breast, outline, x, y, z, field) + tissue.gland_contrast * (
-        0.62 * fan + 0.38 * field("gland", 4.0, 40.0, at=upright))
-    depth = depth_at(outline, x, y)[:, :, None]
-    ligament = (1 + 0.7 * exp(-(((depth - 8) / 8) ** 2))) * exp(
-        tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
-    fine = noise.tile(table)
-    mottle = np.empty(u.size, np.float32)
-    noise.sample_tile(fine, np.stack([v, w, u], -1).reshape(-1, 3).astype(np.float32) / np.float32(1.7), mottle)
-    mottle64 = mottle.reshape(shape).astype(np.float64)
-    haze = tissue.haze_fraction * ligament * exp(1.1 * mottle64)
-    nodes = np.stack([u, v, w, glandularity + 0.2 * mottle64, ligament, mottle64, haze], -1).astype(np.float32)
+    within = form.depth(places.reshape(-1, 3)) > -2.0 * STEP_MM  # nodes far outside are never asked
+    nipple = np.abs(places - (form.outline.nipple_x, form.outline.nipple_y, form.half_mm)).max(-1) < 20.0
+    used = np.flatnonzero(within | nipple.ravel())
+    points = form.deformation.material(form.within(places.reshape(-1, 3)[used], form.skin_mm + _INWARD_MM))
+    channels = _channels(breast, form, points, table, tissue)
+    nodes = np.zeros((places.size // 3, len(CHANNELS)), np.float32)
+    nodes[used] = channels
     if not np.isfinite(nodes).all():
         raise AssertionError("coarse fields of the breast are not finite")
-    return CoarseFields(nodes, float(x[0]), float(y[0]), float(z[0]), table, fine)
+    return CoarseFields(nodes.reshape(*shape, len(CHANNELS)), float(x[0]), float(y[0]), float(z[0]), step_z,
+                        table, noise.tile(table))
 
 
-def _axis(low: float, high: float) -> Floats:
+def _channels(breast: Breast, form: Form, points: Floats, table: Nodes, tissue: BreastClass) -> Nodes:
+    """The channels (n, 7) at material points (n, 3)."""
+    places = points.astype(np.float32)
+
+    def field(name: str, shortest: float, longest: float, beta: float = 3.0, at: Nodes = places) -> Floats:
+        return noise.field(table, at, (shortest, longest), beta, breast.seed, name).astype(np.float64)
+
+    u, v, w = _lobular(breast, form, points)
+    warp = [field(f"warp {axis}", *_WARP_MM, _WARP_BETA) * _WARP_RMS_MM for axis in "uvw"]
+    u, v, w = u + warp[0] / tissue.elongation, v + warp[1], w + warp[2]
+    fan = field("fan", 5.0, 50.0, at=np.stack([u / 1.15, _CLUMPS * v, _CLUMPS * w], -1).astype(np.float32))
+    glandularity = _site(breast, form, points, field) + tissue.gland_contrast * (
+        0.62 * fan + 0.38 * field("gland", 6.0, 40.0))
+    depth = form.dome.depth(points)
+    ligament = (1 + 0.7 * exp(-np.minimum(((depth - 8) / 8) ** 2, 500.0))) * exp(
+        tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
+    mottle = np.empty(len(points), np.float32)
+    noise.sample_tile(noise.tile(table), np.stack([v, w, u], -1).astype(np.float32) / np.float32(_MOTTLE_MM), mottle)
+    mottle64 = mottle.astype(np.float64)
+    haze = tissue.haze_fraction * ligament * exp(1.1 * mottle64)
+    return np.stack([u, v, w, glandularity + 0.2 * mottle64, ligament, mottle64, haze], -1).astype(np.float32)
+
+
+def _axis(low: float, high: float, step: float = STEP_MM) -> Floats:
     """Nodes at whole multiples of the step, so that a larger box has the same nodes."""
-    first, last = math.floor(low / STEP_MM) - 1, math.ceil(high / STEP_MM) + 1
-    return np.arange(first, last + 1, dtype=np.float64) * STEP_MM
+    first, last = math.floor(low / step) - 1, math.ceil(high / step) + 1
+    return np.arange(first, last + 1, dtype=np.float64) * step
 
 
-def depth_at(outline: Outline, x: Floats, y: Floats) -> Floats:
-    """Signed depth (ny, nx) below the outline (mm), bilinear; held constant beyond the grid."""
-    ny, nx = outline.depth.shape
-    i = np.clip((x - outline.x0) / DEPTH_STEP_MM, 0, nx - 1.001)
-    j = np.clip((y - outline.y0) / DEPTH_STEP_MM, 0, ny - 1.001)
-    i0, j0 = i.astype(int), j.astype(int)
-    fx, fy = (i - i0)[None, :], (j - j0)[:, None]
-    d = outline.depth.astype(np.float64)
-    return np.asarray(
-        (1 - fy) * ((1 - fx) * d[np.ix_(j0, i0)] + fx * d[np.ix_(j0, i0 + 1)])
-        + fy * ((1 - fx) * d[np.ix_(j0 + 1, i0)] + fx * d[np.ix_(j0 + 1, i0 + 1)]))
+def _lobular(breast: Breast, form: Form, points: Floats) -> tuple[Floats, Floats, Floats]:
+    """The closed-form map of material points to lobular coordinates, without warp."""
+    forward = form.dome.length_mm + _FOCUS_MM - points[:, 0]
+    across = np.sqrt(points[:, 1] ** 2 + points[:, 2] ** 2)
+    rho = np.maximum(np.sqrt(forward * forward + across * across), 2.0)
+    arc = _R0_MM * polar_angle(across, forward) * exp(_CONVERGENCE * log(rho / _R0_MM))
+    scale = _ACROSS * np.where(across > 1e-6, arc / np.maximum(across, 1e-6), _R0_MM / rho * exp(
+        _CONVERGENCE * log(rho / _R0_MM)))
+    return _ALONG * rho / breast.tissue.elongation, scale * points[:, 1], scale * points[:, 2]
 
 
-def _uncompressed(breast: Breast, outline: Outline, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
-    """The closed-form map at the nodes, without warp: three arrays (ny, nx, nz)."""
-    dx = outline.nipple_x + _FOCUS_MM - x[None, :]
-    dy = y[:, None] - outline.nipple_y
-    rho = np.maximum(np.sqrt(dx * dx + dy * dy), 2.0)
-    theta = polar_angle(dy, dx)
-    relative = log(rho / _R0_MM)
-    shrink = 1.0 / math.sqrt(breast.stretch)
-    u = shrink * rho / breast.tissue.elongation
-    v = shrink * _R0_MM * theta * exp(0.45 * relative)
-    w = breast.stretch * (z - breast.half_mm)[None, None, :] * exp(0.3 * relative)[:, :, None]
-    full = w.shape
-    return np.array(np.broadcast_to(u[:, :, None], full)), np.array(np.broadcast_to(v[:, :, None], full)), w
-
-
-def _site(
-    breast: Breast, outline: Outline, x: Floats, y: Floats, z: Floats, field: Callable[..., Floats]
-) -> Floats:
-    """Where gland lies in a breast: less of it under the skin, in front of the muscle and near the plates."""
-    tissue, half = breast.tissue, breast.half_mm
-    x, y, z = x[None, :, None], y[:, None, None], z[None, None, :]
-    depth = depth_at(outline, x.ravel(), y.ravel())[:, :, None]
-    eta = (y - outline.nipple_y) / breast.half_width_mm * (0.8 if breast.view == "MLO" else 1.0)
-    forward = outline.nipple_x - x
-    along = forward / breast.length_mm
-    zeta = z / half - 1
-    sideways = y - outline.nipple_y
+def _site(breast: Breast, form: Form, points: Floats, field: Callable[..., Floats]) -> Floats:
+    """Where gland lies in a breast: most in the upper outer part, less under the skin and in front of the muscle."""
+    tissue, dome = breast.tissue, form.dome
+    x, lateral, cranial = points[:, 0], points[:, 1], points[:, 2]
+    across2 = lateral**2 + cranial**2
+    depth = dome.depth(points)
+    outward = (0.8 * lateral + 0.6 * cranial) / dome.radius_mm
+    forward = dome.length_mm - x
     under_skin = tissue.subcutaneous_fat_mm * (1 + 0.35 * field("subcutaneous", 15.0, 60.0))
     peripheral = np.maximum(0, (under_skin + 9 - depth) / 9)
-    peripheral = peripheral * (1 - 0.8 * exp(-np.minimum((forward / 16) ** 2 + (sideways / 9) ** 2, 500.0)))
-    near_plate = np.maximum(0, (7 + 1.2 * field("plates", 15.0, 60.0) - (half - np.abs(z - half))) / 4)
-    near_plate_wide = np.maximum(0, np.abs(zeta) - 0.55) / 0.45
-    retro = np.maximum(0, (tissue.retromammary_fat_mm * (1 + 0.3 * field("retromammary", 15.0, 60.0)) - x) / 12)
-    behind_nipple = exp(-np.minimum((forward / 22) ** 2 + (sideways / 16) ** 2 + (zeta / 0.6) ** 2, 500.0))
+    peripheral = peripheral * (1 - 0.8 * exp(-np.minimum((forward / 16) ** 2 + across2 / 144.0, 500.0)))
+    shallow = np.maximum(0, (10 + 1.5 * field("shallow", 15.0, 60.0) - depth) / 6)
+    retro = np.maximum(0, (tissue.retromammary_fat_mm * (1 + 0.3 * field("retromammary", 15.0, 60.0)) - x / 0.9) / 12)
+    behind_nipple = exp(-np.minimum((forward / 22) ** 2 + across2 / 256.0, 500.0))
     return np.asarray(
-        -0.2 + 0.22 * eta - 0.20 * eta**2 - tissue.peripheral_fat * peripheral - 0.28 * near_plate
-        - 0.30 * near_plate_wide**2 - 0.45 * retro + 0.22 * exp(-((along - 0.38) ** 2) / 0.12)
+        -0.2 + 0.22 * outward - 0.25 * across2 / dome.radius_mm**2 - tissue.peripheral_fat * peripheral - 0.28 * shallow
+        - 0.45 * retro + 0.22 * exp(-((forward / dome.length_mm - 0.38) ** 2) / 0.12)
         + 0.35 * tissue.retroareolar_gland * behind_nipple)

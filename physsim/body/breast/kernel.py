@@ -23,14 +23,14 @@ _COMPILE = {"error_model": "numpy", "nogil": True, "cache": True}
 
 ROOM = 2048  # samples that a brick can hold
 _CHANNELS = 7  # of the coarse fields: u, v, w, glandularity, ligament, mottle, haze
-_MOST_CELLS = 255  # candidate cells of a brick: the low 8 bits of a key
+_MOST_CELLS = 1023  # candidate cells of a brick: the low 10 bits of a key
 _TILE = 128
 # columns of a brick's sums: volume fractions of a voxel
-COVERED, SKIN, MUSCLE, BLOOD, GLAND, IN_NIPPLE, IN_DUCT, IN_NODE, IN_PECTORAL = range(9)
-COLUMNS = 9
+COVERED, SKIN, MUSCLE, BLOOD, GLAND, IN_NIPPLE, IN_DUCT, IN_NODE, IN_PECTORAL, IN_ARMPIT = range(10)
+COLUMNS = 10
 # organs, in the order of their labels; what they are made of
 ORGANS = ("background", "skin", "adipose tissue", "fibroglandular tissue", "nipple", "ducts", "vessels", "lymph nodes",
-          "pectoral muscle")
+          "pectoral muscle", "axillary tissue")  # the last: skin, fat and strands behind the chest wall, in MLO
 PARTS = 5  # fat, gland, skin, muscle, blood
 # labels of voxels: levels of mixtures by volume
 GLAND_LEVELS, SKIN_LEVELS, AIR_LEVELS, MUSCLE_LEVELS, BLOOD_LEVELS = 32, 8, 8, 8, 4
@@ -43,11 +43,11 @@ BLOOD_LABEL = MUSCLE_LABEL + MUSCLE_LEVELS  # BLOOD_LABEL + k: k / 4 blood in fa
 LABELS = BLOOD_LABEL + BLOOD_LEVELS + 1
 
 # numbers of the recipe, by place in `numbers`
-(P_HALF, P_NIPPLE_X, P_NIPPLE_Y, P_NIPPLE_R, P_LENGTH, P_HEIGHT, P_MLO, P_CRESCENT, P_THRESHOLD, P_WIDTH, P_FILL_1,
+(P_HALF, P_NIPPLE_X, P_NIPPLE_Y, P_NIPPLE_R, P_LENGTH, P_HEIGHT, P_DOME, P_SKIN, P_THRESHOLD, P_WIDTH, P_FILL_1,
  P_FILL_2, P_SPREAD, P_OFFSET, P_LOOSE, P_TEXTURE, P_GRAIN, P_WALL_1, P_SHARE_1, P_WALL_2, P_SHARE_2, P_STRAND, P_HAZE,
  P_DEPTH_X0, P_DEPTH_Y0, P_DEPTH_STEP, P_COARSE_X0, P_COARSE_Y0, P_COARSE_Z0, P_COARSE_STEP, P_PITCH_1,
- P_PITCH_2) = range(32)
-NUMBERS = 32
+ P_PITCH_2, P_COARSE_STEP_Z) = range(33)
+NUMBERS = 33
 
 
 @numba.njit(**_COMPILE)
@@ -149,7 +149,7 @@ def nearby_cells(pitch, first, seeds, names, centre, radius, found, found_names)
 
 @numba.njit(**_COMPILE)
 def three_nearest(places, keys, n, cells, count):
-    """The three nearest cells of each sample, as keys: power distance in the high bits, number in the low eight.
+    """The three nearest cells of each sample, as keys: power distance in the high bits, number in the low ten bits.
 
     places: flat float32, u at [0, n), v at [ROOM, ROOM + n), w at [2 ROOM, ...); keys: flat int32, likewise.
     """
@@ -163,7 +163,7 @@ def three_nearest(places, keys, n, cells, count):
         for i in range(n):
             du, dv, dw = places[i] - su, places[ROOM + i] - sv, places[2 * ROOM + i] - sw
             distance = du * du + dv * dv + dw * dw + own
-            key = (np.float32(distance).view(np.int32) & np.int32(-256)) | number
+            key = (np.float32(distance).view(np.int32) & np.int32(-1024)) | number
             first, second, third = keys[i], keys[ROOM + i], keys[2 * ROOM + i]
             over = max(first, key)
             keys[i] = min(first, key)
@@ -238,7 +238,7 @@ def wall_distances(places, keys, n, cells, names, walls):
     half, tiny, scale = np.float32(0.5), np.float32(1e-12), np.float32(1.0 / 16777216.0)
     none = np.float32(0.0)
     for i in range(n):
-        one, two, three = keys[i] & 255, keys[ROOM + i] & 255, keys[2 * ROOM + i] & 255
+        one, two, three = keys[i] & 1023, keys[ROOM + i] & 1023, keys[2 * ROOM + i] & 1023
         u, v, w = places[i], places[ROOM + i], places[2 * ROOM + i]
         u1, v1, w1 = cells[one, 0], cells[one, 1], cells[one, 2]
         u2, v2, w2 = cells[two, 0], cells[two, 1], cells[two, 2]
@@ -261,7 +261,7 @@ def wall_distances(places, keys, n, cells, names, walls):
 
 
 @numba.njit(**_COMPILE)
-def glandular_fraction(u, v, w, x, y, z, g, ligament, mottle, haze, blur, numbers, tile, large, small, at):
+def glandular_fraction(u, v, w, g, ligament, mottle, haze, blur, numbers, tile, large, small, at):
     """Volume fraction of fibroglandular tissue (with ligaments) of one sample; large, small: see wall_distances."""
     # large cells: lobules
     b, b3 = float(large[at]), float(large[ROOM + at])
@@ -274,9 +274,9 @@ def glandular_fraction(u, v, w, x, y, z, g, ligament, mottle, haze, blur, number
     f = 0.0
     if total > 0.0 and b < total + 2.0 + blur:
         if w1 > 0.0:
-            fine, have_fine = noise_at(tile, u * 2.2222222, v * 2.2222222, w * 2.2222222), True
+            fine, have_fine = noise_at(tile, u * 2.6, v * 1.5, w * 1.5), True
         moved = b + (0.45 * mottle + 0.15 * fine) * min(1.0, w1)
-        soft = max(blur, 0.08 * w1 + 0.1)
+        soft = max(blur, min(0.08 * w1, 0.2) + 0.1)
         f = sheet(total, moved, soft) if soft == blur else (
             clipped((total - moved) / soft + 0.5) * min(1.0, 2.0 * total / blur))
     radius = numbers[P_STRAND] * ligament * (0.3 + 1.2 * float(large[4 * ROOM + at]))
@@ -297,20 +297,21 @@ def glandular_fraction(u, v, w, x, y, z, g, ligament, mottle, haze, blur, number
     near_cord = off_axis2 < (radius2 + blur) * (radius2 + blur)
     if f > 0.0 or near_wall:
         if not have_fine and w2 > 0.0:
-            fine = noise_at(tile, u * 2.2222222, v * 2.2222222, w * 2.2222222)
+            fine = noise_at(tile, u * 2.6, v * 1.5, w * 1.5)
         texture = numbers[P_TEXTURE]
         if f > 0.0 or w2 > 0.0:
-            grain = noise_at(tile, x * 3.7, y * 3.7, z * 4.8)
-            fibre = noise_at(tile, 0.8125 * u, 1.25 * v, 1.25 * w)
+            grain = noise_at(tile, u * 6.0, v * 2.2, w * 2.2)
+            fibre = noise_at(tile, 2.0 * u, 2.2 * v, 2.2 * w)
             texture = clipped(texture + numbers[P_GRAIN] * (
-                0.5 * grain + 0.5 * (1.2 - 2.0 * abs(fibre)) + 0.2 * mottle))
+                0.5 * grain + 0.5 * (1.2 - 2.0 * min(abs(fibre), 1.4)) + 0.2 * mottle))
         moved = c + 0.25 * fine * min(1.0, w2)
         if f > 0.0:
-            net = clipped((0.25 + 0.5 * strength2 * strength2 + w2 - moved) / max(blur, 0.12 + 0.08 * w2) + 0.5)
+            soft = max(blur, 0.12 + min(0.08 * w2, 0.1))
+            net = clipped((0.25 + 0.5 * strength2 * strength2 + w2 - moved) / soft + 0.5)
             loose = clipped(numbers[P_LOOSE] * (1.0 + 0.3 * mottle + 0.5 * fine))
             f *= texture * (loose + (1.0 - loose) * net)
         if near_wall:
-            soft = max(blur, 0.08 * w2 + 0.1)
+            soft = max(blur, min(0.08 * w2, 0.15) + 0.1)
             wall = sheet(total2, moved, soft) if soft == blur else (
                 clipped((total2 - moved) / soft + 0.5) * min(1.0, 2.0 * total2 / blur))
             f = max(f, texture * wall)
@@ -334,45 +335,49 @@ def depth_below(depth, numbers, x, y):
 
 
 @numba.njit(**_COMPILE)
-def pectoral_depth(numbers, x, y):
-    """How far a column lies behind the front edge of the pectoral muscle (mm); negative in front of it."""
-    if numbers[P_MLO] > 0.5:
-        span = numbers[P_HEIGHT] * 0.64
-        q = (numbers[P_HEIGHT] - y) / span
-        reach = 0.56 * numbers[P_LENGTH]
-        edge = reach * (1.0 - q) * (1.0 + 0.7 * q * (1.0 - q))
-        slope = reach * (-(1.0 + 0.7 * q * (1.0 - q)) + (1.0 - q) * 0.7 * (1.0 - 2.0 * q)) / span
-        return (edge - x) / math.sqrt(1.0 + slope * slope)
-    if numbers[P_CRESCENT] > 0.5:
-        across = (y - numbers[P_NIPPLE_Y]) / 30.0
-        return 7.0 * (1.0 - across * across) - x
-    return -1e3
+def behind_wall(wall, numbers, x, y):
+    """How far a column lies behind the front of the muscle (mm), and behind the breast's back; negative before them."""
+    j = min(max((y - numbers[P_DEPTH_Y0]) / numbers[P_DEPTH_STEP], 0.0), wall.shape[0] - 1.001)
+    b = int(j)
+    t = j - b
+    back = (1 - t) * wall[b, 0] + t * wall[b + 1, 0] - x
+    front = (1 - t) * wall[b, 1] + t * wall[b + 1, 1] - x
+    return front * ((1 - t) * wall[b, 2] + t * wall[b + 1, 2]), back
 
 
 @numba.njit(**_COMPILE)
-def muscle_at(numbers, tile, behind, y, z):
-    """Coverage by the pectoral muscle and its muscle fraction: a wedge of fascicles parted by fat."""
-    slope, first = (0.3, 1.5) if numbers[P_MLO] > 0.5 else (0.5, 0.5)
-    if behind < -2.0:
+def muscle_at(numbers, tile, behind, y, z, h):
+    """Coverage by the pectoral muscle and its muscle fraction: a wedge of fascicles parted by fat.
+
+    The bundles part from the muscle's edge downward, as they run from the arm to ribs and breastbone.
+    """
+    if behind < -h:
         return 0.0, 0.0
-    thick = min(first + slope * behind, 0.34 * numbers[P_HALF]) if behind > 0.0 else first * (1.0 + 0.5 * behind)
-    if thick <= 0.0:
-        return 0.0, 0.0
-    inside = clipped((thick - abs(z - 0.92 * numbers[P_HALF])) / 0.5 + 0.5)
+    oblique = numbers[P_HEIGHT] > 0.0
+    slope, first = (0.3, 1.5) if oblique else (0.5, 0.5)
+    thick = min(first + slope * max(behind, 0.0), 0.34 * numbers[P_HALF])
+    inside = clipped((thick - abs(z - 0.92 * numbers[P_HALF])) / 0.5 + 0.5) * clipped(behind / h + 0.5)
     if inside <= 0.0:
         return 0.0, 0.0
-    strip = noise_at(tile, 0.10 * y, 1.9 * behind, 1.1 * z)
-    return inside, 1.0 - min(0.7, max(0.8 * (strip - 0.8), 0.0))
+    across = behind
+    if oblique:
+        across = behind * (0.45 + 0.75 * y / numbers[P_HEIGHT])
+    across += 1.6 * noise_at(tile, 0.16 * y, 0.16 * behind, 0.1 * z)
+    across += 0.35 * noise_at(tile, 0.5 * y, 0.4 * behind, 0.4 * z)
+    strip = noise_at(tile, 0.07 * y, 1.3 * across, 0.9 * z)
+    return inside, 1.0 - min(0.75, max(0.7 * (strip - 0.7), 0.0))
 
 
 @numba.njit(**_COMPILE)
-def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, tile, first_1, seeds_1, names_1, first_2,
-                seeds_2, names_2, bin_start, bin_list, segments, ellipsoids, mirror, carry, labels, organs, volumes):
+def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, wall, nodes, tile, first_1, seeds_1, names_1,
+                first_2, seeds_2, names_2, bin_start, bin_list, segments, ellipsoids, mirror, carry, labels, organs,
+                volumes):
     """Paint the voxels of rows [rows[0], rows[1]) and slices [slab[0], slab[1]).
 
-    labels: (slices, ny, nx) uint8 of this slab; organs: likewise or (0, 0, 0); volumes: (9 organs, 5 parts) float64, in
-    samples, added to; carry: (ny, nx) float32, what rounding left over of each column so far. `part`: samples a voxel
-    along each axis; brick: voxels (z, y, x). Returns 0, or 1 where a brick met too many cells.
+    wall: (rows of depth, 3), see behind_wall. labels: (slices, ny, nx) uint8 of this slab; organs: likewise or
+    (0, 0, 0); volumes: (10 organs, 5 parts) float64, in samples, added to; carry: (ny, nx) float32, what rounding left
+    over of each column so far. `part`: samples a voxel along each axis; brick: voxels (z, y, x).
+    Returns 0, or 1 where a brick met too many cells.
     """
     nx = labels.shape[2]
     n_rows_all = labels.shape[1]
@@ -388,7 +393,7 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
     own_1, own_2 = np.empty(_MOST_CELLS, np.uint32), np.empty(_MOST_CELLS, np.uint32)
     nz_c = nodes.shape[2]
     profile = np.empty((sy * sx, nz_c, _CHANNELS), np.float32)
-    column = np.empty((sy * sx, 6))
+    column = np.empty((sy * sx, 7))
     sums = np.empty((bz * by * bx, COLUMNS), np.float32)
     col_of, slice_of, voxel_of = np.empty(ROOM, np.int32), np.empty(ROOM, np.int32), np.empty(ROOM, np.int32)
     col_voxel = np.empty(sy * sx, np.int64)  # place of a column's voxel in a layer of the brick, or -1 beyond the box
@@ -396,6 +401,7 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
     centre = np.empty(3)
     near_segments = np.empty(256, np.int32)
     half = numbers[P_HALF]
+    dome = numbers[P_DOME] > 0.5
     nipple_x, nipple_y, nipple_r = numbers[P_NIPPLE_X], numbers[P_NIPPLE_Y], numbers[P_NIPPLE_R]
     step = numbers[P_COARSE_STEP]
     blur = 1.6 * min(h, numbers[P_WIDTH])
@@ -408,11 +414,11 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                     col = sj * sx + si
                     x = (i_first * part + si + 0.5) * h
                     y = y0 + (j_first * part + sj + 0.5) * h
-                    e = depth_below(depth, numbers, x, y)
+                    e = depth_below(depth, numbers, x, abs(y) if dome else y)
                     away = (x - nipple_x) ** 2 + (y - nipple_y) ** 2
                     column[col, 0], column[col, 1], column[col, 2] = x, y, e
-                    column[col, 3] = 1.3 * (1.0 + 0.8 * exponential(-min(away / 80.0, 60.0)))
-                    column[col, 4] = pectoral_depth(numbers, x, y)
+                    column[col, 3] = numbers[P_SKIN] * (1.0 + 0.8 * exponential(-min(away / 80.0, 60.0)))
+                    column[col, 4], column[col, 6] = behind_wall(wall, numbers, x, y)
                     beside = abs(y - nipple_y) < nipple_r + 8.0 and nipple_x - 16.0 < x < nipple_x + nipple_r + 4.0
                     column[col, 5] = 1.0 if beside else 0.0
                     col_voxel[col] = -1
@@ -451,7 +457,7 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                 high_u, high_v, high_w = np.float32(-1e9), np.float32(-1e9), np.float32(-1e9)
                 for sk in range(min(sz, (slab[1] - k_first) * part)):
                     z = (k_first * part + sk + 0.5) * h
-                    level = (z - numbers[P_COARSE_Z0]) / step
+                    level = (z - numbers[P_COARSE_Z0]) / numbers[P_COARSE_STEP_Z]
                     kc = int(level)
                     fz = np.float32(level - kc)
                     across = z - half
@@ -460,7 +466,10 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                         if col_voxel[col] < 0:
                             continue
                         e = column[col, 2]
-                        if e < half:
+                        if dome:
+                            y = column[col, 1]
+                            d = depth_below(depth, numbers, column[col, 0], math.sqrt(y * y + across * across))
+                        elif e < half:
                             d = half - math.sqrt((half - e) * (half - e) + across * across)
                         else:
                             d = half - abs(across)
@@ -477,7 +486,9 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                         voxel = layer + col_voxel[col]
                         sums[voxel, COVERED] += np.float32(covered * share)
                         sums[voxel, SKIN] += np.float32((covered - inner) * share)
-                        volumes[1, 2] += covered - inner
+                        volumes[9 if column[col, 6] > 0.0 else 1, 2] += covered - inner
+                        if column[col, 6] > 0.0:
+                            sums[voxel, IN_ARMPIT] += np.float32((covered - inner) * share)
                         if inner <= 0.0:
                             continue
                         low, high = profile[col, kc], profile[col, kc + 1]
@@ -523,17 +534,12 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                         z = (k_first * part + slice_of[at] + 0.5) * h
                         inner = deep[at]
                         behind = column[col, 4]
-                        pectoral, muscle = muscle_at(numbers, tile, behind, y, z)
+                        pectoral, muscle = muscle_at(numbers, tile, behind, y, z, h)
                         gland = 0.0
                         if pectoral < 1.0:
                             g = more[0, at] - numbers[P_THRESHOLD]
-                            if behind > -12.0:
-                                g -= 0.5 * (12.0 + behind) / 9.0
-                            if numbers[P_MLO] > 0.5:
-                                rise = clipped((y / numbers[P_HEIGHT] - 0.72) / 0.26)
-                                g -= 0.6 * rise * rise * (3.0 - 2.0 * rise)
                             gland = glandular_fraction(
-                                places[at], places[ROOM + at], places[2 * ROOM + at], x, y, z, g, float(more[1, at]),
+                                places[at], places[ROOM + at], places[2 * ROOM + at], g, float(more[1, at]),
                                 float(more[2, at]), float(more[3, at]), blur, numbers, tile, large, small, at)
                         nipple = 0.0
                         if column[col, 5] > 0.5 and x > nipple_x - 5.0:
@@ -595,6 +601,9 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, nodes, til
                         elif duct > 0.5:
                             organ = 5
                             sums[voxel, IN_DUCT] += np.float32(rest * share)
+                        elif column[col, 6] > 0.0:
+                            organ = 9
+                            sums[voxel, IN_ARMPIT] += np.float32(rest * share)
                         else:
                             organ = 3
                         fat = max(rest - inner * (gland + muscle), 0.0)
@@ -654,7 +663,8 @@ def organ_of(row):
     skin, blood = float(row[SKIN]), float(row[BLOOD])
     best, organ = skin, 1
     inside = covered - skin - blood
-    named = float(row[IN_PECTORAL]) + float(row[IN_NODE]) + float(row[IN_NIPPLE]) + float(row[IN_DUCT])
+    armpit = float(row[IN_ARMPIT])
+    named = float(row[IN_PECTORAL]) + float(row[IN_NODE]) + float(row[IN_NIPPLE]) + float(row[IN_DUCT]) + armpit
     gland = min(float(row[GLAND]), max(inside - named, 0.0))
     if inside - named - gland > best:
         best, organ = inside - named - gland, 2
@@ -669,5 +679,7 @@ def organ_of(row):
     if row[IN_NODE] > best:
         best, organ = float(row[IN_NODE]), 7
     if row[IN_PECTORAL] > best:
-        organ = 8
+        best, organ = float(row[IN_PECTORAL]), 8
+    if armpit >= best and armpit > 0.0:
+        organ = 9
     return organ

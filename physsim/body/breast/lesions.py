@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pydantic
 
 from physsim.body.breast import noise
-from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.body.breast.lesion_site import Site, site_of
+from physsim.errors import did_you_mean, message
 from physsim.phantom.insert import sub_grid
 from physsim.phantom.overlay import Overlay
 from physsim.phantom.phantom import Phantom
@@ -28,14 +29,15 @@ Block = tuple[slice, slice, slice]
 MASS_LEVELS = 8
 MASS_MATERIAL, FAT_MATERIAL = "breast_mass_victre", "breast_adipose_hammerstein"
 MINERALS = {"calcium oxalate": "calcium_oxalate_victre", "hydroxyapatite": "hydroxyapatite"}
-_TRIES = 400
 
 
 class BreastMass(Spec):
     """A spiculated mass of glandular composition at 1.06 g/cm3.
 
     radius_mm: of its body; spicules: thin tapered strands from its surface; pull: how far ligaments around it are drawn
-    in, as a share of their distance. centre_mm: world; None for a place in the breast drawn from the seed.
+    in, as a share of their distance. Where it lies: `place_mm` in the uncompressed breast (X from the chest wall, Y
+    lateral, Z cranial), `centre_mm` in the world of the phantom's view, or neither: a place drawn from the seed. What
+    is given or drawn in the breast is the same tissue in every view.
 
     Reference: density and composition as in A. Badano et al., JAMA Netw Open 1 (2018) e185474 (VICTRE).
     Neglects: oedema, skin thickening; the pull is cut at the skin.
@@ -51,17 +53,23 @@ class BreastMass(Spec):
     spicules: int = pydantic.Field(default=46, ge=0, le=400)
     pull: float = pydantic.Field(default=0.45, ge=0.0, lt=0.9)
     centre_mm: Vector | None = None
+    place_mm: Vector | None = None
     seed: int = pydantic.Field(default=1, ge=0)
     name: str = "mass"
+
+    @pydantic.model_validator(mode="after")
+    def _one_place(self) -> BreastMass:
+        _refuse_both(self.centre_mm, self.place_mm)
+        return self
 
     def inserted(self, phantom: Phantom) -> Phantom:
         """The breast with this mass painted into its voxels, and a row in its truth."""
         reach = 2.6 * self.radius_mm + 6.0
-        centre = _centre_index(phantom, self.centre_mm, self.radius_mm, self.seed, f"{self.name} of the breast")
-        block = _block(phantom.grid, centre, reach)
-        places = _places_mm(phantom.grid, block, centre)
-        fraction = _body(self, phantom, places)
-        _draw_spicules(self, places, fraction, phantom.grid.spacing_mm[0])
+        site = site_of(phantom, self.centre_mm, self.place_mm, self.radius_mm, self.seed, f"{self.name} of the breast")
+        block = _block(phantom.grid, site.index, reach)
+        places = _places_mm(phantom.grid, block, site.index)
+        fraction = _body(self, phantom, site.material_axes(places))
+        _draw_spicules(self, places, fraction, phantom.grid.spacing_mm[0], site)
         materials = phantom.materials + _mass_levels()
         labels = phantom.labels.copy()
         own = _pulled_in(phantom, block, places, self.pull, 1.65 * self.radius_mm)
@@ -72,7 +80,7 @@ class BreastMass(Spec):
         painted = free & (fraction > np.maximum(0.12, 0.5 * gland)) & (levels > 0)
         own[painted] = len(phantom.materials) + levels[painted] - 1
         labels[block] = own
-        return _with_row(phantom, labels, materials, block, fraction, self.name)
+        return _with_row(phantom, labels, materials, block, fraction, self, site)
 
 
 class CalcificationCluster(Spec):
@@ -80,7 +88,8 @@ class CalcificationCluster(Spec):
 
     count: how many, within a ball of `extent_mm` diameter; size_mm: smallest and largest; each is 2 to 4 ellipsoids.
     mineral: "hydroxyapatite" (type II) or "calcium oxalate" (type I); density: share of the solid mineral's (0.68 of
-    hydroxyapatite attenuates 1.6 / mm at 19 keV). Every one has its own row in the truth.
+    hydroxyapatite attenuates 1.6 / mm at 19 keV). Every one has its own row in the truth. centre_mm, place_mm: as of
+    BreastMass; each calcification goes with the tissue in which it lies.
     """
 
     count: int = pydantic.Field(default=8, ge=1, le=60)
@@ -90,6 +99,7 @@ class CalcificationCluster(Spec):
     density: float = pydantic.Field(default=0.68, gt=0.0, le=1.0)
     overlay_spacing_mm: float = pydantic.Field(default=0.05, ge=0.01, le=0.2)
     centre_mm: Vector | None = None
+    place_mm: Vector | None = None
     seed: int = pydantic.Field(default=1, ge=0)
     name: str = "calcification"
 
@@ -98,6 +108,7 @@ class CalcificationCluster(Spec):
         if self.mineral not in MINERALS:
             mend = did_you_mean(self.mineral, MINERALS)
             raise ValueError(message(f"mineral={self.mineral!r}", "no such mineral", mend))
+        _refuse_both(self.centre_mm, self.place_mm)
         low, high = self.size_mm
         if not 0.05 <= low <= high <= 0.5 * self.extent_mm:
             raise ValueError(message(
@@ -109,8 +120,11 @@ class CalcificationCluster(Spec):
     def inserted(self, phantom: Phantom) -> Phantom:
         """The breast with an overlay that holds the cluster, and a row a calcification in its truth."""
         half = 0.5 * self.extent_mm + self.size_mm[1]
-        centre = _centre_index(phantom, self.centre_mm, half, self.seed, f"{self.name} of the breast")
-        block = _block(phantom.grid, centre, half)
+        site = site_of(phantom, self.centre_mm, self.place_mm, half, self.seed, f"{self.name} of the breast")
+        draws = Stream(self.seed, f"{self.name} shapes").uniform64(np.arange(self.count)[:, None], np.arange(16))
+        draws = draws.reshape(self.count, -1)
+        offsets = site.offsets_mm(np.array([_offset(self, row) for row in draws]))
+        block = _block(phantom.grid, site.index, float(np.abs(offsets).max()) + self.size_mm[1])
         coarse = sub_grid(phantom.grid, block)
         factor = max(1, math.ceil(phantom.grid.spacing_mm[0] / self.overlay_spacing_mm - 1e-6))
         grid = _refined(coarse, factor)
@@ -121,10 +135,10 @@ class CalcificationCluster(Spec):
         density = np.ones(labels.shape, np.float32)
         own = np.array([one.density_g_cm3 for one in materials])
         rows = []
-        middle = np.array(grid.shape[::-1]) * 0.5 * grid.spacing_mm[0]
-        draws = Stream(self.seed, f"{self.name} shapes").uniform64(np.arange(self.count)[:, None], np.arange(16))
+        first = np.array([part.start for part in block[::-1]])
+        middle = (site.index - first + 0.5) * phantom.grid.spacing_mm[0]
         for n in range(self.count):
-            fraction, window = _speck(self, draws[n].reshape(-1), middle, grid)
+            fraction, window = _speck(self, draws[n], middle + offsets[n], grid, site)
             part, weight = labels[window], density[window]
             mineral_mass = fraction * self.density * mineral.density_g_cm3
             rest = (1.0 - fraction) * own[part] * weight
@@ -138,25 +152,31 @@ class CalcificationCluster(Spec):
             world = grid.world_from_voxel @ np.array([*index, 1.0])
             rows.append(LesionTruth(f"{self.name} {n + 1}", mineral.name,
                                     (float(world[0]), float(world[1]), float(world[2])), volume,
-                                    volume * CM3_PER_MM3 * self.density * mineral.density_g_cm3))
+                                    volume * CM3_PER_MM3 * self.density * mineral.density_g_cm3, site=site.name,
+                                    seed=self.seed))
         overlay = Overlay(grid, labels, density, f"{self.name}s")
         truth = Truth(phantom.truth.organ_labels, phantom.truth.organs, (*phantom.truth.lesions, *rows))
         return phantom.replace(materials=materials, overlays=(*phantom.overlays, overlay), truth=truth)
 
 
-def _speck(cluster: CalcificationCluster, u: Floats, middle: Floats, grid: Grid) -> tuple[Floats, Block]:
+def _offset(cluster: CalcificationCluster, u: Floats) -> Floats:
+    """One calcification's place in the ball of the cluster (mm)."""
+    offset = (2 * u[1:4] - 1) * 0.5 * cluster.extent_mm
+    length = math.sqrt(float((offset**2).sum()))
+    limit = 0.5 * cluster.extent_mm
+    return np.asarray(offset * (min(1.0, limit / length) if length > 0 else 1.0))
+
+
+def _speck(cluster: CalcificationCluster, u: Floats, place: Floats, grid: Grid, site: Site) -> tuple[Floats, Block]:
     """One calcification: volume fractions of the overlay's voxels in a window, from 2 to 4 ellipsoids."""
     h = grid.spacing_mm[0]
     low, high = cluster.size_mm
     size = low + (high - low) * u[0] * u[0]  # small ones are more frequent
-    offset = (2 * u[1:4] - 1) * 0.5 * cluster.extent_mm
-    length = math.sqrt(float(offset @ offset))
-    limit = 0.5 * cluster.extent_mm
-    place = middle + offset * (min(1.0, limit / length) if length > 0 else 1.0)
     first = np.maximum(np.floor((place - size) / h).astype(int) - 1, 0)
     last = np.minimum(np.ceil((place + size) / h).astype(int) + 1, np.array(grid.shape[::-1]))
     axes = [(np.arange(a, b) + 0.5) * h - p for a, b, p in zip(first, last, place, strict=True)]
     z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+    x, y, z = np.moveaxis(site.material_axes(np.stack([x, y, z], -1)), -1, 0)
     fraction = np.zeros(x.shape)
     for n in range(2 + int(3 * u[4])):
         own = u[5 + 6 * n:11 + 6 * n]
@@ -184,7 +204,7 @@ def _body(mass: BreastMass, phantom: Phantom, places: Floats) -> Floats:
     return np.asarray(inside * (0.55 + 0.45 * np.clip(depth / 1.6, 0.0, 1.0)), np.float64)
 
 
-def _draw_spicules(mass: BreastMass, places: Floats, fraction: Floats, h: float) -> None:
+def _draw_spicules(mass: BreastMass, places: Floats, fraction: Floats, h: float, site: Site) -> None:
     """Tapered wavy strands from the body outward, with a few branches, added to `fraction`."""
     u = Stream(mass.seed, "mass spicules").uniform64(np.arange(max(mass.spicules, 1))[:, None], np.arange(24)).reshape(
         max(mass.spicules, 1), -1)
@@ -202,10 +222,10 @@ def _draw_spicules(mass: BreastMass, places: Floats, fraction: Floats, h: float)
             heading /= max(float(np.sqrt((heading**2).sum())), 1e-6)
             there = place + heading * (length / steps)
             radii = [base * float(exp(1.4 * log(max(1 - at / steps, 1e-3)))) + 0.07 for at in (k, k + 1)]
-            _add_capsule(places, fraction, place, there, radii[0], radii[1], h)
+            _add_capsule(places, fraction, site.voxel_axes(place), site.voxel_axes(there), radii[0], radii[1], h)
             if k == steps // 2 and u[n, 20] < 0.07 * 5:  # some 7 % of the pieces branch
                 side = there + (heading + 0.9 * (2 * u[n, 21:24] - 1)) * (0.4 * length)
-                _add_capsule(places, fraction, there, side, radii[1], 0.07, h)
+                _add_capsule(places, fraction, site.voxel_axes(there), site.voxel_axes(side), radii[1], 0.07, h)
             place = there
 
 
@@ -265,44 +285,10 @@ def _mass_levels() -> tuple[Material, ...]:
               for k in range(1, MASS_LEVELS)), whole)
 
 
-def _centre_index(phantom: Phantom, centre_mm: Vector | None, radius_mm: float, seed: int, stream: str) -> Floats:
-    """The lesion's centre in voxel indices (x, y, z), where a ball of its radius is all fat and gland."""
-    _refuse_others(phantom)
-    h = phantom.grid.spacing_mm[0]
-    shape = np.array(phantom.grid.shape[::-1])
-    if centre_mm is not None:
-        index = (phantom.grid.voxel_from_world @ np.array([*centre_mm, 1.0]))[:3]
-        if not _fits(phantom, index, radius_mm):
-            raise InvalidInput(message(f"centre_mm={centre_mm}", f"a ball of {radius_mm:g} mm there is not all within "
-                                       "the breast's fat and gland", "Move it inward, or leave centre_mm out."))
-        return np.asarray(index)
-    for row in Stream(seed, stream).uniform64(np.arange(_TRIES)[:, None], [0, 1]).reshape(_TRIES, 4):
-        index = np.floor((0.15 + 0.7 * row[:3]) * shape)
-        if _fits(phantom, index, radius_mm + 4 * h):
-            return np.asarray(index)
-    raise InvalidInput(message(f"a lesion of radius {radius_mm:g} mm", "the breast has no place for it",
-                               "Make it smaller, or give centre_mm."))
-
-
-def _refuse_others(phantom: Phantom) -> None:
-    from physsim.body.breast.materials import breast_materials
-
-    made = breast_materials()
-    if phantom.materials[:len(made)] != made:
-        raise InvalidInput(message(f"phantom {phantom.name!r}", "these lesions are made for the materials of ps.breast",
-                                   "Use Phantom.insert for other phantoms."))
-
-
-def _fits(phantom: Phantom, index: Floats, radius_mm: float) -> bool:
-    """Whether a ball's axes and middle lie in fat and gland."""
-    reach = math.ceil(radius_mm / phantom.grid.spacing_mm[0])
-    at = np.rint(index).astype(int)
-    if (at < reach).any() or (at + reach >= np.array(phantom.grid.shape[::-1])).any():
-        return False
-    x, y, z = at
-    cross = [phantom.labels[z, y, x - reach:x + reach + 1], phantom.labels[z, y - reach:y + reach + 1, x],
-             phantom.labels[z - reach:z + reach + 1, y, x]]
-    return all(bool(_tissue(line).all()) for line in cross)
+def _refuse_both(centre_mm: Vector | None, place_mm: Vector | None) -> None:
+    if centre_mm is not None and place_mm is not None:
+        raise ValueError(message(f"centre_mm={centre_mm} and place_mm={place_mm}",
+                                 "one of them says where a lesion lies", "Give place_mm: one tissue in every view."))
 
 
 def _block(grid: Grid, centre: Floats, reach_mm: float) -> Block:
@@ -329,7 +315,7 @@ def _refined(grid: Grid, factor: int) -> Grid:
 
 
 def _with_row(phantom: Phantom, labels: npt.NDArray[Any], materials: tuple[Material, ...], block: Block,
-              fraction: Floats, name: str) -> Phantom:
+              fraction: Floats, lesion: BreastMass, site: Site) -> Phantom:
     """The phantom with new labels, a lesion's row, and its mask as an organ where there are organ labels."""
     total = float(fraction.sum())
     index = [float((fraction.sum(axis=axes) * np.arange(block[axis].start, block[axis].stop)).sum()) / total
@@ -338,11 +324,12 @@ def _with_row(phantom: Phantom, labels: npt.NDArray[Any], materials: tuple[Mater
     volume = total * phantom.grid.voxel_volume_mm3
     of = material(MASS_MATERIAL)
     mass = volume * CM3_PER_MM3 * of.density_g_cm3
-    row = LesionTruth(name, of.name, (float(world[0]), float(world[1]), float(world[2])), volume, mass)
+    row = LesionTruth(lesion.name, of.name, (float(world[0]), float(world[1]), float(world[2])), volume, mass,
+                      type="spiculated mass", site=site.name, seed=lesion.seed)
     organs, masks = phantom.truth.organs, phantom.truth.organ_labels
     if masks is not None:
         masks = masks.copy()
         masks[block][fraction > 0.5] = len(organs)
-        organs = (*organs, OrganTruth(name, volume, mass))
+        organs = (*organs, OrganTruth(lesion.name, volume, mass))
     return phantom.replace(labels=labels, materials=materials,
                            truth=Truth(masks, organs, (*phantom.truth.lesions, row)))
