@@ -16,9 +16,13 @@
 namespace physsim {
 
 constexpr int BRICK_X = 16, BRICK_Y = 8, BRICK_Z = 8, BRICK_VOXELS = BRICK_X * BRICK_Y * BRICK_Z;
+// A brick's voxels are kept block by block, x fastest among the blocks and within each: what can be left out is known of blocks.
+constexpr int BLOCK_EDGE = 4, BLOCK_VOXELS = BLOCK_EDGE * BLOCK_EDGE * BLOCK_EDGE, BLOCKS = BRICK_VOXELS / BLOCK_VOXELS;
+constexpr uint32_t ALL_BLOCKS = (1u << BLOCKS) - 1u;
+constexpr int ROWS_X = BRICK_X / BLOCK_EDGE, ROWS_Y = BRICK_Y / BLOCK_EDGE;  // blocks of a brick along x and y
 constexpr int BODY_CODE_COLUMNS = 9, BODY_SEGMENT = 24, BODY_LOFT_ROW = 6, BODY_TRIANGLE = 31;  // numbers a row
 constexpr int BODY_FRAME_INTS = 6, BODY_FRAME_FLOATS = 12, BODY_STRUCTURE_INTS = 6, BODY_STRUCTURE_FLOATS = 7;
-constexpr int BODY_LAYER_INTS = 8, BODY_LAYER_FLOATS = 2, BODY_BOX = 7, BODY_MOST_CALLS = 32;
+constexpr int BODY_LAYER_INTS = 8, BODY_LAYER_FLOATS = 2, BODY_BOX = 7, BODY_MOST_CALLS = 64;
 constexpr int BODY_FIXED = 1 << 18;  // a voxel, in the whole numbers that volumes are summed in
 constexpr float BODY_DENSEST = 7.5f;  // relative density that the sums can hold
 constexpr float BODY_FAR = 1e6f, BODY_TINY = 1e-12f;
@@ -64,25 +68,32 @@ struct BodyMoves {
 // Of each brick the segments of branches that come near it.
 struct BranchLists { const int32_t* first; const int32_t* members; };
 
-// Memory of one thread. Rows of `whole` hold one number a voxel, `centre` one a register; `limits` bounds of distances over the brick.
-// `boxes` (frames, 7): low and high corner of the brick in each frame, half its diagonal. *_mark: the last brick (of the centre, of
-// the whole) that a frame or field was made for; far_part: parts that change nothing in this brick; *_touched: the last brick in which
-// a material or organ was met.
+// Memory of one thread. Rows of `whole` hold one number a voxel, of `centre` one for the middle of each block; limits (registers, low and
+// high, blocks): bounds of distances over each block. boxes (frames, 7): low and high corner of the brick in each frame, half its
+// diagonal; reach (frames, blocks): how far a voxel is from its block's middle. *_mark: the last brick (of the blocks' middles, of the
+// voxels) that a frame or field was made for, and *_made for which blocks of it. far_part: blocks in which a part changes nothing. *_blocks: those where a material or organ was met in the brick *_touched.
 struct BodyWork {
     float* whole;
     float* centre;
     float* limits;
     float* boxes;
+    float* reach;
     int32_t* frame_mark[2];
     int32_t* field_mark[2];
+    int32_t* frame_made;
+    int32_t* field_made;
     int32_t* far_part;
     int32_t* candidates;
+    int32_t* nearest;
+    float* bounds;  // (longest, blocks)
     float* scratch;  // (3, voxels)
     float* mass;
     float* volume;
     int32_t* material_touched;
     int32_t* organ_touched;
-    float* share;  // (8, voxels)
+    int32_t* material_blocks;
+    int32_t* organ_blocks;
+    float* share;  // (7, voxels)
     int64_t* volumes;  // (materials, organs): sums in fixed point
     int64_t* masses;
     int32_t brick, brick_number;  // a stamp; the brick's place in the lists of branches, or -1 for all

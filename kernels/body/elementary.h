@@ -65,6 +65,17 @@ PHYSSIM_HD float sine(float x) {
     return r * (1.0f + q * (S3 + q * (S5 + q * (S7 + q * (S9 + q * S11)))));
 }
 
+// From a register's numbers of one block (or of all blocks' middles: N = BLOCKS) to the next register's.
+template <int N>
+constexpr int REGISTER = N == BLOCKS ? BLOCKS : BRICK_VOXELS;
+
+// Runs work(place) for the first voxel of each block of a mask; the blocks' middles are all at place 0.
+template <int N, typename Work>
+PHYSSIM_HD void in_blocks(uint32_t mask, const Work& work) {
+    if (N == BLOCKS) return work(0);
+    for (; mask; mask &= mask - 1) work(N * __builtin_ctz(mask));
+}
+
 PHYSSIM_HD float square_root(float x) { return __builtin_sqrtf(x); }
 PHYSSIM_HD float size_of(float x) { return __builtin_fabsf(x); }
 PHYSSIM_HD float lesser(float a, float b) { return a < b ? a : b; }
@@ -74,11 +85,11 @@ PHYSSIM_HD float held(float x, float low, float high) {
     return x < high ? x : high;
 }
 
-// Least and largest of a brick's numbers: sixteen side by side, which no order of comparing changes.
+// Least and largest of a block's numbers: sixteen side by side, which no order of comparing changes.
 PHYSSIM_HD float largest_of(const float* values) {
     float best[16];
     for (int l = 0; l < 16; l++) best[l] = values[l];
-    for (int i = 16; i < BRICK_VOXELS; i += 16)
+    for (int i = 16; i < BLOCK_VOXELS; i += 16)
         for (int l = 0; l < 16; l++) best[l] = values[i + l] > best[l] ? values[i + l] : best[l];
     float result = best[0];
     for (int l = 1; l < 16; l++) result = best[l] > result ? best[l] : result;
@@ -88,7 +99,7 @@ PHYSSIM_HD float largest_of(const float* values) {
 PHYSSIM_HD float smallest_of(const float* values) {
     float best[16];
     for (int l = 0; l < 16; l++) best[l] = values[l];
-    for (int i = 16; i < BRICK_VOXELS; i += 16)
+    for (int i = 16; i < BLOCK_VOXELS; i += 16)
         for (int l = 0; l < 16; l++) best[l] = values[i + l] < best[l] ? values[i + l] : best[l];
     float result = best[0];
     for (int l = 1; l < 16; l++) result = best[l] < result ? best[l] : result;

@@ -12,7 +12,8 @@ static void warped(float* dst, const float* base, const float* data, const int32
     const int32_t nx = frame_int[3], ny = frame_int[4], nz = frame_int[5], plane = nx * ny, size = nx * ny * nz;
     const float ox = frame_float[4], oy = frame_float[5], oz = frame_float[6], inverse = frame_float[7];
     const float lx = static_cast<float>(nx - 1.001), ly = static_cast<float>(ny - 1.001), lz = static_cast<float>(nz - 1.001);
-    const float *x = base, *y = base + N, *z = base + 2 * N, *values = data + frame_int[2];
+    constexpr int NEXT = REGISTER<N>;
+    const float *x = base, *y = base + NEXT, *z = base + 2 * NEXT, *values = data + frame_int[2];
     PHYSSIM_OVER_VOXELS
     for (int i = 0; i < N; i++) {
         float u = held((x[i] - ox) * inverse, 0.0f, lx), v = held((y[i] - oy) * inverse, 0.0f, ly), w = held((z[i] - oz) * inverse, 0.0f, lz);
@@ -26,53 +27,56 @@ static void warped(float* dst, const float* base, const float* data, const int32
             float c = table[at + plane] + u * (table[at + plane + 1] - table[at + plane]);
             const float e = table[at + plane + nx] + u * (table[at + plane + nx + 1] - table[at + plane + nx]);
             a = a + v * (b - a), c = c + v * (e - c);
-            dst[axis * N + i] = base[axis * N + i] + a + w * (c - a);
+            dst[axis * NEXT + i] = base[axis * NEXT + i] + a + w * (c - a);
         }
     }
 }
 
-// Frame f from frame 0; registers hold the frames' coordinates first.
+// Coordinates in frame f of the N places that stand from `base` on in frame 0 and from `own` on in f.
 template <int N>
-static void make_frame(int f, float* registers, const BodyTables& t, float* boxes) {
-    const int32_t* ints = t.frame_int + BODY_FRAME_INTS * f;
-    const float* floats = t.frame_float + BODY_FRAME_FLOATS * f;
-    float *own = registers + 3 * N * f, *box = boxes + BODY_BOX * f, steep = 1.0f;
-    if (f == 0) return;
+static void frame_places(float* own, const float* base, const float* data, const int32_t* ints, const float* floats) {
+    constexpr int NEXT = REGISTER<N>;
     if (ints[0] >= 0) {
-        warped<N>(own, registers, t.data, ints, floats);
-        for (int axis = 0; axis < 3; axis++) {
-            box[axis] = boxes[axis] - floats[8 + axis];
-            box[axis + 3] = boxes[axis + 3] + floats[8 + axis];
-        }
-        steep = 1.0f + floats[11];
+        warped<N>(own, base, data, ints, floats);
     } else {
-        PHYSSIM_OVER_VOXELS
-        for (int i = 0; i < 3 * N; i++) own[i] = registers[i];
-        for (int c = 0; c < 6; c++) box[c] = boxes[c];
+        for (int axis = 0; axis < 3; axis++)
+            for (int i = 0; i < N; i++) own[axis * NEXT + i] = base[axis * NEXT + i];
     }
-    const float low = box[0], high = box[3];
     if (ints[1] == 1) {
         PHYSSIM_OVER_VOXELS
         for (int i = 0; i < N; i++) own[i] = -own[i];
-        box[0] = -high, box[3] = -low;
     } else if (ints[1] == 2) {
         PHYSSIM_OVER_VOXELS
         for (int i = 0; i < N; i++) own[i] = size_of(own[i]);
+    }
+    if (floats[3] == 1.0f) return;
+    for (int axis = 0; axis < 3; axis++) {
+        const float anchor = floats[axis], inverse = floats[3];
+        float* out = own + axis * NEXT;
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < N; i++) out[i] = anchor + (out[i] - anchor) * inverse;
+    }
+}
+
+// The brick's box in frame f, and how far its voxels are from their blocks' middles there.
+static void frame_box(int f, const int32_t* ints, const float* floats, float* boxes, float* reaches) {
+    float *box = boxes + BODY_BOX * f, steep = 1.0f;
+    for (int c = 0; c < 6; c++) box[c] = boxes[c];
+    if (ints[0] >= 0) {
+        for (int axis = 0; axis < 3; axis++) box[axis] -= floats[8 + axis], box[axis + 3] += floats[8 + axis];
+        steep = 1.0f + floats[11];
+    }
+    const float low = box[0], high = box[3], inverse = floats[3];
+    if (ints[1] == 1) {
+        box[0] = -high, box[3] = -low;
+    } else if (ints[1] == 2) {
         if (low < 0.0f && high > 0.0f) box[0] = 0.0f, box[3] = greater(-low, high);
         else if (high <= 0.0f) box[0] = -high, box[3] = -low;
     }
-    const float inverse = floats[3];
-    if (inverse != 1.0f) {
-        for (int axis = 0; axis < 3; axis++) {
-            const float anchor = floats[axis];
-            float* out = own + axis * N;
-            PHYSSIM_OVER_VOXELS
-            for (int i = 0; i < N; i++) out[i] = anchor + (out[i] - anchor) * inverse;
-            box[axis] = anchor + (box[axis] - anchor) * inverse;
-            box[axis + 3] = anchor + (box[axis + 3] - anchor) * inverse;
-        }
-    }
+    if (inverse != 1.0f)
+        for (int c = 0; c < 6; c++) box[c] = floats[c % 3] + (box[c] - floats[c % 3]) * inverse;
     box[6] = boxes[6] * steep * inverse;
+    for (int b = 0; b < BLOCKS; b++) reaches[BLOCKS * f + b] = reaches[b] * steep * inverse;
 }
 
 }  // namespace PHYSSIM_ISA

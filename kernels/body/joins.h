@@ -1,6 +1,7 @@
 // Smooth unions, differences and intersections of distances, and their bounds over a brick.
 #pragma once
 #include "body/elementary.h"
+#include "core/lanes.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -43,44 +44,47 @@ static void join(float* d, const float* p, Joining mode, float k) {
 }
 
 // Smooth minimum (sign 1) or maximum (-1) of two numbers.
-PHYSSIM_HD float smooth_extreme(float a, float b, float k, float sign) {
-    float h = 0.0f;
+PHYSSIM_HD F smooth_extreme(F a, F b, float k, float sign) {
+    F h(0.0f);
     if (k > 0.0f) {
-        h = 1.0f - size_of(a - b) / k;
-        h = h > 0.0f ? h : 0.0f;
+        const F gap = a - b;
+        h = maximum(F(1.0f) - maximum(gap, F(0.0f) - gap) / F(k), F(0.0f));
     }
-    const float least = sign * a < sign * b ? a : b;
-    return least - sign * h * h * k * 0.25f;
+    const F least = sign > 0.0f ? minimum(a, b) : maximum(a, b);
+    return least - F(sign) * h * h * F(k) * F(0.25f);
 }
 
-// Carries bounds over the brick (limits: of the joined distance) through a join with a part whose value at the centre is p; whether the
-// part changes nothing that matters in the brick. Constants: blend, slope, how far outside and how deep inside its value can matter.
-// `source`: value at the centre and bounds of the field that the part is a moved copy of, or null.
-static bool bounded_join(float* limits, const float* source, const float* source_limits, float p, Joining mode, const float* constants, float reach, float margin) {
+// Carries bounds over each block (limits: low and high of the joined distance) through a join with a part whose values in the middles
+// are p; returns the blocks in which the part changes nothing that matters. Constants: blend, slope, how far outside and how deep
+// inside its value can matter. `source`: values in the middles and bounds of the field that the part is a moved copy of, or null.
+static uint32_t bounded_join(float* limits, const float* source, const float* source_limits, const float* p, Joining mode, const float* constants,
+                             const float* reach, float margin) {
     const float blend = constants[0];
-    float low, high;
-    bool far;
+    const F value = load(p), room(margin), old_low = load(limits), old_high = load(limits + BLOCKS);
+    F low, high;
     if (source) {
-        const float shift = p - *source;
-        low = source_limits[0] + shift, high = source_limits[1] + shift;
+        const F shift = value - load(source);
+        low = load(source_limits) + shift, high = load(source_limits + BLOCKS) + shift;
     } else {
-        const float play = constants[1] * reach;
-        low = p - play, high = p + play;
-    }
-    if (mode == Joining::ADD) {
-        far = low - margin > blend + constants[2] || low - margin > limits[1] + blend;
-        limits[0] = smooth_extreme(limits[0], low, blend, 1.0f);
-        limits[1] = smooth_extreme(limits[1], high, blend, 1.0f);
-        return far;
+        const F play = F(constants[1]) * load(reach);
+        low = value - play, high = value + play;
     }
     if (mode == Joining::SUBTRACT) {
-        const float turned = -high;
-        high = -low, low = turned;
+        const F turned = F(0.0f) - high;
+        high = F(0.0f) - low, low = turned;
     }
-    far = high + margin < -(blend + constants[3]) || high + margin < limits[0] - blend;
-    limits[0] = smooth_extreme(limits[0], low, blend, -1.0f);
-    limits[1] = smooth_extreme(limits[1], high, blend, -1.0f);
-    return far;
+    M far;
+    F new_low, new_high;
+    if (mode == Joining::ADD) {
+        far = (F(blend + constants[2]) < low - room) | (old_high + F(blend) < low - room);
+        new_low = smooth_extreme(old_low, low, blend, 1.0f), new_high = smooth_extreme(old_high, high, blend, 1.0f);
+    } else {
+        far = (high + room < F(-(blend + constants[3]))) | (high + room < old_low - F(blend));
+        new_low = smooth_extreme(old_low, low, blend, -1.0f), new_high = smooth_extreme(old_high, high, blend, -1.0f);
+    }
+    store(limits, new_low);
+    store(limits + BLOCKS, new_high);
+    return bits(far);
 }
 
 // Before a union, of quads of registers (distance, cortex, organ, thin factor): the cortex is blended with the distance, organ and thin
@@ -88,8 +92,9 @@ static bool bounded_join(float* limits, const float* source, const float* source
 template <int N>
 static void join_payload(float* d, const float* p, float k) {
     const float inverse = k > 0.0f ? 1.0f / k : 0.0f, half = k > 0.0f ? 0.5f : 0.0f;
-    float *cortex = d + N, *organ = d + 2 * N, *thin = d + 3 * N;
-    const float *p_cortex = p + N, *p_organ = p + 2 * N, *p_thin = p + 3 * N;
+    constexpr int NEXT = REGISTER<N>;
+    float *cortex = d + NEXT, *organ = d + 2 * NEXT, *thin = d + 3 * NEXT;
+    const float *p_cortex = p + NEXT, *p_organ = p + 2 * NEXT, *p_thin = p + 3 * NEXT;
     PHYSSIM_OVER_VOXELS
     for (int i = 0; i < N; i++) {
         const float gap = d[i] - p[i];

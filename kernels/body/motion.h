@@ -1,6 +1,6 @@
 // Where the body at rest was what now is in the brick: displacements of soft tissue, rigid motions of bones.
 #pragma once
-#include "body/elementary.h"
+#include "body/machine.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -92,14 +92,15 @@ static void turned_rigidly(const float* m, const float* base, float* out) {
     }
 }
 
-// Where the brick's voxels and centre lie before any motion, and its box.
+// Where the brick's voxels and the middles of its blocks lie before any motion, and its box.
 struct Unmoved {
     alignas(64) float whole[3 * BRICK_VOXELS];
-    float centre[3], box[BODY_BOX];
+    float centre[3 * BLOCKS], reach[BLOCKS], box[BODY_BOX];
 
     void keep(const BodyWork& w) {
         for (int i = 0; i < 3 * BRICK_VOXELS; i++) whole[i] = w.whole[i];
-        for (int axis = 0; axis < 3; axis++) centre[axis] = w.centre[axis];
+        for (int i = 0; i < 3 * BLOCKS; i++) centre[i] = w.centre[i];
+        for (int b = 0; b < BLOCKS; b++) reach[b] = w.reach[b];
         for (int c = 0; c < BODY_BOX; c++) box[c] = w.boxes[c];
     }
 };
@@ -108,33 +109,37 @@ struct Unmoved {
 static void move_brick(int32_t medium, const BodyMoves& moves, const Unmoved& from, BodyWork& w) {
     if (medium < 0) {
         for (int i = 0; i < 3 * BRICK_VOXELS; i++) w.whole[i] = from.whole[i];
-        for (int axis = 0; axis < 3; axis++) w.centre[axis] = from.centre[axis];
+        for (int i = 0; i < 3 * BLOCKS; i++) w.centre[i] = from.centre[i];
+        for (int b = 0; b < BLOCKS; b++) w.reach[b] = from.reach[b];
         for (int c = 0; c < BODY_BOX; c++) w.boxes[c] = from.box[c];
         return;
     }
     if (medium < moves.media) {
         displaced<BRICK_VOXELS>(moves.outer, medium, from.whole, w.whole);
-        displaced<1>(moves.outer, medium, from.centre, w.centre);
+        displaced<BLOCKS>(moves.outer, medium, from.centre, w.centre);
         if (moves.twice) {
             displaced<BRICK_VOXELS>(moves.inner, medium, w.whole, w.whole);
-            displaced<1>(moves.inner, medium, w.centre, w.centre);
+            displaced<BLOCKS>(moves.inner, medium, w.centre, w.centre);
         }
     } else {
         const float* own = moves.rigid + 12 * (medium - moves.media);
         turned_rigidly<BRICK_VOXELS>(own, from.whole, w.whole);
-        turned_rigidly<1>(own, from.centre, w.centre);
+        turned_rigidly<BLOCKS>(own, from.centre, w.centre);
     }
-    for (int axis = 0; axis < 3; axis++) {
-        w.boxes[axis] = smallest_of(w.whole + axis * BRICK_VOXELS);
-        w.boxes[axis + 3] = largest_of(w.whole + axis * BRICK_VOXELS);
+    empty_box(w.boxes);
+    for (int i = 0; i < 3 * BRICK_VOXELS; i += BLOCK_VOXELS) {
+        const int axis = i / BRICK_VOXELS;
+        w.boxes[axis] = lesser(w.boxes[axis], smallest_of(w.whole + i)), w.boxes[axis + 3] = greater(w.boxes[axis + 3], largest_of(w.whole + i));
     }
-    float farthest = 0.0f;
-    for (int i = 0; i < BRICK_VOXELS; i++) {
-        const float x = w.whole[i] - w.centre[0], y = w.whole[BRICK_VOXELS + i] - w.centre[1], z = w.whole[2 * BRICK_VOXELS + i] - w.centre[2];
-        const float square = x * x + y * y + z * z;
-        farthest = square > farthest ? square : farthest;
+    for (int b = 0; b < BLOCKS; b++) {
+        float farthest = 0.0f;
+        for (int i = BLOCK_VOXELS * b; i < BLOCK_VOXELS * (b + 1); i++) {
+            const float x = w.whole[i] - w.centre[b], y = w.whole[BRICK_VOXELS + i] - w.centre[BLOCKS + b], z = w.whole[2 * BRICK_VOXELS + i] - w.centre[2 * BLOCKS + b];
+            farthest = greater(farthest, x * x + y * y + z * z);
+        }
+        w.reach[b] = square_root(farthest);
     }
-    w.boxes[6] = square_root(farthest);
+    measure_diagonal(w);
 }
 
 }  // namespace PHYSSIM_ISA

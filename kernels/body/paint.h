@@ -1,9 +1,6 @@
 // Paints bricks front to back: the share left to what lies under begins with 1 and is multiplied by 1 - coverage.
 #pragma once
-#include "body/coverage.h"
-#include "body/machine.h"
 #include "body/motion.h"
-#include "body/places.h"
 #include "body/stored.h"
 
 namespace physsim {
@@ -12,7 +9,7 @@ namespace PHYSSIM_ISA {
 // Structures whose boxes a row of bricks along x can meet; how many.
 static int structures_of_row(const PaintJob& job, const BodyTables& t, int by, int bz, int32_t* in_row) {
     float low[3], high[3];
-    if (job.lattice) curved_row_box(job, by, bz, low, high);
+    if (job.lattice) curved_box(job, 0, (job.shape[2] + BRICK_X - 1) / BRICK_X - 1, by, bz, low, high);
     else straight_row_box(job, by, bz, low, high);
     int found = 0;
     for (int32_t s = 0; s < t.structures; s++) {
@@ -30,7 +27,16 @@ PHYSSIM_HD bool meets(const float* structure, const float* box) {
     return hit;
 }
 
+// Blocks that have a face in common with those of a mask, and the mask's own.
+PHYSSIM_HD uint32_t with_neighbours(uint32_t m) {
+    static_assert(ROWS_X == 4 && ROWS_Y == 2 && BLOCKS == 16, "bits of x, y and z");
+    return m | (m & 0x7777u) << 1 | (m & 0xEEEEu) >> 1 | (m & 0x0F0Fu) << 4 | (m & 0xF0F0u) >> 4 | (m & 0x00FFu) << 8 | (m & 0xFF00u) >> 8;
+}
+
 constexpr float LITTLE = 1e-4f;  // transmitted share below which a brick is done
+// How far (in voxels) from a structure's surface and its deepest layer the distances of the next block still matter to the mean over a
+// voxel at its face.
+constexpr float NEXT_BLOCK = 2.5f;
 
 // What is painted, from what, with whose memory; and the brick at hand.
 class Painter {
@@ -43,24 +49,40 @@ class Painter {
         w_.brick++;
         w_.brick_number = bx + (job_.shape[2] + BRICK_X - 1) / BRICK_X * (by + (job_.shape[1] + BRICK_Y - 1) / BRICK_Y * bz);
         brick_ = w_.brick;
-        voxel_ = job_.voxel;
-        if (job_.lattice) voxel_ = curved_places(job_, bx, by, bz, w_);
-        else straight_places(job_, bx, by, bz, w_);
-        inverse_ = 1.0f / voxel_, least_radius_ = 0.5f * voxel_;
-        w_.margin = voxel_;
-        inside_grid(job_, bx, by, bz, left_);
-        medium_ = -1, measured_ = false;
-        if (moves_.moving) from_.keep(w_);
         float box[BODY_BOX];
+        const BrickCorner corner(bx, by, bz);
+        if (job_.lattice) {
+            curved_box(job_, bx, bx, by, bz, box, box + 3);
+        } else {
+            straight_middles(job_, corner, w_);
+            for (int c = 0; c < BODY_BOX; c++) box[c] = w_.boxes[c];
+        }
+        int first = 0;
+        while (first < found && !meets(t_.structure_float + BODY_STRUCTURE_FLOATS * in_row[first], box)) first++;
+        if (first == found) return nothing(bx, by, bz);
+        voxel_ = job_.lattice ? curved_middles(job_, corner, w_) : job_.voxel;
+        inverse_ = 1.0f / voxel_, least_radius_ = 0.5f * voxel_, w_.margin = voxel_;
         for (int c = 0; c < BODY_BOX; c++) box[c] = w_.boxes[c];
+        corner_ = &corner, placed_ = 0;
+        open_ = inside_grid(job_, bx, by, bz, left_);
+        mass_ = {w_.mass, w_.material_touched, w_.material_blocks, brick_};
+        volume_ = {w_.volume, w_.organ_touched, w_.organ_blocks, brick_};
+        for (int b = 0; b < BLOCKS; b++) most_left_[b] = open_ >> b & 1 ? 1.0f : 0.0f;
+        medium_ = -1, measured_ = false;
+        if (moves_.moving) place(ALL_BLOCKS), from_.keep(w_);
+        const uint32_t all = open_;
+        painted_ = false;
         bool more = true;
-        for (int m = 0; m < found && more; m++)
+        for (int m = first; m < found && more; m++)
             if (meets(t_.structure_float + BODY_STRUCTURE_FLOATS * in_row[m], box)) more = structure(in_row[m]);
+        if (!painted_) return nothing(bx, by, bz);
         const float one = 1.0f;
-        if (largest_of(left_) > 0.0f) deposit_in(0, 0, left_, &one, true);
+        in_blocks<BLOCK_VOXELS>(all, [&](int at) {
+            if (most_left_[at / BLOCK_VOXELS] > 0.0f) deposit_in(0, 0, at, left_, &one, true);
+        });
         alignas(64) int32_t label_of[BRICK_VOXELS], organ_of[BRICK_VOXELS];
-        with_most(w_.volume, w_.organ_touched, t_.organs, brick_, best_, organ_of, distance_);
-        with_most(w_.mass, w_.material_touched, t_.materials, brick_, best_, label_of, distance_);
+        with_most(volume_, t_.organs, best_, organ_of, distance_);
+        with_most(mass_, t_.materials, best_, label_of, distance_);
         store_brick(job_, bx, by, bz, label_of, organ_of, distance_, t_.material_density);
     }
 
@@ -71,13 +93,33 @@ class Painter {
     const BranchLists& lists_;
     BodyWork& w_;
     float *left_, *share_, *outer_, *shine_, *other_, *distance_, *best_;
-    float voxel_ = 0.0f, inverse_ = 0.0f, least_radius_ = 0.0f;
+    float voxel_ = 0.0f, inverse_ = 0.0f, least_radius_ = 0.0f, most_left_[BLOCKS] = {};
     int32_t brick_ = 0, medium_ = -1;
-    bool measured_ = false;
+    uint32_t open_ = 0, placed_ = 0;  // blocks where something is left for what lies under; whose voxels have coordinates
+    const BrickCorner* corner_ = nullptr;
+    bool measured_ = false, painted_ = false;
+    Touched mass_ = {}, volume_ = {};
     Unmoved from_;
     alignas(64) float denser_[BRICK_VOXELS];
 
     float* whole(int32_t number) const { return w_.whole + int64_t{BRICK_VOXELS} * number; }
+
+    // A brick of background alone.
+    void nothing(int bx, int by, int bz) {
+        store_background(job_, bx, by, bz);
+        const auto of = [](int32_t size, int32_t begin, int32_t edge) { return int64_t{size - begin < edge ? size - begin : edge}; };
+        const int64_t voxels = of(job_.shape[2], bx * BRICK_X, BRICK_X) * of(job_.shape[1], by * BRICK_Y, BRICK_Y) * of(job_.shape[0], bz * BRICK_Z, BRICK_Z);
+        w_.volumes[0] += BODY_FIXED * voxels, w_.masses[0] += BODY_FIXED * voxels;
+    }
+
+    // Coordinates for the voxels of blocks that have none yet.
+    void place(uint32_t mask) {
+        in_blocks<BLOCK_VOXELS>(mask & ~placed_, [&](int at) {
+            if (job_.lattice) curved_voxels(job_, *corner_, at / BLOCK_VOXELS, w_);
+            else straight_voxels(job_, *corner_, at / BLOCK_VOXELS, w_);
+        });
+        placed_ |= mask;
+    }
 
     // Paints a structure; whether anything is left for those under it.
     bool structure(int32_t s) {
@@ -89,79 +131,118 @@ class Painter {
         }
         const int32_t* own = t_.structure_int + BODY_STRUCTURE_INTS * s;
         const int32_t code = own[0], distance = own[1], organs = own[2], thin = own[3], last = own[5];
-        run<1>(code, t_, w_, lists_, least_radius_);
-        if (w_.limits[2 * distance] > voxel_) return true;
+        run<BLOCKS>(code, t_, w_, lists_, least_radius_, ALL_BLOCKS);
+        const F low = load(w_.limits + 2 * BLOCKS * distance), high = load(w_.limits + 2 * BLOCKS * distance + BLOCKS);
         const float deepest = t_.structure_float[BODY_STRUCTURE_FLOATS * s + 6];
-        const bool full = thin < 0 && organs < 0 && w_.limits[2 * distance + 1] < -(voxel_ + deepest);
-        if (full) {
-            filled<BRICK_VOXELS>(outer_, 1.0f);
-            filled<BRICK_VOXELS>(shine_, 0.0f);
-        } else {
-            run<BRICK_VOXELS>(code, t_, w_, lists_, least_radius_);
-            if (smallest_of(whole(distance)) > voxel_) return true;
-            averaged(whole(distance), distance_, thin < 0 ? 0.25f * voxel_ : 0.0f);
-            if (outer_coverage(distance_, thin >= 0 ? whole(thin) : nullptr, inverse_, outer_, shine_) == 0.0f) return true;
+        const uint32_t near = bits(low <= F(voxel_)) & open_;
+        if (!near) return true;
+        const bool plain = thin < 0 && organs < 0;
+        const uint32_t full = plain ? bits(high < F(-(voxel_ + deepest))) & near : 0u;
+        uint32_t surface = near & ~full;
+        if (surface) {
+            uint32_t asked = with_neighbours(surface) & bits(low <= F(NEXT_BLOCK * voxel_)) & ~(plain ? bits(high < F(-(NEXT_BLOCK * voxel_ + deepest))) : 0u);
+            asked |= surface;
+            place(asked);
+            run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius_, asked);
+            surface = covered_blocks(whole(distance), thin >= 0 ? whole(thin) : nullptr, surface, asked, w_.limits + 2 * BLOCKS * distance);
         }
-        for (int32_t n = full ? last - 1 : own[4]; n < last; n++) layer(s, n, last, organs);
-        PHYSSIM_OVER_VOXELS
-        for (int i = 0; i < BRICK_VOXELS; i++) left_[i] *= shine_[i];
-        return largest_of(left_) >= LITTLE;
+        if (!(surface | full)) return true;
+        painted_ = true;
+        for (int32_t n = own[4]; n < last; n++) layer(s, n, last, organs, surface, full);
+        return cover(surface, full);
     }
 
-    void layer(int32_t s, int32_t n, int32_t last, int32_t organs) {
-        const int32_t* own = t_.layer_int + BODY_LAYER_INTS * n;
-        float most;
-        if (n + 1 < last) {
-            const int32_t next = own[BODY_LAYER_INTS + 2];
-            most = layer_share(left_, distance_, next >= 0 ? whole(next) : nullptr, t_.layer_float[BODY_LAYER_FLOATS * (n + 1)], inverse_, outer_, share_);
-        } else {
-            most = last_share(left_, outer_, share_);
+    // Coverage in the blocks of `surface`; those where there is any.
+    uint32_t covered_blocks(float* d, const float* thin, uint32_t surface, uint32_t asked, const float* limits) {
+        in_blocks<BLOCK_VOXELS>(ALL_BLOCKS & ~asked, [&](int at) {  // what is far is as far as is known
+            const float low = limits[at / BLOCK_VOXELS], high = limits[BLOCKS + at / BLOCK_VOXELS];
+            filled<BLOCK_VOXELS>(d + at, low > 0.0f ? low : high);
+        });
+        averaged(d, distance_, thin ? 0.0f : 0.25f * voxel_);
+        uint32_t some = 0;
+        in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
+            if (outer_coverage(distance_ + at, thin ? thin + at : nullptr, inverse_, outer_ + at, shine_ + at) > 0.0f) some |= 1u << at / BLOCK_VOXELS;
+        });
+        return some;
+    }
+
+    // Takes what a structure covers from what is left; whether that is more than a little anywhere.
+    bool cover(uint32_t surface, uint32_t full) {
+        in_blocks<BLOCK_VOXELS>(full, [&](int at) { filled<BLOCK_VOXELS>(left_ + at, 0.0f), most_left_[at / BLOCK_VOXELS] = 0.0f; });
+        in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
+            PHYSSIM_OVER_VOXELS
+            for (int i = at; i < at + BLOCK_VOXELS; i++) left_[i] *= shine_[i];
+            most_left_[at / BLOCK_VOXELS] = largest_of(left_ + at);
+        });
+        float most = 0.0f;
+        for (int b = 0; b < BLOCKS; b++) {
+            most = greater(most, most_left_[b]);
+            if (most_left_[b] == 0.0f) open_ &= ~(1u << b);
         }
-        if (most == 0.0f) return;
+        return most >= LITTLE;
+    }
+
+    // One layer in the blocks that hold the surface; the last one also in those which lie deeper everywhere.
+    void layer(int32_t s, int32_t n, int32_t last, int32_t organs, uint32_t surface, uint32_t full) {
+        const int32_t *own = t_.layer_int + BODY_LAYER_INTS * n, next = n + 1 < last ? own[BODY_LAYER_INTS + 2] : -1;
+        const float depth = n + 1 < last ? t_.layer_float[BODY_LAYER_FLOATS * (n + 1)] : 0.0f;
+        uint32_t some = 0;
+        in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
+            const float most = n + 1 == last ? last_share(left_ + at, outer_ + at, share_ + at)
+                : layer_share(left_ + at, distance_ + at, next >= 0 ? whole(next) + at : nullptr, depth, inverse_, outer_ + at, share_ + at);
+            if (most > 0.0f) some |= 1u << at / BLOCK_VOXELS;
+        });
+        if (n + 1 == last) {
+            in_blocks<BLOCK_VOXELS>(full, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) share_[i] = left_[i]; });
+            some |= full;
+        }
+        if (!some) return;
         bool uniform = own[3] < 0;
         float* density = w_.scratch + 2 * BRICK_VOXELS;
-        if (uniform) {
-            density[0] = t_.layer_float[BODY_LAYER_FLOATS * n + 1];
-        } else {
-            program(own[3]);
+        const float number = t_.layer_float[BODY_LAYER_FLOATS * n + 1];
+        if (!uniform) {
+            program(own[3], some);
             const float* made = whole(own[4]);
-            for (int i = 0; i < BRICK_VOXELS; i++) density[i] = made[i];
+            in_blocks<BLOCK_VOXELS>(some, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) density[i] = made[i]; });
         }
-        if (medium_ >= 0 && moves_.thins[s] == 1 && medium_ < moves_.media) uniform = thinned(density, uniform);
+        if (medium_ >= 0 && moves_.thins[s] == 1 && medium_ < moves_.media) {
+            thin_out(density, uniform, number);
+            uniform = false;
+        }
         if (own[5] >= 0) {
-            program(own[6]);
-            split(share_, whole(own[7]), other_);
-            deposit_layer(own[5], own[1], other_, density, uniform, organs);
+            program(own[6], some);
+            in_blocks<BLOCK_VOXELS>(some, [&](int at) { split(share_ + at, whole(own[7]) + at, other_ + at); });
+            deposit_layer(own[5], own[1], some, other_, density, number, uniform, organs);
         }
-        deposit_layer(own[0], own[1], share_, density, uniform, organs);
+        deposit_layer(own[0], own[1], some, share_, density, number, uniform, organs);
     }
 
-    void program(int32_t at) {
-        run<1>(at, t_, w_, lists_, least_radius_);
-        run<BRICK_VOXELS>(at, t_, w_, lists_, least_radius_);
+    void program(int32_t at, uint32_t mask) {
+        place(mask);
+        run<BLOCKS>(at, t_, w_, lists_, least_radius_, ALL_BLOCKS);
+        run<BLOCK_VOXELS>(at, t_, w_, lists_, least_radius_, mask);
     }
 
     // What expands becomes thinner; the density is one a voxel then.
-    bool thinned(float* density, bool uniform) {
+    void thin_out(float* density, bool uniform, float number) {
         if (!measured_) volume_before(moves_, medium_, from_.whole, denser_);
         measured_ = true;
-        const float own = density[0];
-        for (int i = 0; i < BRICK_VOXELS; i++) density[i] = (uniform ? own : density[i]) * denser_[i];
-        return false;
+        for (int i = 0; i < BRICK_VOXELS; i++) density[i] = (uniform ? number : density[i]) * denser_[i];
     }
 
-    void deposit_layer(int32_t material, int32_t organ, const float* amount, const float* density, bool uniform, int32_t organs) {
-        if (organ >= 0) return deposit_in(material, organ, amount, density, uniform);
-        first_touch(w_.mass, w_.material_touched, material, brick_);
-        deposit_organs(amount, density, uniform, t_.material_density[material], w_.mass + int64_t{BRICK_VOXELS} * material, whole(organs), brick_, w_.volume,
-                       w_.organ_touched, w_.volumes + int64_t{material} * t_.organs, w_.masses + int64_t{material} * t_.organs);
+    void deposit_layer(int32_t material, int32_t organ, uint32_t mask, const float* amount, const float* density, float number, bool uniform, int32_t organs) {
+        const int64_t row = int64_t{material} * t_.organs;
+        in_blocks<BLOCK_VOXELS>(mask, [&](int at) {
+            const float* own = uniform ? &number : density + at;
+            if (organ >= 0) return deposit_in(material, organ, at, amount, own, uniform);
+            deposit_organs(amount + at, own, uniform, t_.material_density[material], mass_.block(material, at / BLOCK_VOXELS), whole(organs) + at, volume_,
+                           at / BLOCK_VOXELS, w_.volumes + row, w_.masses + row);
+        });
     }
 
-    void deposit_in(int32_t material, int32_t organ, const float* amount, const float* density, bool uniform) {
-        first_touch(w_.mass, w_.material_touched, material, brick_);
-        first_touch(w_.volume, w_.organ_touched, organ, brick_);
+    void deposit_in(int32_t material, int32_t organ, int at, const float* amount, const float* density, bool uniform) {
         const int64_t sum = int64_t{material} * t_.organs + organ;
-        deposit(amount, density, uniform, t_.material_density[material], w_.mass + int64_t{BRICK_VOXELS} * material, w_.volume + int64_t{BRICK_VOXELS} * organ,
+        deposit(amount + at, density, uniform, t_.material_density[material], mass_.block(material, at / BLOCK_VOXELS), volume_.block(organ, at / BLOCK_VOXELS),
                 w_.volumes[sum], w_.masses[sum]);
     }
 };

@@ -39,43 +39,44 @@ PHYSSIM_HD float to_middle(const Middle& middle, const float* s) {
     return square_root(px * px + py * py + pz * pz);
 }
 
-// Triangles that can be nearest somewhere in the brick; how many.
-template <int N>
+// Triangles that can be nearest somewhere in the brick, by their own middles; how many.
 static int nearest_triangles(const float* data, int first, int count, const float* box, int32_t* candidates) {
     const Middle middle(box);
-    const float reach = box[6];
     float least = BODY_FAR;
     for (int m = 0; m < count; m++) {
         const float* s = data + first + BODY_TRIANGLE * m;
         const float bound = to_middle(middle, s) + s[18] - 0.5f * s[12];  // of the distance at the middle, from above
         least = least < bound ? least : bound;
     }
-    const float limit = least + reach + reach;
+    const float limit = least + box[6] + box[6];
     int found = 0;
     for (int m = 0; m < count; m++) {
         const float* s = data + first + BODY_TRIANGLE * m;
         if (to_middle(middle, s) - s[18] - 0.5f * s[13] <= limit) candidates[found++] = first + BODY_TRIANGLE * m;
     }
-    if (found <= 4 || N == 1) return found;
-    least = BODY_FAR;  // exactly, at the middle
+    return found;
+}
+
+// Of those, `bounds` (found, blocks) are to be their least distances in the blocks, `least` (blocks) that of the nearest at most.
+static void measure_triangles(const float* data, const int32_t* candidates, int found, const float* x, const float* y, const float* z, const float* reach, float* bounds,
+                              float* least) {
+    for (int b = 0; b < BLOCKS; b++) least[b] = BODY_FAR;
     for (int m = 0; m < found; m++) {
-        const float* s = data + candidates[m];
-        const float value = to_triangle(s, middle.x - s[0], middle.y - s[1], middle.z - s[2]) + reach * s[14];
-        least = least < value ? least : value;
+        float s[BODY_TRIANGLE], *own = bounds + BLOCKS * m;
+        for (int i = 0; i < BODY_TRIANGLE; i++) s[i] = data[candidates[m] + i];
+        PHYSSIM_OVER_VOXELS
+        for (int b = 0; b < BLOCKS; b++) {
+            const float value = to_triangle(s, x[b] - s[0], y[b] - s[1], z[b] - s[2]), most = value + reach[b] * s[14];
+            least[b] = most < least[b] ? most : least[b];
+            own[b] = value - reach[b] * s[14];
+        }
     }
-    int few = 0;
-    for (int m = 0; m < found; m++) {
-        const float* s = data + candidates[m];
-        if (to_triangle(s, middle.x - s[0], middle.y - s[1], middle.z - s[2]) - reach * s[14] <= least) candidates[few++] = candidates[m];
-    }
-    return few;
 }
 
 template <int N>
-static void sheet(float* d, const float* x, const float* y, const float* z, const float* data, int first, int count, const float* box, int32_t* candidates) {
-    const int found = nearest_triangles<N>(data, first, count, box, candidates);
+static void sheet(float* d, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
     filled<N>(d, BODY_FAR);
-    for (int m = 0; m < found; m++) {
+    for (int m = 0; m < count; m++) {
         float s[BODY_TRIANGLE];
         for (int i = 0; i < BODY_TRIANGLE; i++) s[i] = data[candidates[m] + i];
         PHYSSIM_OVER_VOXELS

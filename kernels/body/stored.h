@@ -1,6 +1,6 @@
 // A painted brick into the grid's arrays: labels and organs of one or two bytes, density as float16 or float32.
 #pragma once
-#include "body/elementary.h"
+#include "body/coverage.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -40,14 +40,30 @@ PHYSSIM_HD void store_density(const PaintJob& job, int64_t at, const float* valu
 static void store_brick(const PaintJob& job, int bx, int by, int bz, const int32_t* label_of, const int32_t* organ_of, float* mass, const float* material_density) {
     PHYSSIM_OVER_VOXELS
     for (int i = 0; i < BRICK_VOXELS; i++) mass[i] = mass[i] / material_density[label_of[i]];
-    const int i0 = bx * BRICK_X, j0 = by * BRICK_Y, k0 = bz * BRICK_Z, count = job.shape[2] - i0 < BRICK_X ? job.shape[2] - i0 : BRICK_X;
-    for (int k = 0; k < BRICK_Z && k0 + k < job.shape[0]; k++)
-        for (int j = 0; j < BRICK_Y && j0 + j < job.shape[1]; j++) {
-            const int64_t at = (int64_t{k0 + k} * job.shape[1] + j0 + j) * job.shape[2] + i0;
-            const int row = (k * BRICK_Y + j) * BRICK_X;
-            store_whole(job.labels, job.label_bytes, at, label_of + row, count);
-            store_whole(job.organs, job.organ_bytes, at, organ_of + row, count);
-            store_density(job, at, mass + row, count);
+    const int i0 = bx * BRICK_X, j0 = by * BRICK_Y, k0 = bz * BRICK_Z;
+    for (int n = 0; n < BRICK_VOXELS / BLOCK_EDGE; n++) {
+        const BlockCorner corner(n / (BLOCK_EDGE * BLOCK_EDGE));
+        const int row = BLOCK_EDGE * n, k = k0 + corner.z + n / BLOCK_EDGE % BLOCK_EDGE, j = j0 + corner.y + n % BLOCK_EDGE, i = i0 + corner.x;
+        if (k >= job.shape[0] || j >= job.shape[1] || i >= job.shape[2]) continue;
+        const int count = job.shape[2] - i < BLOCK_EDGE ? job.shape[2] - i : BLOCK_EDGE;
+        const int64_t at = (int64_t{k} * job.shape[1] + j) * job.shape[2] + i;
+        store_whole(job.labels, job.label_bytes, at, label_of + row, count);
+        store_whole(job.organs, job.organ_bytes, at, organ_of + row, count);
+        store_density(job, at, mass + row, count);
+    }
+}
+
+// A brick in which there is nothing but the background, whole in the grid or not.
+static void store_background(const PaintJob& job, int bx, int by, int bz) {
+    const int32_t none[BRICK_X] = {};
+    const float one[BRICK_X] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const int i0 = bx * BRICK_X, count = job.shape[2] - i0 < BRICK_X ? job.shape[2] - i0 : BRICK_X;
+    for (int k = bz * BRICK_Z; k < (bz + 1) * BRICK_Z && k < job.shape[0]; k++)
+        for (int j = by * BRICK_Y; j < (by + 1) * BRICK_Y && j < job.shape[1]; j++) {
+            const int64_t at = (int64_t{k} * job.shape[1] + j) * job.shape[2] + i0;
+            store_whole(job.labels, job.label_bytes, at, none, count);
+            store_whole(job.organs, job.organ_bytes, at, none, count);
+            store_density(job, at, one, count);
         }
 }
 

@@ -103,19 +103,48 @@ static void branches(float* d, float* thin, const float* x, const float* y, cons
     }
 }
 
-// bounds (rows, 6): low and high of the coordinates of each of the brick's rows of voxels.
-static void bounds_of_rows(const float* x, const float* y, const float* z, float* bounds) {
-    for (int row = 0; row < BRICK_Y * BRICK_Z; row++) {
-        const int at = BRICK_X * row;
-        float x0 = x[at], y0 = y[at], z0 = z[at], x1 = x0, y1 = y0, z1 = z0;
-        for (int i = at + 1; i < at + BRICK_X; i++) {
-            x0 = lesser(x0, x[i]), x1 = greater(x1, x[i]);
-            y0 = lesser(y0, y[i]), y1 = greater(y1, y[i]);
-            z0 = lesser(z0, z[i]), z1 = greater(z1, z[i]);
+// bounds (layers of a block, 6): low and high of the coordinates of each.
+static void bounds_of_layers(const float* x, const float* y, const float* z, float* bounds) {
+    constexpr int LAYER = BLOCK_EDGE * BLOCK_EDGE;
+    for (int n = 0; n < BLOCK_EDGE; n++) {
+        const float* own[3] = {x + n * LAYER, y + n * LAYER, z + n * LAYER};
+        for (int axis = 0; axis < 3; axis++) {
+            float low = own[axis][0], high = low;
+            for (int i = 1; i < LAYER; i++) low = lesser(low, own[axis][i]), high = greater(high, own[axis][i]);
+            bounds[6 * n + axis] = low, bounds[6 * n + axis + 3] = high;
         }
-        float* own = bounds + 6 * row;
-        own[0] = x0, own[1] = y0, own[2] = z0, own[3] = x1, own[4] = y1, own[5] = z1;
     }
+}
+
+// Segments that can be the nearest one somewhere in a block, of those listed for the brick: `bounds` (found, blocks) are to be their
+// distances from the blocks' middles x, y, z, and `least` (blocks) how far from the nearest a voxel of the block is at most.
+static void measure_segments(const float* data, const int32_t* candidates, int found, const float* x, const float* y, const float* z, const float* reach, bool axis,
+                             float* bounds, float* least) {
+    for (int b = 0; b < BLOCKS; b++) least[b] = BODY_FAR;
+    for (int m = 0; m < found; m++) {
+        const float *s = data + candidates[m], slope = axis ? 1.0f : s[23];
+        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = axis ? 0.0f : s[7], dr = axis ? 0.0f : s[8];
+        float* own = bounds + BLOCKS * m;
+        PHYSSIM_OVER_VOXELS
+        for (int b = 0; b < BLOCKS; b++) {
+            float px = x[b] - ax, py = y[b] - ay, pz = z[b] - az;
+            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
+            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
+            const float value = square_root(px * px + py * py + pz * pz) - (r + t * dr), most = value + reach[b] * slope;
+            least[b] = most < least[b] ? most : least[b];
+            own[b] = value - reach[b] * slope;
+        }
+    }
+}
+
+// Those of `candidates` whose least distance in block b is not above the `least` there; how many.
+PHYSSIM_HD int nearest_in_block(const int32_t* candidates, int found, const float* bounds, const float* least, int b, int32_t* nearest) {
+    int few = 0;
+    for (int m = 0; m < found; m++) {
+        nearest[few] = candidates[m];
+        few += bounds[BLOCKS * m + b] <= least[b];
+    }
+    return few;
 }
 
 // Capsules whose substance, and not whose drawn radius, is right, for painting.
@@ -123,13 +152,15 @@ static void bounds_of_rows(const float* x, const float* y, const float* z, float
 // above v / 2 = `least_radius`. What is thinner covers the share r^2 / (v^2 / 3) of a drawn v / 2, and ends as a rod does that is
 // averaged over a voxel: so the shares of branches that meet, or pass through one voxel, add up. Where there are such, d is -v and
 // `thin` the whole coverage.
+// Of one block.
 static void drawn_branches(float* d, float* thin, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count, float least_radius) {
     const float voxel = 2.0f * least_radius, inverse_voxel = 1.0f / voxel;
     const float ramp = least_radius * least_radius * static_cast<float>(1.0 / 3), least = least_radius * least_radius;
-    filled<BRICK_VOXELS>(d, BODY_FAR);
-    filled<BRICK_VOXELS>(thin, 0.0f);
-    float bounds[BRICK_Y * BRICK_Z * 6];
-    bounds_of_rows(x, y, z, bounds);
+    constexpr int LAYER = BLOCK_EDGE * BLOCK_EDGE;
+    filled<BLOCK_VOXELS>(d, BODY_FAR);
+    filled<BLOCK_VOXELS>(thin, 0.0f);
+    float bounds[BLOCK_EDGE * 6];
+    bounds_of_layers(x, y, z, bounds);
     for (int m = 0; m < count; m++) {
         const float* s = data + candidates[m];
         const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
@@ -139,13 +170,13 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
         const float y0 = lesser(ay, ay + dy) - reach, y1 = greater(ay, ay + dy) + reach;
         const float z0 = lesser(az, az + dz) - reach, z1 = greater(az, az + dz) + reach;
         const float steps = inverse_voxel / square_root(inverse);  // its length in voxels
-        for (int row = 0; row < BRICK_Y * BRICK_Z; row++) {
+        for (int row = 0; row < BLOCK_EDGE; row++) {
             const float* own = bounds + 6 * row;
             if (own[2] > z1 || own[5] < z0 || own[1] > y1 || own[4] < y0 || own[0] > x1 || own[3] < x0) continue;
-            const int at = BRICK_X * row;
+            const int at = LAYER * row;
             if (thick) {
                 PHYSSIM_OVER_VOXELS
-                for (int i = at; i < at + BRICK_X; i++) {
+                for (int i = at; i < at + LAYER; i++) {
                     float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
                     const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
                     px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
@@ -155,7 +186,7 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
                 continue;
             }
             PHYSSIM_OVER_VOXELS
-            for (int i = at; i < at + BRICK_X; i++) {
+            for (int i = at; i < at + LAYER; i++) {
                 float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
                 float t = (px * dx + py * dy + pz * dz) * inverse;
                 px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
@@ -170,7 +201,7 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
         }
     }
     PHYSSIM_OVER_VOXELS
-    for (int i = 0; i < BRICK_VOXELS; i++) {
+    for (int i = 0; i < BLOCK_VOXELS; i++) {
         const float c = held(0.5f - d[i] * inverse_voxel, 0.0f, 1.0f), share = thin[i] < 1.0f ? thin[i] : 1.0f;
         const float both = c + (1.0f - c) * share;
         thin[i] = share > 0.0f ? both : 1.0f;

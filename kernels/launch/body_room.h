@@ -11,18 +11,25 @@ namespace physsim {
 class BodyRoom {
   public:
     explicit BodyRoom(const BodyTables& t)
-        : whole_(size_t{BRICK_VOXELS} * static_cast<size_t>(t.registers + t.materials + t.organs + 3 + 8)),
-          numbers_(static_cast<size_t>(3 * t.registers + BODY_BOX * t.frames), 0.0f),
-          marks_(static_cast<size_t>(2 * t.frames + 2 * t.fields + t.parts + t.longest + t.materials + t.organs), -1),
+        : whole_(size_t{BRICK_VOXELS} * static_cast<size_t>(t.registers + t.materials + t.organs + 3 + 7)),
+          middles_(size_t{BLOCKS} * static_cast<size_t>(3 * t.registers + t.frames + t.longest)),
+          boxes_(static_cast<size_t>(BODY_BOX * t.frames), 0.0f),
+          marks_(static_cast<size_t>(3 * t.frames + 3 * t.fields + t.parts + 2 * t.longest + 2 * t.materials + 2 * t.organs), -1),
           sums_(static_cast<size_t>(2 * t.materials * t.organs), 0) {
         float* brick = whole_.data.get();
         const auto bricks = [&](int32_t count) { float* begin = brick; brick += int64_t{BRICK_VOXELS} * count; return begin; };
-        work.whole = bricks(t.registers), work.mass = bricks(t.materials), work.volume = bricks(t.organs), work.scratch = bricks(3), work.share = bricks(8);
-        work.centre = numbers_.data(), work.limits = work.centre + t.registers, work.boxes = work.limits + 2 * t.registers;
+        work.whole = bricks(t.registers), work.mass = bricks(t.materials), work.volume = bricks(t.organs), work.scratch = bricks(3), work.share = bricks(7);
+        float* middle = middles_.data.get();
+        const auto middles = [&](int32_t count) { float* begin = middle; middle += int64_t{BLOCKS} * count; return begin; };
+        work.centre = middles(t.registers), work.limits = middles(2 * t.registers), work.reach = middles(t.frames), work.bounds = middles(t.longest);
+        work.boxes = boxes_.data();
         int32_t* mark = marks_.data();
         const auto marks = [&](int32_t count) { int32_t* begin = mark; mark += count; return begin; };
         for (int part = 0; part < 2; part++) work.frame_mark[part] = marks(t.frames), work.field_mark[part] = marks(t.fields);
-        work.far_part = marks(t.parts), work.candidates = marks(t.longest), work.material_touched = marks(t.materials), work.organ_touched = marks(t.organs);
+        work.frame_made = marks(t.frames), work.field_made = marks(t.fields);
+        work.far_part = marks(t.parts), work.candidates = marks(t.longest), work.nearest = marks(t.longest);
+        work.material_touched = marks(t.materials), work.organ_touched = marks(t.organs);
+        work.material_blocks = marks(t.materials), work.organ_blocks = marks(t.organs);
         work.volumes = sums_.data(), work.masses = work.volumes + int64_t{t.materials} * t.organs;
         work.brick = 0, work.brick_number = -1, work.margin = 0.0f;
     }
@@ -31,7 +38,8 @@ class BodyRoom {
 
   private:
     PagedFloats whole_;
-    std::vector<float> numbers_;
+    AlignedFloats middles_;
+    std::vector<float> boxes_;
     std::vector<int32_t> marks_;
     std::vector<int64_t> sums_;
 };

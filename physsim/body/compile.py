@@ -212,6 +212,7 @@ class Compiler:
         out.parts += 1
         limits = out.constants([*_held(wide.low), *_held(wide.high)])
         begin = out.emit("PART", base, mode, k=limits, i=index, f=box_frame)
+        self.call_fields(solid.cortex_mm, part.cortex_mm, part.grow_mm, part.height, part.implicit, part.distance)
         if part.field is not None:
             source = out.first_field + 4 * number
             out.call(number)
@@ -282,6 +283,15 @@ class Compiler:
         if made.op == "BRANCHES":
             out.branch_rows.append((first, count, frame))
         out.emit(made.op, p, a=p + 3 if payload else 0, k=k, i=first, j=count, f=frame)
+
+    def call_fields(self, *texts: Expression | None) -> None:
+        """Have the fields in expressions evaluated now: in the midst of one they would overwrite its temporaries."""
+        names = {name for text in texts if isinstance(text, str) for name in self._fields_in(text)}
+        for name in sorted(names):
+            self.out.call(self.body.field_number(name, "expression"))
+
+    def _fields_in(self, text: str) -> set[str]:
+        return set(names_used(parse(text, self.body.names), "field"))
 
     def _store(self, dst: int, node: Node, frame: int) -> None:
         source = self.out.expression(node, frame)
@@ -375,6 +385,7 @@ def _structure(c: Compiler, structure: Structure, table: LayerTable) -> Compiled
     deepest = min(max(0.0, *depths), FAR_MM)
     found = c.solid(structure, c.quad, 0.0, deepest, own)
     frame = out.frame(structure)
+    c.call_fields(*_texts_of_layers(c, structure))  # before the depths, which stay in temporaries
     for layer, depth in zip(layers, nodes, strict=True):
         register, constant = -1, 0.0
         if depth is not None and depth.op == "cortex":
@@ -394,6 +405,17 @@ def _structure(c: Compiler, structure: Structure, table: LayerTable) -> Compiled
         _layer_density(c, layer, frame, table.layers[number], table.numbers[number])
     organs, thin = (c.quad + 2 if found.organ else -1), (c.quad + 3 if found.thin else -1)
     table.structures.append([start, c.quad, organs, thin, first, len(table.layers), deepest])
+    return found
+
+
+def _texts_of_layers(c: Compiler, structure: Structure) -> list[Expression]:
+    """Expressions of a structure's layers: depths, densities, textures and fractions."""
+    factors = {texture.name: texture.factor for texture in c.body.declared.texture}
+    found: list[Expression] = []
+    for layer in structure.filled():
+        found += [layer.density, *([layer.depth_mm] if layer.depth_mm != "cortex" else [])]
+        found += [factors[layer.texture]] if layer.texture is not None else []
+        found += [layer.mix.fraction] if layer.mix is not None else []
     return found
 
 
