@@ -262,7 +262,7 @@ class ScatterView {
     }
 
     ScatterScene with(const py::dict& fields, const Floats& column, const Floats& row) const {
-        if (column.size() % TARGETS_AT_ONCE || row.size() != column.size()) throw std::invalid_argument("targets must come in thirty-twos");
+        if (column.size() % TARGETS_AT_ONCE || row.size() != column.size()) throw std::invalid_argument("targets must come in sixteens");
         ScatterScene scene = scene_;
         take_detector(fields, scene.targets);
         const auto cell = fields["cell"].cast<std::array<float, 2>>();

@@ -5,7 +5,7 @@
 
 namespace physsim {
 
-constexpr int32_t TARGETS_AT_ONCE = 32;
+constexpr int32_t TARGETS_AT_ONCE = 16;
 constexpr int32_t MOST_EVENTS = 1 << 14;  // of one history
 
 struct ScatterHistories {

@@ -17,7 +17,7 @@ struct ScatterEvent {
 // Targets on the detector: centres of small cells.
 struct NodeTargets : ScatterDetector {
     float cell[2];              // width of a target's cell along u and v, in pixels
-    const float *column, *row;  // of each target's centre, from the detector's, in pixels; as many as a multiple of 32
+    const float *column, *row;  // of each target's centre, from the detector's, in pixels; as many as a multiple of 16
     int32_t count;
 };
 

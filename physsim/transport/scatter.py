@@ -131,7 +131,8 @@ def one_view(
         reached = _until(job, single, multiple, began)
         found = multiple.result()
         wanted = run.relative_error or 0.01
-        coarse = found.interpolation_error > max(0.5 * wanted, found.interpolation_noise)  # beyond 2 sigma of 8 checks
+        # beyond what is allowed by 2 sigma of 8 checks: that is once the noise in squares
+        coarse = found.interpolation_error > np.hypot(0.5 * wanted, found.interpolation_noise)
         refine = coarse and level + 1 < len(NODE_LEVELS)
         if refine:
             level, histories = level + 1, multiple.histories
@@ -139,7 +140,7 @@ def one_view(
             multiple.grow_to(histories)
         between, noise = single.interpolation()
         scatter = single.mean_and_variance()[0] + float(found.image.mean())
-        if between > max(SINGLE_SHARE * wanted * scatter, noise):  # 2 sigma of 8 checks: neighbours err together
+        if between > np.hypot(SINGLE_SHARE * wanted * scatter, noise):  # of 32 checks neighbours err together
             single_level, points = single_level + 1, single.points
             single, refine = SingleSums(job, SINGLE_LEVELS[single_level]), True
             single.grow_to(points)

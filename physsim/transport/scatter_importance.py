@@ -17,7 +17,7 @@ from physsim.device.choice import instruction_set
 from physsim.spec.geometry import Geometry
 from physsim.transport.node_spline import node_spline
 from physsim.transport.scatter_focus import FIELD_CELLS, blurred, rows_alike, shared_by
-from physsim.transport.scatter_scene import ScatterScene
+from physsim.transport.scatter_scene import LONG_STEP, ScatterScene
 from physsim.transport.scatter_source import brightness, mean_kev
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,7 @@ def guided(
     rays = view.field_rays(energy, FIELD_CELLS, rows_alike(source), threads, isa)
     field = brightness(source, FIELD_CELLS) * np.asarray(rays, np.float64)
     expected = EVENTS * float(np.cumsum(field.ravel())[-1]) / field.size
-    view = scene.view(shared_by(source, blurred(field), FIELD_LEAST), cutoff_kev)
+    view = scene.view(shared_by(source, blurred(field), FIELD_LEAST), cutoff_kev, LONG_STEP)
     view.guide(values, expected)
     return view
 

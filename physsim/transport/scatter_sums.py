@@ -23,14 +23,15 @@ Floats = NDArray[np.float64]
 
 REPLICATES = 8  # of the Sobol points
 BATCHES = 32  # of the histories: the variance of the variance of normal ones is 2 / 32
-NODE_LEVELS = ((8, 7), (12, 10), (17, 14))  # across, along: with 8 checks in groups of 32
+NODE_LEVELS = ((7, 6), (12, 10), (17, 14))  # across, along: with their checks all but whole groups of 16
+FEW_CHECKS = (3, 2)  # of the first level, 8 of the others
 SINGLE_LEVELS: tuple[tuple[int, int] | None, ...] = ((16, 14), (24, 20), None)  # of order 1; None: all pixels
-SINGLE_CHECKS = (8, 4)  # with these nodes whole groups of 32
+SINGLE_CHECKS = (8, 4)  # with these nodes whole groups of 16
 FINE_PIXELS = 4  # a node: wider ones are not what their middles are, by 1 % in 6 x 5 of SLAB60
 NODE_CELL = 0.25  # of the distance of two nodes: what a node is the mean of
-_TARGETS_AT_ONCE = 32  # kernels/launch/scatter_nodes_table.h
-_POINT_RAYS = 280  # of detection, as long as a first collision takes
-_HISTORY_RAYS = 60  # of detection, as long as it takes to make an event
+_TARGETS_AT_ONCE = 16  # kernels/launch/scatter_nodes_table.h
+_POINT_RAYS = 160  # of detection, as long as a first collision takes
+_HISTORY_RAYS = 70  # of detection, as long as it takes to make an event
 FIRST_POINTS, FIRST_HISTORIES = 8, 16  # of a replicate, of a batch
 
 
@@ -145,7 +146,8 @@ class MultipleSums:
         geometry = job.geometry
         coarse = geometry.columns < FINE_PIXELS * nodes[0] or geometry.rows < FINE_PIXELS * nodes[1]
         split = 2 if coarse and job.cell == 1.0 else 1  # a scan's places are places
-        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes, split)
+        checks = FEW_CHECKS if nodes == NODE_LEVELS[0] else None
+        self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes, split, checks)
         column, row = self.spline.targets()
         fill = np.minimum(np.arange(_padded(len(column))), len(column) - 1)
         self._column, self._row = column[fill].astype(np.float32), row[fill].astype(np.float32)
@@ -231,15 +233,15 @@ def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
 
 
 def next_count(count: int, first: int) -> int:
-    """The next of first x (1, 1.5, 2, 3, 4, 4.5, 5, ..., 8, 9, ...): halves and then eighths of powers of 2.
+    """The next of first x (1, 1.5, 2, 3, 4, 4.5, 5, ..., 8, 8.5, ...): halves, eighths, then sixteenths of powers of 2.
 
     Far from an aim a look would cost more than it saves, near it less than what is made past it.
     """
     step = first
     while True:
-        for eighths in range(8, 16, 4 if step < 4 * first else 1):
-            if eighths * step // 8 > count:
-                return eighths * step // 8
+        for parts in range(16, 32, 8 if step < 4 * first else 2 if step < 8 * first else 1):
+            if parts * step // 16 > count:
+                return parts * step // 16
         step *= 2
 
 
