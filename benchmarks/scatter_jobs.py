@@ -218,7 +218,7 @@ def _rotation(made: Job, task: dict[str, Any]) -> Row:
     images = sum(_took(partial(found.images, some))[0] for some in views)
     row = {"seconds": wall, "cpu_seconds": cpu, "startup_seconds": start, "images_seconds": images}
     more = {"interpolation_error": found.interpolation_error, "interpolation_noise": found.interpolation_noise}
-    return row | more | {"error": found.relative_error, "node_views": len(found.nodes)}
+    return row | more | {"error": found.relative_error, "node_views": len(found.node_views)}
 
 
 def _start_up(made: Job, task: dict[str, Any]) -> Row:
