@@ -30,6 +30,7 @@ def measure(
 ) -> dict[str, Any]:
     """Run the jobs; `quick`: miniature ones, whose figures mean nothing. Rows, figures, notes and what failed."""
     from physsim.device.choice import thread_count
+    from physsim.errors import PhyssimError
 
     told = say or (lambda text: print(text, file=sys.stderr))
     result: dict[str, Any] = {
@@ -45,7 +46,7 @@ def measure(
         told(name)
         try:
             job(result, quick, rounds)
-        except Exception as error:
+        except (PhyssimError, ImportError, MemoryError) as error:  # others are faults of this file
             result["failed"].append(name)
             result["notes"][name] = f"{type(error).__name__}: {error}"
     return result
