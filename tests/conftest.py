@@ -3,7 +3,11 @@
 A file stays whole (`--dist loadfile`), because its fixtures are made once for all of its tests.
 """
 
+import os
+
 import pytest
+
+os.environ.setdefault("PHYSSIM_CACHE", "off")  # no test hangs on what the user's other work has left
 
 # What takes longest (compiling, most of it) begins first, so that no process waits for another at the end.
 FIRST = ("test_packaging.py", "test_body_bits.py", "test_cuda_compiles.py", "test_breast.py", "test_breast_anatomy.py",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from physsim.body.declare import Declared
 from physsim.body.growth import GrowthMap
@@ -12,6 +14,8 @@ from physsim.body.growth_controls import WHOLE, Control, present_controls
 from physsim.body.growth_solve import solved
 from physsim.body.growth_table import values_at
 from physsim.body.reference_masses import reference_size, target_mass_g
+from physsim.io.kept import digest_of_files, kept_numbers
+from physsim.resources import phantoms_path
 
 if TYPE_CHECKING:
     from physsim.body.patient import Patient
@@ -22,6 +26,8 @@ _ROUNDS, _TOLERANCE = 4, 0.005
 _FAT_OF_WEIGHT, _GIRTH_OF_WEIGHT = 0.53, 0.49
 _CLOSE = 0.004  # relative: so near to what the table's body has, nothing needs to be fitted
 _KEPT = 64
+# What a fit does not hang on: it is of the healthy body at rest, with the shapes of seed 0.
+_SAME_FIT: dict[str, Any] = {"lesions": (), "sampling_weight": 1.0, "seed": 0, "respiration": 1.0, "cardiac": 0.0}
 _fitted: OrderedDict[str, dict[str, float]] = OrderedDict()
 
 
@@ -32,7 +38,7 @@ def controls_of(
 
     Organs are those of the reference bodies of that age, their masses following the body's size; factors of
     `organ_scale` act through the controls' powers. Girth, fat, skin and muscle are found by a few coarse bodies unless
-    the weight is what the table's body would have at that height.
+    the weight is what the table's body would have at that height; what was found is kept (physsim.io.kept).
 
     Neglects: organs of bodies between the references are not measured again: within about 3 % of their targets.
     """
@@ -46,16 +52,26 @@ def controls_of(
     tissues = [one for one in present if one.kind in WHOLE and one.name in values]
     if not tissues or all(_meets(one.organ, patient) for one in tissues):
         return values
-    key = patient.replace(lesions=(), sampling_weight=1.0, seed=0).to_json()
+    same = patient.replace(**_SAME_FIT)
+    key = f"{same.to_json()} {sorted(numbers.items())}"
     if key not in _fitted:
-        body = patient.replace(seed=0)
-        guess = {**values, **_guessed(patient, tissues, values)}
-        found = solved(body, declared, space, numbers, guess, _COARSE_MM * space.mean_scale, _ROUNDS, _TOLERANCE,
-                       "tissues")  # fmt: skip
-        _fitted[key] = {name: found.values[name] for name in (one.name for one in tissues)}
+
+        def fit() -> dict[str, float]:
+            guess = {**values, **_guessed(same, tissues, values)}
+            coarse_mm = _COARSE_MM * space.mean_scale
+            found = solved(same, declared, space, numbers, guess, coarse_mm, _ROUNDS, _TOLERANCE, "tissues")
+            return {one.name: found.values[one.name] for one in tissues}
+
+        _fitted[key] = kept_numbers("tissues", f"{_build()} {key}", fit)
         while len(_fitted) > _KEPT:
             _fitted.popitem(last=False)
     return {**values, **_fitted[key]}
+
+
+def _build() -> str:
+    """What fits hang on beside the patient: this build's code, and the phantom library."""
+    engines = tuple(f"_engine{one}" for one in EXTENSION_SUFFIXES)
+    return digest_of_files((Path(__file__).parents[1], phantoms_path()), (".py", ".toml", ".csv", ".json", *engines))
 
 
 def _guessed(patient: Patient, tissues: list[Control], values: Mapping[str, float]) -> dict[str, float]:
