@@ -77,7 +77,12 @@ class Heart:
         if right > 0.85:
             why = f"its right ventricle holds {self.volumes[1] / 1000:.0f} ml, the left {self.volumes[0] / 1000:.0f} ml"
             raise InvalidInput(message(f"{self.body.where}: heart", why, "Make the right one larger."))
-        return np.array([left, right, -float(own["left_atrium_growth"]), -float(own["right_atrium_growth"])])
+        out = left * float(self.volumes[0]) + right * float(self.volumes[1])
+        growth = (out - float(own["heart_loss"]) * float(self.volumes.sum())) / float(self.volumes[2:4].sum())
+        if not 0.2 <= growth <= 1.6:
+            why = f"its atria would have to grow by {growth:.2f} of their {self.volumes[2:4].sum() / 1000:.0f} ml"
+            raise InvalidInput(message(f"{self.body.where}: heart", why, "Make ventricles and atria alike in size."))
+        return np.array([left, right, -growth, -growth])
 
     def volumes_after(self, out: float) -> Array:
         """(8,) mm3 of the regions when a share of the stroke volume is out."""
