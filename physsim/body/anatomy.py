@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
+from physsim.body.breast.recipe import breast_class
 from physsim.body.breathing import breathing
 from physsim.body.cardiac import cardiac, stroke_out
 from physsim.body.declare import Declared, read_declared
@@ -125,10 +126,13 @@ def own_numbers(patient: Patient) -> dict[str, float]:
     """Numbers of the canonical file that the patient's own parameters set."""
     grown = patient.sex == "F" and patient.age_years >= _BREASTS_YEARS
     sulci = round(_NARROW_SULCI + (1.0 - _NARROW_SULCI) * min(patient.age_years / _GROWN_YEARS, 1.0), 6)
-    return {
+    numbers = {
         "female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up"),
         "sulci": sulci,
     }  # fmt: skip
+    if grown and patient.breast_density is not None:
+        numbers["breast_level"] = breast_class(patient.breast_density).body_level
+    return numbers
 
 
 @cache

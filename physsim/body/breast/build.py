@@ -125,7 +125,7 @@ class Painter:
         from physsim.body.breast import kernel
 
         self.model, self.breast, self.lattice, self.part = model, breast, lattice, part
-        self.brick = _brick(lattice.spacing_mm, part)
+        self.brick = _brick(lattice.spacing_mm, part, model.cells[1].pitch)
         assert math.prod(self.brick) * part**3 <= kernel.ROOM
         _, ny, nx = lattice.shape
         self.carry = np.zeros((ny, nx), np.float32)
@@ -175,13 +175,13 @@ class Painter:
         return labels, organ_labels
 
 
-def _brick(spacing_mm: float, part: int) -> tuple[int, int, int]:
-    """Voxels of a brick along z, y and x: some 1.2 x 1.2 x 0.4 mm, and never more than 12 x 12 x 12 samples."""
+def _brick(spacing_mm: float, part: int, pitch_mm: float) -> tuple[int, int, int]:
+    """Voxels of a brick along z, y and x: some 1.2 x 1.2 x 0.4 to 0.6 mm, and never more than 12 x 12 x 12 samples."""
     if part > 1:
         across = max(round(1.0 / spacing_mm), 1)
         return across, across, across
     across = min(max(round(1.2 / spacing_mm), 1), 12)
-    return (12 if spacing_mm < 0.075 else max(round(0.4 / spacing_mm), 1)), across, across
+    return (12 if spacing_mm < 0.075 else max(round(min(max(0.4, pitch_mm / 6), 0.6) / spacing_mm), 1)), across, across
 
 
 def samples_per_voxel(spacing_mm: float) -> int:

@@ -130,8 +130,9 @@ def _site(breast: Breast, form: Form, points: Floats, field: Callable[..., Float
     peripheral = peripheral * (1 - 0.8 * exp(-np.minimum((forward / 16) ** 2 + across2 / 144.0, 500.0)))
     shallow = np.maximum(0, (10 + 1.5 * field("shallow", 15.0, 60.0) - depth) / 6)
     retro = np.maximum(0, (tissue.retromammary_fat_mm * (1 + 0.3 * field("retromammary", 15.0, 60.0)) - x / 0.9) / 12)
+    beyond = np.clip((5.0 - x) / 10.0, 0.0, 1.5)  # no gland on the muscle or in the armpit, however dense the breast
     behind_nipple = exp(-np.minimum((forward / 22) ** 2 + across2 / 256.0, 500.0))
     return np.asarray(
         -0.2 + 0.22 * outward - 0.25 * across2 / dome.radius_mm**2 - tissue.peripheral_fat * peripheral - 0.28 * shallow
-        - 0.45 * retro + 0.22 * exp(-((forward / dome.length_mm - 0.38) ** 2) / 0.12)
+        - 0.45 * retro - 2.5 * beyond + 0.22 * exp(-((forward / dome.length_mm - 0.38) ** 2) / 0.12)
         + 0.35 * tissue.retroareolar_gland * behind_nipple)

@@ -474,11 +474,11 @@ def paint_strip(rows, slab, spacing, part, brick, y0, numbers, depth, wall, node
                         else:
                             d = half - abs(across)
                         if column[col, 5] > 0.5:
-                            along = min(max(column[col, 0], nipple_x - 6.0), nipple_x + 2.0) - column[col, 0]
+                            along = min(max(column[col, 0], nipple_x - 6.0), nipple_x + 1.0) - column[col, 0]
                             off = column[col, 1] - nipple_y
                             dn = nipple_r - math.sqrt(along * along + off * off + across * across)
-                            gap = max(6.0 - abs(d - dn), 0.0)
-                            d = max(d, dn) + gap * gap / 24.0
+                            gap = max(8.0 - abs(d - dn), 0.0)
+                            d = max(d, dn) + gap * gap / 32.0
                         covered = clipped(d / h + 0.5)
                         if covered <= 0.0:
                             continue

@@ -41,6 +41,7 @@ class BreastClass(Spec):
     retroareolar_gland: float
     vessel_radius: float
     nipple_radius_mm: float
+    body_level: float
 
 
 @lru_cache(maxsize=1)
