@@ -50,7 +50,7 @@ def build(
                                          "voxel of their own: error names them, keep leaves their mass in voxels that "
                                          "they share. Reference bodies keep them; for others they are an error."),
     breast: str | None = typer.Option(None, "--breast", help="Density class: A, B, C or D.", rich_help_panel=_BREAST),
-    view: str = typer.Option("CC", "--view", help="CC or MLO.", rich_help_panel=_BREAST),
+    view: str = typer.Option("CC", "--view", help="CC, MLO or uncompressed.", rich_help_panel=_BREAST),
     side: str = typer.Option("L", "--side", help="L or R.", rich_help_panel=_BREAST),
     thickness: float | None = typer.Option(None, "--thickness", help="Between the plates, mm.",
                                            rich_help_panel=_BREAST),
