@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -170,12 +171,16 @@ def _slopes(used: list[Control]) -> Array:
 
 
 def _learn(slopes: Array, used: list[Control], moved: Array, changed: Array) -> None:
-    """The diagonal from what the last step did, beside the effects of the other controls; within bounds."""
+    """The diagonal half of the way (in logarithms) to what the last step did, beside the effects of the other controls.
+
+    Within bounds; only half, because neighbours press on each other by more than the declared effects.
+    """
     others = changed - slopes @ moved + slopes.diagonal() * moved
     for place, control in enumerate(used):
         if abs(moved[place]) > _STEADY:
             low, high = sorted((control.power / 4, control.power * 1.5))
-            slopes[place, place] = min(max(others[place] / moved[place], low), high)
+            found = min(max(others[place] / moved[place], low), high)
+            slopes[place, place] = math.copysign(math.sqrt(slopes[place, place] * found), control.power)
 
 
 def _declared_value(control: Control, declared: Declared) -> float:
