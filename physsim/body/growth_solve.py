@@ -48,7 +48,8 @@ class Solution:
         return sum(min(abs(self.found_g[name] / self.target_g[name] - 1.0), 0.2) for name in self.found_g)
 
 
-Which = Literal["all", "organs", "tissues"]
+Which = Literal["all", "organs", "tissues", "bowel"]
+_BOWEL = ("small_intestine_wall", "small_intestine_contents")
 
 
 def masses_of(
@@ -95,13 +96,13 @@ def solved(
     Each round voxelises the whole body at `spacing_mm` and takes a Newton step in logarithms; it ends when every mass
     is within `tolerance` (relative) or can come no nearer, or after `rounds`, with the best round's values. `which`:
     with "organs" skin, fat, muscle and bone stay as they are in `start`, and limbs are left out; with "tissues" the
-    organs stay.
+    organs stay; with "bowel" all but the small bowel's two radii, which do not move its line.
     """
     here = present(declared, Names(_evaluated({**declared.numbers, **numbers}, "patient")), "patient")
     used = [one for one in present_controls(here) if patient.target_mass_g(one.organ) > 0]
     if declared.numbers.get("whole", 0) == 0:
         used = [one for one in used if one.kind not in WHOLE]
-    solving = [one for one in used if which == "all" or (one.kind in WHOLE) == (which == "tissues")]
+    solving = [one for one in used if _is_solved(one, which)]
     fixed = {one.name: start[one.name] for one in used if one not in solving and one.name in start}
     used = solving
     values = np.array([start.get(one.name, _declared_value(one, declared)) for one in used])
@@ -113,7 +114,7 @@ def solved(
     for _ in range(rounds):
         now_values = {one.name: float(value) for one, value in zip(used, values, strict=True)}
         body = Body.of(controlled(declared, {**fixed, **now_values}), numbers, patient.seed, "patient")
-        masses = masses_of(body, space, spacing_mm, which == "organs")
+        masses = masses_of(body, space, spacing_mm, which in ("organs", "bowel"))
         found = {one.organ: mass_g(one.organ, masses) for one in used}
         now = Solution({**now_values, **fixed}, found, target)
         if best is None or now.distance() <= best.distance():
@@ -130,6 +131,13 @@ def solved(
         values = np.array([float(f"{value:.{_DIGITS}g}") for value in moved])
     assert best is not None
     return best
+
+
+def _is_solved(control: Control, which: Which) -> bool:
+    """Whether a control is one of those to be solved for."""
+    if which == "bowel":
+        return control.organ in _BOWEL
+    return which == "all" or (control.kind in WHOLE) == (which == "tissues")
 
 
 def _nothing_left(wanted: Array, powers: Array, values: Array, limits: Array, tolerance: float) -> bool:

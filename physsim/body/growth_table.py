@@ -20,7 +20,8 @@ from physsim.resources import phantoms_path
 _CONCEPTION_YEARS, _GROWN_YEARS = 0.75, 20.0
 # Canonical spacing (mm), at most so many rounds, which controls. As fine as bodies are mostly made: at 5 mm the brain
 # lacks 7 %, bones 1.3 %, for want of thin layers.
-ROUNDS: tuple[tuple[float, int, Which], ...] = ((2.5, 5, "all"),)
+# Other organs make room for the small bowel's line or take it, so that its radii come last.
+ROUNDS: tuple[tuple[float, int, Which], ...] = ((2.5, 3, "all"), (2.5, 3, "bowel"))
 TOLERANCE = 0.004
 _TEXT = (
     "# Controls (controls.toml) at which the organs of ICRP 89's reference bodies have their masses.\n"
