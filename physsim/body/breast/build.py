@@ -180,7 +180,7 @@ def _brick(spacing_mm: float, part: int, pitch_mm: float) -> tuple[int, int, int
     if part > 1:
         across = max(round(1.0 / spacing_mm), 1)
         return across, across, across
-    across = min(max(round(1.2 / spacing_mm), 1), 12)
+    across = min(max(round(1.2 / spacing_mm), 2), 12)
     return (12 if spacing_mm < 0.075 else max(round(min(max(0.4, pitch_mm / 6), 0.6) / spacing_mm), 1)), across, across
 
 

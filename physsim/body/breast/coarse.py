@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ def coarse_fields(form: Form) -> CoarseFields:
     low, high = form.outline.y_range
     step_z = STEP_MM if form.is_dome else SQUEEZED_STEP_MM
     x, y, z = _axis(0.0, form.x_far_mm), _axis(low, high), _axis(0.0, 2.0 * form.half_mm, step_z)
-    table = noise.lattice(breast.seed)
+    table, tile = _noises(breast.seed)
     shape = (len(y), len(x), len(z))
     places = np.empty((*shape, 3))
     places[..., 0], places[..., 1], places[..., 2] = x[None, :, None], y[:, None, None], z[None, None, :]
@@ -74,7 +75,7 @@ def coarse_fields(form: Form) -> CoarseFields:
     if not np.isfinite(nodes).all():
         raise AssertionError("coarse fields of the breast are not finite")
     return CoarseFields(nodes.reshape(*shape, len(CHANNELS)), float(x[0]), float(y[0]), float(z[0]), step_z,
-                        table, noise.tile(table))
+                        table, tile)
 
 
 def _channels(breast: Breast, form: Form, points: Floats, table: Nodes, tissue: BreastClass) -> Nodes:
@@ -94,10 +95,18 @@ def _channels(breast: Breast, form: Form, points: Floats, table: Nodes, tissue: 
     ligament = (1 + 0.7 * exp(-np.minimum(((depth - 8) / 8) ** 2, 500.0))) * exp(
         tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
     mottle = np.empty(len(points), np.float32)
-    noise.sample_tile(noise.tile(table), np.stack([v, w, u], -1).astype(np.float32) / np.float32(_MOTTLE_MM), mottle)
+    cells = np.stack([v, w, u], -1).astype(np.float32) / np.float32(_MOTTLE_MM)
+    noise.sample_tile(_noises(breast.seed)[1], cells, mottle)
     mottle64 = mottle.astype(np.float64)
     haze = tissue.haze_fraction * ligament * exp(1.1 * mottle64)
     return np.stack([u, v, w, glandularity + 0.2 * mottle64, ligament, mottle64, haze], -1).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _noises(seed: int) -> tuple[Nodes, Nodes]:
+    """Lattice and tile of noise of a breast: the same for all its views."""
+    table = noise.lattice(seed)
+    return table, noise.tile(table)
 
 
 def _axis(low: float, high: float, step: float = STEP_MM) -> Floats:
