@@ -109,15 +109,9 @@ def gas_pockets(
 def line(own: Coil, space: Space) -> Floats:
     """Points (n, 3) along the tube, mm."""
     turn = rotation_xyz(own.turn_deg)
-    free = _cells(own, space, turn)
+    free = _largest_piece(_cells(own, space, turn), own)
     first, last = (_nearest(free, np.array(place), own, turn) for place in (own.before[-1], own.last))
     path = _shortest(free, first, last)
-    if path is None:
-        raise InvalidInput(
-            message(f"{space.where}: coil {own.name!r}: field {own.field!r}",
-                    "falls into pieces: no way through it from the first to the last point",
-                    "Widen the field, or lessen spacing_mm or depth_mm.")
-        )  # fmt: skip
     draws = Stream(space.seed, f"coil {own.name}")
     path = _lengthened(path, free, round(own.length_mm / own.lattice_mm), draws)
     nodes = np.array(path, float) * own.lattice_mm
@@ -141,12 +135,32 @@ def _cells(own: Coil, space: Space, turn: Floats) -> set[Cell]:
     return {(int(a), int(b), int(c)) for a, b, c in index[deep]}
 
 
-def _nearest(free: set[Cell], place: Floats, own: Coil, turn: Floats) -> Cell:
+def _largest_piece(free: set[Cell], own: Coil) -> set[Cell]:
+    """The nodes of the field's largest connected piece: pockets between organs stay without bowel."""
     if not free:
         raise InvalidInput(
             message(f"coil {own.name!r}: field {own.field!r}", f"has no place {own.depth_mm:g} mm under its surface",
                     "Widen the field, or lessen depth_mm.")
         )  # fmt: skip
+    left, largest = set(free), set[Cell]()
+    for start in sorted(free):
+        if start not in left or len(left) <= len(largest):
+            continue
+        left.discard(start)
+        piece, queue = {start}, deque([start])
+        while queue:
+            cell = queue.popleft()
+            for step in _STEPS:
+                other = _beside(cell, step)
+                if other in left:
+                    left.discard(other)
+                    piece.add(other)
+                    queue.append(other)
+        largest = piece if len(piece) > len(largest) else largest
+    return largest
+
+
+def _nearest(free: set[Cell], place: Floats, own: Coil, turn: Floats) -> Cell:
     wanted = place @ turn / own.lattice_mm
     return min(sorted(free), key=lambda cell: round(sum((a - b) ** 2 for a, b in zip(cell, wanted, strict=True)), 9))
 
@@ -155,22 +169,21 @@ def _beside(cell: Cell, step: Cell) -> Cell:
     return cell[0] + step[0], cell[1] + step[1], cell[2] + step[2]
 
 
-def _shortest(free: set[Cell], first: Cell, last: Cell) -> list[Cell] | None:
+def _shortest(free: set[Cell], first: Cell, last: Cell) -> list[Cell]:
+    """The shortest way between two nodes of one piece."""
     before: dict[Cell, Cell] = {first: first}
     queue = deque([first])
-    while queue:
+    while last not in before:
         cell = queue.popleft()
-        if cell == last:
-            path = [cell]
-            while path[-1] != first:
-                path.append(before[path[-1]])
-            return path[::-1]
         for step in _STEPS:
             other = _beside(cell, step)
             if other in free and other not in before:
                 before[other] = cell
                 queue.append(other)
-    return None
+    path = [last]
+    while path[-1] != first:
+        path.append(before[path[-1]])
+    return path[::-1]
 
 
 def _lengthened(path: list[Cell], free: set[Cell], count: int, draws: Stream) -> list[Cell]:

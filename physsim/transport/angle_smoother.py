@@ -46,11 +46,6 @@ class AngleFit:
         """(places, nodes) what each node's image adds to that of a place."""
         return product(spline_weights(self.nodes, places, self.period), self.smoothed)
 
-    @property
-    def kept(self) -> float:
-        """Share of the nodes' variance that is left in a view, were all nodes equally noisy."""
-        return float((product(self.spans[None], self.smoothed**2)).sum())
-
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
