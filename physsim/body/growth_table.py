@@ -42,20 +42,27 @@ def table() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def values_at(sex: Sex, age_years: float) -> dict[str, float]:
-    """Controls by name at an age: a monotone cubic of their logarithms in log(age + 9 months) through the table."""
-    rows = {float(age): row for age, row in table().get(sex, {}).items()}
+    """Controls by name at an age: a monotone cubic of their logarithms in log(age + 9 months) through the table.
+
+    Those that both neighbouring reference ages have; each runs through the ages that know it.
+    """
+    rows = {min(float(age), _GROWN_YEARS): row for age, row in table().get(sex, {}).items()}
     ages = sorted(rows)
     if not ages:
         return {}
-    at = math.log(min(age_years, _GROWN_YEARS) + _CONCEPTION_YEARS)
-    places = np.log(np.minimum(ages, _GROWN_YEARS) + _CONCEPTION_YEARS)
-    names = [name for name in rows[ages[-1]] if all(name in rows[age] for age in ages)]
-    known = np.log([[rows[age][name] for name in names] for age in ages])
-    if len(ages) == 1 or not names:
-        return dict(rows[ages[-1]])
-    found = np.exp(monotone_cubic(places, known, [min(max(at, places[0]), places[-1])])[0])
-    exact = {float(p): rows[a] for p, a in zip(places, ages, strict=True)}.get(at)
-    return dict(exact) if exact else {name: float(f"{v:.6g}") for name, v in zip(names, found, strict=True)}
+    at = min(max(min(age_years, _GROWN_YEARS), ages[0]), ages[-1])
+    if at in rows:
+        return dict(rows[at])
+    younger, older = max(age for age in ages if age < at), min(age for age in ages if age > at)
+    found = {}
+    for name in rows[older]:
+        if name in rows[younger]:
+            own = [age for age in ages if name in rows[age]]
+            places = np.log(np.add(own, _CONCEPTION_YEARS))
+            known = np.log([[rows[age][name]] for age in own])
+            value = np.exp(monotone_cubic(places, known, [math.log(at + _CONCEPTION_YEARS)])[0])
+            found[name] = float(f"{value[0]:.6g}")
+    return found
 
 
 def solve(
