@@ -1,6 +1,6 @@
 """The peers' virtual environments, one each under .peers/: `python -m benchmarks.peers [rtk diffdrr astra]`.
 
-Peers are codes that anyone can install by name from PyPI. None of them is a dependency of physsim, and none meets
+Peers are codes that anyone can install by name. None of them is a dependency of physsim, and none meets
 another's versions: each lives in an environment of its own and is run as a subprocess.
 """
 

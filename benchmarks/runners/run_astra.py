@@ -1,4 +1,4 @@
-"""ASTRA's fan-beam projectors on the CPU (PyPI: astra-toolbox), line (Siddon) and strip; the algorithm is timed."""
+"""ASTRA's fan-beam projectors on the CPU (package: astra-toolbox), line (Siddon) and strip; the algorithm is timed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DiffDRR's renderers on torch's CPU (PyPI: diffdrr), without gradients.
+"""DiffDRR's renderers on torch's CPU (package: diffdrr), without gradients.
 
 The renderers are called with rays in voxel coordinates: the rays are ours exactly, and rendering alone is timed. In
 patches of 4096 rays, since Siddon's intermediate arrays would else take gigabytes.

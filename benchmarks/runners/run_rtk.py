@@ -1,4 +1,4 @@
-"""RTK's Joseph forward projector (PyPI: itk-rtk). Only the filter's Update() is timed, which is in RTK's favour."""
+"""RTK's Joseph forward projector (package: itk-rtk). Only the filter's Update() is timed, which is in RTK's favour."""
 
 from __future__ import annotations
 
