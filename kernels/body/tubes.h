@@ -11,13 +11,29 @@ struct Middle {
     explicit Middle(const float* box) : x(0.5f * (box[0] + box[3])), y(0.5f * (box[1] + box[4])), z(0.5f * (box[2] + box[5])) {}
 };
 
+// One segment of a tube: begin, way to its end, the inverse of that way's square, radius at its begin and what is added to the end.
+struct Segment {
+    float ax, ay, az, dx, dy, dz, inverse, r, dr;
+    explicit Segment(const float* s) : ax(s[0]), ay(s[1]), az(s[2]), dx(s[3]), dy(s[4]), dz(s[5]), inverse(s[6]), r(s[7]), dr(s[8]) {}
+};
+
+// A point as seen from the nearest of a segment's axis, and how far along the axis that is (0 to 1; beyond them unless `ends`).
+struct FromAxis {
+    float x, y, z, along;
+    FromAxis(const Segment& s, float px, float py, float pz, bool ends = true) : x(px - s.ax), y(py - s.ay), z(pz - s.az) {
+        along = (x * s.dx + y * s.dy + z * s.dz) * s.inverse;
+        if (ends) along = held(along, 0.0f, 1.0f);
+        x = x - along * s.dx, y = y - along * s.dy, z = z - along * s.dz;
+    }
+    float square() const { return x * x + y * y + z * z; }
+    float length() const { return square_root(square()); }
+};
+
 // Distance from a point to a segment's axis or, unless `axis`, to its round surface.
-PHYSSIM_HD float to_segment(const float* s, float x, float y, float z, bool axis) {
-    float px = x - s[0], py = y - s[1], pz = z - s[2];
-    const float t = held((px * s[3] + py * s[4] + pz * s[5]) * s[6], 0.0f, 1.0f);
-    px = px - t * s[3], py = py - t * s[4], pz = pz - t * s[5];
-    const float length = square_root(px * px + py * py + pz * pz);
-    return axis ? length : length - (s[7] + t * s[8]);
+PHYSSIM_HD float to_segment(const float* numbers, float x, float y, float z, bool axis) {
+    const Segment s(numbers);
+    const FromAxis p(s, x, y, z);
+    return axis ? p.length() : p.length() - (s.r + p.along * s.dr);
 }
 
 // Where in `data` the segments of a tube stand that can be the nearest one somewhere in a brick; how many.
@@ -42,14 +58,11 @@ template <int N>
 static void round_tube(float* d, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
     filled<N>(d, BODY_FAR);
     for (int m = 0; m < count; m++) {
-        const float* s = data + candidates[m];
-        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
+        const Segment s(data + candidates[m]);
         PHYSSIM_OVER_VOXELS
         for (int i = 0; i < N; i++) {
-            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
-            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
-            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-            const float value = square_root(px * px + py * py + pz * pz) - (r + t * dr);
+            const FromAxis p(s, x[i], y[i], z[i]);
+            const float value = p.length() - (s.r + p.along * s.dr);
             d[i] = value < d[i] ? value : d[i];
         }
     }
@@ -60,19 +73,18 @@ template <int N>
 static void elliptic_tube(float* d, float* nearest, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
     filled<N>(nearest, BODY_FAR);
     for (int m = 0; m < count; m++) {
-        const float* s = data + candidates[m];
-        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8], q0 = s[9], dq = s[10];
-        const float nx = s[11], ny = s[12], nz = s[13], mx = s[14], my = s[15], mz = s[16], bx = s[17], by = s[18], bz = s[19], ex = s[20], ey = s[21], ez = s[22];
+        const float* own = data + candidates[m];
+        const Segment s(own);
+        const float q0 = own[9], dq = own[10];
+        const float nx = own[11], ny = own[12], nz = own[13], mx = own[14], my = own[15], mz = own[16], bx = own[17], by = own[18], bz = own[19], ex = own[20], ey = own[21], ez = own[22];
         PHYSSIM_OVER_VOXELS
         for (int i = 0; i < N; i++) {
-            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
-            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
-            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-            const float square = px * px + py * py + pz * pz;
-            float u = px * (nx + t * mx) + py * (ny + t * my) + pz * (nz + t * mz), v = px * (bx + t * ex) + py * (by + t * ey) + pz * (bz + t * ez);
+            const FromAxis p(s, x[i], y[i], z[i]);
+            const float square = p.square(), t = p.along;
+            float u = p.x * (nx + t * mx) + p.y * (ny + t * my) + p.z * (nz + t * mz), v = p.x * (bx + t * ex) + p.y * (by + t * ey) + p.z * (bz + t * ez);
             float w = square - u * u - v * v;
             w = w > 0.0f ? w : 0.0f;
-            const float a = 1.0f / (r + t * dr), b = 1.0f / (q0 + t * dq), c = a > b ? a : b;
+            const float a = 1.0f / (s.r + t * s.dr), b = 1.0f / (q0 + t * dq), c = a > b ? a : b;
             u = u * u * a * a, v = v * v * b * b, w = w * c * c;
             const float q = square_root(u + v + w + BODY_TINY), g = square_root(u * a * a + v * b * b + w * c * c + BODY_TINY * c * c);
             const float value = q * (q - 1.0f) / g;
@@ -89,15 +101,12 @@ static void branches(float* d, float* thin, const float* x, const float* y, cons
     filled<N>(d, BODY_FAR);
     filled<N>(thin, 1.0f);
     for (int m = 0; m < count; m++) {
-        const float* s = data + candidates[m];
-        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
+        const Segment s(data + candidates[m]);
         PHYSSIM_OVER_VOXELS
         for (int i = 0; i < N; i++) {
-            float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
-            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
-            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-            const float own = r + t * dr, square = own * own - ramp;
-            const float value = square_root(px * px + py * py + pz * pz) - square_root(square > least ? square : least);
+            const FromAxis p(s, x[i], y[i], z[i]);
+            const float own = s.r + p.along * s.dr, square = own * own - ramp;
+            const float value = p.length() - square_root(square > least ? square : least);
             d[i] = value < d[i] ? value : d[i];
         }
     }
@@ -122,15 +131,14 @@ static void measure_segments(const float* data, const int32_t* candidates, int f
                              float* bounds, float* least) {
     for (int b = 0; b < BLOCKS; b++) least[b] = BODY_FAR;
     for (int m = 0; m < found; m++) {
-        const float *s = data + candidates[m], slope = axis ? 1.0f : s[23];
-        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = axis ? 0.0f : s[7], dr = axis ? 0.0f : s[8];
+        const float* numbers = data + candidates[m];
+        const Segment s(numbers);
+        const float slope = axis ? 1.0f : numbers[23], r = axis ? 0.0f : s.r, dr = axis ? 0.0f : s.dr;
         float* own = bounds + BLOCKS * m;
         PHYSSIM_OVER_VOXELS
         for (int b = 0; b < BLOCKS; b++) {
-            float px = x[b] - ax, py = y[b] - ay, pz = z[b] - az;
-            const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
-            px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-            const float value = square_root(px * px + py * py + pz * pz) - (r + t * dr), most = value + reach[b] * slope;
+            const FromAxis p(s, x[b], y[b], z[b]);
+            const float value = p.length() - (r + p.along * dr), most = value + reach[b] * slope;
             least[b] = most < least[b] ? most : least[b];
             own[b] = value - reach[b] * slope;
         }
@@ -162,14 +170,13 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
     float bounds[BLOCK_EDGE * 6];
     bounds_of_layers(x, y, z, bounds);
     for (int m = 0; m < count; m++) {
-        const float* s = data + candidates[m];
-        const float ax = s[0], ay = s[1], az = s[2], dx = s[3], dy = s[4], dz = s[5], inverse = s[6], r = s[7], dr = s[8];
-        const float slim = lesser(r, r + dr), reach = greater(greater(r, r + dr), least_radius) + voxel;
+        const Segment s(data + candidates[m]);
+        const float slim = lesser(s.r, s.r + s.dr), reach = greater(greater(s.r, s.r + s.dr), least_radius) + voxel;
         const bool thick = slim * slim - ramp > least;
-        const float x0 = lesser(ax, ax + dx) - reach, x1 = greater(ax, ax + dx) + reach;
-        const float y0 = lesser(ay, ay + dy) - reach, y1 = greater(ay, ay + dy) + reach;
-        const float z0 = lesser(az, az + dz) - reach, z1 = greater(az, az + dz) + reach;
-        const float steps = inverse_voxel / square_root(inverse);  // its length in voxels
+        const float x0 = lesser(s.ax, s.ax + s.dx) - reach, x1 = greater(s.ax, s.ax + s.dx) + reach;
+        const float y0 = lesser(s.ay, s.ay + s.dy) - reach, y1 = greater(s.ay, s.ay + s.dy) + reach;
+        const float z0 = lesser(s.az, s.az + s.dz) - reach, z1 = greater(s.az, s.az + s.dz) + reach;
+        const float steps = inverse_voxel / square_root(s.inverse);  // its length in voxels
         for (int row = 0; row < BLOCK_EDGE; row++) {
             const float* own = bounds + 6 * row;
             if (own[2] > z1 || own[5] < z0 || own[1] > y1 || own[4] < y0 || own[0] > x1 || own[3] < x0) continue;
@@ -177,25 +184,20 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
             if (thick) {
                 PHYSSIM_OVER_VOXELS
                 for (int i = at; i < at + LAYER; i++) {
-                    float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
-                    const float t = held((px * dx + py * dy + pz * dz) * inverse, 0.0f, 1.0f);
-                    px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-                    const float drawn = r + t * dr, value = square_root(px * px + py * py + pz * pz) - square_root(drawn * drawn - ramp);
+                    const FromAxis p(s, x[i], y[i], z[i]);
+                    const float drawn = s.r + p.along * s.dr, value = p.length() - square_root(drawn * drawn - ramp);
                     d[i] = value < d[i] ? value : d[i];
                 }
                 continue;
             }
             PHYSSIM_OVER_VOXELS
             for (int i = at; i < at + LAYER; i++) {
-                float px = x[i] - ax, py = y[i] - ay, pz = z[i] - az;
-                float t = (px * dx + py * dy + pz * dz) * inverse;
-                px = px - t * dx, py = py - t * dy, pz = pz - t * dz;
-                const float begin = held(0.5f + t * steps, 0.0f, 1.0f), end = held(0.5f + (t - 1.0f) * steps, 0.0f, 1.0f);
-                t = held(t, 0.0f, 1.0f);
-                const float radius = r + t * dr;
+                const FromAxis p(s, x[i], y[i], z[i], false);
+                const float begin = held(0.5f + p.along * steps, 0.0f, 1.0f), end = held(0.5f + (p.along - 1.0f) * steps, 0.0f, 1.0f);
+                const float radius = s.r + held(p.along, 0.0f, 1.0f) * s.dr;
                 float square = radius * radius - ramp;
                 square = square > least ? square : least;
-                const float c = held(0.5f - (square_root(px * px + py * py + pz * pz) - square_root(square)) * inverse_voxel, 0.0f, 1.0f);
+                const float c = held(0.5f - (p.length() - square_root(square)) * inverse_voxel, 0.0f, 1.0f);
                 thin[i] += (begin - end) * c * radius * radius / (square + ramp);
             }
         }
