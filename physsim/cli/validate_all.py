@@ -68,7 +68,7 @@ def everything(
         lines += sorted([*tg195_lines(found), *kept], key=lambda line: line.section)
         orders = mcgpu.compare(min(max(error or 0.1, 0.1), 0.5), seed, threads, stages.scaled(0.95, 1.0))
         lines += mcgpu_lines(orders)
-    runs = {(row.case, row.spectrum, row.mode): row.histories for row in found}
+    runs = {(row.case, row.spectrum, row.run or row.mode): row.histories for row in found}
     made = {
         "physsim": f"{__version__}, kernels {_kernels()[:12]}",
         "machine": _machine(),

@@ -91,7 +91,7 @@ def tg195_names(cases: Iterable[str], phantom: Path | None = None) -> list[tuple
     for case in cases:
         problems += tomography.thorax(Path(str(phantom))) if case == run.THORAX else run.CASES[case]()
     return [
-        (f"tg195 case {one.case}", (one.spectrum, one.mode, figure.region))
+        (f"tg195 case {one.case}", (one.spectrum, figure.mode or one.mode, figure.region))
         for one in problems
         for figure in one.figures
     ]

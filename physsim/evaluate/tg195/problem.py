@@ -16,12 +16,16 @@ AIR = "tg195_air"
 
 @dataclass(frozen=True)
 class Figure:
-    """A row to be: its region, unit and how a result gives it; `aim` is the standard error it needs (relative)."""
+    """A row to be: its region, unit and how a result gives it; `aim` is the standard error it needs (relative).
+
+    `mode`: of the row, where the problem stands for several; None: the problem's.
+    """
 
     region: str
     unit: str
     of: Callable[[MonteCarloResult], Estimate]
     aim: float | None = None
+    mode: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,9 @@ class Problem:
     dose_regions: tuple[str, ...] | None = None
 
 
-def deposited(region: str, names: Iterable[str], scale: float = 1.0, aim: float | None = None) -> Figure:
+def deposited(
+    region: str, names: Iterable[str], scale: float = 1.0, aim: float | None = None, mode: str | None = None
+) -> Figure:
     """Energy deposited in regions of the phantom together, eV per history; `scale`: true over voxelised volume."""
     chosen = tuple(names)
 
@@ -50,4 +56,4 @@ def deposited(region: str, names: Iterable[str], scale: float = 1.0, aim: float 
         found = result.region(*chosen)
         return Estimate(scale * found.value, scale * found.error, found.vov)
 
-    return Figure(region, "eV/history", value, aim)
+    return Figure(region, "eV/history", value, aim, mode)

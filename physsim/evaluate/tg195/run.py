@@ -27,6 +27,7 @@ CASES: dict[str, Callable[[], list[Problem]]] = {
 }
 THORAX = "5"  # needs the report's file
 _PILOT = 2**18
+_PILOT_SHARE = 1 / 64  # of the photons that a run needs: a smaller pilot knows the energy of its rarest region badly
 _MARGIN = 2.0  # of photons over the pilot's forecast: both runs know a variance within 18 %, and some more
 
 Progress = Callable[[str, float], None]
@@ -34,7 +35,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Row:
-    """A figure beside its reference (None where the source has none); `passes`: see verdict.py."""
+    """A figure beside its reference (None where the source has none); `passes`: see verdict.py; `run`: its problem."""
 
     case: str
     spectrum: str
@@ -50,6 +51,7 @@ class Row:
     reference_high: float | None
     histories: int
     passes: bool | None
+    run: str | None = None
 
     @property
     def undecided(self) -> bool:
@@ -85,7 +87,7 @@ def compare(
     """Rows of the cases (all by default, 5 where its `phantom` is given), problem by problem as they are finished.
 
     `error_percent`: largest relative standard error of a figure; by default 0.1 for totals, 0.3 above 20 eV, 1 below.
-    A pilot run forecasts how many photons that takes; the run itself has other photons, and their number is fixed
+    Pilot runs forecast how many photons that takes; the run itself has other photons, and their number is fixed
     before it begins, so that its error is not chosen by its result.
     """
     known = [*CASES, THORAX]
@@ -129,7 +131,7 @@ def compare(
 def solve(
     problem: Problem, error_percent: float | None, seed: int, threads: int | None, progress: Progress | None = None
 ) -> MonteCarloResult:
-    """A pilot run, then one of as many photons as the figures need."""
+    """Pilots, then a run of as many photons as the figures need."""
 
     def run(histories: int, number: int, told: Progress | None) -> MonteCarloResult:
         return transport_photons(
@@ -146,7 +148,15 @@ def solve(
             **problem.options,
         )
 
-    pilot = run(_PILOT, Stream(seed, "pilot").seed_for(0), None)
+    pilots = Stream(seed, "pilot")
+    needed = _needed(problem, error_percent, run(_PILOT, pilots.seed_for(0), None))
+    if needed * _PILOT_SHARE > _PILOT:
+        needed = _needed(problem, error_percent, run(int(needed * _PILOT_SHARE), pilots.seed_for(1), None))
+    return run(max(int(needed * _MARGIN), 1 << 14), seed, progress)
+
+
+def _needed(problem: Problem, error_percent: float | None, pilot: MonteCarloResult) -> float:
+    """Photons by which every figure has its standard error, as the pilot knows it."""
     needed = 0.0
     for figure in problem.figures:
         found = figure.of(pilot)
@@ -160,22 +170,23 @@ def solve(
         raise InvalidInput(
             message(
                 f"case {problem.case}, {problem.mode}",
-                f"{_PILOT} photons of the pilot left a region without energy",
+                f"{pilot.histories} photons of the pilot left a region without energy",
                 "This is an error of physsim: report it.",
             )
         )
-    return run(max(int(needed * _PILOT * _MARGIN), 1 << 14), seed, progress)
+    return needed * pilot.histories
 
 
 def row(problem: Problem, figure: Figure, result: MonteCarloResult) -> Row:
     """The figure beside its reference."""
     found = figure.of(result)
-    known: Reference | None = references().get((problem.case, problem.spectrum, problem.mode, figure.region))
+    mode = figure.mode or problem.mode
+    known: Reference | None = references().get((problem.case, problem.spectrum, mode, figure.region))
     apart = None if known is None else found.value - known.mean
     return Row(
         problem.case,
         problem.spectrum,
-        problem.mode,
+        mode,
         figure.region,
         found.value,
         found.error,
@@ -187,4 +198,5 @@ def row(problem: Problem, figure: Figure, result: MonteCarloResult) -> Row:
         None if known is None else known.high,
         result.histories,
         None if known is None else passes(problem.case, figure.region, found, known),
+        problem.mode,
     )
