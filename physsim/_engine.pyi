@@ -122,6 +122,25 @@ def body_values(
     tables: dict[str, Any], at: int, register: int, points: NDArray[np.float32], values: NDArray[np.float32],
     margin_mm: float, isa: str, /,
 ) -> None: ...
+def paint_breast(
+    job: dict[str, Any], begin: int, labels: NDArray[np.uint8], organs: NDArray[np.uint8], carry: NDArray[np.float32],
+    volumes: _Doubles, threads: int, isa: str, /,
+) -> bool: ...
+def breast_field(
+    lattice: NDArray[np.float32], points: NDArray[np.float32], octaves: NDArray[np.float32],
+    values: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def breast_tile(
+    tile: NDArray[np.float32], points: NDArray[np.float32], values: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def breast_cells(
+    pitch: float, first: Sequence[int], key: int, seeds: NDArray[np.float32], names: NDArray[np.uint32], isa: str, /,
+) -> None: ...
+def breast_outline(
+    curve: _Doubles, closed: _Doubles, x0: float, y0: float, step: float, depth: NDArray[np.float32], threads: int,
+    isa: str, /,
+) -> None: ...
+def breast_column(fractions: NDArray[np.float32], left: float, isa: str, /) -> tuple[NDArray[np.int32], float]: ...
 
 class ScatterView:
     def __init__(

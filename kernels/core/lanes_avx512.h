@@ -1,6 +1,7 @@
 // 16 lanes in one AVX-512 register; masks in k registers.
 #pragma once
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC PR 105593: false alarms inside immintrin.h
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include "core/platform.h"

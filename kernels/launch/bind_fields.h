@@ -24,6 +24,7 @@ class Fields {
         std::copy(values.begin(), values.end(), out);
     }
     py::array voxels(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).cast<py::array>(); }
+    Fields of(const char* name) const { return Fields(py::reinterpret_borrow<py::object>(fields_[name]).cast<py::dict>()); }
     bool none(const char* name) const { return py::reinterpret_borrow<py::object>(fields_[name]).is_none(); }
 
   private:

@@ -3,6 +3,7 @@
 #pragma GCC optimize("no-trapping-math")
 #include "body/paint.h"
 #include "launch/body_table.h"
+#include "launch/breast_body.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -13,7 +14,7 @@ static void paint_row(const PaintJob& job, const BodyTables& tables, const BodyM
     for (int bx = 0; bx < bricks; bx++) painter.brick(bx, by, bz, in_row, found);
 }
 
-static const BodyTable table = {PHYSSIM_ISA_NAME, paint_row, values_at};
+static const BodyTable table = {PHYSSIM_ISA_NAME, paint_row, values_at, breast_table};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

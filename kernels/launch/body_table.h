@@ -1,6 +1,7 @@
 // The kernels that paint bodies, of one instruction set, as plain function pointers.
 #pragma once
 #include "body/brick.h"
+#include "launch/breast_table.h"
 
 namespace physsim {
 
@@ -9,6 +10,7 @@ struct BodyTable {
     // Paints the row of bricks along x at by, bz. in_row: room for all structures.
     void (*paint_row)(const PaintJob&, const BodyTables&, const BodyMoves&, const BranchLists&, BodyWork&, int by, int bz, int32_t* in_row);
     void (*values_at)(int at, int result, const float* points, int64_t count, float* values, float margin, const BodyTables&, BodyWork&);
+    BreastTable breast;
 };
 
 const BodyTable& body_baseline();

@@ -152,6 +152,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_tables.h"
 #include "launch/bind_montecarlo.h"
 #include "launch/bind_body.h"
+#include "launch/bind_breast.h"
 
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
@@ -175,4 +176,5 @@ PYBIND11_MODULE(_engine, m) {
     bind_spectral(m);
     bind_tables(m);
     bind_body(m);
+    bind_breast(m);
 }

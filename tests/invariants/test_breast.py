@@ -2,25 +2,29 @@
 
 import dataclasses
 import hashlib
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.body.breast import breast_slabs, calibrated
-from physsim.body.breast.kernel import LABELS, ORGANS, level_of
+from physsim import _engine
+from physsim.body.breast import breast_slabs, calibrated, coarse, outline, views
+from physsim.body.breast.levels import (
+    AIR_LABEL,
+    AIR_LEVELS,
+    BLOOD_LABEL,
+    BLOOD_LEVELS,
+    EDGE_LABEL,
+    FAT_LABEL,
+    GLAND_LEVELS,
+    LABELS,
+    MUSCLE_LABEL,
+    MUSCLE_LEVELS,
+    ORGANS,
+    SKIN_LABEL,
+    SKIN_LEVELS,
+)
 from physsim.physics.attenuation import linear_attenuation_per_mm
-
-PROGRAM = """
-import hashlib
-import physsim as ps
-drawn = ps.Breast.draw("C", "MLO", seed=3, length_mm=50.0, half_width_mm=45.0).replace(threshold=-0.7)
-made = ps.breast(drawn, spacing_mm=0.5)
-print(hashlib.sha256(made.labels.tobytes() + made.truth.organ_labels.tobytes()).hexdigest())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +56,30 @@ def test_slabs_are_the_whole(drawn, made):
         assert (made.labels[first:first + len(labels)] == labels).all()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="instruction sets are named for x86-64 Linux")
-def test_equal_bits_on_one_thread_and_for_the_plainest_processor(tmp_path):
-    digests = {}
-    for cpu in ("x86-64", ""):
-        chosen = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""} if cpu else {}
-        program = PROGRAM if cpu else "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n" + PROGRAM
-        run = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False,
-                             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / (cpu or "native")), **chosen})
-        assert run.returncode == 0, run.stderr
-        digests[cpu] = run.stdout
-    assert digests["x86-64"] == digests[""]
+@pytest.mark.parametrize("isa", [*_engine.instruction_sets(), "one thread"])
+def test_equal_bits_on_one_thread_and_in_every_instruction_set(isa, monkeypatch, seen_obliquely):
+    """Form, fields, cells and voxels; oblique and with organs, coarse voxels of many samples and fine ones of one."""
+    for_one = isa == "one thread"
+    monkeypatch.setenv("PHYSSIM_THREADS" if for_one else "PHYSSIM_ISA", "1" if for_one else isa)
+    assert oblique_digest() == seen_obliquely
+
+
+@pytest.fixture(scope="module")
+def seen_obliquely():
+    return oblique_digest()
+
+
+def oblique_digest():
+    """Of a small oblique breast, all of which is made anew."""
+    for kept in (views._form, outline.mlo_outline, outline.cc_outline, coarse._noises):
+        kept.cache_clear()
+    drawn = ps.Breast.draw("C", "MLO", side="R", seed=3, length_mm=50.0, half_width_mm=45.0).replace(threshold=-0.7)
+    found = hashlib.sha256()
+    for spacing_mm in (0.9, 0.25):
+        made = ps.breast(drawn, spacing_mm=spacing_mm)
+        found.update(made.labels.tobytes() + made.truth.organ_labels.tobytes())
+        found.update(repr(made.truth.organs).encode())
+    return found.hexdigest()
 
 
 def attenuation(phantom):
@@ -106,17 +123,27 @@ def test_masses_of_voxels_are_those_of_the_geometry(made):
     assert mass == pytest.approx(sum(row.mass_g for row in made.truth.organs), rel=3e-3)
 
 
-def test_columns_keep_what_rounding_leaves_over():
+@pytest.mark.parametrize("isa", _engine.instruction_sets())
+def test_columns_keep_what_rounding_leaves_over(isa):
     """The levels of a column of voxels add up to its fractions, to half a level of one voxel."""
-    fractions = np.random.default_rng(4).uniform(0.02, 0.98, 500)
-    left, total = np.float32(0), 0.0
-    for f in fractions:
-        row = np.zeros(10, np.float32)
-        row[0], row[4] = 1.0, f
-        label, left = level_of(row, left)
-        total += (label - 1) / 32
-        assert 1 <= label <= 33
-    assert total == pytest.approx(fractions.sum(), abs=0.5 / 32 + 1e-3)
+    gland = np.random.default_rng(4).uniform(0.02, 0.98, 500).astype(np.float32)
+    fractions = np.zeros((500, 5), np.float32)
+    fractions[:, 0], fractions[:, 4] = 1.0, gland
+    labels, _ = _engine.breast_column(fractions, 0.0, isa)
+    assert ((labels >= FAT_LABEL) & (labels <= FAT_LABEL + GLAND_LEVELS)).all()
+    total = (labels - FAT_LABEL).sum() / GLAND_LEVELS
+    assert total == pytest.approx(gland.sum(dtype=float), abs=0.5 / GLAND_LEVELS + 1e-3)
+
+
+@pytest.mark.parametrize(("fractions", "first", "levels", "part"), [
+    ((1, 0, 0, 0, 0.5), FAT_LABEL, GLAND_LEVELS, 0.5), ((1, 0.75, 0, 0, 0), SKIN_LABEL, SKIN_LEVELS, 0.75),
+    ((0.5, 0.5, 0, 0, 0), EDGE_LABEL, AIR_LEVELS, 0.5), ((1, 0, 0.25, 0, 0), MUSCLE_LABEL, MUSCLE_LEVELS, 0.25),
+    ((1, 0, 0, 0.5, 0), BLOOD_LABEL, BLOOD_LEVELS, 0.5), ((1, 0, 0, 0, 0), FAT_LABEL, 1, 0.0),
+    ((0.03, 0.03, 0, 0, 0), AIR_LABEL, 1, 0.0)])
+def test_labels_mean_the_materials_of_their_number(fractions, first, levels, part):
+    """The kernels' labels are those of `breast_materials`: an even part of a tissue is that level of it."""
+    labels, _ = _engine.breast_column(np.array([fractions], np.float32), 0.0, "portable")
+    assert labels[0] == first + part * levels
 
 
 def test_organs_and_labels_are_all_there(made):

@@ -5,9 +5,10 @@ import pytest
 from scipy import ndimage
 
 import physsim as ps
-from physsim.body.breast.build import BreastModel, Lattice, Painter, fat_fraction
-from physsim.body.breast.kernel import ORGANS
+from physsim.body.breast.build import BreastModel, fat_fraction
+from physsim.body.breast.levels import ORGANS
 from physsim.body.breast.materials import breast_materials
+from physsim.body.breast.painter import Lattice, Painter
 from physsim.evaluate.power_law import power_law_exponent
 from physsim.imaging.mammogram import mammogram_levels
 from physsim.physics.attenuation import linear_attenuation_per_mm, mass_attenuation_cm2_g

@@ -94,9 +94,8 @@ def _channels(breast: Breast, form: Form, points: Floats, table: Nodes, tissue: 
     depth = form.dome.depth(points)
     ligament = (1 + 0.7 * exp(-np.minimum(((depth - 8) / 8) ** 2, 500.0))) * exp(
         tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
-    mottle = np.empty(len(points), np.float32)
     cells = np.stack([v, w, u], -1).astype(np.float32) / np.float32(_MOTTLE_MM)
-    noise.sample_tile(_noises(breast.seed)[1], cells, mottle)
+    mottle = noise.tile_values(_noises(breast.seed)[1], cells)
     mottle64 = mottle.astype(np.float64)
     haze = tissue.haze_fraction * ligament * exp(1.1 * mottle64)
     return np.stack([u, v, w, glandularity + 0.2 * mottle64, ligament, mottle64, haze], -1).astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from physsim.body.breast import noise
+from physsim.body.breast import levels, noise
 from physsim.body.breast.lesion_site import Site, site_of
 from physsim.errors import did_you_mean, message
 from physsim.phantom.insert import sub_grid
@@ -76,9 +76,9 @@ class BreastMass(Spec):
         free = _tissue(own)
         fraction *= free
         gland = _gland_share(own)
-        levels = np.floor((fraction + (1.0 - fraction) * gland) * MASS_LEVELS + 0.5).astype(int)
-        painted = free & (fraction > np.maximum(0.12, 0.5 * gland)) & (levels > 0)
-        own[painted] = len(phantom.materials) + levels[painted] - 1
+        shares = np.floor((fraction + (1.0 - fraction) * gland) * MASS_LEVELS + 0.5).astype(int)
+        painted = free & (fraction > np.maximum(0.12, 0.5 * gland)) & (shares > 0)
+        own[painted] = len(phantom.materials) + shares[painted] - 1
         labels[block] = own
         return _with_row(phantom, labels, materials, block, fraction, self, site)
 
@@ -194,9 +194,8 @@ def _body(mass: BreastMass, phantom: Phantom, places: Floats) -> Floats:
     scaled = places / np.array([1.08, 0.95, 0.92])
     r = np.sqrt((scaled**2).sum(-1))
     unit = (scaled / np.maximum(r, 1e-6)[..., None]).reshape(-1, 3)
-    lumps, grain = np.empty(len(unit), np.float32), np.empty(len(unit), np.float32)
-    noise.sample_tile(fine, (unit * 9).astype(np.float32), lumps)
-    noise.sample_tile(fine, (places.reshape(-1, 3) / 0.4).astype(np.float32), grain)
+    lumps = noise.tile_values(fine, (unit * 9).astype(np.float32))
+    grain = noise.tile_values(fine, (places.reshape(-1, 3) / 0.4).astype(np.float32))
     surface = mass.radius_mm * (1 + 0.13 * lumps.reshape(r.shape) + 0.05 * grain.reshape(r.shape))
     depth = surface - r
     h = phantom.grid.spacing_mm[0]
@@ -267,15 +266,11 @@ def _pulled_in(phantom: Phantom, block: Block, places: Floats, pull: float, sigm
 
 def _tissue(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Voxels of fat and gland alone."""
-    from physsim.body.breast import kernel
-
-    return np.asarray((labels >= kernel.FAT_LABEL) & (labels < kernel.SKIN_LABEL + 1))
+    return np.asarray((labels >= levels.FAT_LABEL) & (labels < levels.SKIN_LABEL + 1))
 
 
 def _gland_share(labels: npt.NDArray[Any]) -> Floats:
-    from physsim.body.breast import kernel
-
-    return np.clip((labels.astype(np.float64) - kernel.FAT_LABEL) / kernel.GLAND_LEVELS, 0.0, 1.0)
+    return np.clip((labels.astype(np.float64) - levels.FAT_LABEL) / levels.GLAND_LEVELS, 0.0, 1.0)
 
 
 def _mass_levels() -> tuple[Material, ...]:

@@ -16,15 +16,15 @@ def breast_materials() -> tuple[Material, ...]:
 
     32 steps of gland, 8 of skin and muscle, 4 of blood.
     """
-    from physsim.body.breast import kernel
+    from physsim.body.breast import levels
 
     made = [material(AIR)]
-    made += [_mixture(GLAND, FAT, k, kernel.GLAND_LEVELS) for k in range(kernel.GLAND_LEVELS + 1)]
-    made += [_mixture(SKIN, FAT, k, kernel.SKIN_LEVELS) for k in range(1, kernel.SKIN_LEVELS + 1)]
-    made += [_mixture(SKIN, AIR, k, kernel.AIR_LEVELS) for k in range(1, kernel.AIR_LEVELS)]
-    made += [_mixture(MUSCLE, FAT, k, kernel.MUSCLE_LEVELS) for k in range(1, kernel.MUSCLE_LEVELS + 1)]
-    made += [_mixture(BLOOD, FAT, k, kernel.BLOOD_LEVELS) for k in range(1, kernel.BLOOD_LEVELS + 1)]
-    assert len(made) == kernel.LABELS
+    made += [_mixture(GLAND, FAT, k, levels.GLAND_LEVELS) for k in range(levels.GLAND_LEVELS + 1)]
+    made += [_mixture(SKIN, FAT, k, levels.SKIN_LEVELS) for k in range(1, levels.SKIN_LEVELS + 1)]
+    made += [_mixture(SKIN, AIR, k, levels.AIR_LEVELS) for k in range(1, levels.AIR_LEVELS)]
+    made += [_mixture(MUSCLE, FAT, k, levels.MUSCLE_LEVELS) for k in range(1, levels.MUSCLE_LEVELS + 1)]
+    made += [_mixture(BLOOD, FAT, k, levels.BLOOD_LEVELS) for k in range(1, levels.BLOOD_LEVELS + 1)]
+    assert len(made) == levels.LABELS
     return tuple(made)
 
 

@@ -5,18 +5,15 @@ and the shortest: no Fourier transform, no grid of its own, so every spacing see
 used, so every CPU gives the same bits.
 """
 
-# mypy: disable-error-code="no-untyped-def"
-
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from physsim.phantom.compiled import in_threads
+from physsim.device.choice import instruction_set, thread_count
 from physsim.randomness import Stream
 
 Floats = npt.NDArray[np.float64]
@@ -26,8 +23,6 @@ LATTICE = 64  # random numbers along each axis, repeated beyond: 64 pitches of a
 TILE = 128  # cells of the periodic tile of fine noise
 _SPLINE_RMS = math.sqrt(151 / 315) ** 3  # of white noise under a cubic B-spline, averaged over places
 _SHORTEST, _LONGEST = 0.37, 0.275  # pitch of an octave / wavelength where its power has fallen to e^-2; to half
-_POINTS_A_JOB = 1 << 15
-_COMPILE = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 def lattice(seed: int) -> npt.NDArray[np.float32]:
@@ -49,54 +44,22 @@ def octaves(shortest_mm: float, longest_mm: float, beta: float, least_mm: float 
 def field(
     table: Field, points: Field, wavelengths_mm: tuple[float, float], beta: float, seed: int, name: str
 ) -> Field:
-    """A Gaussian field (n,) of mean 0 and variance 1 at points (n, 3)."""
+    """A Gaussian field (n,) of mean 0 and variance 1 at points (n, 3) mm."""
+    from physsim import _engine
+
     pitch, amplitude = octaves(*wavelengths_mm, beta)
     offset = LATTICE * Stream(seed, f"breast {name}").uniform64(np.arange(len(pitch))[:, None], [0, 1]).reshape(-1, 4)
+    octave = np.c_[1.0 / pitch, amplitude, offset[:, :3]].astype(np.float32)
     values = np.empty(len(points), np.float32)
-
-    def job(first: int) -> None:
-        own = slice(first, first + _POINTS_A_JOB)
-        sample_octaves(table, points[own], pitch, amplitude, offset[:, :3].copy(), values[own])
-
-    in_threads(job, range(0, len(points), _POINTS_A_JOB))
+    rows = np.concatenate([table, table[..., :3]], axis=-1)  # so that four numbers of a row always stand together
+    _engine.breast_field(rows, np.ascontiguousarray(points), octave, values, thread_count(), instruction_set())
     return values
 
 
-@numba.njit(**_COMPILE)
-def sample_octaves(table, points, pitch, amplitude, offset, values):
-    """Sum of the octaves at each point."""
-    n = LATTICE
-    wx, wy, wz = np.empty(4), np.empty(4), np.empty(4)
-    for at in range(len(points)):
-        total = 0.0
-        for octave in range(len(pitch)):
-            x = points[at, 0] / pitch[octave] + offset[octave, 0]
-            y = points[at, 1] / pitch[octave] + offset[octave, 1]
-            z = points[at, 2] / pitch[octave] + offset[octave, 2]
-            i, j, k = math.floor(x), math.floor(y), math.floor(z)
-            _weights(x - i, wx)
-            _weights(y - j, wy)
-            _weights(z - k, wz)
-            part = 0.0
-            for c in range(4):
-                kk = (int(k) + c) & (n - 1)
-                for b in range(4):
-                    jj = (int(j) + b) & (n - 1)
-                    row = 0.0
-                    for a in range(4):
-                        row += wx[a] * table[kk, jj, (int(i) + a) & (n - 1)]
-                    part += wz[c] * wy[b] * row
-            total += amplitude[octave] * part
-        values[at] = total
-
-
-@numba.njit(**_COMPILE)
-def _weights(t, w):
+def _weights(t: float) -> npt.NDArray[np.float32]:
     s = 1.0 - t
-    w[0] = s * s * s / 6.0
-    w[1] = (3.0 * t * t * (t - 2.0) + 4.0) / 6.0
-    w[2] = (3.0 * s * s * (s - 2.0) + 4.0) / 6.0
-    w[3] = t * t * t / 6.0
+    sixths = (s * s * s, 3.0 * t * t * (t - 2.0) + 4.0, 3.0 * s * s * (s - 2.0) + 4.0, t * t * t)
+    return np.array(sixths, np.float32) / np.float32(6)
 
 
 def tile(table: npt.NDArray[np.float32], pitches: Sequence[int] = (1, 2, 4, 8), beta: float = 2.6) -> Field:
@@ -120,27 +83,18 @@ def _upsampled(values: Field, factor: int, axis: int) -> Field:
     """Periodic cubic B-spline along one axis, `factor` cells a pitch."""
     moved = np.moveaxis(values, axis, -1)
     fine = np.empty((*moved.shape[:-1], moved.shape[-1] * factor), np.float32)
-    weights = np.empty(4)
     for step in range(factor):
-        _weights(step / factor, weights)
-        w = weights.astype(np.float32)
+        w = _weights(step / factor)
         fine[..., step::factor] = (
             w[0] * moved + w[1] * np.roll(moved, -1, -1) + w[2] * np.roll(moved, -2, -1) + w[3] * np.roll(moved, -3, -1)
         )
     return np.ascontiguousarray(np.moveaxis(fine, -1, axis))
 
 
-@numba.njit(**_COMPILE)
-def sample_tile(values, points, out):
-    """Trilinear values of the periodic tile at points (n, 3) in cells."""
-    for n in range(len(points)):
-        x, y, z = points[n, 0], points[n, 1], points[n, 2]
-        i, j, k = math.floor(x), math.floor(y), math.floor(z)
-        a, b, c = x - i, y - j, z - k
-        i0, j0, k0 = int(i) & (TILE - 1), int(j) & (TILE - 1), int(k) & (TILE - 1)
-        i1, j1, k1 = (i0 + 1) & (TILE - 1), (j0 + 1) & (TILE - 1), (k0 + 1) & (TILE - 1)
-        low = (1 - b) * ((1 - a) * values[k0, j0, i0] + a * values[k0, j0, i1]) + b * (
-            (1 - a) * values[k0, j1, i0] + a * values[k0, j1, i1])
-        high = (1 - b) * ((1 - a) * values[k1, j0, i0] + a * values[k1, j0, i1]) + b * (
-            (1 - a) * values[k1, j1, i0] + a * values[k1, j1, i1])
-        out[n] = (1 - c) * low + c * high
+def tile_values(values: Field, points: Field) -> Field:
+    """Trilinear values (n,) of the periodic tile at points (n, 3) in cells."""
+    from physsim import _engine
+
+    out = np.empty(len(points), np.float32)
+    _engine.breast_tile(values, np.ascontiguousarray(points), out, thread_count(), instruction_set())
+    return out

@@ -10,12 +10,10 @@ import tomllib
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from physsim.body.breast.trigonometry import cosine_and_sine
-from physsim.phantom.compiled import in_threads
 from physsim.phantom.curves import spline_through
 from physsim.portable import exp, log
 from physsim.resources import phantoms_path
@@ -25,7 +23,6 @@ Floats = npt.NDArray[np.float64]
 DEPTH_STEP_MM = 0.5
 BEHIND_MM = 150.0  # how far the outline is drawn on behind the chest wall, so that the wall itself is no edge
 _MARGIN_MM = 6.0
-_COMPILE = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,6 +144,9 @@ def dome_outline(length_mm: float, radius_mm: float) -> Outline:
 
 def _outline(curve: Floats, y_range: tuple[float, float], wall: Any, muscle: Any, height: float) -> Outline:
     """Depths below a curve, and the nipple: the point farthest from the chest wall."""
+    from physsim import _engine
+    from physsim.device.choice import instruction_set, thread_count
+
     low, high = y_range
     inside = curve[(curve[:, 1] >= low) & (curve[:, 1] <= high)]
     forward = inside[:, 0] - wall(inside[:, 1])
@@ -156,7 +156,9 @@ def _outline(curve: Floats, y_range: tuple[float, float], wall: Any, muscle: Any
     ny = math.ceil((high - y0 + _MARGIN_MM) / DEPTH_STEP_MM) + 1
     depth = np.empty((ny, nx), np.float32)
     closed = np.vstack([curve, [[-3 * BEHIND_MM, curve[-1, 1]], [-3 * BEHIND_MM, curve[0, 1]]]])
-    in_threads(lambda row: depth_row(curve, closed, x0, y0 + row * DEPTH_STEP_MM, DEPTH_STEP_MM, depth[row]), range(ny))
+    _engine.breast_outline(
+        np.ascontiguousarray(curve), np.ascontiguousarray(closed), x0, y0, DEPTH_STEP_MM, depth, thread_count(),
+        instruction_set())
     rows = y0 + np.arange(ny) * DEPTH_STEP_MM
     return Outline(depth, wall(rows).astype(np.float32), muscle(rows).astype(np.float32), DEPTH_STEP_MM, x0, y0,
                    float(tip[0]), float(tip[1]), y_range, height)
@@ -166,30 +168,3 @@ def _outline(curve: Floats, y_range: tuple[float, float], wall: Any, muscle: Any
 def _shapes() -> dict[str, dict[str, Any]]:
     path = phantoms_path() / "anatomy" / "breast" / "outline.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-@numba.njit(**_COMPILE)
-def depth_row(curve, closed, x0, y, step, row):
-    """Distance of the points of one row to the curve, positive inside the closed polygon."""
-    for i in range(len(row)):
-        x = x0 + i * step
-        best = 1e30
-        for n in range(len(curve) - 1):
-            ax, ay = curve[n, 0], curve[n, 1]
-            dx, dy = curve[n + 1, 0] - ax, curve[n + 1, 1] - ay
-            length = dx * dx + dy * dy
-            t = 0.0
-            if length > 0.0:
-                t = min(max(((x - ax) * dx + (y - ay) * dy) / length, 0.0), 1.0)
-            gx, gy = x - ax - t * dx, y - ay - t * dy
-            best = min(best, gx * gx + gy * gy)
-        inside = False
-        m = len(closed) - 1
-        for n in range(len(closed)):
-            if (closed[n, 1] > y) != (closed[m, 1] > y):
-                cut = closed[n, 0] + (y - closed[n, 1]) * (closed[m, 0] - closed[n, 0]) / (closed[m, 1] - closed[n, 1])
-                if x < cut:
-                    inside = not inside
-            m = n
-        distance = math.sqrt(best)
-        row[i] = distance if inside else -distance

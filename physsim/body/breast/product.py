@@ -12,13 +12,12 @@ import numpy.typing as npt
 from physsim.body.breast.build import (
     BLUR_MM,
     BreastModel,
-    Lattice,
-    Painter,
     breast_grid,
     checked_spacing,
     samples_per_voxel,
 )
 from physsim.body.breast.materials import breast_materials
+from physsim.body.breast.painter import Lattice, Painter
 from physsim.body.breast.spec import Breast
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
@@ -106,9 +105,9 @@ def _painter(drawn: Breast, spacing_mm: float) -> tuple[Painter, Grid]:
 
 def organ_table(volumes: npt.NDArray[Any]) -> tuple[OrganTruth, ...]:
     """Rows of truth from volumes (organs, parts) in mm3; the background's are 0."""
-    from physsim.body.breast import kernel, materials
+    from physsim.body.breast import levels, materials
 
     names = (materials.FAT, materials.GLAND, materials.SKIN, materials.MUSCLE, materials.BLOOD)
     own = np.array([material(name).density_g_cm3 for name in names])
     return tuple(OrganTruth(name, float(row.sum()), float((row * own).sum()) * CM3_PER_MM3)
-                 for name, row in zip(kernel.ORGANS, volumes, strict=True))
+                 for name, row in zip(levels.ORGANS, volumes, strict=True))
