@@ -19,6 +19,12 @@ PHYSSIM_HD float float_of(int32_t bits) {
     return value;
 }
 
+// a where `yes`, else b, without a branch: the compiler sees no two ways through a loop, and makes vectors of it.
+PHYSSIM_HD float chosen(bool yes, float a, float b) {
+    const int32_t mask = -static_cast<int32_t>(yes);
+    return float_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
 // Base-2 logarithm of positive normal numbers, within 3e-7: 2 artanh((m - 1) / (m + 1)) / ln 2 by its series.
 PHYSSIM_HD float base2_logarithm(float x) {
     x = x > 1.2e-38f ? x : 1.2e-38f;

@@ -26,16 +26,18 @@ struct Outlines {
 template <int N, bool SHARED, int OUTLINES>
 static void outline_distance(float* d, const float* x, const float* y, const float* z, const Outlines<OUTLINES>& o, const float* c) {
     const float z0 = c[0], z1 = c[2], middle = c[3], notch = c[4], blend = c[5], inverse_blend = blend > 0.0f ? 1.0f / blend : 0.0f, bulge = blend * 0.25f;
+    const float level = z[0];
     PHYSSIM_OVER_VOXELS
     for (int i = 0; i < N; i++) {
         const int n = SHARED ? 0 : i;
-        const float height = z[n], cap = z0 - height > height - z1 ? z0 - height : height - z1;
+        const float height = SHARED ? level : z[i], cap = z0 - height > height - z1 ? z0 - height : height - z1;
         const float slope_a = o.da[n] / o.a[n], slope_h = o.dh[n] / o.h[n], inverse_a = 1.0f / o.a[n], inverse_h = 1.0f / o.h[n];
         const float inverse_front = 1.0f / o.front[n], inverse_back = 1.0f / o.back[n];
         float v = y[i] - o.mid[n];
-        const float e = v > 0.0f ? o.back[n] : o.front[n], inverse_e = v > 0.0f ? inverse_back : inverse_front;
+        const float e = chosen(v > 0.0f, o.back[n], o.front[n]), inverse_e = chosen(v > 0.0f, inverse_back, inverse_front);
         float u = x[i] - middle;
-        const float depth = held(v * inverse_h, 0.0f, 1.0f);
+        float depth = v * inverse_h;
+        depth = chosen(depth > 0.0f, depth, 0.0f), depth = chosen(depth < 1.0f, depth, 1.0f);
         v += o.notch_depth[n] * depth * power_of_2(-notch * u * u * LOG2_E);
         u = size_of(u) + BODY_TINY;
         const float size = size_of(v) + BODY_TINY;
@@ -43,11 +45,11 @@ static void outline_distance(float* d, const float* x, const float* y, const flo
         const float total = pu + pv;
         float value = power_of_2(base2_logarithm(total) * inverse_e);
         pu = pu / total, pv = pv / total;
-        const float gu = pu / u, gv = pv / size, sign = v > 0.0f ? 1.0f : -1.0f;
+        const float gu = pu / u, gv = pv / size, sign = chosen(v > 0.0f, 1.0f, -1.0f);
         const float gz = pu * slope_a + pv * slope_h + sign * gv * o.dm[n];
         value = (value - 1.0f) / (value * square_root(gu * gu + gv * gv + gz * gz));
         float s = 1.0f - size_of(cap - value) * inverse_blend;
-        s = s > 0.0f ? s : 0.0f;
+        s = chosen(s > 0.0f, s, 0.0f);
         d[i] = (cap > value ? cap : value) + s * s * bulge;
     }
 }

@@ -16,11 +16,13 @@ from physsim.body.breathing import breathing
 from physsim.body.cardiac import cardiac, stroke_out
 from physsim.body.declare import Declared, read_declared
 from physsim.body.finer import coarser, finer_grid
+from physsim.body.flow import nodes
 from physsim.body.growth import GrowthMap, growth_map
 from physsim.body.growth_controls import controlled
 from physsim.body.growth_fit import controls_of
 from physsim.body.lesion_motion import with_lesions
 from physsim.body.motion import Motion
+from physsim.body.space_map import world_box
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.phantom import Phantom
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
 CANONICAL = "adult_body"  # the file of phantoms/anatomy that every patient is made of
-# Heights of the canonical body (mm above the disc L5/S1) between which a part of the body lies.
+# Heights of the canonical body (mm above the disc L5/S1) of what belongs to a region, arms beside it included; only
+# the trunk ends at the width of the shoulders, so that hanging arms are left out.
 REGIONS: dict[str, tuple[float, float]] = {
     "whole": (-math.inf, math.inf),
     "head": (500.0, math.inf),
@@ -42,6 +45,8 @@ REGIONS: dict[str, tuple[float, float]] = {
 }
 _BREASTS_YEARS, _GROWN_YEARS = 10.0, 20.0
 _NARROW_SULCI = 0.4  # a newborn's over the adult's, which a child's brain leaves no room for: own recipe
+_ARMLESS = "trunk"
+_SEEN_MM, _ROOM_MM, _SHOULDER_MM = 10.0, 2.0, 30.0  # step at which the skin is looked for; round it; below the joint
 _SMALL, _COARSEST_MM = 0.6, 3.3  # bodies below this scale are painted finer where voxels are larger, canonical mm
 
 
@@ -57,17 +62,37 @@ class PatientBody:
         if region not in REGIONS:
             raise InvalidInput(message(f"region={region!r}", "no such region", did_you_mean(region, REGIONS)))
         whole = body_grid(self.body, spacing_mm, self.growth)
-        (x, y, origin), step = whole.world_from_voxel[:3, 3].tolist(), whole.world_from_voxel[2, 2]
-        nz, ny, nx = whole.shape
-        low, high = (self.growth.world_height(level) for level in REGIONS[region])
-        first = max(0, math.ceil((low - origin) / step))
-        last = min(nz - 1, math.floor((high - origin) / step))
-        if first > last:
-            raise InvalidInput(
-                message(f"region={region!r}", f"{self.body.where} has nothing there", f"Give one of {list(REGIONS)}.")
-            )
-        shape, low_z = (last - first + 1, ny, nx), origin + first * float(step)
-        return Grid(shape=shape, spacing_mm=whole.spacing_mm, origin_mm=(x, y, low_z))
+        if region == "whole":
+            return whole
+        steps, origin = np.array(whole.spacing_mm), np.array(whole.origin_mm)
+        low, high = self._skin_box(region)
+        world_low, world_high = world_box(self.growth, low - _ROOM_MM, high + _ROOM_MM)
+        world_low[2], world_high[2] = (self.growth.world_height(level) for level in REGIONS[region])
+        size = np.array(whole.shape[::-1])
+        first = np.maximum(np.floor((world_low - origin) / steps), 0).astype(int)
+        last = np.minimum(np.ceil((world_high - origin) / steps), size - 1).astype(int)
+        first[2] = max(math.ceil((world_low[2] - origin[2]) / steps[2]), 0)
+        last[2] = min(math.floor((world_high[2] - origin[2]) / steps[2]), size[2] - 1)
+        nx, ny, nz = (int(n) for n in last - first + 1)
+        x, y, z = (float(v) for v in origin + first * steps)
+        return Grid(shape=(nz, ny, nx), spacing_mm=whole.spacing_mm, origin_mm=(x, y, z))
+
+    def _skin_box(self, region: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Low and high corner (canonical mm) of what lies within the skin at the heights of a region."""
+        body, program, (low_z, high_z) = self.body, self.body.program, REGIONS[region]
+        low, high = program.box_low.copy(), program.box_high.copy()
+        low[2], high[2] = max(low[2], low_z), min(high[2], high_z)
+        points, _ = nodes(low, high, _SEEN_MM)
+        seen = np.zeros(len(points), bool)
+        for number, structure in enumerate(program.structures):
+            if any(layer.material == "skin" for layer in structure.filled()):
+                corners = program.tables.structure_float[number, :6]
+                near = ((points >= corners[:3]) & (points <= corners[3:])).all(1)
+                seen[near] |= program.distance(points[near], structure=number, margin_mm=_SEEN_MM) < 0.0
+        if region == _ARMLESS:
+            arm = program.distance(points, field=body.field_number("arm skin", "arms"), margin_mm=_SEEN_MM) < 0.0
+            seen &= ~arm | (points[:, 2] > body.numbers["shoulder_z"] - _SHOULDER_MM)
+        return points[seen].min(0) - _SEEN_MM, points[seen].max(0) + _SEEN_MM
 
 
 def patient_body(patient: Patient) -> PatientBody:

@@ -103,10 +103,11 @@ class Patient(Spec):
     ) -> Phantom:
         """The patient as voxels: labels, density, and truth with masses from the partial volumes.
 
-        `spacing_mm` of a grid round `region` ("whole", "head", "chest", "abdomen", "trunk", "pelvis"), or `grid` in the
-        patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `vanishing`: organs too small for a voxel of
-        their own keep their mass in the voxels they share, or are an error. The phantom's `made_from` holds the
-        patient; the same patient gives the same bits.
+        `spacing_mm` of a grid round `region` ("whole", "head", "chest", "abdomen", "trunk", "pelvis": all that lies at
+        its heights; only the trunk is no wider than the shoulders, without what of hanging arms is beside it), or
+        `grid` in the patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `vanishing`: organs too small
+        for a voxel of their own keep their mass in the voxels they share, or are an error. The phantom's `made_from`
+        holds the patient; the same patient gives the same bits.
 
         >>> import physsim as ps
         >>> child = ps.anatomy(sex="M", age=5, height_cm=109, weight_kg=19)

@@ -9,6 +9,7 @@ import physsim as ps
 from physsim.body.finer import finer_grid
 from physsim.body.growth import growth_map
 from physsim.body.reference_masses import reference_size
+from physsim.body.voxelise import voxelise_body
 from physsim.errors import InvalidInput
 from physsim.spec.grid import Grid
 
@@ -72,6 +73,28 @@ def test_regions():
     assert chest.origin_mm[2] + 4 * chest.shape[0] > head.origin_mm[2]
     with pytest.raises(InvalidInput, match="Did you mean"):
         patient.body().grid(4.0, "hed")
+
+
+def test_a_region_holds_all_that_lies_there_and_the_trunk_leaves_arms_out():
+    made = ps.reference_patient("F", 35).body()
+    chest, trunk, whole = (made.grid(6.0, region) for region in ("chest", "trunk", "whole"))
+    offset = (np.array(trunk.origin_mm) - np.array(whole.origin_mm)) / 6.0
+    np.testing.assert_allclose(offset, offset.round(), atol=1e-9)  # voxels of the same lattice
+    assert trunk.shape[1] < 0.8 * whole.shape[1]  # feet reach further forward
+    assert trunk.shape[2] < 0.8 * chest.shape[2]
+    space = None if made.growth.is_identity else made.growth
+
+    def labels(grid):
+        return voxelise_body(made.body, grid=grid, canonical_from_world=space, vanishing="keep").labels
+
+    seen = labels(chest)
+    for axis in (1, 2):  # nothing is cut in front, behind or beside
+        assert not np.take(seen, [0, -1], axis=axis).any()
+    seen = labels(trunk)
+    shoulder = round((made.growth.world_height(415.0) - trunk.origin_mm[2]) / 6.0)
+    assert not seen[:, [0, -1]].any()
+    assert not seen[shoulder, :, [0, -1]].any()  # shoulders are whole
+    assert seen[:shoulder, :, 0].any()  # of hanging arms a part is left out
 
 
 def test_patient_to_image():
