@@ -147,34 +147,59 @@ class BreastPainter {
 
     bool brick(int32_t k_first) {
         const int32_t slices = (job_.end - k_first < job_.brick[0] ? job_.end - k_first : job_.brick[0]) * job_.part;
-        F low[3] = {F(1e9f), F(1e9f), F(1e9f)}, high[3] = {F(-1e9f), F(-1e9f), F(-1e9f)};
         M any_covered = F(1.0f) < F(0.0f), any_inner = any_covered;
+        const F inverse(1.0f / h_), half(0.5f);
         for (int32_t s = 0; s < slices; s++) {
-            const Slice at = slice(k_first, s);
+            const F across(slice(k_first, s).z - r_.half);
             for (int32_t c = 0; c < columns_; c += LANES) {
-                const F d = m_.columns.depth(job_, c, F(at.z - r_.half)), inverse(1.0f / h_), half(0.5f);
-                const F covered = clipped(d * inverse + half) * load(m_.columns.used + c);
+                const F d = m_.columns.depth(job_, c, across), covered = clipped(d * inverse + half) * load(m_.columns.used + c);
                 const F inner = minimum(clipped((d - load(m_.columns.skin + c)) * inverse + half), covered);
                 const int32_t n = s * columns_ + c;
                 store(m_.covered + n, covered), store(m_.skin + n, covered - inner);
-                const M within = F(0.0f) < inner;
-                any_covered = any_covered | (F(0.0f) < covered), any_inner = any_inner | within;
+                any_covered = any_covered | (F(0.0f) < covered), any_inner = any_inner | (F(0.0f) < inner);
+                outside(n, c);
+            }
+        }
+        if (!any(any_covered)) return fill_air(k_first, k_first + slices / job_.part), true;
+        if (any(any_inner) && !piece(k_first, 0, slices, 0, columns_, find_segments(k_first))) return false;
+        store_voxels(k_first, slices / job_.part);
+        return true;
+    }
+
+    F inner_of(int32_t n) const { return load(m_.covered + n) - load(m_.skin + n); }
+
+    // Samples within the skin of some slices and columns of a brick; in halves where their cells have no room.
+    bool piece(int32_t k_first, int32_t s_first, int32_t s_end, int32_t c_first, int32_t c_end, int segments) {
+        F low[3] = {F(1e9f), F(1e9f), F(1e9f)}, high[3] = {F(-1e9f), F(-1e9f), F(-1e9f)};
+        M some = F(1.0f) < F(0.0f);
+        for (int32_t s = s_first; s < s_end; s++) {
+            const Slice at = slice(k_first, s);
+            for (int32_t c = c_first; c < c_end; c += LANES) {
+                const M within = F(0.0f) < inner_of(s * columns_ + c);
                 if (!any(within)) continue;
+                some = some | within;
                 for (int axis = 0; axis < 3; axis++) {
                     const F place = field(at, axis, c);
                     low[axis] = select(within, minimum(low[axis], place), low[axis]), high[axis] = select(within, maximum(high[axis], place), high[axis]);
                 }
             }
         }
-        if (!any(any_covered)) return fill_air(k_first, k_first + slices / job_.part), true;
-        if (any(any_inner)) {
-            if (!find_cells(low, high)) return false;
-            const int found = find_segments(k_first);
-            for (int32_t s = 0; s < slices; s++) samples(slice(k_first, s), s * columns_, found);
-        } else {
-            for (int32_t s = 0; s < slices; s++) for (int32_t c = 0; c < columns_; c += LANES) outside(s * columns_ + c, c);
+        if (!any(some)) return true;
+        if (!find_cells(low, high)) {
+            const int32_t s_half = (s_first + s_end) / 2, c_half = (c_first + c_end) / 2 / LANES * LANES;
+            if (s_half > s_first) return piece(k_first, s_first, s_half, c_first, c_end, segments) && piece(k_first, s_half, s_end, c_first, c_end, segments);
+            if (c_half > c_first) return piece(k_first, s_first, s_end, c_first, c_half, segments) && piece(k_first, s_first, s_end, c_half, c_end, segments);
+            return false;
         }
-        store_voxels(k_first, slices / job_.part);
+        for (int32_t s = s_first; s < s_end; s++) {
+            const Slice at = slice(k_first, s);
+            for (int32_t c = c_first; c < c_end; c += LANES) {
+                const int32_t n = s * columns_ + c;
+                const F inner = inner_of(n);
+                const M within = F(0.0f) < inner;
+                if (any(within)) inside(at, n, c, inner, within, segments);
+            }
+        }
         return true;
     }
 
@@ -208,7 +233,7 @@ class BreastPainter {
         store(sum, add_where(where, load(sum), amount));
     }
 
-    // Samples of skin and air alone.
+    // The skin of samples, and nothing within it.
     void outside(int32_t n, int32_t c) {
         const F none(0.0f), skin = load(m_.skin + n);
         store(m_.muscle + n, none), store(m_.blood + n, none), store(m_.gland + n, none);
@@ -217,16 +242,6 @@ class BreastPainter {
         if (!job_.organs) return;
         for (auto& one : m_.named) store(one + n, none);
         store(m_.named[NAMED_ORGANS - 1] + n, select(behind, skin, none));
-    }
-
-    void samples(const Slice& at, int32_t first, int segments) {
-        for (int32_t c = 0; c < columns_; c += LANES) {
-            const int32_t n = first + c;
-            outside(n, c);
-            const F inner = load(m_.covered + n) - load(m_.skin + n);
-            const M within = F(0.0f) < inner;
-            if (any(within)) inside(at, n, c, inner, within, segments);
-        }
     }
 
     void inside(const Slice& at, int32_t n, int32_t c, F inner, M within, int segments) {
