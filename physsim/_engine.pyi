@@ -141,6 +141,14 @@ def breast_outline(
     isa: str, /,
 ) -> None: ...
 def breast_column(fractions: NDArray[np.float32], left: float, isa: str, /) -> tuple[NDArray[np.int32], float]: ...
+def cumulant_noise(
+    mean: NDArray[np.float32], variance: NDArray[np.float32], third: NDArray[np.float32], out: NDArray[np.float32],
+    seed: int, stream: int, first_view: int, threads: int, isa: str, /,
+) -> None: ...
+def compound_noise(
+    mean: NDArray[np.float32], deposit: NDArray[np.float32], number: NDArray[np.int32], out: NDArray[np.float32],
+    seed: int, stream: int, view: int, threads: int, isa: str, /,
+) -> None: ...
 
 class ScatterView:
     def __init__(

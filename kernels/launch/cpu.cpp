@@ -153,6 +153,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_montecarlo.h"
 #include "launch/bind_body.h"
 #include "launch/bind_breast.h"
+#include "launch/bind_image.h"
 
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
@@ -177,4 +178,5 @@ PYBIND11_MODULE(_engine, m) {
     bind_tables(m);
     bind_body(m);
     bind_breast(m);
+    bind_image(m);
 }

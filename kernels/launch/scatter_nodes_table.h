@@ -1,6 +1,6 @@
 // The kernels of scatter images, as plain function pointers: histories one lane wide, detection 16 wide.
 #pragma once
-#include "transport/random.h"
+#include "core/random_words.h"
 #include "transport/scatter_scene.h"
 
 namespace physsim {

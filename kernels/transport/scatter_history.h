@@ -14,7 +14,7 @@
 #include "physics/photoelectric.h"
 #include "physics/rayleigh.h"
 #include "transport/photon.h"
-#include "transport/random.h"
+#include "core/random_words.h"
 #include "transport/scatter_walk.h"
 
 namespace physsim {

@@ -8,7 +8,7 @@
 // Neglects: the penumbra of the collimator, off-focus radiation, scatter from the bowtie.
 #pragma once
 #include "core/turn.h"
-#include "transport/random.h"
+#include "core/random_words.h"
 
 namespace physsim {
 

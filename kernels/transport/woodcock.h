@@ -9,7 +9,7 @@
 #include "physics/lookup.h"
 #include "transport/detector.h"
 #include "transport/photon.h"
-#include "transport/random.h"
+#include "core/random_words.h"
 #include "transport/scene.h"
 
 namespace physsim {

@@ -1,4 +1,4 @@
-// A history's random words: blocks of four, read one after the other; photon n is the same on every machine and thread.
+// Random words by number: blocks of four, read one after the other; history or pixel n has the same ones on every machine and thread.
 #pragma once
 #include "core/lanes.h"
 #include "core/philox.h"

@@ -1,0 +1,61 @@
+// Images from signals for Python. Arrays are checked by physsim.imaging.
+#pragma once
+#include "launch/image_table.h"
+#include "launch/team.h"
+
+namespace {
+
+constexpr int64_t RUNS_AN_ITEM = 64;
+
+const ImageTable& image_kernels(const std::string& isa) {
+    const std::string name = kernels_named(isa).name;
+    return name == "avx512" ? image_avx512() : name == "avx2" ? image_avx2() : image_baseline();
+}
+
+// Signals (views, pixels) with noise from their first three cumulants (views, pixels).
+void cumulant_noise(const Floats& mean, const Floats& variance, const Floats& third, InPlace<float> out, uint64_t seed, uint32_t stream, uint32_t first_view,
+                    int threads, const std::string& isa) {
+    for (const auto* array : {&mean, &variance, &third, static_cast<const Floats*>(&out.array)})
+        if (array->ndim() != 2 || array->shape(0) != mean.shape(0) || array->shape(1) != mean.shape(1)) throw std::invalid_argument("noise: arrays are (views, pixels)");
+    const ImageTable& kernels = image_kernels(isa);
+    const int64_t views = mean.shape(0), pixels = mean.shape(1), runs = (pixels + NOISE_RUN - 1) / NOISE_RUN, items = (runs + RUNS_AN_ITEM - 1) / RUNS_AN_ITEM;
+    if (pixels > INT32_MAX || views * items > INT32_MAX) throw std::invalid_argument("noise: a view has at most 2^31 - 1 pixels");
+    std::vector<CumulantNoise> jobs;
+    for (int64_t v = 0; v < views; v++)
+        jobs.push_back({{seed, stream}, first_view + static_cast<uint32_t>(v), pixels, mean.data() + v * pixels, variance.data() + v * pixels, third.data() + v * pixels,
+                        out.array.mutable_data() + v * pixels});
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int item;
+        while (queue.take(static_cast<int>(views * items), item)) {
+            const int64_t first = item % items * RUNS_AN_ITEM, last = std::min(runs, first + RUNS_AN_ITEM);
+            for (int64_t run = first; run < last; run++) kernels.cumulant_noise(jobs[static_cast<size_t>(item / items)], run * NOISE_RUN);
+        }
+    });
+}
+
+// Signals (pixels) of some pixels of a view: sums over classes of Poisson counts of mean (classes, pixels) times deposit (classes).
+void compound_noise(const Floats& mean, const Floats& deposit, const py::array_t<int32_t, py::array::c_style>& number, InPlace<float> out, uint64_t seed, uint32_t stream,
+                    uint32_t view, int threads, const std::string& isa) {
+    const int64_t pixels = number.size();
+    if (mean.ndim() != 2 || mean.shape(1) != pixels || deposit.size() != mean.shape(0) || out.array.size() != pixels)
+        throw std::invalid_argument("noise: mean counts are (classes, pixels)");
+    const ImageTable& kernels = image_kernels(isa);
+    const CompoundNoise job = {{seed, stream}, view, pixels, number.data(), static_cast<int32_t>(mean.shape(0)), mean.data(), deposit.data(), out.array.mutable_data()};
+    const int items = static_cast<int>((pixels + 1023) / 1024);
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int item;
+        while (queue.take(items, item))
+            for (int64_t first = int64_t{item} * 1024; first < std::min(pixels, int64_t{item} * 1024 + 1024); first += 16) kernels.compound_noise(job, first);
+    });
+}
+
+void bind_image(py::module_& m) {
+    m.def("cumulant_noise", &cumulant_noise);
+    m.def("compound_noise", &compound_noise);
+}
+
+}  // namespace

@@ -1,0 +1,39 @@
+// The kernels that make images of signals, of one instruction set, as plain function pointers.
+#pragma once
+#include "core/random_words.h"
+
+namespace physsim {
+
+constexpr int NOISE_RUN = 64;  // pixels whose noise is made at once
+
+// Of one view: its words, its pixels, and cumulants of each pixel's signal.
+struct CumulantNoise {
+    Stream stream;
+    Word view;
+    int64_t pixels;
+    const float *mean, *variance, *third;
+    float* out;
+};
+
+// Of some pixels of one view: their numbers in it, mean counts (classes, pixels) of quanta, and what each class deposits.
+struct CompoundNoise {
+    Stream stream;
+    Word view;
+    int64_t pixels;
+    const int32_t* number;
+    int32_t classes;
+    const float *mean, *deposit;
+    float* out;
+};
+
+struct ImageTable {
+    const char* name;
+    void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
+    void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
+};
+
+const ImageTable& image_baseline();
+const ImageTable& image_avx2();
+const ImageTable& image_avx512();
+
+}  // namespace physsim
