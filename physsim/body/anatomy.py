@@ -17,7 +17,7 @@ from physsim.body.cardiac import cardiac, stroke_out
 from physsim.body.declare import Declared, read_declared
 from physsim.body.finer import coarser, finer_grid
 from physsim.body.flow import nodes
-from physsim.body.growth import GrowthMap, growth_map
+from physsim.body.growth import GrowthMap, growth_map, numbers_at
 from physsim.body.growth_controls import controlled
 from physsim.body.growth_fit import controls_of
 from physsim.body.lesion_motion import with_lesions
@@ -153,7 +153,7 @@ def own_numbers(patient: Patient) -> dict[str, float]:
     sulci = round(_NARROW_SULCI + (1.0 - _NARROW_SULCI) * min(patient.age_years / _GROWN_YEARS, 1.0), 6)
     numbers = {
         "female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up"),
-        "sulci": sulci,
+        "sulci": sulci, **numbers_at(patient.age_years),
     }  # fmt: skip
     if grown and patient.breast_density is not None:
         numbers["breast_level"] = breast_class(patient.breast_density).body_level

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pydantic
 
 from physsim.body.coil import gas_pockets, tube
+from physsim.body.expression import Names, number
 from physsim.phantom import curves
 from physsim.randomness import Stream
 from physsim.spec.base import Spec
@@ -22,11 +23,11 @@ _OVERLAP = 0.01  # of the length, by which pieces of the wall reach into each ot
 class Colon(Spec):
     """The maker's table.
 
-    `name`: of the fields NAME and NAME gas; `points`, `radius`: the tube; `haustrum_mm`: from fold to fold, varied by a
-    fifth; `fold`: share of the radius by which a fold draws the wall in; `bulge`: share by which haustra stand off to
-    the sides of the three taeniae in turn; `pockets`: of gas, rows (first, last: parts of the length; share of the
-    lumen's radius); `wall_mm`: between the surface and the gas; `walls`: rows (end: part of the length; organ of the
-    surface up to there); `warp` of the fields.
+    `name`: of the fields NAME and NAME gas; `points` (numbers, or expressions of the body's numbers) and `radius` of
+    the tube; `haustrum_mm`: from fold to fold, varied by a fifth; `fold`: share of the radius by which a fold draws the
+    wall in; `bulge`: share by which haustra stand off to the sides of the three taeniae in turn; `pockets`: of gas,
+    rows (first, last: parts of the length; share of the lumen's radius); `wall_mm`: between the surface and the gas;
+    `walls`: rows (end: part of the length; organ of the surface up to there); `warp` of the fields.
     """
 
     name: str
@@ -49,10 +50,17 @@ class Colon(Spec):
             raise ValueError(f"{self.name}: {len(self.radius)} radii for {len(self.points)} points. Give one a point.")
         return self
 
+    @classmethod
+    def of(cls, table: Mapping[str, Any], numbers: Mapping[str, float]) -> Colon:
+        """A maker's table, its points evaluated."""
+        names = Names(numbers)
+        points = [[number(one, names) for one in point] for point in table["points"]]
+        return cls(**{**table, "points": points})
+
 
 def colon(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
     """The fields of the tube and of its gas."""
-    own = Colon(**table)
+    own = Colon.of(table, numbers)
     points, radius, share = haustral_tube(own)
     common = {"reach_mm": own.reach_mm, **({"warp": own.warp} if own.warp else {})}
     parts, start = [], 0.0

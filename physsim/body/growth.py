@@ -139,6 +139,12 @@ def growth_map(sex: Sex, age_years: float, height_cm: float, build: float = 1.0)
     )  # fmt: skip
 
 
+def numbers_at(age_years: float) -> dict[str, float]:
+    """Numbers of the body's files that follow the age: how much of an infant a body still is."""
+    table = _table()
+    return {name: round(_at_age(row, age_years, table), 6) for name, row in table["numbers"].items()}
+
+
 def _with_legs(level: Array, scale: Array, canonical: dict[str, Any], height_mm: float) -> Array:
     """Scales in z with legs that make the whole as tall as it should be."""
     legs = 1.0 - _step(level, canonical["leg_z"], canonical["hip_z"])

@@ -128,9 +128,9 @@ def test_the_coil_is_a_function_of_its_seed(coil, declared, body):
     assert other.shape != points.shape or not np.allclose(other, points)
 
 
-def test_haustra_of_the_colon(declared):
+def test_haustra_of_the_colon(declared, body):
     """Folds every 2 to 4 cm that draw the wall in by an eighth or more."""
-    own = Colon(**table_of(declared, "colon"))
+    own = Colon.of(table_of(declared, "colon"), body.numbers)
     points, radius, share = haustral_tube(own)
     length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
     widest = [radius[(share * 11.999).astype(int) == n].max() for n in range(12)]

@@ -21,12 +21,14 @@ def test_sizes_run_smoothly_between_the_reference_ages():
 
 def test_controls_change_what_they_name():
     declared = canonical_declared()
-    larger = controlled(declared, {"liver": 1.1, "pancreas": 1.2, "stomach_wall": 1.5, "small_intestine_contents": 1.1})
+    values = {"liver": 1.1, "kidneys_both": 1.1, "pancreas": 1.2, "stomach_wall": 1.5, "small_intestine_contents": 1.1}
+    larger = controlled(declared, values)
     fields = [{one.name: one for one in made.field} for made in (declared, larger)]
     solids = [{one.name: one for one in made.structure} for made in (declared, larger)]
     makers = [{one.model_extra["name"]: one for one in made.maker if "name" in one.model_extra}
               for made in (declared, larger)]  # fmt: skip
-    assert fields[1]["liver"].scale == pytest.approx(1.1)
+    assert fields[1]["{side} kidney"].scale == pytest.approx(1.1)
+    assert larger.numbers["liver_size"] == 1.1
     tubes = [own["pancreas"].parts[0].tube for own in fields]
     assert tubes[1].radius == pytest.approx([1.2 * one for one in tubes[0].radius])
     walls = [own["stomach"].layers[1].depth_mm for own in solids]
