@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from physsim.body.voxelise import voxelise_body as voxelise_body
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
+    from physsim.imaging.reconstruction.fdk import fdk as fdk
     from physsim.imaging.simulate import simulate as simulate
     from physsim.imaging.torch import ForwardModel as ForwardModel
     from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
@@ -95,6 +96,7 @@ _PUBLIC = {
     "CalcificationCluster": "physsim.body.breast",
     "breast": "physsim.body.breast",
     "mammography_geometry": "physsim.body.breast",
+    "fdk": "physsim.imaging.reconstruction.fdk",
     "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
     "Filter": "physsim.spec.spectrum",

@@ -149,6 +149,17 @@ def compound_noise(
     mean: NDArray[np.float32], deposit: NDArray[np.float32], number: NDArray[np.int32], out: NDArray[np.float32],
     seed: int, stream: int, view: int, threads: int, isa: str, /,
 ) -> None: ...
+FILTERED_MARGIN: int
+FILTERED_ROWS: int
+def filter_views(
+    images: NDArray[np.float32], column_weight: NDArray[np.float32], across: NDArray[np.float32],
+    along: NDArray[np.float32], response: NDArray[np.float32], cosine: NDArray[np.float32], sine: NDArray[np.float32],
+    out: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def backproject_views(
+    filtered: NDArray[np.float32], sights: _Doubles, rows: int, columns: int, curved: bool, sums: NDArray[np.float32],
+    threads: int, isa: str, /,
+) -> None: ...
 
 class ScatterView:
     def __init__(

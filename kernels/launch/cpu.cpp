@@ -154,6 +154,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_body.h"
 #include "launch/bind_breast.h"
 #include "launch/bind_image.h"
+#include "launch/bind_reconstruct.h"
 
 PYBIND11_MODULE(_engine, m) {
     m.doc() = "physsim's CPU kernels. Arrays are checked by the callers in physsim.transport.";
@@ -179,4 +180,5 @@ PYBIND11_MODULE(_engine, m) {
     bind_body(m);
     bind_breast(m);
     bind_image(m);
+    bind_reconstruct(m);
 }

@@ -1,6 +1,8 @@
 // Included by one translation unit an instruction set, after its target pragma. No std:: templates.
 #include "detect/pixel_noise.h"
 #include "launch/image_table.h"
+#include "reconstruct/backproject_voxels.h"
+#include "reconstruct/filter_rows.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -27,7 +29,17 @@ static void compound_noise(const CompoundNoise& job, int64_t first) {
     for (int l = 0; l < left; l++) job.out[first + l] = room[l];
 }
 
-static const ImageTable table = {PHYSSIM_ISA_NAME, cumulant_noise, compound_noise};
+constexpr int64_t STRIP = ROWS_AT_ONCE * 16;
+
+static int64_t filter_room(const RowFilter& filter) {
+    return STRIP + filter.table.length * static_cast<int64_t>(sizeof(Complex) / sizeof(float));
+}
+
+static void filter_rows_of(const RowFilter& filter, const float* image, int first, float* room, float* out) {
+    filter_rows(filter, image, first, reinterpret_cast<Complex*>(room + STRIP), room, out);
+}
+
+static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

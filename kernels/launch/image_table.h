@@ -1,6 +1,7 @@
 // The kernels that make images of signals, of one instruction set, as plain function pointers.
 #pragma once
 #include "core/random_words.h"
+#include "reconstruct/filtered_views.h"
 
 namespace physsim {
 
@@ -28,6 +29,11 @@ struct CompoundNoise {
 
 struct ImageTable {
     const char* name;
+    int64_t (*filter_room)(const RowFilter&);  // floats
+    // ROWS_AT_ONCE rows of an image from `first` on, into a view's place.
+    void (*filter_rows)(const RowFilter&, const float* image, int first, float* room, float* out);
+    // Adds views to the columns of voxels [from, to); sums: (b, a, height) of all columns; room: VIEWS_AT_ONCE columns of pixels, 0.
+    void (*backproject)(const Backprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room);
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
 };

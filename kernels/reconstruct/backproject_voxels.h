@@ -1,0 +1,131 @@
+// Voxel-driven backprojection of filtered views, along columns of voxels that are parallel to the detector's columns.
+//
+// Law: each voxel adds, view by view, the filtered pixel that its ray meets times a weight that falls with the square of the distance from
+// the source (Feldkamp 1984). Along such a column of voxels the place across the detector and the weight are constant and the place
+// along it is linear: two columns of pixels are mixed once, and 16 voxels pick from a window of 32 mixed pixels.
+// Interpolation is bilinear; outside the detector is 0. Rows are counted in multiples of 2^-32 pixel.
+#pragma once
+#include "core/lanes.h"
+#include "reconstruct/filtered_views.h"
+
+namespace physsim {
+
+constexpr int BLOCK = 4;             // columns of voxels along a and b
+constexpr double WIDEST_STEP = 1.99; // pixels from voxel to voxel: 15 steps, a fraction and a neighbour fit into a window of 32
+constexpr double ROW_UNIT = 4294967296.0;
+
+namespace PHYSSIM_ISA {
+
+// How one column of voxels sees one view.
+struct ColumnSight {
+    const float* pixels;  // of the left of two columns, MARGIN passed over
+    float left, right;    // weights
+    float step;           // rows from voxel to voxel
+    int64_t first, stride;  // row of the lowest place in the first 16 voxels; rows to the next 16
+    int64_t start;          // row of voxel 0 above `first`, the same in each 16
+};
+
+// Within 1e-10 for ahead > 0: two half angles, then the series of the arctangent up to x^21.
+PHYSSIM_HD double arc_tangent(double aside, double ahead) {
+    const double half = aside / (__builtin_sqrt(aside * aside + ahead * ahead) + ahead), x = half / (1.0 + __builtin_sqrt(1.0 + half * half)), square = x * x;
+    double series = 0.0;
+    for (int order = 21; order > 1; order -= 2) series = (1.0 / order - series) * square;
+    return 4.0 * x * (1.0 - series);
+}
+
+// Of the columns of a block from (a, b) on. One loop without branches: the compiler takes as many at once as it can.
+struct BlockSights { double column[BLOCK * BLOCK], weight[BLOCK * BLOCK], first[BLOCK * BLOCK], step[BLOCK * BLOCK], depth[BLOCK * BLOCK]; };
+
+template <bool CURVED>
+PHYSSIM_HD void see_block(const BackprojectedView& view, int a, int b, BlockSights& out) {
+    for (int n = 0; n < BLOCK * BLOCK; n++) {
+        const double at = a + n % BLOCK, bt = b + n / BLOCK;
+        const double depth = view.depth[0] + view.depth[1] * at + view.depth[2] * bt, across = view.across[0] + view.across[1] * at + view.across[2] * bt;
+        const double distance = CURVED ? __builtin_sqrt(depth * depth + across * across) : depth;
+        const double scale = 1.0 / distance, place = CURVED ? arc_tangent(across, depth) : across * scale;
+        out.column[n] = view.column + view.per_column * place, out.weight[n] = scale * scale;
+        out.first[n] = view.row + view.along[0] * scale, out.step[n] = view.along[1] * scale, out.depth[n] = depth;
+    }
+}
+
+// False where the column lies beside the detector or behind the source.
+PHYSSIM_HD bool sight_of(const Backprojection& job, const BackprojectedView& view, const BlockSights& block, int n, ColumnSight& sight) {
+    const double column = block.column[n], step = block.step[n], span = 15.0 * step;
+    if (!(-1.0 < column) || !(column < job.shape.columns) || !(0.0 < block.depth[n])) return false;
+    const int left = static_cast<int>(column + 1.0) - 1;
+    const double fraction = column - left, most = 1e6;  // far outside, and still a number of rows
+    const double first = block.first[n] + (span < 0.0 ? span : 0.0), bounded = first < -most ? -most : first > most ? most : first;
+    sight.pixels = view.pixels + (left + 1) * job.shape.height() + MARGIN;
+    sight.left = static_cast<float>(block.weight[n] * (1.0 - fraction)), sight.right = static_cast<float>(block.weight[n] * fraction);
+    sight.first = static_cast<int64_t>(bounded * ROW_UNIT), sight.stride = static_cast<int64_t>(16.0 * step * ROW_UNIT);
+    sight.start = span < 0.0 ? static_cast<int64_t>(-span * ROW_UNIT) : 0;
+    sight.step = static_cast<float>(step);
+    return true;
+}
+
+// The column of pixels that a column of voxels sees: two, mixed by their weights. mixed: `height` floats, the margins 0.
+PHYSSIM_HD void mix(const ColumnSight& sight, int rows, int64_t height, float* mixed) {
+    const float *near = sight.pixels, *far = near + height;
+    const F left(sight.left), right(sight.right);
+    for (int r = 0; r < rows; r += 16) store(mixed + MARGIN + r, multiply_add(load(far + r), right, load(near + r) * left));
+}
+
+// What 16 voxels pick of mixed pixels, from the row `lowest` on; offsets: of the voxels' places from it.
+PHYSSIM_HD F picked(const float* mixed, F offsets, int64_t lowest, int rows) {
+    const int64_t whole = lowest >> 32, most = rows + 15, base = whole < -MARGIN + 1 ? -MARGIN + 1 : whole > most ? most : whole;  // out there all is 0
+    const F place = F(static_cast<float>(lowest & 0xffffffff) * 0x1p-32f) + offsets;
+    const Window window(mixed + MARGIN + base);
+    const I index = window_index<true>(place);
+    const F low = window[index], high = window[index + I(1)];
+    return multiply_add(past_plane<true>(place), high - low, low);
+}
+
+// The same where a window is too short: pixel by pixel.
+PHYSSIM_HD F gathered(const ColumnSight& sight, const float* mixed, int64_t lowest, int rows) {
+    alignas(64) float found[16];
+    for (int l = 0; l < 16; l++) {
+        const double row = static_cast<double>(lowest + sight.start) / ROW_UNIT + static_cast<double>(sight.step) * l;
+        found[l] = 0.0f;
+        if (!(-1.0 < row) || !(row < rows)) continue;
+        const int base = static_cast<int>(row + 1.0) - 1;
+        const float part = static_cast<float>(row - base), *at = mixed + MARGIN + base;
+        found[l] = at[0] + part * (at[1] - at[0]);
+    }
+    return load(found);
+}
+
+// Adds one view to one column of voxels. mixed: room for a column of pixels.
+PHYSSIM_HD void add_view(const Backprojection& job, const ColumnSight& sight, float* sum, int64_t height, float* mixed) {
+    const int rows = job.shape.rows;
+    mix(sight, rows, job.shape.height(), mixed);
+    const F offsets = F(static_cast<float>(static_cast<double>(sight.start) / ROW_UNIT)) + F(sight.step) * to_float(lane_index());
+    int64_t lowest = sight.first;
+    if (__builtin_fabsf(sight.step) <= static_cast<float>(WIDEST_STEP)) {
+        for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += sight.stride) store(sum + c, load(sum + c) + picked(mixed, offsets, lowest, rows));
+    } else {
+        for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += sight.stride) store(sum + c, load(sum + c) + gathered(sight, mixed, lowest, rows));
+    }
+}
+
+// Adds all views to the columns of voxels (a, b) in [from, to). sums: (b, a, height) of all columns, height a multiple of 16.
+// room: a column of pixels, 0.
+PHYSSIM_HD void backproject_tile(const Backprojection& job, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room) {
+    BlockSights block;
+    for (int first = 0; first < job.views; first += VIEWS_AT_ONCE) {
+        const int last = job.views - first < VIEWS_AT_ONCE ? job.views : first + VIEWS_AT_ONCE;
+        for (int b = from[1]; b < to[1]; b += BLOCK)
+            for (int a = from[0]; a < to[0]; a += BLOCK)
+                for (int v = first; v < last; v++) {
+                    job.curved ? see_block<true>(job.view[v], a, b, block) : see_block<false>(job.view[v], a, b, block);
+                    for (int n = 0; n < BLOCK * BLOCK; n++) {
+                        const int at = a + n % BLOCK, bt = b + n / BLOCK;
+                        ColumnSight sight;
+                        if (at < to[0] && bt < to[1] && sight_of(job, job.view[v], block, n, sight))
+                            add_view(job, sight, sums + (static_cast<int64_t>(bt) * job.voxels[1] + at) * height, height, room);
+                    }
+                }
+    }
+}
+
+}  // namespace PHYSSIM_ISA
+}  // namespace physsim
