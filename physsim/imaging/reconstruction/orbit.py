@@ -133,7 +133,9 @@ def _fan(geometry: Geometry, toward: Floats, aside: Floats) -> Floats:
     shift, ahead, offsets = _along(travel, aside), _along(travel, toward), _along(geometry.u, aside)
     turn = arctan(shift / ahead)
     if np.ptp(turn) > _TILT:
-        raise InvalidInput(message("the detector", "moves against the source during the scan", "Give a circular scan with the detector across its rays."))
+        raise InvalidInput(
+            message("the detector", "moves against the source during the scan", "Give a scan in which both turn together.")
+        )
     if geometry.radius_mm is None:
         if np.abs(offsets - 1.0).max() > _TILT:
             raise InvalidInput(
