@@ -153,7 +153,7 @@ def own_numbers(patient: Patient) -> dict[str, float]:
     sulci = round(_NARROW_SULCI + (1.0 - _NARROW_SULCI) * min(patient.age_years / _GROWN_YEARS, 1.0), 6)
     numbers = {
         "female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up"),
-        "sulci": sulci, **numbers_at(patient.age_years),
+        "sulci": sulci, "age_years": round(patient.age_years, 6), **numbers_at(patient.age_years),
     }  # fmt: skip
     if grown and patient.breast_density is not None:
         numbers["breast_level"] = breast_class(patient.breast_density).body_level
