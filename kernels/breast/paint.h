@@ -1,28 +1,15 @@
 // Paints strips of bricks: the lobules near a brick are found once; of each sample its tissue, organ and level follow by lanes.
 #pragma once
-#include "breast/surface.h"
+#include "breast/voxels.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// Memory of one thread. Profile: fields along the beam of each column, (levels, channels, columns).
-struct BreastRoom {
-    Columns columns;
-    NearCells cells[2];
-    alignas(64) float covered[BREAST_SAMPLES], skin[BREAST_SAMPLES], muscle[BREAST_SAMPLES], blood[BREAST_SAMPLES], gland[BREAST_SAMPLES];
-    alignas(64) float named[NAMED_ORGANS][BREAST_SAMPLES], pooled[5 + NAMED_ORGANS][BREAST_SAMPLES];
-    alignas(64) float sums[BreastOrgan::COUNT][BreastPart::COUNT][LANES], left[BREAST_COLUMNS];
-    int32_t near_segments[BREAST_SEGMENTS];
-    uint8_t labels[BREAST_SAMPLES], organs[BREAST_SAMPLES];
-};
-
-class BreastPainter {
+class BreastPainter : BreastVoxels {
   public:
     // rows: 16 rows of profile's length, for its transposition.
     BreastPainter(const BreastJob& job, BreastRoom& room, float* profile, float* rows)
-        : job_(job), r_(job.recipe), m_(room), profile_(profile), rows_(rows), h_(job.spacing / static_cast<float>(job.part)),
-          across_(job.brick[2] * job.part), deep_(job.brick[1] * job.part), high_(job.brick[0] * job.part),
-          columns_((across_ * deep_ + LANES - 1) / LANES * LANES), voxels_((job.brick[1] * job.brick[2] + LANES - 1) / LANES * LANES) {
+        : BreastVoxels(job, room), r_(job.recipe), profile_(profile), rows_(rows), h_(job.spacing / static_cast<float>(job.part)) {
         const auto level = [&](float z) { return static_cast<int32_t>((z - job.node_origin[2]) / job.node_step[1]); };
         const int32_t last = job.node_shape[2] - 1, top = level(static_cast<float>(job.end + job.brick[0]) * job.spacing) + 2;
         const int32_t bottom = level(static_cast<float>(job.begin) * job.spacing);
@@ -56,13 +43,10 @@ class BreastPainter {
     }
 
   private:
-    const BreastJob& job_;
     const BreastRecipe& r_;
-    BreastRoom& m_;
     float *profile_, *rows_;
     const float h_;
-    const int32_t across_, deep_, high_, columns_, voxels_;  // samples along x, y, z of a brick; columns of samples and of voxels in whole lanes
-    int32_t level_begin_ = 0, level_end_ = 0, j_first_ = 0, j_last_ = 0, i_first_ = 0, i_last_ = 0;
+    int32_t level_begin_ = 0, level_end_ = 0;
     int64_t bin_ = 0;
 
     bool place_columns() {
@@ -101,31 +85,6 @@ class BreastPainter {
                 }
             }
             for (int32_t n = 0; n < padded; n += LANES) transpose<false>(profile_ + int64_t{n} * columns_ + c, columns_, rows_ + n, padded);
-        }
-    }
-
-    // What rounding left over of the columns of voxels, from the job's array or to it.
-    void carry(bool back) {
-        for (int32_t v = 0; v < voxels_; v++) m_.left[v] = back ? m_.left[v] : 0.0f;
-        for (int32_t j = j_first_; j < j_last_; j++)
-            for (int32_t i = i_first_; i < i_last_; i++) {
-                float &own = m_.left[(j - j_first_) * job_.brick[2] + i - i_first_], &kept = job_.carry[int64_t{j} * job_.nx + i];
-                (back ? kept : own) = back ? own : kept;
-            }
-    }
-
-    template <typename Value>
-    void rows_of(uint8_t* out, int32_t k, Value&& value) {
-        for (int32_t j = j_first_; j < j_last_; j++) {
-            uint8_t* row = out + (int64_t{k - job_.begin} * job_.ny + (job_.mirror ? job_.ny - 1 - j : j)) * job_.nx + i_first_;
-            for (int32_t i = 0; i < i_last_ - i_first_; i++) row[i] = value((j - j_first_) * job_.brick[2] + i);
-        }
-    }
-
-    void fill_air(int32_t begin, int32_t end) {
-        for (int32_t k = begin; k < end; k++) {
-            rows_of(job_.labels, k, [](int32_t) { return uint8_t{AIR_LABEL}; });
-            if (job_.organs) rows_of(job_.organs, k, [](int32_t) { return uint8_t{BreastOrgan::BACKGROUND}; });
         }
     }
 
@@ -189,7 +148,7 @@ class BreastPainter {
             const int32_t s_half = (s_first + s_end) / 2, c_half = (c_first + c_end) / 2 / LANES * LANES;
             if (s_half > s_first) return piece(k_first, s_first, s_half, c_first, c_end, segments) && piece(k_first, s_half, s_end, c_first, c_end, segments);
             if (c_half > c_first) return piece(k_first, s_first, s_end, c_first, c_half, segments) && piece(k_first, s_first, s_end, c_half, c_end, segments);
-            return false;
+            return one_by_one(slice(k_first, s_first), s_first * columns_ + c_first, c_first, segments);
         }
         for (int32_t s = s_first; s < s_end; s++) {
             const Slice at = slice(k_first, s);
@@ -199,6 +158,21 @@ class BreastPainter {
                 const M within = F(0.0f) < inner;
                 if (any(within)) inside(at, n, c, inner, within, segments);
             }
+        }
+        return true;
+    }
+
+    // The samples of one vector, each with the cells near it: where the map folds.
+    bool one_by_one(const Slice& at, int32_t n, int32_t c, int segments) {
+        const F inner = inner_of(n);
+        const F place[3] = {field(at, 0, c), field(at, 1, c), field(at, 2, c)};
+        for (int l = 0; l < LANES; l++) {
+            const M own = (F(0.0f) < inner) & (lane_index() == I(l));
+            if (!any(own)) continue;
+            F low[3], high[3];
+            for (int axis = 0; axis < 3; axis++) low[axis] = select(own, place[axis], F(1e9f)), high[axis] = select(own, place[axis], F(-1e9f));
+            if (!find_cells(low, high)) return false;
+            inside(at, n, c, inner, own, segments);
         }
         return true;
     }
@@ -311,7 +285,8 @@ class BreastPainter {
     void deposit(int32_t n, int32_t c, M within, F inner, F gland, F muscle, F blood, F pectoral, F node, F nipple, F duct) {
         const F none(0.0f), half(0.5f), rest = inner * (F(1.0f) - blood);
         const F own_gland = inner * gland, own_muscle = inner * muscle, own_blood = inner * blood;
-        store(m_.gland + n, select(within, own_gland, none)), store(m_.muscle + n, select(within, own_muscle, none)), store(m_.blood + n, select(within, own_blood, none));
+        const auto put = [&](float* at, F amount) { store(at + n, add_where(within, load(at + n), amount)); };
+        put(m_.gland, own_gland), put(m_.muscle, own_muscle), put(m_.blood, own_blood);
         const F fat = maximum(rest - (own_gland + own_muscle), none);
         add(BreastOrgan::VESSELS, BreastPart::BLOOD, within, own_blood);
         // the first that holds
@@ -329,46 +304,6 @@ class BreastPainter {
         }
         add(BreastOrgan::FAT, BreastPart::FAT, left, fat), add(BreastOrgan::GLAND, BreastPart::GLAND, left, own_gland);
         add(BreastOrgan::GLAND, BreastPart::MUSCLE, left, own_muscle);
-    }
-
-    // Means over the samples of each voxel, (slices, voxels).
-    const float* pooled(const float* samples, float* out, int32_t slices) const {
-        const int32_t part = job_.part;
-        if (part == 1) return samples;
-        const float share = 1.0f / static_cast<float>(part * part * part);
-        for (int32_t n = 0; n < slices * voxels_; n++) out[n] = 0.0f;
-        for (int32_t s = 0; s < slices * part; s++)
-            for (int32_t c = 0; c < across_ * deep_; c++)
-                out[s / part * voxels_ + c / across_ / part * job_.brick[2] + c % across_ / part] += share * samples[s * columns_ + c];
-        return out;
-    }
-
-    void store_voxels(int32_t k_first, int32_t slices) {
-        const float* parts[5] = {m_.covered, m_.skin, m_.muscle, m_.blood, m_.gland};
-        for (int n = 0; n < 5; n++) parts[n] = pooled(parts[n], m_.pooled[n], slices);
-        const float* named[NAMED_ORGANS] = {};
-        if (job_.organs) for (int n = 0; n < NAMED_ORGANS; n++) named[n] = pooled(m_.named[n], m_.pooled[5 + n], slices);
-        for (int32_t s = 0; s < slices; s++) {
-            for (int32_t v = 0; v < voxels_; v += LANES) {
-                const int32_t n = s * voxels_ + v;
-                const Fractions of = {load(parts[0] + n), load(parts[1] + n), load(parts[2] + n), load(parts[3] + n), load(parts[4] + n)};
-                F left = load(m_.left + v);
-                bytes(label_of(of, left), m_.labels + v);
-                store(m_.left + v, left);
-                if (!job_.organs) continue;
-                F own[NAMED_ORGANS];
-                for (int o = 0; o < NAMED_ORGANS; o++) own[o] = load(named[o] + n);
-                bytes(organ_of(of, own), m_.organs + v);
-            }
-            rows_of(job_.labels, k_first + s, [&](int32_t v) { return m_.labels[v]; });
-            if (job_.organs) rows_of(job_.organs, k_first + s, [&](int32_t v) { return m_.organs[v]; });
-        }
-    }
-
-    static void bytes(I values, uint8_t* out) {
-        alignas(64) int32_t words[LANES];
-        store(words, values);
-        for (int l = 0; l < LANES; l++) out[l] = static_cast<uint8_t>(words[l]);
     }
 };
 

@@ -156,7 +156,8 @@ def own_numbers(patient: Patient) -> dict[str, float]:
         "sulci": sulci, "age_years": round(patient.age_years, 6), **numbers_at(patient.age_years),
     }  # fmt: skip
     if grown and patient.breast_density is not None:
-        numbers["breast_level"] = breast_class(patient.breast_density).body_level
+        own = breast_class(patient.breast_density)
+        numbers |= {"breast_level": own.body_level, "breast_size": own.body_size}
     return numbers
 
 

@@ -24,7 +24,7 @@ SAMPLE_MM = 0.25  # coarser voxels are averaged over samples at most this far ap
 BLUR_MM = 0.25  # widest anti-aliasing
 _BRACKET, _CALIBRATION_STEPS, _CALIBRATION_ERROR = (-2.5, 1.5), 12, 5e-4
 _CALIBRATION_MM = 1.25
-_CALIBRATION_BLUR_MM = 0.15
+_CALIBRATION_BLUR_MM = 0.2
 
 
 class BreastModel:

@@ -38,7 +38,7 @@ _CONVERGENCE = 0.45
 _MOTTLE_MM = 3.0  # a cell of the tile of noise: what is finer is made voxel by voxel
 _INWARD_MM = 0.4  # nodes in the skin and outside ask at this depth below it: the map is steep at its very end
 _ACROSS, _ALONG = 1.45, 1.05  # lobules of the uncompressed breast: compression widens them across and forward
-_CLUMPS = 0.8  # clumps of gland are larger across than lobules by its inverse
+_CLUMPS = 0.8, 0.45  # clumps of gland are longer than lobules by the inverse: across, and from below to above
 _WARP_RMS_MM, _WARP_MM, _WARP_BETA = 2.2, (12.0, 50.0), 3.4
 
 
@@ -88,12 +88,10 @@ def _channels(breast: Breast, form: Form, points: Floats, table: Nodes, tissue: 
     u, v, w = _lobular(breast, form, points)
     warp = [field(f"warp {axis}", *_WARP_MM, _WARP_BETA) * _WARP_RMS_MM for axis in "uvw"]
     u, v, w = u + warp[0] / tissue.elongation, v + warp[1], w + warp[2]
-    fan = field("fan", 5.0, 50.0, at=np.stack([u / 1.15, _CLUMPS * v, _CLUMPS * w], -1).astype(np.float32))
+    fan = field("fan", 5.0, 50.0, at=np.stack([u / 1.15, _CLUMPS[0] * v, _CLUMPS[1] * w], -1).astype(np.float32))
     glandularity = _site(breast, form, points, field) + tissue.gland_contrast * (
         0.62 * fan + 0.38 * field("gland", 6.0, 40.0))
-    depth = form.dome.depth(points)
-    ligament = (1 + 0.7 * exp(-np.minimum(((depth - 8) / 8) ** 2, 500.0))) * exp(
-        tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
+    ligament = exp(tissue.ligament_spread * field("ligaments", 6.0, 45.0) - 0.2)
     cells = np.stack([v, w, u], -1).astype(np.float32) / np.float32(_MOTTLE_MM)
     mottle = noise.tile_values(_noises(breast.seed)[1], cells)
     mottle64 = mottle.astype(np.float64)

@@ -131,7 +131,7 @@ class Painter:
 
 
 def _brick(spacing_mm: float, part: int, pitch_mm: float) -> tuple[int, int, int]:
-    """Voxels of a brick along z, y and x: some 1.6 x 1.0 x 0.5 mm, its columns of samples in whole lanes of 16 where fine.
+    """Voxels of a brick along z, y and x: some 1.6 x 1.0 x 0.5 mm, its columns of samples in whole lanes where fine.
 
     Lobules are longest towards the nipple, and the plates squeeze them along the beam.
     """

@@ -42,6 +42,7 @@ class BreastClass(Spec):
     vessel_radius: float
     nipple_radius_mm: float
     body_level: float
+    body_size: float = pydantic.Field(gt=0.0)
 
 
 @lru_cache(maxsize=1)
