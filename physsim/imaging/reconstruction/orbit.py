@@ -134,7 +134,7 @@ def _fan(geometry: Geometry, toward: Floats, aside: Floats) -> Floats:
     turn = arctan(shift / ahead)
     if np.ptp(turn) > _TILT:
         raise InvalidInput(
-            message("the detector", "moves against the source during the scan", "Give a scan in which both turn together.")
+            message("the detector", "moves against the source during the scan", "Let both turn together.")
         )
     if geometry.radius_mm is None:
         if np.abs(offsets - 1.0).max() > _TILT:
