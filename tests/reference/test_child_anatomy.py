@@ -1,4 +1,4 @@
-"""What children have and adults have not: deciduous teeth, crowns in the jaws, fontanelles, wide sutures, growth plates.
+"""What children have and adults have not: deciduous teeth, crowns in the jaws, fontanelles, sutures, growth plates.
 
 Ages of eruption, of closing fontanelles (second year) and of growth plates (girls 14, boys 16) as textbooks give them.
 """
