@@ -51,6 +51,7 @@ class Names:
     noises: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
     expressions: Mapping[str, str] = field(default_factory=dict)
+    _parsed: dict[str, Node] = field(default_factory=dict, init=False, repr=False)  # texts that were read before
 
 
 def const(value: float) -> Node:
@@ -153,6 +154,12 @@ def parse(text: float | str, names: Names) -> Node:
     """The tree of an expression. Raises InvalidInput with the offending piece and what was perhaps meant."""
     if isinstance(text, (int, float)):
         return const(float(text))
+    if text not in names._parsed:
+        names._parsed[text] = _read(text, names)
+    return names._parsed[text]
+
+
+def _read(text: str, names: Names) -> Node:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from physsim.body.declare import Declared
 from physsim.body.growth import GrowthMap
-from physsim.body.growth_controls import WHOLE, Control, present_controls
-from physsim.body.growth_solve import solved
+from physsim.body.growth_controls import WHOLE, present_controls
 from physsim.body.growth_table import values_at
+from physsim.body.growth_tissues import fitted_tissues, foreseen
 from physsim.body.reference_masses import reference_size, target_mass_g
 from physsim.io.kept import digest_of_files, kept_numbers
 from physsim.resources import phantoms_path
@@ -20,10 +20,6 @@ from physsim.resources import phantoms_path
 if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
-_COARSE_MM = 8.0  # canonical; masses of the whole body differ from those at 5 mm by 0.1 %
-_ROUNDS, _TOLERANCE = 4, 0.005
-# What a unit of fat and of girth weighs, in weights of the reference body (measured: man of 121 kg, 39 kg/m2).
-_FAT_OF_WEIGHT, _GIRTH_OF_WEIGHT = 0.53, 0.49
 _CLOSE = 0.004  # relative: so near to what the table's body has, nothing needs to be fitted
 _KEPT = 64
 # What a fit does not hang on: it is of the healthy body at rest, with the shapes of seed 0.
@@ -57,10 +53,11 @@ def controls_of(
     if key not in _fitted:
 
         def fit() -> dict[str, float]:
-            guess = {**values, **_guessed(same, tissues, values)}
-            coarse_mm = _COARSE_MM * space.mean_scale
-            found = solved(same, declared, space, numbers, guess, coarse_mm, _ROUNDS, _TOLERANCE, "tissues")
-            return {one.name: found.values[one.name] for one in tissues}
+            own = {one.organ: _own_and_reference(one.organ, same) for one in tissues}
+            weight = own["total_body"][1]
+            missing = {organ: (wanted - there) / weight for organ, (wanted, there) in own.items()}
+            guess = {**values, **foreseen(same, tissues, values, missing)}
+            return fitted_tissues(same, declared, space, numbers, guess, tissues)
 
         _fitted[key] = kept_numbers("tissues", f"{_build()} {key}", fit)
         while len(_fitted) > _KEPT:
@@ -72,19 +69,6 @@ def _build() -> str:
     """What fits hang on beside the patient: this build's code, and the phantom library."""
     engines = tuple(f"_engine{one}" for one in EXTENSION_SUFFIXES)
     return digest_of_files((Path(__file__).parents[1], phantoms_path()), (".py", ".toml", ".csv", ".json", *engines))
-
-
-def _guessed(patient: Patient, tissues: list[Control], values: Mapping[str, float]) -> dict[str, float]:
-    """Fat and girth by their weights: most of the way to the solution."""
-    found = {}
-    for kind, unit in (("fat", _FAT_OF_WEIGHT), ("girth", _GIRTH_OF_WEIGHT)):
-        for one in tissues:
-            if one.kind == kind:
-                own, reference = _own_and_reference(one.organ, patient)
-                weight = _own_and_reference("total_body", patient)[1]
-                guess = values[one.name] + (own - reference) / (unit * weight)
-                found[one.name] = min(max(guess, one.limits[0]), one.limits[1])
-    return found
 
 
 def _own_and_reference(organ: str, patient: Patient) -> tuple[float, float]:

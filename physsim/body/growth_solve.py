@@ -48,7 +48,7 @@ class Solution:
         return sum(min(abs(self.found_g[name] / self.target_g[name] - 1.0), 0.2) for name in self.found_g)
 
 
-Which = Literal["all", "organs", "tissues", "bowel"]
+Which = Literal["all", "organs", "bowel"]
 _BOWEL = ("small_intestine_wall", "small_intestine_contents")
 
 
@@ -95,8 +95,8 @@ def solved(
 
     Each round voxelises the whole body at `spacing_mm` and takes a Newton step in logarithms; it ends when every mass
     is within `tolerance` (relative) or can come no nearer, or after `rounds`, with the best round's values. `which`:
-    with "organs" skin, fat, muscle and bone stay as they are in `start`, and limbs are left out; with "tissues" the
-    organs stay; with "bowel" all but the small bowel's two radii, which do not move its line.
+    with "organs" skin, fat, muscle and bone stay as they are in `start`, and limbs are left out; with "bowel" all but
+    the small bowel's two radii, which do not move its line.
     """
     here = present(declared, Names(_evaluated({**declared.numbers, **numbers}, "patient")), "patient")
     used = [one for one in present_controls(here) if patient.target_mass_g(one.organ) > 0]
@@ -137,7 +137,7 @@ def _is_solved(control: Control, which: Which) -> bool:
     """Whether a control is one of those to be solved for."""
     if which == "bowel":
         return control.organ in _BOWEL
-    return which == "all" or (control.kind in WHOLE) == (which == "tissues")
+    return which == "all" or control.kind not in WHOLE
 
 
 def _nothing_left(wanted: Array, powers: Array, values: Array, limits: Array, tolerance: float) -> bool:
@@ -147,14 +147,16 @@ def _nothing_left(wanted: Array, powers: Array, values: Array, limits: Array, to
     return bool((stopped | (np.abs(wanted) <= tolerance)).all())
 
 
-def step_within(slopes: Array, wanted: Array, room: Array, moving: npt.NDArray[np.bool_]) -> Array:
+def step_within(
+    slopes: Array, wanted: Array, room: Array, moving: npt.NDArray[np.bool_], largest: float = _LARGEST_STEP
+) -> Array:
     """Changes of the controls' logarithms (n,) that give the `wanted` ones of the masses, within `room` (n, 2).
 
     Only controls that are `moving` (n,) change, for the masses of their own organs. A control that would leave its
-    room, or go further than one round may, stops there, and the others are asked again with what it does: so an organ
+    room, or go further than `largest`, stops there, and the others are asked again with what it does: so an organ
     that cannot follow spoils no other's mass.
     """
-    low, high = np.maximum(room[:, 0], -_LARGEST_STEP), np.minimum(room[:, 1], _LARGEST_STEP)
+    low, high = np.maximum(room[:, 0], -largest), np.minimum(room[:, 1], largest)
     step = np.zeros(len(wanted))
     free = moving.copy()
     while free.any():

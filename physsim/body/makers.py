@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -39,18 +39,36 @@ _KEPT = 12  # growths kept in memory: bodies that differ elsewhere have the same
 def made(declared: Declared, numbers: Mapping[str, float], where: str, seed: int = 0) -> Declared:
     """The declarations with each maker replaced by what it makes."""
     whole = _without_growers(declared, numbers, where)
-    growers = [maker for maker in declared.maker if maker.kind in GROWERS]
-    if growers:
-        space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
-        before = ""
-        for maker in growers:
-            key = f"{maker!r} {space.fingerprint(_fields_of(maker))}"
-            # what keeps away from earlier growths hangs on them too
-            own = _grown(_Request(key + before if _AVOIDS in maker.model_dump() else key, maker, space, where))
-            before += key
-            space.keep_branches(own)
-            whole = whole.merged(own)
+    for own in _growths(declared, numbers, where, seed, whole):
+        whole = whole.merged(own)
     return whole
+
+
+def with_growths(declared: Declared, like: Declared, numbers: Mapping[str, float], where: str, seed: int) -> Declared:
+    """The declarations with each growing maker replaced by what it makes in the space of other ones, `like`."""
+    others = tuple(maker for maker in declared.maker if maker.kind not in GROWERS)
+    whole = declared.replace(maker=others)
+    for own in _growths(like, numbers, where, seed, _without_growers(like, numbers, where)):
+        whole = whole.merged(own)
+    return whole
+
+
+def _growths(
+    declared: Declared, numbers: Mapping[str, float], where: str, seed: int, whole: Declared
+) -> Iterator[Declared]:
+    """What each growing maker makes; `whole`: the declarations with what the other makers made."""
+    growers = [maker for maker in declared.maker if maker.kind in GROWERS]
+    if not growers:
+        return
+    space = space_of(whole.replace(maker=tuple(growers)), numbers, seed, where)
+    before = ""
+    for maker in growers:
+        key = f"{maker!r} {space.fingerprint(_fields_of(maker))}"
+        # what keeps away from earlier growths hangs on them too
+        own = _grown(_Request(key + before if _AVOIDS in maker.model_dump() else key, maker, space, where))
+        before += key
+        space.keep_branches(own)
+        yield own
 
 
 @dataclass(frozen=True)

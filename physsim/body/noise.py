@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,8 @@ def octave_amplitudes(noise: Noise) -> list[float]:
     return [noise.rms * math.sqrt(share / sum(shares)) for share in shares]
 
 
-def octaves(noise: Noise, seed: int) -> list[tuple[npt.NDArray[np.float64], int]]:
+@lru_cache(maxsize=256)
+def octaves(noise: Noise, seed: int) -> tuple[tuple[npt.NDArray[np.float64], int], ...]:
     """Of each octave the 13 constants (rows of the lattice's turn over its step, offsets, amplitude) and its seed."""
     made = []
     stream = Stream(seed, f"noise {noise.name}")
@@ -44,7 +46,7 @@ def octaves(noise: Noise, seed: int) -> list[tuple[npt.NDArray[np.float64], int]
         turn = _turn(draws[:3])
         row = np.concatenate([(turn / step).ravel(), 64.0 * draws[3:6], [amplitude / math.sqrt(MEAN_SQUARE)]])
         made.append((np.array([float(f"{v:.9g}") for v in row]), int(stream.words(1000 + number)[0]) & 0x7FFFFFFF))
-    return made
+    return tuple(made)
 
 
 def _turn(draws: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -93,14 +94,24 @@ def tube(shape: declare.TubeShape, value: Value) -> Compiled:
         many = isinstance(shape.normal[0], tuple)
         given_normals: Any = shape.normal if many else (shape.normal,) * len(points)
         normals = np.array([point(n, value) for n in given_normals])
+    tables = tuple(np.ascontiguousarray(one).tobytes() for one in (points, radii, normals))
+    return _tube(*tables, shape.step_mm if shape.smooth and len(points) > 2 else 0.0, elliptic)
+
+
+@lru_cache(maxsize=4096)
+def _tube(points_of: bytes, radii_of: bytes, normals_of: bytes, step_mm: float, elliptic: bool) -> Compiled:
+    """The tube through points (n, 3) with radii (n, 2), smooth unless `step_mm` is 0: bodies share most of them."""
+    points, radii, normals = (np.frombuffer(one).reshape(-1, k) for one, k in zip(
+        (points_of, radii_of, normals_of), (3, 2, 3), strict=True))  # fmt: skip
     knots, size, toward = points, radii, normals
-    if shape.smooth and len(points) > 2:
-        curve, chord = curves.spline_through(np.c_[points, normals], shape.step_mm)
+    if step_mm:
+        curve, chord = curves.spline_through(np.c_[points, normals], step_mm)
         knots, toward = curve[:, :3], curve[:, 3:]
-        at = np.r_[0.0, np.cumsum(gaps)]
+        at = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))]
         size = curves.monotone_cubic(at, radii, np.minimum(chord, at[-1]))
     rows = _segments(knots, size, toward, elliptic)
     reach = size.max(1)[:, None]
+    rows.flags.writeable = False
     return Compiled(
         "ELLIPTIC_TUBE" if elliptic else "ROUND_TUBE", np.zeros(0), (knots - reach).min(0), (knots + reach).max(0),
         float(rows[:, 23].max()), rows,
