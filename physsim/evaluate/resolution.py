@@ -117,7 +117,8 @@ def mtf_from_wire(image: ArrayLike, pixel_mm: float) -> Transfer:
     """The MTF of a slice (rows, columns) across a thin wire: the radial mean of its image's transform.
 
     The mean of the outermost ring of pixels is taken off as background. Neglects: the wire's own width, which
-    multiplies the MTF by 2 J1(x) / x, x = pi f diameter (0.95 at f = 0.2 / diameter). Raises InvalidInput without a wire.
+    multiplies the MTF by 2 J1(x) / x, x = pi f diameter (0.95 at f = 0.2 / diameter). Raises InvalidInput where no wire
+    stands out.
     """
     array = np.asarray(image, np.float64)
     if array.ndim != 2 or min(array.shape) < 16 or not np.isfinite(array).all():
