@@ -4,7 +4,7 @@
     python docs/examples/mammograms.py --out docs/pictures --spacing 0.1 --pixel 0.2 --classes B --views MLO
 
 Ray-traced at 28 kVp (tungsten, 0.05 mm of rhodium), 650 mm from source to detector; no scatter, no noise; shown as
-`physsim.imaging.mammogram.mammogram_levels` does. Voxels of 0.1 mm need 1 to 2 GB and a minute each on two cores.
+`physsim.imaging.mammogram.mammogram_levels` does. Voxels of 0.1 mm need 1 to 2 GB and some 20 s each on two cores.
 """
 
 from __future__ import annotations
