@@ -90,7 +90,7 @@ def voxelise_body(
     volumes, masses = paint(body, program, grid, canonical_from_world, labels, density, organs, motion)
     truth = _truth(body, grid, organs, volumes, masses)
     if vanishing == "error":
-        _nothing_vanished(truth, organs, grid, len(body.organs))
+        _nothing_vanished(truth, organs, grid, _cut_organs(body, program, grid, canonical_from_world, motion))
     return Phantom(
         grid=grid, labels=labels, materials=body.materials, density=density, truth=truth, name=name or body.where,
         made_from={
@@ -206,9 +206,32 @@ def _truth(
     return Truth(organs, rows)
 
 
-def _nothing_vanished(truth: Truth, organs: npt.NDArray[Any], grid: Grid, count: int) -> None:
-    """InvalidInput that names the organs which hold no voxel at this spacing, though they have a volume."""
-    found = np.zeros(count, bool)
+def _cut_organs(
+    body: Body, program: Program, grid: Grid, canonical_from_world: npt.ArrayLike | SpaceMap | None,
+    motion: Motion | None,
+) -> npt.NDArray[np.bool_]:
+    """(organs,) whether an organ's boxes reach beyond the grid: what is left of it may be too little for a voxel."""
+    boxes = (motion.moved_boxes(program) if motion else program.tables.structure_float[:, :6]).astype(float)
+    low, high = boxes[:, :3], np.maximum(boxes[:, 3:6], boxes[:, :3])
+    if isinstance(canonical_from_world, SpaceMap):
+        low, high = voxel_boxes(canonical_from_world, grid, low, high)
+    else:
+        affine = np.eye(4) if canonical_from_world is None else np.asarray(canonical_from_world, float)
+        inverse = np.linalg.inv(affine @ grid.world_from_voxel)
+        middle = 0.5 * (low + high) @ inverse[:3, :3].T + inverse[:3, 3]
+        half = 0.5 * (high - low) @ np.abs(inverse[:3, :3]).T
+        low, high = middle - half, middle + half
+    beyond = ((low < -0.5) | (high > np.array(grid.shape[::-1]) - 0.5)).any(1)
+    cut = {organ for one, out in zip(program.structures, beyond, strict=True) if out for organ in body.shown_by(one)}
+    return np.array([organ in cut for organ in body.organs])
+
+
+def _nothing_vanished(truth: Truth, organs: npt.NDArray[Any], grid: Grid, cut: npt.NDArray[np.bool_]) -> None:
+    """InvalidInput that names the organs which hold no voxel at this spacing, though they have a volume.
+
+    Those that are `cut` (organs,) by the grid's faces are not named.
+    """
+    found, count = cut.copy(), len(cut)
     for plane in organs:
         found |= np.bincount(plane.ravel(), minlength=count) > 0
     lost = [organ.name for n, organ in enumerate(truth.organs) if organ.volume_mm3 > 0 and not found[n]]
