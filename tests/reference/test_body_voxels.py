@@ -88,7 +88,8 @@ solid = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
+          phases=[Phase.explicit, Phase.generate])  # fmt: skip
 @given(solids=st.lists(solid, min_size=1, max_size=3), spacing=st.sampled_from([1.1, 2.3]))
 def test_random_bodies(solids, spacing):
     materials = ["adipose", "liver", "bone_cortical"]
