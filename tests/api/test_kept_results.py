@@ -79,13 +79,12 @@ def test_a_patients_fit_is_found_again(folder, monkeypatch):
     """The fit of a body hangs on its sizes, and not on the person's shapes, breath, heartbeat or lesions."""
     fits = []
 
-    class Found:
-        def __init__(self, patient):
-            fits.append(patient.weight_kg)
-            controls = growth_fit.present_controls(canonical_declared())
-            self.values = {one.name: 1.0 + 0.001 * len(fits) for one in controls}
+    def found(patient, *others):
+        fits.append(patient.weight_kg)
+        controls = growth_fit.present_controls(canonical_declared())
+        return {one.name: 1.0 + 0.001 * len(fits) for one in controls}
 
-    monkeypatch.setattr(growth_fit, "solved", lambda patient, *others: Found(patient))
+    monkeypatch.setattr(growth_fit, "fitted_tissues", found)
     monkeypatch.setattr(growth_fit, "_fitted", type(growth_fit._fitted)())
     first = values(seed=1)
     growth_fit._fitted.clear()  # another process
