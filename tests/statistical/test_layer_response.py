@@ -85,7 +85,7 @@ def test_all_that_interacts_is_counted():
 
 def test_escape_from_a_thick_layer():
     """From the face of a layer without end, absorption by mu and lines by mu' leave 1/2 (1 - x ln(1 + 1 / x)), x =
-    mu' / mu (the integral of 1/2 E2(mu' z) mu exp(-mu z)): the K lines of Se at 20 keV, all energy within 0.5 %."""
+    mu' / mu (the integral of 1/2 E2(mu' z) mu exp(-mu z)): the K lines of Se at 20 keV, all energy within 0.3 %."""
     energy = 20.0
     law = layer_response(material("Se"), 5.0, [energy])
     lines = material_line_kev({"Se": 1.0})
@@ -97,7 +97,7 @@ def test_escape_from_a_thick_layer():
     for line, emitted in zip(lines, chance, strict=True):
         x = linear_attenuation_per_mm("Se", np.array([line]))[0] / mu
         lost += line * emitted * absorbed * 0.5 * (1.0 - x * np.log(1.0 + 1.0 / x))
-    assert law.moments(1).sum() == pytest.approx(energy - lost, abs=0.005 * energy)
+    assert law.moments(1).sum() == pytest.approx(energy - lost, abs=0.003 * energy)
 
 
 def test_noise_rises_at_the_k_edges():
