@@ -56,15 +56,20 @@ ScatterSource scatter_source_of(const py::dict& fields) {
     return source;
 }
 
-// `grid`: None, or the fields of anti_scatter_grid.h.
+// `grid`: None, or the fields of anti_scatter_grid.h; `response`: None, or those of detector_response.h.
 void take_detector(const py::dict& fields, ScatterDetector& detector) {
     take_three(fields, "centre", detector.centre);
     take_three(fields, "u", detector.u);
     take_three(fields, "v", detector.v);
     take_three(fields, "normal", detector.normal);
     detector.radius_cm = fields["radius_cm"].cast<float>();
-    if (fields["grid"].is_none()) return;
-    detector.grid = anti_scatter_grid_of(Fields(fields["grid"].cast<py::dict>()));
+    if (!fields["grid"].is_none()) detector.grid = anti_scatter_grid_of(Fields(fields["grid"].cast<py::dict>()));
+    if (fields["response"].is_none()) return;
+    const auto response = fields["response"].cast<py::dict>();
+    const auto share = table_array<float>(response, "share", 2);
+    if (share.shape(0) < 2 || share.shape(1) < 2) throw std::invalid_argument("a response has two energies and two cosines at least");
+    detector.response = {share.data(), static_cast<int32_t>(share.shape(0)), static_cast<int32_t>(share.shape(1)),
+                         response["energy_low"].cast<float>(), response["per_kev"].cast<float>()};
 }
 
 ScatterTargets scatter_targets_of(const py::dict& fields, const Floats& column, const Floats& row) {

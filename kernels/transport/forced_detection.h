@@ -46,9 +46,9 @@ PHYSSIM_HD Score detect(const PackedVoxels& voxels, const PhotonTables& tables, 
     }
     const F log2_e(1.44269504f), solid = F(from.weight) * maximum(sight.solid, F(0.0f));
     F through = exp2_of_minus(depth * log2_e), through_out = exp2_of_minus(depth_out * log2_e);
-    if (targets.grid.attenuation) {
-        const GridEntry entry = grid_entry(targets, way, sight);
-        through = through * grid_share(targets, entry, energy), through_out = through_out * grid_share(targets, entry, energy_out);
+    if (!takes_all(targets)) {
+        const Arrival at = arrival(targets, way, sight);
+        through = through * counted_share(targets, at, energy), through_out = through_out * counted_share(targets, at, energy_out);
     }
     const I material(from.material);
     return {solid * energy_out * dsigma_compton(tables, material, energy, cosine) * through_out,

@@ -2,7 +2,7 @@
 //
 // Law: energy per area = weight x (d sigma / d Omega)(E, cos theta) x (cos alpha / r^2) x exp(-optical depth at E') x E', alpha the angle to
 // the detector's normal, r the way; E' = E for Rayleigh, that of a free electron at rest for Compton; fluorescence: weight / (4 pi).
-// The place in a target's cell and what a grid lets through: scatter_detector.h.
+// The place in a target's cell and what of its energy counts: scatter_detector.h.
 // Neglects: Doppler broadening of E' and its shift of the mean; collisions at or behind the detector's plane score 0.
 // Reference: M. H. Kalos, Nucl. Sci. Eng. 16 (1963) 111; A. P. Colijn, F. J. Beekman, IEEE Trans. Med. Imaging 23 (2004) 584.
 #pragma once
@@ -39,10 +39,10 @@ PHYSSIM_HD NodeScore detect_nodes(const BasisVoxels& voxels, const PhotonTables&
     const F energy(from.energy_kev), log2_e(1.44269504f);
     BasisFunctions here;
     for (int k = 0; k < MOST_BASIS; k++) here.f[k] = F(from.functions[0][k]);
-    const bool grid = targets.grid.attenuation != nullptr;
-    const GridEntry entry = grid ? grid_entry(targets, way, sight) : GridEntry{};
+    const bool all = takes_all(targets);
+    const Arrival at = all ? Arrival{} : arrival(targets, way, sight);
     F through = exp2_of_minus(optical_depth(sums, here) * log2_e);
-    if (grid) through = through * grid_share(targets, entry, energy);
+    if (!all) through = through * counted_share(targets, at, energy);
     if (from.compton_norm == 0.0f && from.rayleigh_norm == 0.0f) return {solid * through * energy * F(0.079577472f), zero};
     const float x = clamped(from.energy_kev) * (1.0f / HC_KEV_ANGSTROM);
     const F cosine = maximum(F(-1.0f), minimum(one, multiply_add(way[0], F(from.along[0]), multiply_add(way[1], F(from.along[1]), way[2] * F(from.along[2])))));
@@ -57,7 +57,7 @@ PHYSSIM_HD NodeScore detect_nodes(const BasisVoxels& voxels, const PhotonTables&
         for (int k = 0; k < MOST_BASIS; k++)
             out.f[k] = multiply_add(half, multiply_add(half, F(from.functions[2][k]), F(from.functions[1][k])), here.f[k]);
     F through_out = exp2_of_minus(optical_depth(sums, out) * log2_e);
-    if (grid) through_out = through_out * grid_share(targets, entry, energy_out);
+    if (!all) through_out = through_out * counted_share(targets, at, energy_out);
     return {solid * energy_out * F(from.compton_norm) * klein_nishina * factors.incoherent * through_out,
             solid * energy * F(from.rayleigh_norm) * thomson * factors.coherent * through};
 }

@@ -1,4 +1,4 @@
-// The detector of scatter images: where the cells of targets lie on a flat or curved one, and what its grid lets through.
+// The detector of scatter images: where the cells of targets lie on a flat or curved one, what its grid lets through and what it makes of that.
 //
 // Law: (cos alpha / r^2) by a place uniform in the cell's area where the cell is far. Nearer than some of its widths it is drawn so that the
 // solid angle is all but uniform, which bounds the score: x / sqrt(1 + x^2) uniform, then y / sqrt(1 + x^2 + y^2), x and y in
@@ -9,6 +9,7 @@
 #pragma once
 #include "core/turn.h"
 #include "transport/anti_scatter_grid.h"
+#include "transport/detector_response.h"
 
 namespace physsim {
 
@@ -17,6 +18,7 @@ struct ScatterDetector {
     float centre[3], u[3], v[3], normal[3];
     float radius_cm;  // of the cylinder; 0: flat
     AntiScatterGrid grid;
+    DetectorResponse response;
 };
 
 namespace PHYSSIM_ISA {
@@ -133,10 +135,10 @@ PHYSSIM_HD Sight see_arc(const ScatterDetector& detector, const float (&from)[3]
     return sight;
 }
 
-// Where a ray of unit vector `way` meets the grid (cm from the centre; on an arc u is 0) and its direction there.
-struct GridEntry { F u, v, along_u, along_v, along_normal; };
+// Where a ray of unit vector `way` meets the detector (cm from the centre; on an arc u is 0) and its direction there.
+struct Arrival { F u, v, along_u, along_v, along_normal; };
 
-PHYSSIM_HD GridEntry grid_entry(const ScatterDetector& detector, const F (&way)[3], const Sight& sight) {
+PHYSSIM_HD Arrival arrival(const ScatterDetector& detector, const F (&way)[3], const Sight& sight) {
     const float u_cm = sqrtf(dot(detector.u, detector.u)), v_cm = sqrtf(dot(detector.v, detector.v));
     const F along_u = part_along(way, detector.u) * F(1.0f / u_cm), along_v = part_along(way, detector.v) * F(1.0f / v_cm), along_normal = part_along(way, detector.normal);
     if (!(detector.radius_cm > 0.0f)) return {sight.column * F(u_cm), sight.row * F(v_cm), along_u, along_v, along_normal};
@@ -144,8 +146,13 @@ PHYSSIM_HD GridEntry grid_entry(const ScatterDetector& detector, const F (&way)[
             along_arc_normal(along_u, along_normal, sight.sine, sight.cosine)};
 }
 
-PHYSSIM_HD F grid_share(const ScatterDetector& detector, const GridEntry& at, F energy_kev) {
-    return grid_transmission(detector.grid, at.u, at.v, at.along_u, at.along_v, at.along_normal, energy_kev);
+PHYSSIM_HD bool takes_all(const ScatterDetector& detector) { return !detector.grid.attenuation && !detector.response.share; }
+
+// Share of a photon's energy that gets through the grid, if there is one, and counts.
+PHYSSIM_HD F counted_share(const ScatterDetector& detector, const Arrival& at, F energy_kev) {
+    const F counted = detector.response.share ? response_share(detector.response, at.along_normal, energy_kev) : F(1.0f);
+    if (!detector.grid.attenuation) return counted;
+    return counted * grid_transmission(detector.grid, at.u, at.v, at.along_u, at.along_v, at.along_normal, energy_kev);
 }
 
 }  // namespace PHYSSIM_ISA

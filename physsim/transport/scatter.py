@@ -23,6 +23,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo, form_factor_name
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo import MonteCarloWarning
+from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_image import ScatterImage
 from physsim.transport.scatter_optics import ScatterOptics, Side, check_one_view, optics_of
 from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
@@ -50,6 +51,7 @@ def scatter_image(
     cathode: Side | None = None,
     focal_spot_mm: tuple[float, float] = (0.0, 0.0),
     anti_scatter_grid: AntiScatterGrid | None = None,
+    response: ResponseTable | None = None,
     cell_mm: float | None = CELL_MM,
     seed: int = 0,
     threads: int | None = None,
@@ -60,6 +62,8 @@ def scatter_image(
     detector (`PhotonSource.of_view`), behind filters and bowtie. `cathode`, `focal_spot_mm`: as in PhotonSource; with a
     `cathode` heel, bowtie and slant filters shape the field, else it is uniform in solid angle.
     `anti_scatter_grid`: before the detector; every photon counts with the share of its energy that gets through.
+    `response`: what the detector makes of it (None: an ideal absorber); images are then of that: keV absorbed, or
+    another moment of the signal, per cm2.
     `run`: `relative_error` is e_S, the RMS standard error of pixels over the mean
     scatter, looked at after pre-set numbers of points and histories only; `histories` counts photons of the multiple
     scatter (an eighth as many Sobol points carry the single one). Nodes become more where the interpolation of multiple
@@ -72,7 +76,7 @@ def scatter_image(
     Raises InvalidInput for a parallel beam, several views, a bowtie without a `cathode`, a `cathode` without effect, a
     grid that does not suit the detector.
     Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
-    Neglects: air around the phantom, the detector's response, off-focus radiation, scatter from filters, bowtie and
+    Neglects: air around the phantom, off-focus radiation, scatter from filters, bowtie and
     grid; the voxels of overlays within the phantom's, into which they are averaged (`merged_overlays`: mass is kept);
     Doppler broadening of the last scattering's energy (its mean falls by 0.05 % in water at 60 keV, 0.2 % at 30);
     the rest as in transport_photons.
@@ -87,7 +91,7 @@ def scatter_image(
     """
     seed, count = checked_seed(seed), thread_count(threads)
     check_one_view(geometry)
-    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
+    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid, response)
     scene = scatter_scene(phantom, optics.spectrum, run, cell_mm, count)
     return one_view(scene, geometry, optics, run, seed, count)
 

@@ -25,6 +25,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo_result import HEAVY_TAIL
 from physsim.transport.packed_voxels import check_tables, pack_voxels
+from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_focus import lit
 from physsim.transport.scatter_optics import Side, check_one_view, optics_of
 
@@ -156,6 +157,7 @@ def single_scatter(
     cathode: Side | None = None,
     focal_spot_mm: tuple[float, float] = (0.0, 0.0),
     anti_scatter_grid: AntiScatterGrid | None = None,
+    response: ResponseTable | None = None,
     tables: PhotonTables | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -163,7 +165,7 @@ def single_scatter(
     """Images of photons that scattered once, on the pixels of a view (its own, coarse ones), flat or curved.
 
     A history is a photon of `spectrum` (or of one energy in keV) that the source emits into the outline of the
-    detector. `cathode`, `focal_spot_mm`, `anti_scatter_grid`: as in scatter_image. The detector absorbs all.
+    detector. `cathode`, `focal_spot_mm`, `anti_scatter_grid`, `response`: as in scatter_image.
     `points`: Sobol points of each of `replicates` scrambles, a power of 2; with `relative_error` they are doubled
     until that of the result is not above it, at `most_points` at the latest. `tables`: of the phantom's materials in
     their order, else made with free-atom form factors. The same seed gives the same bits on any number of threads.
@@ -171,10 +173,9 @@ def single_scatter(
     Raises InvalidInput for a parallel beam, several views, a bowtie without a `cathode`, a grid that does not suit the
     detector, and numbers that make no sense.
 
-    Neglects: Doppler broadening (its shift of the mean energy too), fluorescence, scatter outside the voxels, the
-    detector's response, what overlays hold within a voxel of the phantom (they are averaged into it). Where a pixel is
-    nearer to the phantom than some
-    pixel widths the error grows.
+    Neglects: Doppler broadening (its shift of the mean energy too), fluorescence, scatter outside the voxels, what
+    overlays hold within a voxel of the phantom (they are averaged into it). Where a pixel is nearer to the phantom than
+    some pixel widths the error grows.
 
     Reference: I. M. Sobol, USSR Comput. Math. Math. Phys. 7 (1967) 86; A. B. Owen, Ann. Stat. 25 (1997) 1541.
 
@@ -188,7 +189,7 @@ def single_scatter(
     """
     seed = checked_seed(seed)
     check_one_view(geometry)
-    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
+    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid, response)
     _check(points, replicates, relative_error, most_points)
     photon_tables = tables if tables is not None else build([dict(one.mass_fractions) for one in phantom.materials])
     check_tables(photon_tables, phantom)

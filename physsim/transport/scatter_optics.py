@@ -1,4 +1,4 @@
-"""Tube and detector of scatter images: how photons start, where the pixels are, what a grid lets through to them."""
+"""Tube and detector of scatter images: how photons start, where the pixels are, what of photons counts there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.source import PhotonSource
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo_grid import pack_grid
+from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_source import FieldSpectra, Frame, source_fields
 from physsim.units import CM_PER_MM
 
@@ -19,7 +20,7 @@ Side = Literal["u+", "u-", "v+", "v-"]
 
 @dataclass(frozen=True, eq=False)
 class ScatterOptics:
-    """The same for every view: beam, `cathode` and `focal_spot_mm` as in PhotonSource, grid before the detector.
+    """The same for every view: beam, `cathode` and `focal_spot_mm` as in PhotonSource, grid and detector's response.
 
     Each view's source stands where the geometry says, its field is the detector's outline (`PhotonSource.of_view`).
     Made by `optics_of`.
@@ -29,6 +30,7 @@ class ScatterOptics:
     cathode: Side | None
     focal_spot_mm: tuple[float, float]
     grid: dict[str, Any] | None
+    response: dict[str, Any] | None
     _spectra: FieldSpectra = field(default_factory=FieldSpectra)
 
     def source_fields(self, geometry: Geometry, frame: Frame) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class ScatterOptics:
             "normal": frame.local_direction(geometry.normal[0]).tolist(),
             "radius_cm": 0.0 if geometry.radius_mm is None else CM_PER_MM * geometry.radius_mm,
             "grid": self.grid,
+            "response": self.response,
         }
 
 
@@ -55,6 +58,7 @@ def optics_of(
     cathode: Side | None,
     focal_spot_mm: tuple[float, float],
     anti_scatter_grid: AntiScatterGrid | None,
+    response: ResponseTable | None = None,
 ) -> ScatterOptics:
     """Checked: InvalidInput for a parallel beam and for what PhotonSource, Spectrum and AntiScatterGrid refuse."""
     if geometry.beam != "cone":
@@ -66,7 +70,7 @@ def optics_of(
     beam = spectrum if isinstance(spectrum, Spectrum) else Spectrum(energy_kev=float(spectrum))
     PhotonSource.of_view(geometry, beam, cathode=cathode, focal_spot_mm=focal_spot_mm)
     grid = None if anti_scatter_grid is None else pack_grid(anti_scatter_grid, geometry, 0)
-    return ScatterOptics(beam, cathode, focal_spot_mm, grid)
+    return ScatterOptics(beam, cathode, focal_spot_mm, grid, None if response is None else response.fields())
 
 
 def check_one_view(geometry: Geometry) -> None:

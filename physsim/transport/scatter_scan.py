@@ -27,6 +27,7 @@ from physsim.spec.spectrum import Spectrum
 from physsim.transport.angle_smoother import AngleFit, LeftOut, fit_angle, left_out, product
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import FLOOR, spline_weights
+from physsim.transport.response_table import ResponseTable
 from physsim.transport.scan_nodes import NodeImages, NodeViews, fine_weights
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import Side, optics_of
@@ -114,6 +115,7 @@ def scatter_scan(
     cathode: Side | None = None,
     focal_spot_mm: tuple[float, float] = (0.0, 0.0),
     anti_scatter_grid: AntiScatterGrid | None = None,
+    response: ResponseTable | None = None,
     cell_mm: float | None = CELL_MM,
     seed: int = 0,
     threads: int | None = None,
@@ -126,7 +128,7 @@ def scatter_scan(
     error of interpolation_error is half of that too, and where interpolation_error is beyond it and two
     standard errors, node views are added. `histories` counts photons
     of multiple scatter in each node view, `seconds` and `most_histories` the whole scan. `cathode`, `focal_spot_mm`,
-    `anti_scatter_grid` and `cell_mm` as in scatter_image.
+    `anti_scatter_grid`, `response` and `cell_mm` as in scatter_image.
 
     Raises InvalidInput as scatter_image, for fewer than 8 views, and for nodes that make
     no sense. Warns (MonteCarloWarning) when nothing scatters and when the aim is not reached.
@@ -145,7 +147,7 @@ def scatter_scan(
         raise InvalidInput(
             message(f"grid={grid}", "a spline takes 4 places along an axis", "Give for example (24, 6).")
         )
-    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid)
+    optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid, response)
     scene = scatter_scene(phantom, optics.spectrum, run, cell_mm, count)
     period = float(views) if _closed(geometry) else None
     wanted = min(int(node_views), views)

@@ -11,6 +11,7 @@ from physsim import _engine
 from physsim.errors import InvalidInput
 from physsim.transport import scatter_focus, scatter_image, scatter_importance, scatter_scene, scatter_sums
 from physsim.transport.montecarlo import MonteCarloWarning
+from physsim.transport.response_table import ResponseTable
 
 
 def image(monkeypatch, isa, threads, **aim):
@@ -42,12 +43,13 @@ OPTICS = {
     "cathode": "v+",
     "focal_spot_mm": (2.0, 1.0),
     "anti_scatter_grid": ps.AntiScatterGrid(ratio=6, lines_per_cm=30, strip_mm=0.05, interspace="pmma"),
+    "response": ResponseTable.of(lambda kev, slant: kev * (1.0 - np.exp(-20.0 * slant / kev))),
 }
 
 
 @pytest.mark.parametrize("isa", _engine.instruction_sets())
 def test_optics_give_equal_bits(monkeypatch, isa):
-    """Bowtie, heel, focal spot, a bent grid and a curved detector close by."""
+    """Bowtie, heel, focal spot, a bent grid, a thin absorber and a curved detector close by."""
     images = {}
     for name, threads in (("portable", 1), (isa, 1), (isa, 3)):
         for module in (scatter_focus, scatter_sums, scatter_scene, scatter_image):
