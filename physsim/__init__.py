@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from physsim.phantom.voxelise import voxelise as voxelise
     from physsim.physics.attenuation import linear_attenuation_per_mm as linear_attenuation_per_mm
     from physsim.physics.attenuation import mass_attenuation_cm2_g as mass_attenuation_cm2_g
+    from physsim.spec.absorber import Photoconductor as Photoconductor
+    from physsim.spec.absorber import Spread as Spread
     from physsim.spec.anti_scatter_grid import AntiScatterGrid as AntiScatterGrid
     from physsim.spec.bowtie import Bowtie as Bowtie
     from physsim.spec.detector import Detector as Detector
@@ -61,6 +63,10 @@ if TYPE_CHECKING:
     from physsim.spec.protocol import Positioning as Positioning
     from physsim.spec.protocol import Protocol as Protocol
     from physsim.spec.protocol_library import protocols as protocols
+    from physsim.spec.radiation_quality import radiation_quality as radiation_quality
+    from physsim.spec.readout import CountingReadout as CountingReadout
+    from physsim.spec.readout import IntegratingReadout as IntegratingReadout
+    from physsim.spec.readout import Lag as Lag
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
     from physsim.spec.scatter import MonteCarlo as MonteCarlo
     from physsim.spec.source import ConeField as ConeField
@@ -144,6 +150,12 @@ _PUBLIC = {
     "with_layer": "physsim.phantom.table",
     "Detector": "physsim.spec.detector",
     "Scintillator": "physsim.spec.detector",
+    "Photoconductor": "physsim.spec.absorber",
+    "Spread": "physsim.spec.absorber",
+    "IntegratingReadout": "physsim.spec.readout",
+    "CountingReadout": "physsim.spec.readout",
+    "Lag": "physsim.spec.readout",
+    "radiation_quality": "physsim.spec.radiation_quality",
     "IdealAbsorber": "physsim.spec.detector",
     "Positioning": "physsim.spec.protocol",
     "Pose": "physsim.spec.protocol",

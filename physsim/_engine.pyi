@@ -149,6 +149,10 @@ def compound_noise(
     mean: NDArray[np.float32], deposit: NDArray[np.float32], number: NDArray[np.int32], out: NDArray[np.float32],
     seed: int, stream: int, view: int, threads: int, isa: str, /,
 ) -> None: ...
+def blur(
+    images: NDArray[np.float32], across: NDArray[np.float32], along: NDArray[np.float32], out: NDArray[np.float32],
+    threads: int, isa: str, /,
+) -> None: ...
 FILTERED_MARGIN: int
 FILTERED_ROWS: int
 def filter_views(

@@ -1,4 +1,5 @@
 // Included by one translation unit an instruction set, after its target pragma. No std:: templates.
+#include "detect/blur.h"
 #include "detect/pixel_noise.h"
 #include "launch/image_table.h"
 #include "reconstruct/backproject_voxels.h"
@@ -39,7 +40,7 @@ static void filter_rows_of(const RowFilter& filter, const float* image, int firs
     filter_rows(filter, image, first, reinterpret_cast<Complex*>(room + STRIP), room, out);
 }
 
-static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise};
+static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise, blur_tile};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

@@ -1,6 +1,7 @@
 // The kernels that make images of signals, of one instruction set, as plain function pointers.
 #pragma once
 #include "core/random_words.h"
+#include "detect/blur_job.h"
 #include "reconstruct/filtered_views.h"
 
 namespace physsim {
@@ -36,6 +37,7 @@ struct ImageTable {
     void (*backproject)(const Backprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room);
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
+    void (*blur_tile)(const Blur&, const float* image, int row, int column, float* room, float* out);  // room: BLUR_ROOM floats
 };
 
 const ImageTable& image_baseline();

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pydantic
 
+from physsim.errors import message
+from physsim.spec.absorber import Absorber, Spread
+from physsim.spec.absorber import IdealAbsorber as IdealAbsorber
+from physsim.spec.absorber import Photoconductor as Photoconductor
+from physsim.spec.absorber import Scintillator as Scintillator
 from physsim.spec.base import Spec
-from physsim.spec.material import KnownMaterial, Material, resolved_material
-
-
-class Scintillator(Spec):
-    """A layer that absorbs photons by the path they have through it: E (1 - exp(-mu(E) t / cos theta)).
-
-    `thickness_mm`: of the layer; `packing`: the part of it that is scintillator (needles of CsI: 0.7 to 0.9).
-
-    Neglects: K-escape and scatter inside the layer (every photon that interacts leaves all its energy), the depth of
-    the interaction, light yield, blur, crosstalk, lag and noise.
-    """
-
-    kind: Literal["scintillator"] = "scintillator"
-    material: KnownMaterial = "csi"
-    thickness_mm: float = pydantic.Field(default=0.6, gt=0.0, le=100.0)
-    packing: float = pydantic.Field(default=1.0, gt=0.0, le=1.0)
-
-    @property
-    def substance(self) -> Material:
-        """The layer's material at full density."""
-        return resolved_material(self.material)
-
-
-class IdealAbsorber(Spec):
-    """Absorbs every photon with all its energy: no layer is real, but nothing is simpler to check against."""
-
-    kind: Literal["ideal"] = "ideal"
-
-
-Absorber = Annotated[Scintillator | IdealAbsorber, pydantic.Field(discriminator="kind")]
+from physsim.spec.readout import CountingReadout, IntegratingReadout, Readout
 
 
 class Detector(Spec):
-    """A flat energy-integrating detector: `rows` x `columns` pixels of `pixel_mm` (along a row, along a column).
+    """A detector: `rows` x `columns` pixels of `pixel_mm` (along a row, along a column).
 
-    The whole area is sensitive. `absorber`: a Scintillator or an IdealAbsorber.
+    `absorber`: a Scintillator, a Photoconductor or an IdealAbsorber. `readout`: an IntegratingReadout or a
+    CountingReadout (of a photoconductor or an ideal absorber). Shipped detectors: `physsim.detectors`.
 
     >>> Detector(rows=1000, columns=800, pixel_mm=0.2).size_mm
     (160.0, 200.0)
@@ -52,6 +29,7 @@ class Detector(Spec):
     columns: int = pydantic.Field(gt=0)
     pixel_mm: tuple[float, float]
     absorber: Absorber = Scintillator()
+    readout: Readout = IntegratingReadout()
 
     @pydantic.field_validator("rows", "columns", mode="wrap")
     @classmethod
@@ -71,6 +49,36 @@ class Detector(Spec):
         if min(value) <= 0:
             raise ValueError("pixels must be larger than 0 mm. Did you mean 0.2?")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _fit_together(self) -> Detector:
+        if isinstance(self.readout, CountingReadout):
+            if isinstance(self.absorber, Scintillator):
+                raise ValueError(message("readout of kind counting on a scintillator",
+                                         "photons are counted by the charge that each frees in a photoconductor",
+                                         "Give absorber=Photoconductor(material='cdte', ...)."))
+            if isinstance(self.absorber, IdealAbsorber):
+                for name in ("bias_v", "cloud_um"):
+                    value = getattr(self.readout, name)
+                    if value:
+                        raise ValueError(message(f"{name}={value:g}", "it has no effect: an ideal absorber has no "
+                                                 "layer that charge drifts through", f"Leave {name} out."))
+        return self
+
+    @property
+    def spread(self) -> Spread | None:
+        """How light or charge spreads; None without spread."""
+        return None if isinstance(self.absorber, IdealAbsorber) else self.absorber.spread
+
+    @property
+    def fill_factor(self) -> float:
+        """The part of a pixel's area where photons count."""
+        return 1.0 if isinstance(self.absorber, IdealAbsorber) else self.absorber.fill_factor
+
+    @property
+    def depth_layers(self) -> int:
+        """In how many layers of depth blur and noise are told apart."""
+        return self.absorber.depth_layers if isinstance(self.absorber, Scintillator) else 1
 
     @property
     def size_mm(self) -> tuple[float, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.spec.absorber import IdealAbsorber, layer_fields
 from physsim.spec.base import Spec
-from physsim.spec.detector import Detector, IdealAbsorber, Scintillator
+from physsim.spec.detector import Detector
 from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
 
     own = dict.fromkeys(type(protocol).model_fields)
     parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, "positioning": Positioning}
-    absorber = {name: None for name in Scintillator.model_fields if name != "kind"}
+    absorber = layer_fields()
     known = [*own, *(name for part in parts.values() for name in part.model_fields), *absorber]
     for name in changes:
         if name not in known:

@@ -1,0 +1,1 @@
+"""Detectors: from photons that arrive to numbers that are read out."""

@@ -1,0 +1,143 @@
+"""From the signal of the pixels to digital numbers: lag, charge noise, saturation, and maps of the scanner's own flaws.
+
+electrons = (signal after lag, keV) x electrons per keV x the pixel's gain + noise, cut at a full well;
+DN = round(offset + DN per electron x electrons), cut at 0 and 2^bits - 1; dead pixels read 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import InvalidInput, message
+from physsim.imaging.noise import noisy_signal, poisson_counts
+from physsim.portable import exp, log
+from physsim.spec.detector import Detector
+from physsim.spec.readout import IntegratingReadout
+
+Images = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMaps:
+    """How pixels of one scanner differ, (rows, columns) each: gain (relative), offset_dn, dead (bool)."""
+
+    gain: Images
+    offset_dn: Images
+    dead: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Numbers that were read out.
+
+    dn: (views, rows, columns) uint16, int32 beyond 16 bits. saturated: pixels and views at a full well or the highest
+    number. held_kev: (lags, rows, columns), the signal that comes later, to hand on to the next views of the scan.
+    """
+
+    dn: NDArray[np.uint16] | NDArray[np.int32]
+    saturated: int
+    held_kev: Images
+
+
+def pixel_maps(detector: Detector, scanner_seed: int, *, threads: int | None = None) -> PixelMaps:
+    """The maps of the scanner with that seed: the same for all its scans."""
+    readout = integrating(detector)
+    shape = (1, detector.rows, detector.columns)
+
+    def normal(stream: str, spread: float) -> Images:
+        if spread == 0.0:
+            return np.zeros(shape[1:], np.float32)
+        none = np.zeros(shape, np.float32)
+        variance = np.full(shape, spread**2, np.float32)
+        made: Images = noisy_signal(none, variance, none, seed=scanner_seed, stream=stream, threads=threads)[0]
+        return made
+
+    dead = np.zeros(shape[1:], np.bool_)
+    if readout.dead_pixel_fraction > 0.0:
+        rate = np.full(shape, -float(log(1.0 - readout.dead_pixel_fraction)), np.float32)
+        dead = poisson_counts(rate, seed=scanner_seed, stream="dead pixels", threads=threads)[0] > 0.0
+    return PixelMaps(gain=np.float32(1.0) + normal("gain of pixels", readout.gain_spread),
+                     offset_dn=np.float32(readout.offset_dn) + normal("offset of pixels", readout.offset_spread_dn),
+                     dead=dead)
+
+
+def read_out(
+    signal_kev: Images,
+    detector: Detector,
+    *,
+    seed: int,
+    first_view: int = 0,
+    scanner_seed: int = 0,
+    maps: PixelMaps | None = None,
+    held_kev: Images | None = None,
+    noise: bool = True,
+    threads: int | None = None,
+) -> Raw:
+    """Digital numbers of the signal (views, rows, columns) in keV that the pixels collect, view after view of a scan.
+
+    `maps`: pixel_maps(detector, scanner_seed), if at hand. `held_kev`: of the Raw of the views before, for lag; a
+    rested detector if left out. `noise`: of charge and electronics; the maps are there without it too. The same bits
+    for any threads, and however the views are cut into calls. Raises InvalidInput for images of another size and
+    missing values.
+    """
+    readout = integrating(detector)
+    signal = np.ascontiguousarray(signal_kev, np.float32)
+    if signal.ndim != 3 or signal.shape[1:] != (detector.rows, detector.columns):
+        raise InvalidInput(message(f"signal of shape {signal.shape}",
+                                   f"this detector has {detector.rows} x {detector.columns} pixels",
+                                   "Give (views, rows, columns)."))
+    if not np.isfinite(signal).all():
+        raise InvalidInput(message("signal", f"{int((~np.isfinite(signal)).sum())} values are NaN or infinite",
+                                   "Mend the signal before it is read out."))
+    maps = pixel_maps(detector, scanner_seed, threads=threads) if maps is None else maps
+    signal, held = _lagged(signal, readout, held_kev)
+    electrons = signal * np.float32(detector.absorber.electrons_per_kev)
+    electrons *= maps.gain
+    if noise:
+        variance = np.maximum(electrons, np.float32(0.0)) * np.float32(detector.absorber.excess)
+        none = np.broadcast_to(np.float32(0.0), signal.shape)
+        electrons += noisy_signal(none, variance, none, seed=seed, stream="charge and electronics",
+                                  first_view=first_view, threads=threads,
+                                  independent_variance=readout.electronic_noise_electrons**2)
+    full = electrons >= np.float32(readout.full_well_electrons)
+    np.minimum(electrons, np.float32(readout.full_well_electrons), out=electrons)
+    electrons *= np.float32(readout.gain_dn)
+    electrons += maps.offset_dn
+    dn = np.rint(electrons, out=electrons)
+    full |= dn >= readout.highest_dn
+    full &= ~maps.dead
+    np.clip(dn, 0.0, np.float32(readout.highest_dn), out=dn)
+    dn *= ~maps.dead
+    whole = dn.astype(np.uint16) if readout.bits <= 16 else dn.astype(np.int32)
+    return Raw(dn=whole, saturated=int(np.count_nonzero(full)), held_kev=held)
+
+
+def integrating(detector: Detector) -> IntegratingReadout:
+    """The detector's readout. Raises InvalidInput when it counts."""
+    if not isinstance(detector.readout, IntegratingReadout):
+        raise InvalidInput(message("readout of kind counting", "it gives counts, not numbers of charge",
+                                   "Use imaging.detector.counting, or give readout=IntegratingReadout(...)."))
+    return detector.readout
+
+
+def _lagged(signal: Images, readout: IntegratingReadout, held: Images | None) -> tuple[Images, Images]:
+    """Signal of each view with what earlier views held back, and what is held back after the last."""
+    shape = (len(readout.lag), *signal.shape[1:])
+    state = np.zeros(shape, np.float32) if held is None else np.array(held, np.float32)
+    if state.shape != shape:
+        raise InvalidInput(message(f"held_kev of shape {state.shape}", f"this detector holds back {shape}",
+                                   "Give that of the views before, or leave it out."))
+    if not readout.lag:
+        return signal.copy(), state
+    prompt = np.float32(1.0 - sum(one.fraction for one in readout.lag))
+    out = signal * prompt
+    for view in range(len(signal)):
+        for number, one in enumerate(readout.lag):
+            leaves = np.float32(1.0 - float(exp(-1.0 / one.frames)))
+            released = state[number] * leaves
+            out[view] += released
+            state[number] += signal[view] * np.float32(one.fraction) - released
+    return out, state
