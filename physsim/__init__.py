@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from physsim.spec.detector import Detector as Detector
     from physsim.spec.detector import IdealAbsorber as IdealAbsorber
     from physsim.spec.detector import Scintillator as Scintillator
+    from physsim.spec.detector_library import detectors as detectors
     from physsim.spec.geometry import Geometry as Geometry
     from physsim.spec.grid import Grid as Grid
     from physsim.spec.material import Material as Material
@@ -150,6 +151,7 @@ _PUBLIC = {
     "with_layer": "physsim.phantom.table",
     "Detector": "physsim.spec.detector",
     "Scintillator": "physsim.spec.detector",
+    "detectors": "physsim.spec.detector_library",
     "Photoconductor": "physsim.spec.absorber",
     "Spread": "physsim.spec.absorber",
     "IntegratingReadout": "physsim.spec.readout",

@@ -94,7 +94,9 @@ class Photoconductor(_Layer):
     """A layer in which photons free charge that a field carries to the pixels: a-Se, CdTe, Si.
 
     `pair_energy_ev`: energy absorbed per pair of charges collected (a-Se at 10 V/um: 45 to 50; CdTe 4.43; Si 3.62).
-    `fano`: variance of the number of pairs of one deposit over their mean. `electron_range_mm`, `hole_range_mm`: mean
+    `fano`: variance of the number of pairs of one deposit over their mean. `charge_swank`: Swank factor of the charge of
+    equal deposits (1: they all free alike), which stands for all else that lowers a measured DQE at every frequency.
+    `electron_range_mm`, `hole_range_mm`: mean
     way before charge is trapped (mobility x lifetime x field; none lost if left out); holes drift to the pixels where
     `pixels_collect` is "holes". By Hecht, depth changes what is collected. Pixels lie at the face away from the source.
 
@@ -107,6 +109,7 @@ class Photoconductor(_Layer):
     thickness_mm: float = pydantic.Field(default=0.2, gt=0.0, le=100.0)
     pair_energy_ev: float = pydantic.Field(default=50.0, gt=1.0, le=1000.0)
     fano: float = pydantic.Field(default=1.0, ge=0.0, le=2.0)
+    charge_swank: float = pydantic.Field(default=1.0, gt=0.3, le=1.0)
     electron_range_mm: float | None = pydantic.Field(default=None, gt=0.0)
     hole_range_mm: float | None = pydantic.Field(default=None, gt=0.0)
     pixels_collect: Literal["holes", "electrons"] = "electrons"

@@ -127,6 +127,6 @@ def _hecht(way: Floats, range_mm: float | None, thickness_mm: float) -> Floats:
 
 
 def _light_moments(layer: Scintillator | Photoconductor) -> tuple[float, float, float]:
-    """First three moments of the light of equal deposits over its mean, distributed as a gamma variate."""
-    variance = 1.0 / layer.light_swank - 1.0 if isinstance(layer, Scintillator) else 0.0
+    """First three moments of the light or charge of equal deposits over its mean, distributed as a gamma variate."""
+    variance = 1.0 / (layer.light_swank if isinstance(layer, Scintillator) else layer.charge_swank) - 1.0
     return 1.0, 1.0 + variance, (1.0 + variance) * (1.0 + 2.0 * variance)
