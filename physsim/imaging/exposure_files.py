@@ -81,7 +81,7 @@ def _save_png(shot: Exposure, path: Path, overwrite: bool, view: int) -> None:
 
 
 def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_processing: bool) -> None:
-    from physsim.imaging.dicom_radiograph import save_for_presentation, save_for_processing
+    from physsim.imaging.dicom.radiograph import save_for_presentation, save_for_processing
     from physsim.imaging.technique import identity, subject, technique
     from physsim.io.presentation import log_attenuation
 

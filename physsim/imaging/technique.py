@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physsim.errors import InvalidInput, message
-from physsim.imaging.dicom_attributes import Subject, orientation_letters
-from physsim.imaging.dicom_radiograph import Technique
+from physsim.imaging.dicom.attributes import Subject, orientation_letters
+from physsim.imaging.dicom.radiograph import Technique
 from physsim.io.dicom_identity import Identity
 from physsim.spec.protocol import BEAMS
 

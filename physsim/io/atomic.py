@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from physsim.errors import OutputError, message
 
+_AT_ONCE = 4  # files of a series being made and written
 _ALLOW = "Choose another name, or allow replacing it (--overwrite, overwrite=True)."
 
 
@@ -70,6 +72,44 @@ def write_bytes(path: str | Path, data: bytes | memoryview, overwrite: bool = Fa
     """Write `data` to `path`, whole or not at all."""
     with written_whole(path, overwrite) as temporary, temporary.open("wb") as file:
         file.write(data)
+
+
+def write_series(paths: Sequence[Path], content: Callable[[int], bytes], overwrite: bool = False) -> None:
+    """Write `content(n)` to `paths[n]`, each whole or not at all; when one fails, none is left behind.
+
+    All files are made and written under temporary names first, several at a time (flushes to disk wait, and share one
+    another's waiting), and then renamed. `content` is called from threads, in no order.
+    """
+    folders = {path.parent for path in paths}
+    mark = secrets.token_hex(8)
+    temporaries = [path.parent / f".physsim-{mark}-{number}" for number, path in enumerate(paths)]
+    published: list[Path] = []
+    try:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda number: _flushed(temporaries[number], content(number)), range(len(paths))))
+        for temporary, path in zip(temporaries, paths, strict=True):
+            _publish(temporary, check_output(path, overwrite), overwrite)
+            published.append(path)
+        for folder in folders:
+            _sync_folder(folder)
+    except BaseException as error:
+        for path in () if overwrite else published:
+            path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(message(str(paths[len(published)]),
+                                      f"could not be written whole ({error.strerror or error}); nothing is left behind",
+                                      "Free some space or choose another folder.")) from error
+        raise
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+def _flushed(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

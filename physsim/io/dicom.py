@@ -1,13 +1,11 @@
 """DICOM files: attributes by keyword and an array in, the same bytes for the same input out; and back.
 
-Needs pydicom (the extra `dicom`). Which attributes an image gets is decided in physsim.imaging.dicom_attributes.
+Needs pydicom (the extra `dicom`). Which attributes an image gets is decided in physsim.imaging.dicom.
 """
 
 from __future__ import annotations
 
-import io
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,14 @@ import numpy.typing as npt
 from physsim._version import __version__
 from physsim.errors import FileFormatError, InvalidInput, message
 from physsim.io.atomic import check_output, write_bytes
+from physsim.io.dicom_encoding import Attributes, element_head, encode, file_meta
 from physsim.io.dicom_identity import uid_from
 from physsim.io.elements import input_file
 from physsim.io.image import Image, header_problem, vector
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_PIXEL_DATA = 0x7FE00010
 IMPLEMENTATION_UID = uid_from("physsim", "implementation")
-Attributes = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,31 +52,40 @@ def write_dicom(path: str | Path, attributes: Attributes, pixels: npt.NDArray[An
 
 def dicom_bytes(attributes: Attributes, pixels: npt.NDArray[Any]) -> bytes:
     """The bytes of the DICOM file (see write_dicom)."""
-    pydicom = _pydicom()
+    _pydicom()
     fits = pixels.ndim in (2, 3) and min(pixels.shape) > 0 and max(pixels.shape[-2:]) <= 65535
     if not fits or pixels.dtype not in (np.uint8, np.uint16, np.int16):
         raise InvalidInput(message(f"pixels of shape {pixels.shape} and dtype {pixels.dtype}",
                                    "DICOM images are (frames,) rows, columns of uint8, uint16 or int16, up to 65535",
                                    "Scale the image to whole numbers first."))
     bits = 8 * pixels.itemsize
+    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).data.cast("B")
     stored = {"SamplesPerPixel": 1, "Rows": pixels.shape[-2], "Columns": pixels.shape[-1], "BitsAllocated": bits,
               "BitsStored": bits, "HighBit": bits - 1, "PixelRepresentation": int(pixels.dtype.kind == "i")}
-    dataset = _dataset(pydicom, {"SpecificCharacterSet": "ISO_IR 192", **attributes, **stored})
-    data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
-    dataset.add_new("PixelData", "OB" if bits == 8 else "OW", data + b"\0" * (len(data) % 2))
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = EXPLICIT_LITTLE_ENDIAN
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
-    meta.ImplementationVersionName = f"PHYSSIM {__version__}"[:16]
-    dataset.file_meta = meta
-    buffer = io.BytesIO()
-    try:
-        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidInput(message("DICOM attributes", str(error), "Mend the value.")) from error
-    return buffer.getvalue()
+    return _whole_file({**attributes, **stored}, data, "OB" if bits == 8 else "OW", pixels.dtype.kind == "i")
+
+
+def bit_packed_bytes(attributes: Attributes, frames: npt.NDArray[np.bool_]) -> bytes:
+    """The bytes of a DICOM file of one bit a pixel; `frames`: (frames, rows, columns), packed without gaps.
+
+    Reference: PS3.5 8.1.1; the first pixel is the lowest bit of the first byte.
+    """
+    _pydicom()
+    if frames.ndim != 3 or min(frames.shape) < 1 or max(frames.shape[1:]) > 65535 or frames.dtype != np.bool_:
+        raise InvalidInput(message(f"frames of shape {frames.shape} and dtype {frames.dtype}",
+                                   "one bit a pixel wants (frames, rows, columns) of bool", "Compare with 0 first."))
+    stored = {"SamplesPerPixel": 1, "Rows": frames.shape[1], "Columns": frames.shape[2], "BitsAllocated": 1,
+              "BitsStored": 1, "HighBit": 0, "PixelRepresentation": 0}
+    return _whole_file({**attributes, **stored}, np.packbits(frames.reshape(-1), bitorder="little").data, "OB", False)
+
+
+def _whole_file(attributes: Attributes, data: memoryview, representation: str, signed: bool) -> bytes:
+    dataset = encode({"SpecificCharacterSet": "ISO_IR 192", **attributes}, signed)
+    meta = file_meta(attributes["SOPClassUID"], attributes["SOPInstanceUID"], EXPLICIT_LITTLE_ENDIAN,
+                     IMPLEMENTATION_UID, f"PHYSSIM {__version__}")
+    padding = len(data) % 2
+    head = element_head(_PIXEL_DATA, representation, len(data) + padding)
+    return b"".join((meta, dataset, head, data, b"\0" * padding))
 
 
 def read_dicom(path: str | Path) -> DicomImage:
@@ -153,36 +161,6 @@ def _pydicom() -> Any:
     except ImportError:
         raise InvalidInput(message("DICOM", "pydicom is not installed", "Run pip install 'physsim[dicom]'.")) from None
     return pydicom
-
-
-def _dataset(pydicom: Any, attributes: Attributes) -> Any:
-    dataset = pydicom.dataset.Dataset()
-    for keyword, value in attributes.items():
-        tag = pydicom.datadict.tag_for_keyword(keyword)
-        if tag is None:
-            raise InvalidInput(message(f"DICOM attribute {keyword}", "no such keyword in the dictionary",
-                                       "Spell it as in PS3.6."))
-        representation = pydicom.datadict.dictionary_VR(tag).split(" or ")[0]
-        if representation == "SQ":
-            value = pydicom.sequence.Sequence([_dataset(pydicom, item) for item in value])
-        elif representation == "DS":
-            value = [_decimal_string(v) for v in value] if isinstance(value, (list, tuple)) else _decimal_string(value)
-        try:
-            dataset.add_new(tag, representation, value)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InvalidInput(message(f"DICOM attribute {keyword}={value!r}", str(error), "Mend it.")) from error
-    return dataset
-
-
-def _decimal_string(value: Any) -> str:
-    """A number in at most 16 characters, as DS wants it."""
-    if isinstance(value, str):
-        return value
-    for digits in range(15, 0, -1):
-        text = f"{float(value):.{digits}g}"
-        if len(text) <= 16:
-            break
-    return text
 
 
 def _pixels(path: Path, dataset: Any) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ All identifiers and dates follow from content and seed (physsim.io.dicom_identit
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,24 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim._version import __version__
-from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.errors import InvalidInput, message
+from physsim.imaging.dicom.codes import Module, anatomic_region, code
+from physsim.io.dicom_encoding import elements, encode
 from physsim.io.dicom_identity import Identity
 from physsim.units import CM_PER_M
 
-Module = dict[str, Any]
 NOT_CLINICAL = "Simulated image of a virtual patient. For research, not for clinical use."
 DAYS_PER_YEAR = 365.2425  # mean Gregorian year
 
-# Body part examined (PS3.16 annex L) with its SNOMED CT code and meaning (PS3.16 CID 4031)
-BODY_PARTS = {
-    "CHEST": ("816094009", "Chest"), "ABDOMEN": ("818981001", "Abdomen"), "PELVIS": ("816092008", "Pelvis"),
-    "ABDOMENPELVIS": ("818982008", "Abdomen and Pelvis"), "SKULL": ("89546000", "Skull"),
-    "HEAD": ("69536005", "Head"),
-    "NECK": ("45048000", "Neck"), "HAND": ("85562004", "Hand"), "KNEE": ("72696002", "Knee"),
-    "HIP": ("29836001", "Hip"),
-    "BREAST": ("76752008", "Breast"), "LSPINE": ("122496007", "Lumbar spine"),
-    "WHOLEBODY": ("38266002", "Entire body"), "PHANTOM": ("", ""),  # a test object is no body part: left empty
-}
+PROVENANCE_GROUP = 0x7051  # private: the specification and seed that the study was simulated from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +49,6 @@ class Subject:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1000:
                 raise InvalidInput(message(f"{name}={value}", "must lie from 0 to 1000", "Give a person's, or None."))
-
-
-def code(value: str, meaning: str, scheme: str = "SCT") -> Module:
-    """One coded concept (code sequence macro, PS3.3 table 8.8-1)."""
-    return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
 
 
 def patient_module(subject: Subject) -> Module:
@@ -90,18 +77,16 @@ def general_study_module(identity: Identity, description: str) -> Module:
 
 def general_series_module(identity: Identity, modality: str, number: int, description: str, body_part: str) -> Module:
     """General series (C.7.3.1)."""
-    if body_part not in BODY_PARTS:
-        mend = did_you_mean(body_part, BODY_PARTS)
-        raise InvalidInput(message(f"body_part={body_part!r}", "no such body part", mend))
     known = {"BodyPartExamined": body_part} if anatomic_region(body_part) else {}
     return {"Modality": modality, "SeriesInstanceUID": identity.uid("series", modality, number), "SeriesNumber": number,
             **_moment(identity, "Series"), "SeriesDescription": _long_string(description), **known}
 
 
-def general_equipment_module() -> Module:
-    """General equipment (C.7.5.1)."""
-    return {"Manufacturer": "physsim", "ManufacturerModelName": "physsim virtual X-ray system",
-            "DeviceSerialNumber": "0", "SoftwareVersions": f"physsim {__version__}", "InstitutionName": "virtual"}
+def general_equipment_module(identity: Identity) -> Module:
+    """General equipment (C.7.5.1, C.7.5.2) and what it made the study from."""
+    return {**provenance_module(identity), "Manufacturer": "physsim",
+            "ManufacturerModelName": "physsim virtual X-ray system", "DeviceSerialNumber": "0",
+            "SoftwareVersions": f"physsim {__version__}", "InstitutionName": "virtual"}
 
 
 def general_image_module(identity: Identity, number: int, image_type: Sequence[str], comments: str) -> Module:
@@ -119,9 +104,24 @@ def with_sop_common_module(attributes: Module, identity: Identity, sop_class: st
 
     The instance's UID depends on every attribute and pixel, so that different images never share one.
     """
-    content = json.dumps(attributes, sort_keys=True)
-    uid = identity.uid("instance", sop_class, content, np.ascontiguousarray(pixels).tobytes())
-    return {**attributes, "SOPClassUID": sop_class, "SOPInstanceUID": uid, **_moment(identity, "InstanceCreation")}
+    whole: Module = elements({**attributes, "SyntheticData": "YES"}, pixels.dtype.kind == "i")
+    content = encode(whole)
+    stored = hashlib.sha256(np.ascontiguousarray(pixels).data).digest()  # twice as fast as blake2b on today's CPUs
+    uid = identity.uid("instance", sop_class, content, stored)
+    return {**whole, "SOPClassUID": sop_class, "SOPInstanceUID": uid, **_moment(identity, "InstanceCreation")}
+
+
+def provenance_module(identity: Identity) -> Module:
+    """What made the study: contributing equipment (C.12.1), and the specification and seed as private elements.
+
+    (7051,1001) holds the identity's content (the specification as JSON, or its hash), (7051,1002) the seed.
+    """
+    who = {"Manufacturer": "physsim", "ManufacturerModelName": "physsim", "SoftwareVersions": __version__,
+           "ContributionDateTime": date_time(identity),
+           "ContributionDescription": f"Simulated from {identity.uid('study')}, seed {identity.seed}. {NOT_CLINICAL}",
+           "PurposeOfReferenceCodeSequence": [code("109102", "Processing Equipment", "DCM")]}
+    return {"ContributingEquipmentSequence": [who], (PROVENANCE_GROUP, 0x10, "LO"): "PHYSSIM PROVENANCE",
+            (PROVENANCE_GROUP, 0x1001, "UT"): identity.content, (PROVENANCE_GROUP, 0x1002, "LO"): str(identity.seed)}
 
 
 def frame_of_reference_module(identity: Identity) -> Module:
@@ -142,12 +142,6 @@ def real_world_value_module(slope: float, intercept: float, last_stored: int, un
         "RealWorldValueIntercept": float(intercept), "RealWorldValueSlope": float(slope), "LUTLabel": label[:16],
         "LUTExplanation": _long_string(explanation),
         "MeasurementUnitsCodeSequence": [code(unit, "no units" if unit == "1" else unit, "UCUM")]}]}
-
-
-def anatomic_region(body_part: str) -> list[Module]:
-    """Anatomic region sequence (PS3.16 CID 4031); empty for a test object."""
-    value, meaning = BODY_PARTS[body_part]
-    return [code(value, meaning)] if value else []
 
 
 def age_string(age_years: float) -> str:
@@ -172,6 +166,11 @@ def orientation_letters(direction: npt.ArrayLike) -> str:
     letters = (("R", "L"), ("A", "P"), ("F", "H"))
     order = sorted(range(3), key=lambda axis: (-abs(round(float(vector[axis]), 9)), axis))
     return "".join(letters[axis][int(vector[axis] > 0)] for axis in order if abs(vector[axis]) >= 0.1)
+
+
+def date_time(identity: Identity) -> str:
+    """The study's moment as DT."""
+    return identity.moment.strftime("%Y%m%d%H%M%S")
 
 
 def _moment(identity: Identity, what: str) -> Module:
