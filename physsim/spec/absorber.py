@@ -94,11 +94,11 @@ class Photoconductor(_Layer):
     """A layer in which photons free charge that a field carries to the pixels: a-Se, CdTe, Si.
 
     `pair_energy_ev`: energy absorbed per pair of charges collected (a-Se at 10 V/um: 45 to 50; CdTe 4.43; Si 3.62).
-    `fano`: variance of the number of pairs of one deposit over their mean. `charge_swank`: Swank factor of the charge of
-    equal deposits (1: they all free alike), which stands for all else that lowers a measured DQE at every frequency.
-    `electron_range_mm`, `hole_range_mm`: mean
-    way before charge is trapped (mobility x lifetime x field; none lost if left out); holes drift to the pixels where
-    `pixels_collect` is "holes". By Hecht, depth changes what is collected. Pixels lie at the face away from the source.
+    `fano`: variance of the number of pairs of one deposit over their mean. `charge_swank`: Swank factor of the charge
+    of equal deposits (1: they all free alike); it stands for all else that lowers a measured DQE at every frequency.
+    `electron_range_mm`, `hole_range_mm`: mean way before charge is trapped (mobility x lifetime x field; none lost if
+    left out); by Hecht, depth changes what is collected. `pixels_collect`: which carriers drift to the pixels. These
+    lie at the face away from the source.
 
     Neglects: where sideways a line is absorbed (part of the spread), polarisation, small-pixel weighting.
     Reference: K. Hecht, Z. Phys. 77 (1932) 235.

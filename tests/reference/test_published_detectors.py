@@ -18,16 +18,16 @@ UGY_PER_MR = 8.76  # air kerma of 1 mR: 2.58e-7 C/kg x 33.97 J/C
     # IEC 61267:2005 table 4 (half-value layers), IEC 62220-1:2003 table 2 (quanta per mm2 and uGy)
     ("RQA3", 3.8, 21759.0), ("RQA5", 6.8, 30174.0), ("RQA7", 9.2, 32362.0), ("RQA9", 11.6, 31077.0)])
 def test_standard_beams(name, hvl_mm_al, quanta):
-    """Half-value layers within 3 %, quanta per air kerma within 6.5 % (RQA3; the others within 2.5 %): the tube here has
-    2.5 mm Al of its own, where the standard turns the kV until the half-value layer is its own."""
+    """Half-value layers within 3 %, quanta per air kerma within 6.5 % (RQA3; the others within 2.5 %): the tube here
+    has 2.5 mm Al of its own, where the standard turns the kV until the half-value layer is its own."""
     beam = radiation_quality(name).sample()
     assert beam.hvl1_mm() == pytest.approx(hvl_mm_al, rel=0.03)
     assert quanta_per_mm2_ugy(beam) == pytest.approx(quanta, rel=0.065 if name == "RQA3" else 0.025)
 
 
 def test_senographe_2000d():
-    """S. Vedantham et al., Med. Phys. 27 (2000) 558, abstract: MTF at 2, 4, 5 /mm; DQE near zero frequency behind 4.5 cm
-    of Lucite at 28 kVp Mo/Mo, 32.8 and 1.3 mR."""
+    """S. Vedantham et al., Med. Phys. 27 (2000) 558, abstract: MTF at 2, 4, 5 /mm; DQE near zero frequency behind 4.5
+    cm of Lucite at 28 kVp Mo/Mo, 32.8 and 1.3 mR."""
     beam = ps.Spectrum(kvp=28, target="Mo", filters=[("Be", 1.0), ("Mo", 0.03), ("pmma", 45.0)])
     theory = DetectorTheory.of(ps.detectors["ge_senographe_2000d"], beam)
     assert theory.mtf([2.0, 4.0, 5.0]) == pytest.approx(np.array([0.73, 0.42, 0.28]), rel=0.1)
@@ -55,8 +55,8 @@ def test_lorad_selenia():
 
 
 def test_csi_radiography():
-    """N. W. Marshall et al., Phys. Med. Biol. 56 (2011), doi 10.1088/0031-9155/56/4/007, abstract: six CsI panels, 70 kV
-    + 1 mm Cu, 2.57 uGy: MTF 50 % at 1.29 /mm, DQE(0.5 /mm) 0.60, NNPS 1.42e-5 mm2; M. Spahn et al., Invest. Radiol. 35
+    """N. W. Marshall et al., Phys. Med. Biol. 56 (2011), doi 10.1088/0031-9155/56/4/007, abstract: six CsI panels, 70
+    kV + 1 mm Cu, 2.57 uGy: MTF 50 % at 1.29 /mm, DQE(0.5 /mm) 0.60, NNPS 1.42e-5 mm2; M. Spahn et al., Invest. Radiol. 35
     (2000) 260, abstract (Siemens, 143 um): DQE(0) 70 %."""
     beam = ps.Spectrum(kvp=70, filters=[("Al", 2.5), ("Cu", 1.0)])
     theory = DetectorTheory.of(ps.detectors["csi_radiography"], beam)
