@@ -56,8 +56,8 @@ def test_lorad_selenia():
 
 def test_csi_radiography():
     """N. W. Marshall et al., Phys. Med. Biol. 56 (2011), doi 10.1088/0031-9155/56/4/007, abstract: six CsI panels, 70
-    kV + 1 mm Cu, 2.57 uGy: MTF 50 % at 1.29 /mm, DQE(0.5 /mm) 0.60, NNPS 1.42e-5 mm2; M. Spahn et al., Invest. Radiol. 35
-    (2000) 260, abstract (Siemens, 143 um): DQE(0) 70 %."""
+    kV + 1 mm Cu, 2.57 uGy: MTF 50 % at 1.29 /mm, DQE(0.5 /mm) 0.60, NNPS 1.42e-5 mm2; M. Spahn et al., Invest. Radiol.
+    35 (2000) 260, abstract (Siemens, 143 um): DQE(0) 70 %."""
     beam = ps.Spectrum(kvp=70, filters=[("Al", 2.5), ("Cu", 1.0)])
     theory = DetectorTheory.of(ps.detectors["csi_radiography"], beam)
     quanta = 2.57 * theory.quanta_per_mm2_ugy
