@@ -118,6 +118,9 @@ def paint_body(
     labels: NDArray[np.uint8] | NDArray[np.uint16], organs: NDArray[np.uint8] | NDArray[np.uint16],
     density: NDArray[np.float16] | NDArray[np.float32], threads: int, isa: str, /,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def mend_organs(
+    organs: NDArray[np.uint8] | NDArray[np.uint16], rules: dict[str, Any], threads: int, /
+) -> NDArray[np.int64]: ...
 def body_values(
     tables: dict[str, Any], at: int, register: int, points: NDArray[np.float32], values: NDArray[np.float32],
     margin_mm: float, isa: str, /,

@@ -152,6 +152,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_tables.h"
 #include "launch/bind_montecarlo.h"
 #include "launch/bind_body.h"
+#include "launch/bind_mend.h"
 #include "launch/bind_breast.h"
 #include "launch/bind_image.h"
 #include "launch/bind_reconstruct.h"
@@ -178,6 +179,7 @@ PYBIND11_MODULE(_engine, m) {
     bind_spectral(m);
     bind_tables(m);
     bind_body(m);
+    m.def("mend_organs", &mend_organs);
     bind_breast(m);
     bind_image(m);
     bind_reconstruct(m);

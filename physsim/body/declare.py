@@ -285,12 +285,17 @@ class Maker(Spec):
 
 
 class Declared(Spec):
-    """One TOML file of the body, or several merged."""
+    """One TOML file of the body, or several merged.
+
+    `whole_organs`: labels are mended to phantoms/anatomy/topology.toml where the voxels made organs crumble
+    (physsim/body/mend.py).
+    """
 
     title: str = ""
     source: str = ""
     include: tuple[str, ...] = ()
     background: str = "air"
+    whole_organs: bool = False
     numbers: dict[str, Value] = pydantic.Field(default_factory=dict)
     tables: dict[str, tuple[tuple[Value, Value], ...]] = pydantic.Field(default_factory=dict)
     expressions: dict[str, str] = pydantic.Field(default_factory=dict)
@@ -363,7 +368,9 @@ def read_declared(path: Path) -> Declared:
     except tomllib.TOMLDecodeError as error:
         raise FileFormatError(message(str(path), str(error), "Mend the TOML text.")) from None
     own = declared_from(placed(fields, path.name), path.name)
-    whole = Declared(title=own.title, source=own.source, background=own.background)
+    whole = Declared(
+        title=own.title, source=own.source, background=own.background, whole_organs=own.whole_organs
+    )
     for name in own.include:
         whole = whole.merged(read_declared(path.parent / name))
     return whole.merged(own)

@@ -80,7 +80,7 @@ def organ_topology(phantom: Phantom) -> list[OrganTopology]:
 
     names, coarsest = phantom.truth.names(), max(phantom.grid.spacing_mm)
     own_boxes = [None, *find_objects(labels)]
-    conduits = [n for n, name in enumerate(names) if n and _fits(name, _table()["conduits"])]
+    conduits = [n for n, name in enumerate(names) if n and is_conduit(name)]
     whole = given_back(labels, conduits)
     boxes = [None, *find_objects(whole, len(own_boxes) - 1)]
     rows = []
@@ -91,7 +91,7 @@ def organ_topology(phantom: Phantom) -> list[OrganTopology]:
         if number in conduits or boxes[number] is None:
             judged, room = labels, own_boxes
         filled = [n for n, other in enumerate(names[: len(room)])
-                  if n and n != number and room[n] is not None and _fits(other, rule["filled_with"])]  # fmt: skip
+                  if n and n != number and room[n] is not None and is_held(other, rule)]  # fmt: skip
         part = judged[_union([room[n] for n in (number, *filled)])]
         own = part == number
         mask = _touching(own | np.isin(part, filled), own) if filled else own
@@ -138,6 +138,16 @@ def declared_topology(name: str) -> dict[str, Any]:
             return {**table["default"], **row}
     default: dict[str, Any] = table["default"]
     return default
+
+
+def is_conduit(name: str) -> bool:
+    """Whether an organ runs through others, which count as whole all the same."""
+    return _fits(name, _table()["conduits"])
+
+
+def is_held(name: str, rule: dict[str, Any]) -> bool:
+    """Whether an organ counts as part of the one with this rule (`declared_topology`)."""
+    return _fits(name, rule["filled_with"])
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from physsim.body.arrays import FAR_MM, Floats, as_float32, unmoved
 from physsim.body.body import Body
+from physsim.body.mend import mend_organs
 from physsim.body.painter import BRICK, FIXED, paint_bricks, table_fields
 from physsim.body.program import Program
 from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
@@ -88,6 +89,8 @@ def voxelise_body(
     labels, organs = np.empty(grid.shape, label_type), np.empty(grid.shape, organ_type)
     density = np.empty(grid.shape, density_dtype)
     volumes, masses = paint(body, program, grid, canonical_from_world, labels, density, organs, motion)
+    if body.declared.whole_organs:
+        mend_organs(organs, body.organs, max(grid.spacing_mm))
     truth = _truth(body, grid, organs, volumes, masses)
     if vanishing == "error":
         _nothing_vanished(truth, organs, grid, _cut_organs(body, program, grid, canonical_from_world, motion))

@@ -1,0 +1,284 @@
+// Small holes of one organ and thin strands round them: which voxels would have to join or leave it.
+//
+// Holes: from all that lies within two voxels of the organ, what can go without a change of topology goes, the farthest first; what is
+// left closes holes. Strands: from its deepest voxel the organ is grown again, the deepest first, while that changes no topology; what is
+// left bridges holes. (Region growing by simple points: J.-F. Mangin et al., J. Math. Imaging Vis. 5 (1995) 297.)
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "body/simple.h"
+
+namespace physsim {
+
+// A box of voxels round an organ, three of them empty on every side. `in`: 1 where the organ (with what it holds) is.
+class HoleFinder {
+  public:
+    using Set = std::vector<int32_t>;
+    enum : uint8_t { OPEN = 1, FIXED = 2 };  // may join; may not leave
+
+    HoleFinder(const std::array<int32_t, 3>& size, std::vector<uint8_t> in, int32_t most)
+        : nx_(size[2]), nxy_(size[1] * size[2]), count_(size[0] * size[1] * size[2]), most_(most), size_(size), set_(std::move(in)) {
+        for (int n = 0; n < 27; n++) step_[n] = (n / 9 - 1) * nxy_ + (n / 3 % 3 - 1) * nx_ + n % 3 - 1;
+    }
+
+    // Sets that join and leave, until the Euler characteristic is `wanted`. `may`: OPEN and FIXED of each voxel; asked for only where it
+    // is not. An organ which differs by more than MOST_HOLES is pierced by a tree, and left alone.
+    template <typename May>
+    void find(int32_t wanted, May may, std::vector<Set>& joining, std::vector<Set>& leaving) {
+        wanted_ = wanted, euler_ = euler();
+        if (euler_ == wanted_ || euler_ - wanted_ > MOST_HOLES || wanted_ - euler_ > MOST_HOLES) return;
+        may_ = may();
+        seen_.assign(static_cast<size_t>(count_), 0);
+        inner([&](int32_t at) { if (set_[static_cast<size_t>(at)]) own_.push_back(at); });
+        fill_cavities(joining);
+        if (euler_ < wanted_) close_holes(joining);
+        if (euler_ < wanted_) cut_strands(leaving);
+    }
+
+  private:
+    static constexpr int32_t MOST_HOLES = 512, FAR = 8192;  // voxels of an outside that is taken for open
+    int32_t nx_, nxy_, count_, most_, wanted_ = 1, euler_ = 0, step_[27];
+    std::array<int32_t, 3> size_;
+    std::vector<uint8_t> may_, set_, seen_;
+    Set own_;  // the organ's voxels at first
+
+    // The cube of marks (0 or 1) about a voxel.
+    uint32_t around(const std::vector<uint8_t>& marks, int32_t at) const {
+        uint32_t cube = 0;
+        for (int row = 0; row < 9; row++) {
+            uint32_t three = 0;
+            std::memcpy(&three, marks.data() + at + step_[3 * row], 3);
+            three &= 0x010101u;
+            cube |= ((three | three >> 7 | three >> 14) & 7u) << 3 * row;
+        }
+        return cube;
+    }
+    // The box without the outermost voxels, whose neighbours are not all in it.
+    template <typename Do>
+    void inner(Do act) const {
+        for (int32_t z = 1; z < size_[0] - 1; z++)
+            for (int32_t y = 1; y < size_[1] - 1; y++)
+                for (int32_t at = z * nxy_ + y * nx_ + 1; at < z * nxy_ + (y + 1) * nx_ - 1; at++) act(at);
+    }
+
+    int32_t euler() const {
+        int32_t eighths = 0;
+        // of the corner between eight voxels: what it and its edges, faces and cubes add
+        static const auto part = [] {
+            std::array<int8_t, 256> own{};
+            for (int set = 1; set < 256; set++) {
+                int cubes = __builtin_popcount(static_cast<unsigned>(set)), faces = 0, edges = 0;
+                for (int axis = 0; axis < 3; axis++)
+                    for (int a = 0; a < 8; a++)
+                        if (!(a >> axis & 1)) faces += (set >> a & 1) || (set >> (a | 1 << axis) & 1);
+                for (int axis = 0; axis < 3; axis++)
+                    for (int side = 0; side < 2; side++) {
+                        bool any = false;
+                        for (int a = 0; a < 8; a++) any |= (a >> axis & 1) == side && (set >> a & 1);
+                        edges += any;
+                    }
+                own[static_cast<size_t>(set)] = static_cast<int8_t>(8 - 4 * edges + 2 * faces - cubes);
+            }
+            return own;
+        }();
+        for (int32_t z = 0; z + 1 < size_[0]; z++)
+            for (int32_t y = 0; y + 1 < size_[1]; y++) {
+                const uint8_t* row = set_.data() + z * nxy_ + y * nx_;
+                const auto eight = [](const uint8_t* from) { uint64_t word; std::memcpy(&word, from, 8); return word; };
+                const auto even = [&](int32_t x) {  // eight columns within the organ or outside it add nothing
+                    const uint64_t a = eight(row + x), b = eight(row + x + nx_), c = eight(row + x + nxy_), d = eight(row + x + nxy_ + nx_);
+                    return (a | b | c | d) == 0 || (a & b & c & d) == 0x0101010101010101u;
+                };
+                const auto column = [&](int32_t x) { return row[x] | row[x + nx_] << 2 | row[x + nxy_] << 4 | row[x + nxy_ + nx_] << 6; };
+                int left = column(0);
+                for (int32_t x = 1; x < size_[2]; x++) {
+                    while (x + 7 <= size_[2] && even(x - 1)) x += 7, left = column(x - 1);
+                    if (x == size_[2]) break;
+                    const int right = column(x);
+                    if (left | right) eighths += part[static_cast<size_t>(left | right << 1)];
+                    left = right;
+                }
+            }
+        return eighths / 8;
+    }
+
+    // The voxels that can be reached by faces from one outside the organ; no more than `most` of them and one.
+    void flood(int32_t from, size_t most, Set& found) {
+        std::vector<uint8_t>& seen = seen_;
+        found.assign(1, from), seen[static_cast<size_t>(from)] = 1;
+        for (size_t n = 0; n < found.size() && found.size() <= most; n++)
+            for (int face = 0; face < 27; face++) {
+                if (!(CUBE.faces >> face & 1)) continue;
+                const int32_t at = found[n] + step_[face];
+                if (at < 0 || at >= count_ || seen[static_cast<size_t>(at)] || set_[static_cast<size_t>(at)]) continue;
+                seen[static_cast<size_t>(at)] = 1, found.push_back(at);
+            }
+        for (const int32_t at : found) seen[static_cast<size_t>(at)] = 0;
+    }
+
+    // Cavities of few voxels that all may join.
+    void fill_cavities(std::vector<Set>& joining) {
+        Set cavity;
+        for (const int32_t beside : own_) {
+            const int32_t at = beside + 1;  // the first voxel of a cavity has the organ before it on all three axes
+            if (set_[static_cast<size_t>(at)] || !set_[static_cast<size_t>(at - nx_)] || !set_[static_cast<size_t>(at - nxy_)]) continue;
+            flood(at, static_cast<size_t>(most_), cavity);
+            bool fits = static_cast<int32_t>(cavity.size()) <= most_;
+            for (const int32_t one : cavity) fits = fits && (may_[static_cast<size_t>(one)] & OPEN);
+            if (!fits) continue;
+            for (const int32_t one : cavity) set_[static_cast<size_t>(one)] = 1;
+            joining.push_back(cavity), euler_--;
+        }
+    }
+
+    // Whether what lies beside a set on each of its sides is open: a set must not close the mouth of a cavity.
+    bool leaves_open(const Set& voxels) {
+        Set found;
+        for (const int32_t from : voxels)
+            for (int face = 0; face < 27; face++) {
+                const int32_t at = from + step_[face];
+                if (!(CUBE.faces >> face & 1) || set_[static_cast<size_t>(at)]) continue;
+                flood(at, FAR, found);
+                if (found.size() <= FAR && std::find(found.begin(), found.end(), 0) == found.end()) return false;
+            }
+        return true;
+    }
+
+    // Pieces (26 neighbours) of what is marked, smallest first; only those of few voxels.
+    std::vector<Set> small_pieces(std::vector<uint8_t>& marks) const {
+        std::vector<Set> found;
+        inner([&](int32_t from) {
+            if (!marks[static_cast<size_t>(from)]) return;
+            Set piece(1, from);
+            marks[static_cast<size_t>(from)] = 0;
+            for (size_t n = 0; n < piece.size(); n++)
+                for (const int32_t step : step_) {
+                    const size_t at = static_cast<size_t>(piece[n] + step);
+                    if (marks[at]) marks[at] = 0, piece.push_back(static_cast<int32_t>(at));
+                }
+            if (static_cast<int32_t>(piece.size()) <= most_) found.push_back(std::move(piece));
+        });
+        std::stable_sort(found.begin(), found.end(), [](const Set& a, const Set& b) { return a.size() < b.size(); });
+        return found;
+    }
+
+    // Puts a set into the organ, or takes it out; takes it back unless tunnels go by that, and no more than wanted. Whether it stays.
+    bool changed(const Set& voxels, bool join) {
+        int32_t change = 0;
+        for (const int32_t at : voxels) {
+            const int32_t own = euler_of_joining(around(set_, at));
+            change += join ? own : -own;
+            set_[static_cast<size_t>(at)] = join;
+        }
+        const bool stays = change > 0 && euler_ + change <= wanted_ && (!join || leaves_open(voxels));
+        if (stays) euler_ += change;
+        else for (const int32_t at : voxels) set_[static_cast<size_t>(at)] = !join;
+        return stays;
+    }
+
+    void close_holes(std::vector<Set>& joining) {
+        std::vector<uint8_t> left = set_, ring(static_cast<size_t>(count_), 0);  // ring 1 is beside the organ, 2 the next
+        std::array<Set, 2> order;
+        for (uint8_t step = 0; step < 2; step++)
+            for (const int32_t at : step ? order[0] : own_) {
+                bool edge = step > 0;
+                for (int face = 0; face < 27 && !edge; face++) edge = (CUBE.faces >> face & 1) && !set_[static_cast<size_t>(at + step_[face])];
+                if (!edge) continue;
+                for (const int32_t to : step_) {
+                    const size_t next = static_cast<size_t>(at + to);
+                    if (!left[next]) left[next] = 1, ring[next] = static_cast<uint8_t>(step + 1), order[step].push_back(static_cast<int32_t>(next));
+                }
+            }
+        // first those of ring 2, and of a ring those with fewest neighbours of the ring within: what is left lies deep in a hole
+        std::vector<uint8_t> neighbours(static_cast<size_t>(count_), 0);
+        for (const int32_t at : order[0]) neighbours[static_cast<size_t>(at)] = static_cast<uint8_t>(__builtin_popcount(around(set_, at)));
+        for (const int32_t at : order[1])
+            for (const int32_t to : step_) neighbours[static_cast<size_t>(at)] += ring[static_cast<size_t>(at + to)] == 1;
+        std::vector<uint8_t>& waits = seen_;
+        for (int far = 2; far >= 1; far--) {
+            std::array<Set, 28> waiting;
+            size_t level = 0;
+            const auto wait = [&](size_t at) {
+                waits[at] = 1, waiting[neighbours[at]].push_back(static_cast<int32_t>(at));
+                level = std::min<size_t>(level, neighbours[at]);
+            };
+            for (const int32_t at : order[static_cast<size_t>(far) - 1])
+                if (left[static_cast<size_t>(at)]) wait(static_cast<size_t>(at));
+            while (level < waiting.size()) {
+                if (waiting[level].empty()) {
+                    level++;
+                    continue;
+                }
+                const int32_t at = waiting[level].back();
+                waiting[level].pop_back(), waits[static_cast<size_t>(at)] = 0;
+                if (!is_simple(around(left, at))) continue;
+                left[static_cast<size_t>(at)] = 0;
+                for (const int32_t to : step_) {
+                    const size_t beside = static_cast<size_t>(at + to);
+                    if (left[beside] && ring[beside] >= far && !waits[beside]) wait(beside);
+                }
+            }
+        }
+        for (size_t at = 0; at < left.size(); at++) left[at] &= ring[at] > 0;
+        for (Set& piece : small_pieces(left)) {
+            if (euler_ >= wanted_) return;
+            bool open = true;
+            for (const int32_t at : piece) open = open && (may_[static_cast<size_t>(at)] & OPEN);
+            if (open && changed(piece, true)) joining.push_back(std::move(piece));
+        }
+    }
+
+    void cut_strands(std::vector<Set>& leaving) {
+        constexpr int DEEPEST = 31;
+        std::vector<uint8_t> depth(static_cast<size_t>(count_), 0), grown(static_cast<size_t>(count_), 0);
+        const auto relax = [&](int32_t at, bool back) {
+            if (!set_[static_cast<size_t>(at)]) return;
+            int least = DEEPEST - 1;
+            for (int n = 0; n < 13; n++) least = std::min<int>(least, depth[static_cast<size_t>(at + step_[back ? 26 - n : n])]);
+            uint8_t& own = depth[static_cast<size_t>(at)];
+            own = static_cast<uint8_t>(back ? std::min<int>(own, least + 1) : least + 1);
+        };
+        inner([&](int32_t at) { relax(at, false); });
+        for (int32_t z = size_[0] - 2; z > 0; z--)
+            for (int32_t y = size_[1] - 2; y > 0; y--)
+                for (int32_t x = size_[2] - 2; x > 0; x--) relax(z * nxy_ + y * nx_ + x, true);
+        int32_t start = -1;
+        int deepest = 0;
+        inner([&](int32_t at) { if (depth[static_cast<size_t>(at)] > deepest) start = at, deepest = depth[static_cast<size_t>(at)]; });
+        if (start < 0) return;
+        std::vector<uint8_t>& waits = seen_;
+        std::vector<Set> waiting(DEEPEST + 1);
+        int level = depth[static_cast<size_t>(start)];
+        const auto reach = [&](int32_t at) {
+            for (const int32_t to : step_) {
+                const size_t next = static_cast<size_t>(at + to);
+                if (!set_[next] || grown[next] || waits[next]) continue;
+                waits[next] = 1, waiting[depth[next]].push_back(static_cast<int32_t>(next)), level = std::max<int>(level, depth[next]);
+            }
+        };
+        grown[static_cast<size_t>(start)] = 1, reach(start);
+        while (level > 0) {
+            Set& own = waiting[static_cast<size_t>(level)];
+            if (own.empty()) {
+                level--;
+                continue;
+            }
+            const int32_t at = own.back();
+            own.pop_back(), waits[static_cast<size_t>(at)] = 0;
+            if (!is_simple(around(grown, at))) continue;
+            grown[static_cast<size_t>(at)] = 1, reach(at);
+        }
+        for (int32_t at = 0; at < count_; at++) grown[static_cast<size_t>(at)] = set_[static_cast<size_t>(at)] && !grown[static_cast<size_t>(at)];
+        for (Set& piece : small_pieces(grown)) {
+            if (euler_ >= wanted_) return;
+            bool open = true;
+            for (const int32_t at : piece) open = open && !(may_[static_cast<size_t>(at)] & FIXED);
+            if (open && changed(piece, false)) leaving.push_back(std::move(piece));
+        }
+    }
+};
+
+}  // namespace physsim
