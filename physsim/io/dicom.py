@@ -191,8 +191,10 @@ def _pixels(path: Path, dataset: Any) -> npt.NDArray[Any]:
 
 
 def _mapping(dataset: Any) -> tuple[float, float, str]:
-    if dataset.get("RealWorldValueMappingSequence"):
-        item = dataset.RealWorldValueMappingSequence[0]
+    shared = dataset.get("SharedFunctionalGroupsSequence") or [dataset]
+    holder = dataset if dataset.get("RealWorldValueMappingSequence") else shared[0]
+    if holder.get("RealWorldValueMappingSequence"):
+        item = holder.RealWorldValueMappingSequence[0]
         unit = item.MeasurementUnitsCodeSequence[0]
         return float(item.RealWorldValueSlope), float(item.RealWorldValueIntercept), str(unit.CodeValue)
     slope, intercept = dataset.get("RescaleSlope", 1), dataset.get("RescaleIntercept", 0)

@@ -1,0 +1,184 @@
+"""Truth as DICOM Segmentation (PS3.3 A.51): a segment an organ or lesion, one bit a voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim._version import __version__
+from physsim.errors import InvalidInput, message
+from physsim.imaging.dicom.attributes import (
+    Subject,
+    frame_of_reference_module,
+    general_equipment_module,
+    general_image_module,
+    general_series_module,
+    general_study_module,
+    patient_module,
+    patient_study_module,
+    with_sop_common_module,
+)
+from physsim.imaging.dicom.codes import Module, code, lesion_codes, organ_codes
+from physsim.imaging.dicom.multiframe import (
+    dimension_module,
+    frame_content,
+    functional_groups_module,
+    pixel_measures,
+    plane_position,
+)
+from physsim.io.atomic import write_bytes
+from physsim.io.dicom import bit_packed_bytes
+from physsim.io.dicom_identity import Identity
+from physsim.io.image import Image
+
+SOP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
+_POSITION_TOLERANCE_MM = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A structure in the labels: `number` is its label, `name` such as "left kidney" or "nodule 1".
+
+    `kind`: "organ" or "lesion", which choose the codes (physsim.imaging.dicom.codes) unless `category` and `type` give
+    them as (SNOMED code, meaning).
+    """
+
+    number: int
+    name: str
+    kind: Literal["organ", "lesion"] = "organ"
+    category: tuple[str, str] | None = None
+    type: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise InvalidInput(message(f"number={self.number}", "0 is what belongs to no segment", "Give 1 or more."))
+        if not 0 < len(self.name) <= 64 or "\\" in self.name:
+            raise InvalidInput(message(f"name={self.name!r}", "DICOM wants 1 to 64 letters without a backslash",
+                                       "Give a short name."))
+
+    def codes(self) -> tuple[Module, Module]:
+        """Category and type."""
+        category, kind = (organ_codes if self.kind == "organ" else lesion_codes)(self.name)
+        return code(*self.category) if self.category else category, code(*self.type) if self.type else kind
+
+
+def save_segmentation(path: str | Path, labels: Image, segments: Sequence[Segment], subject: Subject,
+                      identity: Identity, *, sources: Sequence[str | Path] = (), description: str = "Truth",
+                      series: int = 9, overwrite: bool = False) -> int:
+    """Write each of `segments` as the voxels of `labels` (whole numbers) that carry its number; returns the frames.
+
+    Only slices that a segment meets are stored. `sources`: the slices of the CT series that the truth belongs to (as
+    save_ct_series returns them), each named by the frames that lie in it. Raises InvalidInput for labels that are no
+    whole numbers, left-handed axes, doubled or absent segments and slices elsewhere. Neglects: overlapping truth.
+    """
+    array = labels.array
+    if array.dtype.kind not in "iub":
+        raise InvalidInput(message(f"labels of dtype {array.dtype}", "they number the segments", "Give whole numbers."))
+    if np.linalg.det(np.array(labels.direction)) < 0:
+        raise InvalidInput(message(f"direction={labels.direction}", "DICOM slices run along row x column",
+                                   "Flip the z axis."))
+    numbers = [one.number for one in segments]
+    if not numbers or len(set(numbers)) != len(numbers):
+        raise InvalidInput(message(f"segments with numbers {numbers}", "each structure wants a number of its own",
+                                   "Give each number once."))
+    present = _slices_by_label(array)
+    absent = [one.name for one in segments if one.number not in present]
+    if absent:
+        raise InvalidInput(message(", ".join(absent[:4]), "no voxel carries the number", "Leave the segment out."))
+    places = [(position, one.number, z) for position, one in enumerate(segments, 1) for z in present[one.number]]
+    bits = np.empty((len(places), *array.shape[1:]), np.bool_)
+    for frame, (_, number, z) in zip(bits, places, strict=True):
+        np.equal(array[z], number, out=frame)
+    named = _sources(labels, sources)
+    attributes = _attributes(labels, segments, places, named, subject, identity, description, series)
+    attributes = with_sop_common_module(attributes, identity, SOP_CLASS, np.packbits(bits.reshape(-1)))
+    write_bytes(path, bit_packed_bytes(attributes, bits), overwrite)
+    return len(places)
+
+
+def segment_module(position: int, segment: Segment, identity: Identity) -> Module:
+    """One item of the segment sequence (C.8.20.2)."""
+    category, kind = segment.codes()
+    return {"SegmentNumber": position, "SegmentLabel": segment.name, "SegmentAlgorithmType": "AUTOMATIC",
+            "SegmentAlgorithmName": f"physsim {__version__}, truth", "SegmentDescription": f"label {segment.number}",
+            "SegmentedPropertyCategoryCodeSequence": [category], "SegmentedPropertyTypeCodeSequence": [kind],
+            "TrackingID": segment.name, "TrackingUID": identity.uid("segment", segment.name, segment.number)}
+
+
+def _attributes(labels: Image, segments: Sequence[Segment], places: Sequence[tuple[int, int, int]],
+                named: list[Module] | None, subject: Subject, identity: Identity, description: str,
+                series: int) -> Module:
+    planes: list[Module] = [plane_position(labels, z) for z in range(len(labels.array))]
+    frames: list[Module] = []
+    for position, _, z in places:
+        frame = {**frame_content(identity, index=[position, z + 1]), **planes[z],
+                 "SegmentIdentificationSequence": [{"ReferencedSegmentNumber": position}]}
+        if named is not None:
+            frame["DerivationImageSequence"] = [_derivation(named[z])]
+        frames.append(frame)
+    attributes: Module = {
+        **patient_module(subject), **patient_study_module(subject), **general_study_module(identity, description),
+        **general_series_module(identity, "SEG", series, description, "PHANTOM"), **general_equipment_module(identity),
+        **frame_of_reference_module(identity),
+        **general_image_module(identity, 1, ("DERIVED", "PRIMARY"), "Truth from the geometry of the phantom."),
+        "PhotometricInterpretation": "MONOCHROME2", "SegmentationType": "BINARY", "SegmentsOverlap": "NO",
+        "ContentLabel": "TRUTH", "ContentDescription": description[:64], "ContentCreatorName": "PHYSSIM^TRUTH",
+        "SegmentSequence": [segment_module(n, one, identity) for n, one in enumerate(segments, 1)],
+        **functional_groups_module(pixel_measures(labels), frames, identity),
+        **dimension_module(identity, [
+            ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "segment"),
+            ("ImagePositionPatient", "PlanePositionSequence", "position")], "segments")}
+    for keyword in ("AcquisitionDate", "AcquisitionTime", "AcquisitionNumber", "DerivationDescription"):
+        attributes.pop(keyword, None)
+    if named is not None:
+        attributes["ReferencedSeriesSequence"] = [{
+            "SeriesInstanceUID": named[0]["series"], "ReferencedInstanceSequence": [_reference(one) for one in named]}]
+    return attributes
+
+
+def _slices_by_label(array: npt.NDArray[Any]) -> dict[int, list[int]]:
+    """Label to the slices that it meets."""
+    found: dict[int, list[int]] = {}
+    for z, plane in enumerate(array):
+        for number in np.unique(plane).tolist():
+            found.setdefault(int(number), []).append(z)
+    return found
+
+
+def _sources(labels: Image, sources: Sequence[str | Path]) -> list[Module] | None:
+    """The image that each slice of the labels lies in, by class, instance and series; None where none are given."""
+    if not sources:
+        return None
+    import pydicom
+
+    normal = np.array(labels.direction[2])
+    first = float(np.dot(labels.origin_mm, normal))
+    found: dict[int, Module] = {}
+    for path in sources:
+        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[
+            "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"])
+        height = (float(np.dot(np.array(data.ImagePositionPatient, float), normal)) - first) / labels.spacing_mm[2]
+        if abs(height - round(height)) * labels.spacing_mm[2] < _POSITION_TOLERANCE_MM:
+            found[round(height)] = {"class": str(data.SOPClassUID), "instance": str(data.SOPInstanceUID),
+                                    "series": str(data.SeriesInstanceUID)}
+    missing = [z for z in range(len(labels.array)) if z not in found]
+    if missing:
+        raise InvalidInput(message(f"{len(missing)} slices of the labels", "lie in none of the source images",
+                                   "Give labels on the grid of the series, or leave sources out."))
+    return [found[z] for z in range(len(labels.array))]
+
+
+def _reference(source: Module) -> Module:
+    return {"ReferencedSOPClassUID": source["class"], "ReferencedSOPInstanceUID": source["instance"]}
+
+
+def _derivation(source: Module) -> Module:
+    purpose = {"PurposeOfReferenceCodeSequence": [code("121322", "Source image for image processing operation", "DCM")],
+               "SpatialLocationsPreserved": "YES"}
+    return {"SourceImageSequence": [{**_reference(source), **purpose}],
+            "DerivationCodeSequence": [code("113076", "Segmentation", "DCM")]}
