@@ -54,7 +54,7 @@ def volume_file(tmp_path_factory):
     return path
 
 
-# What the standard has since, or allows beside its own: the real world mapping of frames, their mAs and times, that word.
+# In the standard since, or allowed beside it: the real world mapping of frames, their mAs and times, that word.
 BESIDE = ("RealWorldValueMappingSequence", "FrameAcquisitionSequence", "<TOMO_PROJ>")
 
 

@@ -131,7 +131,8 @@ def test_image_plane_is_the_detector(tmp_path):
 
 
 @pytest.mark.parametrize(("call", "why"), [
-    (lambda f: save_ct_projections(f, np.zeros((2, 3, 4)), FLAT, SCAN, SUBJECT, IDENTITY), r"geometry's are \(7, 5, 8\)"),
+    (lambda f: save_ct_projections(f, np.zeros((2, 3, 4)), FLAT, SCAN, SUBJECT, IDENTITY),
+     r"geometry's are \(7, 5, 8\)"),
     (lambda f: save_ct_projections(f, np.full(FLAT.shape, np.inf), FLAT, SCAN, SUBJECT, IDENTITY), "finite"),
     (lambda f: save(f, dataclasses.replace(FLAT, u=FLAT.v, v=FLAT.u)), "not along z"),
     (lambda f: dataclasses.replace(SCAN, water_per_mm=0.0), "water attenuates"),

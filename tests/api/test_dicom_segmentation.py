@@ -1,4 +1,4 @@
-"""Truth as DICOM SEG: judged by dciodvfy, read by highdicom, which knows the standard's segments, to the same voxels."""
+"""Truth as DICOM SEG: judged by dciodvfy, read to the same voxels by highdicom, which knows segments."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_highdicom_reads_the_voxels(truth):
         places = indices @ change[:3, :3].T + change[:3, 3]
         assert np.abs(places - np.rint(places)).max() < 1e-6
         got = volume.array[..., 0][tuple(np.rint(places).astype(int).T)]
-        assert np.array_equal(got, (ARRAY == one.number)[tuple(indices[:, ::-1].T)])
+        assert np.array_equal(got, (one.number == ARRAY)[tuple(indices[:, ::-1].T)])
 
 
 def test_sources_are_named(truth, series):
