@@ -42,13 +42,18 @@ class LayerResponse:
 
     energies_kev: (n,). deposits_kev: (n, classes): all the energy; all but one line's, for each line; what each angle
     of Compton scattering leaves. chances: (n, classes, depths): per arriving photon, that it deposits so much, its
-    first interaction being between two of depths_mm (depths + 1,). The rest passes.
+    first interaction being between two of depths_mm (depths + 1,). The rest passes. Of photons that do not leave with
+    all their energy, where a part is absorbed elsewhere: second_kev: (n, seconds), the energy that goes on from the
+    first place, by lines, by angles of Compton scattering and, all of it, by Rayleigh scattering; second_chances: (n,
+    seconds, depths), that it does so and does not leave (counted in the first class of `chances`, as all the energy).
     """
 
     energies_kev: Floats
     deposits_kev: Floats
     chances: Floats
     depths_mm: Floats
+    second_kev: Floats
+    second_chances: Floats
 
     def moments(self, order: int, gain: Floats | None = None) -> Floats:
         """(n, depths) sums of chance x (gain x deposit)^order, in keV^order; `gain`: (depths,), 1 if left out."""
@@ -103,6 +108,7 @@ def layer_response(
     kept = exp(-np.minimum(parts.total[:, None] * (slant * edges[None, :]), 700.0))  # (n, cells + 1)
     interacts = kept[:, :-1] - kept[:, 1:]  # (n, cells)
     deposits, chances = [energies], [np.zeros_like(interacts)]
+    seconds, stays = [np.zeros((energies.size, 0))], [np.zeros((energies.size, 0, near.size))]
     absorbed = interacts * (parts.photoelectric / parts.total)[:, None]
     chances[0] += absorbed
     if fluorescence:
@@ -114,6 +120,8 @@ def layer_response(
             chances[0] -= lost
             deposits.append(np.maximum(energies - line, 0.0))
             chances.append(lost)
+            seconds.append(np.full((energies.size, 1), line))
+            stays.append((absorbed * (emitted[:, n, None] * (1.0 - leaves[n])))[:, None])
     law = ScatteringLaw(fractions, None, binding=True)
     for process, differential in ((parts.compton, law.compton), (parts.rayleigh, law.rayleigh)):
         scattered = interacts * (process / parts.total)[:, None]
@@ -125,13 +133,34 @@ def layer_response(
             if not keeps:
                 deposits.append(energies * (1.0 - share[:, angle]))
                 chances.append(lost)
-    by_depth = np.add.reduceat(np.stack(chances, axis=1), np.searchsorted(edges, layers[:-1]), axis=2)
+                seconds.append((energies * share[:, angle])[:, None])
+                stays.append((scattered * weight[:, angle, None] - lost)[:, None])
+        if keeps:
+            seconds.append(energies[:, None])
+            stays.append((scattered * (1.0 - (weight[:, :, None] * away).sum(axis=1)))[:, None])
+    first = np.searchsorted(edges, layers[:-1])
+    by_depth = np.add.reduceat(np.stack(chances, axis=1), first, axis=2)
     return LayerResponse(
         energies_kev=energies,
         deposits_kev=np.stack(deposits, axis=1),
         chances=by_depth,
         depths_mm=layers,
+        second_kev=np.concatenate(seconds, axis=1),
+        second_chances=np.add.reduceat(np.concatenate(stays, axis=1), first, axis=2),
     )
+
+
+def scattering_angles(
+    differential: Callable[[Floats, Floats], Floats], energies: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Angles of scattering, as (1 - cos theta) / 2 (angles,), the share of energy that free electrons leave there
+    (n, angles) and chances (n, angles), for a law `differential` of energies (n,) and such angles."""
+    fine = (np.arange(_ANGLES * _FINER) + 0.5) / (_ANGLES * _FINER)
+    density = np.stack([differential(energies, np.full_like(energies, h)) for h in fine], axis=1)
+    density = density.reshape(len(energies), _ANGLES, _FINER).sum(axis=2)
+    half = fine.reshape(_ANGLES, _FINER).mean(axis=1)
+    share = 1.0 / (1.0 + 2.0 * energies[:, None] * half / ELECTRON_REST_ENERGY_KEV)
+    return half, share, density / density.sum(axis=1, keepdims=True)
 
 
 class _Attenuation:
@@ -184,12 +213,7 @@ def _scattering(
 
     `keeps`: all its energy.
     """
-    fine = (np.arange(_ANGLES * _FINER) + 0.5) / (_ANGLES * _FINER)  # of (1 - cos theta) / 2
-    density = np.stack([differential(energies, np.full_like(energies, h)) for h in fine], axis=1)
-    density = density.reshape(len(energies), _ANGLES, _FINER).sum(axis=2)
-    weight = density / density.sum(axis=1, keepdims=True)
-    half = fine.reshape(_ANGLES, _FINER).mean(axis=1)
-    share = 1.0 / (1.0 + 2.0 * energies[:, None] * half / ELECTRON_REST_ENERGY_KEV)
+    half, share, weight = scattering_angles(differential, energies)
     share = np.ones_like(share) if keeps else share
     kept_kev = np.maximum(energies[:, None] * share, 1.0)
     mu = _Attenuation(fractions, kept_kev.ravel(), per_mm).absorbing.reshape(kept_kev.shape)

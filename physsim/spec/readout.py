@@ -71,7 +71,8 @@ class CountingReadout(Spec):
     `dead_time_ns` of a pixel after a pulse: "paralysable" (each pulse, counted or not, begins it anew) or
     "nonparalysable". `frame_us`: time of a reading, from which rates follow. `noise_kev`: standard deviation of a
     pulse's height by electronics. Charge drifts as a cloud: `cloud_um`, its standard deviation where it begins, grows
-    by diffusion under `bias_v` over the way to the pixels, and clouds near a border are shared by pixels.
+    by diffusion under `bias_v` over the way to the pixels, and clouds near a border are shared by pixels. `drift_mm`:
+    between the electrodes, where that is not the layer's thickness (silicon lit from its edge).
     """
 
     kind: Literal["counting"] = "counting"
@@ -82,6 +83,24 @@ class CountingReadout(Spec):
     noise_kev: float = pydantic.Field(default=0.0, ge=0.0, le=50.0)
     bias_v: float | None = pydantic.Field(default=None, gt=0.0)
     cloud_um: float = pydantic.Field(default=0.0, ge=0.0, le=200.0)
+    drift_mm: float | None = pydantic.Field(default=None, gt=0.0, le=100.0)
+
+    @pydantic.model_validator(mode="after")
+    def _drift_needs_bias(self) -> Self:
+        if self.drift_mm is not None and self.bias_v is None:
+            raise ValueError(message(f"drift_mm={self.drift_mm:g}", "it has no effect: without bias_v no cloud grows",
+                                     "Give bias_v, or leave drift_mm out."))
+        return self
+
+    @property
+    def frame_s(self) -> float:
+        """Time of a reading in s."""
+        return self.frame_us * 1e-6
+
+    @property
+    def dead_s(self) -> float:
+        """Dead time in s."""
+        return self.dead_time_ns * 1e-9
 
     @pydantic.field_validator("thresholds_kev")
     @classmethod

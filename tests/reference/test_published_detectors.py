@@ -71,7 +71,8 @@ def test_csi_radiography():
 
 
 def test_every_shipped_detector_loads():
-    assert {"csi_radiography", "ge_senographe_2000d", "hologic_selenia_dimensions", "gos_ct"} <= set(ps.detectors)
+    assert {"csi_radiography", "ge_senographe_2000d", "hologic_selenia_dimensions", "gos_ct", "cdte_ct",
+            "silicon_ct"} <= set(ps.detectors)
     for name in ps.detectors:
         assert ps.Detector.from_toml(ps.detectors[name].to_toml()) == ps.detectors[name]
     with pytest.raises(InvalidInput, match="Did you mean 'csi_radiography'"):
