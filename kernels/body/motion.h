@@ -9,14 +9,12 @@ namespace PHYSSIM_ISA {
 struct MotionCell {
     const float *p000, *p010, *p001, *p011;
     float u, v, w;
-    bool inside;
 
     PHYSSIM_HD MotionCell(const BodyLattice& of, int32_t medium, float x, float y, float z) {
         const float *lattice = of.of(medium), *place = of.place;
         const int32_t nz = of.shape[0], ny = of.shape[1], nx = of.shape[2];
         const float lx = static_cast<float>(nx - 1.001), ly = static_cast<float>(ny - 1.001), lz = static_cast<float>(nz - 1.001);
         u = (x - place[0]) * place[3], v = (y - place[1]) * place[3], w = (z - place[2]) * place[3];
-        inside = u > 0.0f && v > 0.0f && w > 0.0f && u < lx && v < ly && w < lz;
         u = lesser(greater(u, 0.0f), lx), v = lesser(greater(v, 0.0f), ly), w = lesser(greater(w, 0.0f), lz);
         const int32_t iu = static_cast<int32_t>(u), iv = static_cast<int32_t>(v), iw = static_cast<int32_t>(w);
         u = u - static_cast<float>(iu), v = v - static_cast<float>(iv), w = w - static_cast<float>(iw);
@@ -25,11 +23,11 @@ struct MotionCell {
     }
 };
 
-// out (3, n) = x, y, z + their trilinear displacement (mm); `base` may be `out`.
-template <int N>
+// out (3, n) = x, y, z + their trilinear displacement (mm); `base` may be `out`. Coordinates lie `NEXT` numbers apart.
+template <int N, int NEXT = N>
 static void displaced(const BodyLattice& lattice, int32_t medium, const float* base, float* out) {
     for (int i = 0; i < N; i++) {
-        const MotionCell cell(lattice, medium, base[i], base[N + i], base[2 * N + i]);
+        const MotionCell cell(lattice, medium, base[i], base[NEXT + i], base[2 * NEXT + i]);
         for (int c = 0; c < 3; c++) {
             float a = cell.p000[c], b = cell.p010[c], e = cell.p001[c], f = cell.p011[c];
             a += cell.u * (cell.p000[3 + c] - a);
@@ -37,59 +35,57 @@ static void displaced(const BodyLattice& lattice, int32_t medium, const float* b
             e += cell.u * (cell.p001[3 + c] - e);
             f += cell.u * (cell.p011[3 + c] - f);
             a = a + cell.v * (b - a), e = e + cell.v * (f - e);
-            out[c * N + i] = base[c * N + i] + (a + cell.w * (e - a));
+            out[c * NEXT + i] = base[c * NEXT + i] + (a + cell.w * (e - a));
         }
     }
 }
 
-// out (voxels): volume at rest over present volume, the determinant of p + its displacement; 1 beyond the lattice.
-static void volume_at_rest(const BodyLattice& lattice, int32_t medium, const float* base, float* out) {
-    const float step = lattice.place[3];
-    for (int i = 0; i < BRICK_VOXELS; i++) {
-        const MotionCell cell(lattice, medium, base[i], base[BRICK_VOXELS + i], base[2 * BRICK_VOXELS + i]);
-        if (!cell.inside) {
-            out[i] = 1.0f;
-            continue;
-        }
-        const float u = cell.u, v = cell.v, w = cell.w;
-        float m[3][3];
-        for (int c = 0; c < 3; c++) {
-            const float p000 = cell.p000[c], p100 = cell.p000[3 + c], p010 = cell.p010[c], p110 = cell.p010[3 + c];
-            const float p001 = cell.p001[c], p101 = cell.p001[3 + c], p011 = cell.p011[c], p111 = cell.p011[3 + c];
-            float a = p100 - p000, b = p101 - p001;
-            a = a + v * ((p110 - p010) - a), b = b + v * ((p111 - p011) - b);
-            m[c][0] = (a + w * (b - a)) * step;
-            a = p010 - p000, b = p011 - p001;
-            a = a + u * ((p110 - p100) - a), b = b + u * ((p111 - p101) - b);
-            m[c][1] = (a + w * (b - a)) * step;
-            a = p001 - p000, b = p011 - p010;
-            a = a + u * ((p101 - p100) - a), b = b + u * ((p111 - p110) - b);
-            m[c][2] = (a + v * (b - a)) * step;
-            m[c][c] += 1.0f;
-        }
-        out[i] = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
-            + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
-    }
-}
-
-// The same by both motions.
-static void volume_before(const BodyMoves& moves, int32_t medium, const float* base, float* out) {
-    volume_at_rest(moves.outer, medium, base, out);
-    if (!moves.twice) return;
-    alignas(64) float there[3 * BRICK_VOXELS], more[BRICK_VOXELS];
-    displaced<BRICK_VOXELS>(moves.outer, medium, base, there);
-    volume_at_rest(moves.inner, medium, there, more);
-    for (int i = 0; i < BRICK_VOXELS; i++) out[i] *= more[i];
-}
-
-template <int N>
+template <int N, int NEXT>
 static void turned_rigidly(const float* m, const float* base, float* out) {
-    const float *x = base, *y = base + N, *z = base + 2 * N;
+    const float *x = base, *y = base + NEXT, *z = base + 2 * NEXT;
     for (int axis = 0; axis < 3; axis++) {
         const float *row = m + 4 * axis, a = row[0], b = row[1], c = row[2], e = row[3];
         PHYSSIM_OVER_VOXELS
-        for (int i = 0; i < N; i++) out[axis * N + i] = a * x[i] + b * y[i] + c * z[i] + e;
+        for (int i = 0; i < N; i++) out[axis * NEXT + i] = a * x[i] + b * y[i] + c * z[i] + e;
     }
+}
+
+// Where points (3, n) that are somewhere now lie in the body at rest, for a medium (-1: unmoved); `base` may be `out`.
+template <int N, int NEXT = N>
+static void unmoved_places(const BodyMoves& moves, int32_t medium, const float* base, float* out) {
+    if (medium < 0) {
+        for (int c = 0; c < 3; c++)
+            for (int i = 0; i < N; i++) out[c * NEXT + i] = base[c * NEXT + i];
+    } else if (medium < moves.media) {
+        displaced<N, NEXT>(moves.outer, medium, base, out);
+        if (moves.twice) displaced<N, NEXT>(moves.inner, medium, out, out);
+    } else {
+        turned_rigidly<N, NEXT>(moves.rigid + 12 * (medium - moves.media), base, out);
+    }
+}
+
+// out (voxels): volume at rest over present volume of each voxel, `edge` mm wide. From the edges' way over the whole voxel, not from the
+// slopes at its middle: these jump between the lattice's cells, and masses would hang on how voxels and cells fall together.
+static void volume_before(const BodyMoves& moves, int32_t medium, const float* base, float edge, uint32_t mask, float* out) {
+    const float half = 0.5f * edge, inverse = 1.0f / edge;
+    in_blocks<BLOCK_VOXELS>(mask, [&](int at) {
+        alignas(64) float m[3][3 * BLOCK_VOXELS];  // by axis: edges at rest
+        for (int axis = 0; axis < 3; axis++) {
+            alignas(64) float ends[2][3 * BLOCK_VOXELS];
+            for (int side = 0; side < 2; side++) {
+                float* there = ends[side];
+                for (int c = 0; c < 3; c++)
+                    for (int i = 0; i < BLOCK_VOXELS; i++) there[c * BLOCK_VOXELS + i] = base[c * BRICK_VOXELS + at + i] + (c != axis ? 0.0f : side ? half : -half);
+                unmoved_places<BLOCK_VOXELS>(moves, medium, there, there);
+            }
+            for (int i = 0; i < 3 * BLOCK_VOXELS; i++) m[axis][i] = (ends[1][i] - ends[0][i]) * inverse;
+        }
+        for (int i = 0; i < BLOCK_VOXELS; i++) {
+            const float *a = m[0] + i, *b = m[1] + i, *c = m[2] + i;
+            constexpr int Y = BLOCK_VOXELS, Z = 2 * BLOCK_VOXELS;
+            out[at + i] = a[0] * (b[Y] * c[Z] - b[Z] * c[Y]) - b[0] * (a[Y] * c[Z] - a[Z] * c[Y]) + c[0] * (a[Y] * b[Z] - a[Z] * b[Y]);
+        }
+    });
 }
 
 // Where the brick's voxels and the middles of its blocks lie before any motion, and its box.
@@ -105,39 +101,39 @@ struct Unmoved {
     }
 };
 
-// Coordinates of the brick in the body at rest, for a medium (-1: unmoved), and its box there.
+// Where the middles of the brick's blocks lie in the body at rest, for a medium (-1: unmoved), and its box there. A block reaches a little
+// farther than its corners, where the map bends within it. Its voxels follow when they are asked for.
 static void move_brick(int32_t medium, const BodyMoves& moves, const Unmoved& from, BodyWork& w) {
+    constexpr float BENT = 1.1f;
+    constexpr int CORNERS = 8 * BLOCKS, LAST = BLOCK_EDGE - 1;
+    unmoved_places<BLOCKS>(moves, medium, from.centre, w.centre);
     if (medium < 0) {
-        for (int i = 0; i < 3 * BRICK_VOXELS; i++) w.whole[i] = from.whole[i];
-        for (int i = 0; i < 3 * BLOCKS; i++) w.centre[i] = from.centre[i];
         for (int b = 0; b < BLOCKS; b++) w.reach[b] = from.reach[b];
         for (int c = 0; c < BODY_BOX; c++) w.boxes[c] = from.box[c];
         return;
     }
-    if (medium < moves.media) {
-        displaced<BRICK_VOXELS>(moves.outer, medium, from.whole, w.whole);
-        displaced<BLOCKS>(moves.outer, medium, from.centre, w.centre);
-        if (moves.twice) {
-            displaced<BRICK_VOXELS>(moves.inner, medium, w.whole, w.whole);
-            displaced<BLOCKS>(moves.inner, medium, w.centre, w.centre);
-        }
-    } else {
-        const float* own = moves.rigid + 12 * (medium - moves.media);
-        turned_rigidly<BRICK_VOXELS>(own, from.whole, w.whole);
-        turned_rigidly<BLOCKS>(own, from.centre, w.centre);
+    alignas(64) float corners[3 * CORNERS];
+    for (int n = 0; n < CORNERS; n++) {
+        const int at = BLOCK_VOXELS * (n / 8) + (n & 1 ? LAST : 0) + (n & 2 ? LAST * BLOCK_EDGE : 0) + (n & 4 ? LAST * BLOCK_EDGE * BLOCK_EDGE : 0);
+        for (int c = 0; c < 3; c++) corners[c * CORNERS + n] = from.whole[c * BRICK_VOXELS + at];
     }
+    unmoved_places<CORNERS>(moves, medium, corners, corners);
     empty_box(w.boxes);
-    for (int i = 0; i < 3 * BRICK_VOXELS; i += BLOCK_VOXELS) {
-        const int axis = i / BRICK_VOXELS;
-        w.boxes[axis] = lesser(w.boxes[axis], smallest_of(w.whole + i)), w.boxes[axis + 3] = greater(w.boxes[axis + 3], largest_of(w.whole + i));
-    }
     for (int b = 0; b < BLOCKS; b++) {
-        float farthest = 0.0f;
-        for (int i = BLOCK_VOXELS * b; i < BLOCK_VOXELS * (b + 1); i++) {
-            const float x = w.whole[i] - w.centre[b], y = w.whole[BRICK_VOXELS + i] - w.centre[BLOCKS + b], z = w.whole[2 * BRICK_VOXELS + i] - w.centre[2 * BLOCKS + b];
-            farthest = greater(farthest, x * x + y * y + z * z);
+        float farthest = 0.0f, square = 0.0f;
+        for (int n = 8 * b; n < 8 * (b + 1); n++, square = 0.0f) {
+            for (int c = 0; c < 3; c++) {
+                const float there = corners[c * CORNERS + n], gap = there - w.centre[c * BLOCKS + b];
+                square += gap * gap;
+                w.boxes[c] = lesser(w.boxes[c], there), w.boxes[c + 3] = greater(w.boxes[c + 3], there);
+            }
+            farthest = greater(farthest, square);
         }
-        w.reach[b] = square_root(farthest);
+        w.reach[b] = BENT * square_root(farthest);
+    }
+    for (int c = 0; c < 3; c++) {
+        const float room = 0.5f * (BENT - 1.0f) * w.reach[0];
+        w.boxes[c] -= room, w.boxes[c + 3] += room;
     }
     measure_diagonal(w);
 }

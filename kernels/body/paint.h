@@ -63,13 +63,13 @@ class Painter {
         voxel_ = job_.lattice ? curved_middles(job_, corner, w_) : job_.voxel;
         inverse_ = 1.0f / voxel_, least_radius_ = 0.5f * voxel_, w_.margin = voxel_;
         for (int c = 0; c < BODY_BOX; c++) box[c] = w_.boxes[c];
-        corner_ = &corner, placed_ = 0;
+        corner_ = &corner, placed_ = 0, moved_ = 0;
         open_ = inside_grid(job_, bx, by, bz, left_);
         mass_ = {w_.mass, w_.material_touched, w_.material_blocks, brick_};
         volume_ = {w_.volume, w_.organ_touched, w_.organ_blocks, brick_};
         for (int b = 0; b < BLOCKS; b++) most_left_[b] = open_ >> b & 1 ? 1.0f : 0.0f;
-        medium_ = -1, measured_ = false;
-        if (moves_.moving) place(ALL_BLOCKS), from_.keep(w_);
+        medium_ = -1, measured_ = 0;
+        if (moves_.moving) moved_ = ALL_BLOCKS, place(ALL_BLOCKS), from_.keep(w_);
         const uint32_t all = open_;
         painted_ = false;
         bool more = true;
@@ -97,7 +97,8 @@ class Painter {
     int32_t brick_ = 0, medium_ = -1;
     uint32_t open_ = 0, placed_ = 0;  // blocks where something is left for what lies under; whose voxels have coordinates
     const BrickCorner* corner_ = nullptr;
-    bool measured_ = false, painted_ = false;
+    bool painted_ = false;
+    uint32_t moved_ = 0, measured_ = 0;  // whose voxels lie where their medium was at rest; whose change of volume is known
     Touched mass_ = {}, volume_ = {};
     Unmoved from_;
     alignas(64) float denser_[BRICK_VOXELS];
@@ -119,6 +120,11 @@ class Painter {
             else straight_voxels(job_, *corner_, at / BLOCK_VOXELS, w_);
         });
         placed_ |= mask;
+        if (!moves_.moving) return;
+        in_blocks<BLOCK_VOXELS>(mask & ~moved_, [&](int at) {
+            unmoved_places<BLOCK_VOXELS, BRICK_VOXELS>(moves_, medium_, from_.whole + at, w_.whole + at);
+        });
+        moved_ |= mask;
     }
 
     // Paints a structure; whether anything is left for those under it.
@@ -127,7 +133,7 @@ class Painter {
             medium_ = moves_.medium[s];
             w_.brick++;
             move_brick(medium_, moves_, from_, w_);
-            measured_ = false;
+            moved_ = measured_ = 0;
         }
         const int32_t* own = t_.structure_int + BODY_STRUCTURE_INTS * s;
         const int32_t code = own[0], distance = own[1], organs = own[2], thin = own[3], last = own[5];
@@ -206,7 +212,7 @@ class Painter {
             in_blocks<BLOCK_VOXELS>(some, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) density[i] = made[i]; });
         }
         if (medium_ >= 0 && moves_.thins[s] == 1 && medium_ < moves_.media) {
-            thin_out(density, uniform, number);
+            thin_out(density, uniform, number, some);
             uniform = false;
         }
         if (own[5] >= 0) {
@@ -224,10 +230,12 @@ class Painter {
     }
 
     // What expands becomes thinner; the density is one a voxel then.
-    void thin_out(float* density, bool uniform, float number) {
-        if (!measured_) volume_before(moves_, medium_, from_.whole, denser_);
-        measured_ = true;
-        for (int i = 0; i < BRICK_VOXELS; i++) density[i] = (uniform ? number : density[i]) * denser_[i];
+    void thin_out(float* density, bool uniform, float number, uint32_t mask) {
+        volume_before(moves_, medium_, from_.whole, voxel_, mask & ~measured_, denser_);
+        measured_ |= mask;
+        in_blocks<BLOCK_VOXELS>(mask, [&](int at) {
+            for (int i = at; i < at + BLOCK_VOXELS; i++) density[i] = (uniform ? number : density[i]) * denser_[i];
+        });
     }
 
     void deposit_layer(int32_t material, int32_t organ, uint32_t mask, const float* amount, const float* density, float number, bool uniform, int32_t organs) {

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.body import Body
-from physsim.body.breathing_field import BreathingField, breathing_field, recipe, rib_lines
+from physsim.body.breathing_field import BreathingField, breathing_field, neck_axis, recipe, rib_lines
 from physsim.body.declare import Structure
 from physsim.body.flow import nodes
-from physsim.body.motion import Motion, inverted, is_bone, rigid_fit
+from physsim.body.motion import Motion, hinge_fit, inverted, is_bone, rigid_fit
 from physsim.errors import InvalidInput, message
 
 STEP_MM = 5.0
@@ -26,7 +26,6 @@ STEP_MM = 5.0
 LOW_MM, HIGH_MM = np.array([-235.5, -195.5, -60.5]), np.array([234.5, 194.5, 529.5])
 _STEPS = 4
 _BONE_MM = 4.0
-_JOINT_MM, _JOINT_WEIGHT = 30.0, 15.0  # how a rib's head is held in its joint
 _LEAST = 1e-3
 
 
@@ -100,10 +99,10 @@ def _fields(body: Body) -> BreathingField:
 
 
 def _bones(body: Body, field: BreathingField, time: float) -> dict[str, npt.NDArray[np.float64]]:
-    """Rigid motions (4, 4) that fit the flow best at each bone that moves; ribs' heads count more."""
+    """Rigid motions (4, 4) that fit the flow best at each bone that moves; ribs turn about their necks."""
     found = {}
     program = body.program
-    heads = {f"{side} rib {number}": line[0] for (number, side), line in rib_lines(body).items()}
+    ribs = {f"{side} rib {number}": line for (number, side), line in rib_lines(body).items()}
     for n, structure in enumerate(program.structures):
         if not is_bone(structure):
             continue
@@ -119,9 +118,9 @@ def _bones(body: Body, field: BreathingField, time: float) -> dict[str, npt.NDAr
             continue
         there = field.moved(own, time, _STEPS)
         if np.linalg.norm(there - own, axis=1).max() > 20 * _LEAST:
-            weight = np.ones(len(own))
-            if structure.name in heads:
-                gap = np.linalg.norm(own - heads[structure.name], axis=1) / _JOINT_MM
-                weight += _JOINT_WEIGHT * np.exp(-(gap**2))
-            found[structure.name] = rigid_fit(own, there, weight)
+            if structure.name in ribs:
+                line = ribs[structure.name]
+                found[structure.name] = hinge_fit(own, there, line[0], neck_axis(line))
+            else:
+                found[structure.name] = rigid_fit(own, there)
     return found

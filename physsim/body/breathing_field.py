@@ -35,6 +35,7 @@ LATTICE_MM = 7.5
 _REST_MM = 5.0
 _STAGES, _STEPS = 4, 4
 _SLIDE_MM = 5.0
+_HELD_MM = 55.0  # from the mediastinum, where the lung begins to slide freely
 _SLID = 0.55  # of the domes' descent at their height: how far the lung goes down beside the chest wall
 _LOW, _HIGH = np.array([-232.5, -195.0, -60.0]), np.array([232.5, 195.0, 532.5])
 PLEURA = ("cavity", "mediastinum", "diaphragm")  # fields that bound the lungs
@@ -43,7 +44,8 @@ _BONE_REACH_MM, _HELD = 30.0, 0.92  # how far and how much the bones' own motion
 # under the wall: what goes with the ribs, and what turns from that to the way of the viscera
 _LINED_MM, _TURNED_MM = 4.0, 50.0
 _WALL_MM = 55.0  # outside the cavity, where the cage's motion has faded
-_SHARED_MM = 30.0
+_SHARED_MM = 16.0
+_NECK_MM = 30.0  # from a rib's head to its tubercle, 25 to 34 mm
 _SCRAP = 2000  # cells: pieces of lung between anterior junction and heart that the lattice cuts off
 _SMOOTHED_MM = 9.0  # standard deviation that rounds the edges of the prescribed motions
 _RIM_MM = 11.0  # of the lungs, where the outward field swells them less, so that none of it leaks into other organs
@@ -197,17 +199,16 @@ class _Bones:
         ribs = rib_lines(body)
         clouds: list[Array] = []
         twists: list[tuple[Array, Array]] = []
+        ends, speed = list[Array](), list[Array]()
         for number, side in sorted(ribs):
-            line = ribs[number, side]
-            axis = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
-            turn = -math.radians(angles["pump_deg"][number - 1]) * np.array([1.0, 0.0, 0.0])
-            turn += (1.0 if side == "left" else -1.0) * math.radians(angles["bucket_deg"][number - 1]) * axis
+            line, axis = ribs[number, side], neck_axis(ribs[number, side])
+            turn = -math.radians(angles["turn_deg"][number - 1]) * (1.0 if side == "left" else -1.0) * axis
             clouds.append(line[::2])
             twists.append((turn, -np.cross(turn, line[0])))
-        ends = {number: ribs[number, "left"][-1] for number in range(1, 8)}
-        pump = [-math.radians(angles["pump_deg"][n - 1]) * np.array([1.0, 0, 0]) for n in ends]
-        speed = [np.cross(w, end - ribs[n, "left"][0]) for w, (n, end) in zip(pump, ends.items(), strict=True)]
-        twists.append(_sagittal_twist(np.array(list(ends.values())), np.array(speed)))
+            if number <= 7 and side == "left":
+                ends.append(line[-1])
+                speed.append(np.cross(turn, line[-1] - line[0]))
+        twists.append(_sagittal_twist(np.array(ends), np.array(speed)))
         twists.append((np.zeros(3), np.zeros(3)))
         return cls((*clouds, _centre_line(body, "sternum"), _spine(body)), tuple(twists))
 
@@ -262,6 +263,13 @@ def rib_lines(body: Body) -> dict[tuple[int, str], Array]:
             message(f"{body.where}: breathing", f"it has {len(lines)} ribs of 24", "Include the trunk's skeleton.")
         )
     return lines
+
+
+def neck_axis(line: Array) -> Array:
+    """(3,) unit vector from a rib's joint with the vertebral body to that with the transverse process: its hinge."""
+    along = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
+    tubercle = np.array([np.interp(_NECK_MM, along, line[:, c]) for c in range(3)])
+    return np.asarray((tubercle - line[0]) / np.linalg.norm(tubercle - line[0]))
 
 
 def _centre_line(body: Body, name: str) -> Array:
@@ -319,7 +327,7 @@ def _slide(body: Body, outward: tuple[Lattice, ...], growth: float) -> Lattice:
     normal = _unit_gradient(cavity)
     near_wall = (1.0 - smooth((-1.0 - cavity) / 60.0)) * (1.0 - smooth((cavity - 8.0) / 60.0))
     free = np.ones(shape)
-    for field, offset, reach in (("mediastinum", 0.0, 45.0), ("diaphragm", 2.0, 55.0)):
+    for field, offset, reach in (("mediastinum", 0.0, _HELD_MM), ("diaphragm", 2.0, 55.0)):
         there = own[field] < offset
         gap = np.asarray(distance_transform_edt(~there, sampling=_SLIDE_MM))
         free *= gaussian_filter(smooth((gap - 2.0 * _SLIDE_MM) / reach), 1.0)
@@ -327,6 +335,8 @@ def _slide(body: Body, outward: tuple[Lattice, ...], growth: float) -> Lattice:
     z = points[:, 2].reshape(shape)
     dome = float(recipe()["excursion"]["dome_mm"])
     wanted = -_SLID * dome * np.clip((_APEX_Z - z) / (_APEX_Z - _BASE_Z), 0.0, 1.0)
+    # less in front, where there is little lung between the wall and the heart
+    wanted *= 1.0 - 0.4 * smooth((-20.0 - points[:, 1].reshape(shape)) / 40.0)
     speed = gaussian_filter(wanted - velocity[..., 2], 3.0) * near_wall * free
     along = np.zeros((*shape, 3))
     along[..., 2] = speed

@@ -29,6 +29,7 @@ OUTSIDE, LUNG = 0, 1
 MEDIA = ("body", "lung")
 _STILL_MM = 0.02  # structures that move less anywhere count as unmoved
 _SLACK_MM = 1.0
+_EDGE = 4  # cells of the blocks in which extremes are kept
 _FOUND_MM = 1e-5
 
 
@@ -119,13 +120,27 @@ class Motion:
 
     # --- for the voxeliser
 
+    def applied(self, program: Program) -> Program:
+        """The program as this motion paints it: the lungs' trees where they are now, the lung about them refilled."""
+        from physsim.body.motion_branches import carried
+
+        return carried(program, self)
+
+    def moves_anything(self, program: Program, structure: int) -> bool:
+        """Whether a structure (by its number) moves by more than a trifle anywhere."""
+        row = program.tables.structure_float[structure].astype(float)
+        medium = LUNG if program.structures[structure].name in self.lungs else OUTSIDE
+        return self._reach(medium, row[:3], row[3:6])[2] > _STILL_MM
+
     def moves(self, program: Program) -> Moves:
         """Its arrays for the painter."""
         bones = list(self.bones)
         boxes = self._boxes(program)
         medium, thins = [], []
         for n, structure in enumerate(program.structures):
-            if structure.name in self.bones:
+            if n in program.carried:
+                number = -1
+            elif structure.name in self.bones:
                 number = 2 + bones.index(structure.name)
             else:
                 number = LUNG if structure.name in self.lungs else OUTSIDE
@@ -145,7 +160,9 @@ class Motion:
         """(structures, 6) boxes round the structures where they are now."""
         moved = np.empty((len(program.structures), 6))
         for n, ((low, high), structure) in enumerate(zip(self._boxes(program), program.structures, strict=True)):
-            if structure.name in self.bones:
+            if n in program.carried:
+                moved[n] = [*low, *high]
+            elif structure.name in self.bones:
                 corners = np.array([[(low, high)[s][c] for c, s in enumerate(signs)] for signs in np.ndindex(2, 2, 2)])
                 there = self.present(corners, structure.name)
                 moved[n] = [*(there.min(0) - _SLACK_MM), *(there.max(0) + _SLACK_MM)]
@@ -186,12 +203,27 @@ class Motion:
 
     def _span(self, medium: int, low: Array, high: Array) -> tuple[Array, Array]:
         """Least and largest displacement (3,), (3,) within a box at rest, zero beyond the lattice included."""
-        shape = np.array(self.forward.shape[1:4])[::-1]
-        first = np.clip(np.floor((low - self.origin_mm) / self.step_mm), 0, shape - 2).astype(int)
-        last = np.clip(np.ceil((high - self.origin_mm) / self.step_mm), 1, shape - 1).astype(int)
-        part = self.forward[medium][first[2] : last[2] + 1, first[1] : last[1] + 1, first[0] : last[0] + 1]
-        flat = part.reshape(-1, 3)
-        return flat.min(0), flat.max(0)
+        shape = np.array(self._extremes.shape[2:5])[::-1]
+        edge = _EDGE * self.step_mm
+        first = np.clip(np.floor((low - self.origin_mm) / edge), 0, shape - 1).astype(int)
+        last = np.clip(np.floor((high - self.origin_mm) / edge), 0, shape - 1).astype(int)
+        own = tuple(slice(first[axis], last[axis] + 1) for axis in (2, 1, 0))
+        least, most = self._extremes[0, medium][own], self._extremes[1, medium][own]
+        return least.reshape(-1, 3).min(0), most.reshape(-1, 3).max(0)
+
+    @cached_property
+    def _extremes(self) -> Array:
+        """(2, 2, z, y, x, 3) least and largest displacement by medium in blocks of _EDGE cells along each axis."""
+        held = np.pad(self.forward, ((0, 0), *[(0, (1 - n) % _EDGE) for n in self.forward.shape[1:4]], (0, 0)), "edge")
+        found = []
+        for take in (np.minimum, np.maximum):
+            part = held
+            for axis in (1, 2, 3):
+                starts = np.arange(0, part.shape[axis] - 1, _EDGE)
+                ends = np.take(part, starts + _EDGE, axis)
+                part = take(take.reduceat(part, starts, axis), ends)
+            found.append(part)
+        return np.stack(found)
 
     def _found(self, rest: Array, guess: Array, medium: str) -> Array:
         """Present places of points at rest, from guesses, to 1e-5 mm."""
@@ -246,18 +278,27 @@ def inverted(field: Array, origin_mm: Array, step_mm: float, targets: Array, gue
     return sum(missed)
 
 
-def rigid_fit(rest: Array, present: Array, weight: Array | None = None) -> Array:
-    """(4, 4) rotation and shift that bring points (n, 3) nearest to others: least squares, weighted.
+def rigid_fit(rest: Array, present: Array) -> Array:
+    """(4, 4) rotation and shift that bring points (n, 3) nearest to others: least squares.
 
     Reference: W. Kabsch, Acta Cryst. A32 (1976) 922.
     """
-    w = np.ones(len(rest)) if weight is None else weight
-    w = w / w.sum()
-    a, b = w @ rest, w @ present
-    u, _, vt = np.linalg.svd((rest - a).T @ ((present - b) * w[:, None]))
+    a, b = rest.mean(0), present.mean(0)
+    u, _, vt = np.linalg.svd((rest - a).T @ (present - b))
     turn = (u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt).T
     fitted = np.eye(4)
     fitted[:3, :3], fitted[:3, 3] = turn, b - turn @ a
+    return fitted
+
+
+def hinge_fit(rest: Array, present: Array, pivot: Array, axis: Array) -> Array:
+    """(4, 4) turn about an axis through a pivot that brings points (n, 3) nearest to others: least squares."""
+    a, b = (points - pivot - np.outer((points - pivot) @ axis, axis) for points in (rest, present))
+    angle = np.arctan2(float((np.cross(a, b) @ axis).sum()), float((a * b).sum()))
+    cross = np.cross(np.eye(3), axis)
+    turn = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+    fitted = np.eye(4)
+    fitted[:3, :3], fitted[:3, 3] = turn, pivot - turn @ pivot
     return fitted
 
 

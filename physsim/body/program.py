@@ -33,6 +33,8 @@ class Program:
     structure_register: int
     branch_rows: tuple[tuple[int, int, int, int], ...]  # where in data, first segment, how many, frame
     segments: int
+    carried: frozenset[int] = frozenset()  # structures that lie where a motion has brought them, see motion_branches
+    carried_rows: frozenset[int] = frozenset()  # where in data their segments begin
 
     def distance(
         self,

@@ -114,6 +114,21 @@ def paint(
     motion: Motion | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
+    own = motion.applied(program) if motion else program
+    return painted(body, own, grid, canonical_from_world, labels, density, organs, motion)
+
+
+def painted(
+    body: Body,
+    program: Program,
+    grid: Grid,
+    canonical_from_world: npt.ArrayLike | SpaceMap | None,
+    labels: npt.NDArray[Any],
+    density: npt.NDArray[Any],
+    organs: npt.NDArray[Any],
+    motion: Motion | None = None,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The same of a program to which the motion is applied (`Motion.applied`)."""
     affine, lattice, space = grid.world_from_voxel, None, None
     if isinstance(canonical_from_world, SpaceMap):
         space = canonical_from_world
@@ -170,7 +185,7 @@ def _reach(
         if t.frame_int[frame, 0] >= 0:
             room = t.frame_float[frame, 8:11]
             low, high = low - room, high + room
-        if motion:
+        if motion and place not in program.carried_rows:
             low, high = motion.moved_corners(low, high)
         if isinstance(canonical_from_voxel, SpaceMap):
             low, high = voxel_boxes(canonical_from_voxel, grid, low, high)

@@ -1,0 +1,245 @@
+"""Trees of the lungs in a motion: branches carried to where they are now, as straight capsules that keep their blood.
+
+A lung that shrinks by half does not halve the blood in its arteries and veins: they shorten with it and become wider.
+Ends of branches go with the lung; radii follow from the volume. Vessels, of blood, keep theirs; lumens, of air, swell
+and shrink as the lung round them; the tissue of walls round lumens keeps its volume. What vessels take from the lung
+around them is given back to it: the parenchyma of each lobe keeps its mass.
+
+Neglects: blood that leaves the chest with its pressure (the lungs hold as much at every depth of breath), the larger
+share of capillaries at low volumes, branches that bend within one of their pieces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from physsim.body.arrays import Tables, as_float32, as_int32
+from physsim.body.painter import FIXED, operations
+from physsim.units import CM3_PER_MM3
+
+if TYPE_CHECKING:
+    from physsim.body.body import Body
+    from physsim.body.declare import Structure
+    from physsim.body.motion import Motion
+    from physsim.body.program import Program
+
+Array = npt.NDArray[np.float64]
+_PROBE_MM = 1.0
+_TREES_MM, _LUNGS_MM = 2.0, 4.0  # lattices on which trees, and lungs with them, are weighed
+_CORRECTIONS = 2
+_COLUMNS = 24  # numbers a segment
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """Straight pieces of one part: where in the data, of which structure; ends (n, 3) and radius (n,) at rest, mm."""
+
+    structure: int
+    part_line: int  # instructions: of the part's box, and behind the last part of the structure
+    after: int
+    rows: slice
+    start: Array
+    end: Array
+    radius: Array
+
+
+def branches_of(program: Program, names: frozenset[str]) -> list[Branch]:
+    """The pieces of those structures of these names that are made of branches alone."""
+    code, data, found = program.tables.code, program.tables.data, []
+    kinds = operations()
+    for number, structure in enumerate(program.structures):
+        if structure.name not in names or not of_branches(structure):
+            continue
+        at, part = int(program.tables.structure_int[number, 0]), -1
+        after = at
+        while code[after, 0] != kinds["RETURN"]:
+            after += 1
+        joins = np.flatnonzero(code[at:after, 0] == kinds["JOIN"])[: len(structure.parts)]
+        after = at + int(joins[-1]) + 1
+        while at < after:
+            part = at if code[at, 0] == kinds["PART"] else part
+            if code[at, 0] == kinds["BRANCHES"]:
+                rows = slice(int(code[at, 4]), int(code[at, 4]) + _COLUMNS * int(code[at, 7]))
+                table = data[rows].reshape(-1, _COLUMNS).astype(float)
+                radius = table[:, 7] + 0.5 * table[:, 8]
+                found.append(Branch(number, part, after, rows, table[:, :3], table[:, :3] + table[:, 3:6], radius))
+            at += 1
+    return found
+
+
+def of_branches(structure: Structure) -> bool:
+    """Whether nothing but branches, of one size everywhere, makes up a structure."""
+    plain = structure.warp is None and not structure.mirror and structure.scale == 1.0
+    return plain and all(part.branches is not None and part.op == "add" for part in structure.parts)
+
+
+def carried(program: Program, motion: Motion) -> Program:
+    """The program with the lungs' trees where the motion brings them; it paints those without a motion.
+
+    Shorter and wider pieces overlap more where they meet: radii are corrected by what the trees hold as painted. The
+    density of lung is that by which each lobe keeps its mass although vessels leave it less room than before.
+    """
+    found = [one for one in branches_of(program, motion.lungs) if motion.moves_anything(program, one.structure)]
+    if not found:
+        return program
+    start, end = (_moved(motion, [getattr(one, name) for one in found]) for name in ("start", "end"))
+    swelling = [_swelling(motion, 0.5 * (a + b)) for a, b in zip(start, end, strict=True)]
+    length = [_length(a, b) for a, b in zip(start, end, strict=True)]
+    pieces = _Pieces.of(program, found, length, swelling)
+    trees = tuple(sorted({one.structure for one in found}))
+    before = _at_rest(motion.body, program, trees, _TREES_MM)
+    share = now = np.ones(len(trees))
+    for _ in range(_CORRECTIONS):
+        made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
+        now = _masses(motion.body, made, trees, _TREES_MM)
+        share = share * before / np.maximum(now, 1e-9)
+    made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
+    lungs = tuple(n for n, one in enumerate(program.structures)
+                  if one.name in motion.lungs and any(layer.material == "lung" for layer in one.filled()))  # fmt: skip
+    # of lattices alike, so that what these do to masses falls out
+    rest, whole = (_at_rest(motion.body, program, lungs, _LUNGS_MM, others) for others in (trees, ()))
+    left, now = (_masses(motion.body, made, lungs, _LUNGS_MM, others, motion) for others in (trees, ()))
+    kept = (rest / np.maximum(whole, 1e-9)) / np.maximum(left / np.maximum(now, 1e-9), 1e-3)
+    return _refilled(made, dict(zip(lungs, kept.tolist(), strict=True)))
+
+
+def _placed(program: Program, found: list[Branch], start: list[Array], end: list[Array], radii: list[Array]) -> Program:
+    """The program with pieces at other places, of other radii."""
+    data, code = program.tables.data.copy(), program.tables.code.copy()
+    boxes, more = program.tables.structure_float.copy(), list[float]()
+    fresh: set[int] = set()
+    for one, a, b, radius in zip(found, start, end, radii, strict=True):
+        table = data[one.rows].reshape(-1, _COLUMNS).astype(float)
+        table[:, :3], table[:, 3:6] = a, b - a
+        table[:, 6] = 1.0 / np.maximum(((b - a) ** 2).sum(1), 1e-12)
+        table[:, 7], table[:, 8], table[:, 23] = radius, 0.0, 1.0
+        data[one.rows] = as_float32(table).ravel()
+        wide = (np.minimum(one.start, one.end) - one.radius[:, None]).min(0)
+        limits = data[int(code[one.part_line, 5]) :][:6].astype(float)
+        room = float(np.max(wide - limits[:3]))  # of blends and layers, as at rest
+        low = np.minimum(a, b).min(0) - radius.max() - room
+        high = np.maximum(a, b).max(0) + radius.max() + room
+        code[one.part_line, 5] = len(data) + len(more)
+        code[one.after, 0] = operations()["RETURN"]  # limits of the body at rest hold no more
+        more += [*low, *high]
+        box = boxes[one.structure]
+        first = one.structure not in fresh
+        box[:3] = low if first else np.minimum(box[:3], low)
+        box[3:6] = high if first else np.maximum(box[3:6], high)
+        fresh.add(one.structure)
+    tables = program.tables._replace(code=code, data=as_float32(np.r_[data, more]), structure_float=as_float32(boxes))
+    return replace(program, tables=tables, carried=frozenset(fresh),
+                   carried_rows=frozenset(one.rows.start for one in found))  # fmt: skip
+
+
+def _moved(motion: Motion, points: list[Array]) -> list[Array]:
+    there = motion.present(np.vstack(points), "lung")
+    return np.split(there, np.cumsum([len(one) for one in points])[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """Of each part's pieces: areas over pi (mm2) of the lumen now, and of what lies about it now."""
+
+    lumen: list[Array]
+    about: list[Array]
+    structure: list[int]
+
+    @classmethod
+    def of(cls, program: Program, found: list[Branch], length: list[Array], swelling: list[Array]) -> _Pieces:
+        """By the pieces' lengths now (mm) and the swelling of the lung round them."""
+        shorter = [_length(one.start, one.end) / np.maximum(now, 1e-6)
+                   for one, now in zip(found, length, strict=True)]  # fmt: skip
+        lumens = {one.start.tobytes(): (one.radius**2, one.radius**2 * by * own)
+                  for one, by, own in zip(found, shorter, swelling, strict=True)
+                  if program.structures[one.structure].filled()[0].material == "air"}  # fmt: skip
+        none = (np.zeros(1), np.zeros(1))
+        pairs = [lumens.get(one.start.tobytes(), none) for one in found]
+        about = [np.maximum(one.radius**2 - before, 0.0) for one, (before, _) in zip(found, pairs, strict=True)]
+        now = [own * by for own, by in zip(about, shorter, strict=True)]
+        return cls([lumen for _, lumen in pairs], now, [one.structure for one in found])
+
+    def radii(self, share: dict[int, float]) -> list[Array]:
+        """Radii (mm), with `share` of the area about lumens by structure."""
+        return [np.sqrt(lumen + share[structure] * about)
+                for lumen, about, structure in zip(self.lumen, self.about, self.structure, strict=True)]  # fmt: skip
+
+
+def _length(start: Array, end: Array) -> Array:
+    return np.asarray(np.linalg.norm(end - start, axis=1))
+
+
+def _swelling(motion: Motion, places: Array) -> Array:
+    """(n,) present volume over volume at rest of lung that now is at these places."""
+    back = [(motion.rest(places + step, "lung") - motion.rest(places - step, "lung")) / (2.0 * _PROBE_MM)
+            for step in _PROBE_MM * np.eye(3)]  # fmt: skip
+    return np.asarray(1.0 / np.maximum(np.linalg.det(np.stack(back, -1)), 1e-3))
+
+
+# --- what the branches leave to the lung around them
+
+
+def _refilled(program: Program, factors: dict[int, float]) -> Program:
+    """The program with densities of whole structures (by number) times a factor."""
+    tables = program.tables
+    code, data, layers = [tables.code], list[float](), tables.layer_int.copy()
+    numbers, kinds, length = tables.layer_float.copy(), operations(), len(tables.code)
+    for number, factor in factors.items():
+        for layer in range(int(tables.structure_int[number, 4]), int(tables.structure_int[number, 5])):
+            at, register = int(layers[layer, 3]), int(layers[layer, 4])
+            if at < 0:
+                numbers[layer, 1] *= factor
+                continue
+            last = at
+            while tables.code[last, 0] != kinds["RETURN"]:
+                last += 1
+            times = [kinds["MUL_CONST"], register, register, 0, 0, len(tables.data) + len(data), 0, 0, 0]
+            own = np.vstack([tables.code[at:last], as_int32([times]), tables.code[last : last + 1]])
+            layers[layer, 3] = length
+            code.append(own)
+            data.append(factor)
+            length += len(own)
+    made: Tables = tables._replace(
+        code=as_int32(np.vstack(code)), data=as_float32(np.r_[tables.data, data]), layer_int=layers, layer_float=numbers
+    )
+    return replace(program, tables=made)
+
+
+@lru_cache(maxsize=8)
+def _at_rest(
+    body: Body, program: Program, weighed: tuple[int, ...], step: float, others: tuple[int, ...] = ()
+) -> Array:
+    return _masses(body, program, weighed, step, others)
+
+
+def _masses(
+    body: Body, program: Program, weighed: tuple[int, ...], step: float, others: tuple[int, ...] = (),
+    motion: Motion | None = None,
+) -> Array:  # fmt: skip
+    """(weighed,) g of structures as painted every `step` mm where nothing is but they and others."""
+    from physsim.body.voxelise import painted
+    from physsim.spec.grid import Grid
+
+    tables, chosen = program.tables, sorted({*weighed, *others})
+    own = replace(
+        program, structures=tuple(program.structures[n] for n in chosen),
+        carried=frozenset(n for n, old in enumerate(chosen) if old in program.carried),
+        tables=tables._replace(structure_int=as_int32(tables.structure_int[chosen]),
+                               structure_float=as_float32(tables.structure_float[chosen])),
+    )  # fmt: skip
+    boxes = tables.structure_float[list(weighed)].astype(float)
+    low, high = boxes[:, :3].min(0), boxes[:, 3:6].max(0)
+    nx, ny, nz = (int(n) for n in np.ceil((high - low) / step) + 1)
+    x, y, z = (float(v) for v in low)
+    grid = Grid(shape=(nz, ny, nx), spacing_mm=step, origin_mm=(x, y, z))
+    labels, organs = np.empty(grid.shape, np.uint16), np.empty(grid.shape, np.uint16)
+    _, masses = painted(body, own, grid, None, labels, np.empty(grid.shape, np.float16), organs, motion)
+    own_g = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3 * grid.voxel_volume_mm3 / FIXED
+    found = own_g @ masses
+    return np.array([sum(found[body.organs.index(name)] for name in body.shown_by(program.structures[n]))
+                     for n in weighed])  # fmt: skip
