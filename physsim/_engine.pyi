@@ -156,6 +156,16 @@ def blur(
     images: NDArray[np.float32], across: NDArray[np.float32], along: NDArray[np.float32], out: NDArray[np.float32],
     threads: int, isa: str, /,
 ) -> None: ...
+def read_out_16(
+    signal: NDArray[np.float32], gain: NDArray[np.float32], offset_dn: NDArray[np.float32], alive: NDArray[np.float32],
+    held: NDArray[np.float32], lag: NDArray[np.float32], numbers: Sequence[float], noise: bool, out: NDArray[np.uint16],
+    seed: int, stream: int, first_view: int, threads: int, isa: str, /,
+) -> int: ...
+def read_out_32(
+    signal: NDArray[np.float32], gain: NDArray[np.float32], offset_dn: NDArray[np.float32], alive: NDArray[np.float32],
+    held: NDArray[np.float32], lag: NDArray[np.float32], numbers: Sequence[float], noise: bool, out: NDArray[np.int32],
+    seed: int, stream: int, first_view: int, threads: int, isa: str, /,
+) -> int: ...
 FILTERED_MARGIN: int
 FILTERED_ROWS: int
 def filter_views(

@@ -82,7 +82,42 @@ void blur(const Floats& images, const Floats& across, const Floats& along, InPla
     });
 }
 
+// Digital numbers of signals (views, pixels); returns how many are saturated. lag: (2, lags), fractions and shares that leave; held: (lags, pixels).
+template <typename Digital>
+int64_t read_out(const Floats& signal, const Floats& gain, const Floats& offset_dn, const Floats& alive, InPlace<float> held, const Floats& lag,
+                 const std::array<float, 7>& numbers, bool noise, InPlace<Digital> out, uint64_t seed, uint32_t stream, uint32_t first_view, int threads, const std::string& isa) {
+    if (signal.ndim() != 2 || held.array.ndim() != 2 || lag.ndim() != 2 || out.array.ndim() != 2) throw std::invalid_argument("readout: signals are (views, pixels)");
+    const int64_t views = signal.shape(0), pixels = signal.shape(1), lags = lag.shape(1);
+    for (const auto* map : {&gain, &offset_dn, &alive})
+        if (map->size() != pixels) throw std::invalid_argument("readout: maps are (pixels)");
+    if (out.array.shape(0) != views || out.array.shape(1) != pixels || held.array.shape(0) != lags || held.array.shape(1) != pixels || lag.shape(0) != 2 || lags > MOST_LAGS
+        || pixels > INT32_MAX)
+        throw std::invalid_argument("readout: out is (views, pixels), held (lags, pixels), at most 8 lags");
+    ReadOut job = {};
+    job.stream = {seed, stream}, job.first_view = first_view, job.views = static_cast<int32_t>(views), job.lags = static_cast<int32_t>(lags), job.pixels = pixels;
+    job.signal = signal.data(), job.gain = gain.data(), job.offset_dn = offset_dn.data(), job.alive = alive.data(), job.held = held.array.mutable_data();
+    for (int k = 0; k < lags; k++) job.fraction[k] = lag.at(0, k), job.leaves[k] = lag.at(1, k);
+    job.prompt = numbers[0], job.electrons_per_kev = numbers[1], job.excess = numbers[2], job.noise_variance = numbers[3], job.full_well = numbers[4];
+    job.dn_per_electron = numbers[5], job.highest = numbers[6], job.noise = noise;
+    if constexpr (sizeof(Digital) == 2) job.digital_16 = out.array.mutable_data();
+    else job.digital_32 = out.array.mutable_data();
+    const ImageTable& kernels = image_kernels(isa);
+    const int items = static_cast<int>((pixels + NOISE_RUN - 1) / NOISE_RUN);
+    std::atomic<int64_t> saturated{0};
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int64_t own = 0;
+        int item;
+        while (queue.take(items, item)) own += kernels.read_out(job, int64_t{item} * NOISE_RUN);
+        saturated += own;
+    });
+    return saturated;
+}
+
 void bind_image(py::module_& m) {
+    m.def("read_out_16", &read_out<uint16_t>);
+    m.def("read_out_32", &read_out<int32_t>);
     m.def("blur", &blur);
     m.def("cumulant_noise", &cumulant_noise);
     m.def("compound_noise", &compound_noise);

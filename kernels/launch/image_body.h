@@ -1,6 +1,7 @@
 // Included by one translation unit an instruction set, after its target pragma. No std:: templates.
 #include "detect/blur.h"
 #include "detect/pixel_noise.h"
+#include "detect/read_out.h"
 #include "launch/image_table.h"
 #include "reconstruct/backproject_voxels.h"
 #include "reconstruct/filter_rows.h"
@@ -40,7 +41,7 @@ static void filter_rows_of(const RowFilter& filter, const float* image, int firs
     filter_rows(filter, image, first, reinterpret_cast<Complex*>(room + STRIP), room, out);
 }
 
-static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise, blur_tile};
+static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise, blur_tile, read_out_run};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

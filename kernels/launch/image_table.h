@@ -2,6 +2,7 @@
 #pragma once
 #include "core/random_words.h"
 #include "detect/blur_job.h"
+#include "detect/read_out_job.h"
 #include "reconstruct/filtered_views.h"
 
 namespace physsim {
@@ -38,6 +39,7 @@ struct ImageTable {
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
     void (*blur_tile)(const Blur&, const float* image, int row, int column, float* room, float* out);  // room: BLUR_ROOM floats
+    int64_t (*read_out)(const ReadOut&, int64_t first);  // all views of NOISE_RUN pixels from `first` on; how many are saturated
 };
 
 const ImageTable& image_baseline();

@@ -35,7 +35,7 @@ class IntegratingReadout(Spec):
     offset_dn: float = pydantic.Field(default=100.0, ge=0.0)
     dn_per_electron: float | None = pydantic.Field(default=None, gt=0.0)
     crosstalk: float = pydantic.Field(default=0.0, ge=0.0, lt=0.2)
-    lag: tuple[Lag, ...] = ()
+    lag: tuple[Lag, ...] = pydantic.Field(default=(), max_length=8)
     gain_spread: float = pydantic.Field(default=0.0, ge=0.0, le=0.2)
     offset_spread_dn: float = pydantic.Field(default=0.0, ge=0.0)
     dead_pixel_fraction: float = pydantic.Field(default=0.0, ge=0.0, le=0.1)

@@ -43,6 +43,32 @@ def test_bits_of_instruction_sets(isa):
     assert (made(isa, 1) == made("portable", 2)).all()
 
 
+@pytest.mark.parametrize("isa", ["avx512", "avx2", "portable"])
+@pytest.mark.parametrize("digital", [np.uint16, np.int32])
+def test_bits_of_the_readout(isa, digital):
+    """1,517 pixels, no multiple of 64: three views with lag, flaws, saturation and noise."""
+    if isa not in _engine.instruction_sets():
+        pytest.skip(f"this CPU has no {isa}")
+    rng = np.random.default_rng(1)
+    signal = rng.uniform(-10.0, 3000.0, (3, 1517)).astype(np.float32)
+    gain, offset = rng.uniform(0.9, 1.1, (2, 1517)).astype(np.float32)
+    alive = (rng.random(1517) > 0.1).astype(np.float32)
+    lag = np.array([[0.1, 0.02], [0.5, 0.1]], np.float32)
+
+    def made(which, threads):
+        held, out = np.ones((2, 1517), np.float32), np.empty((3, 1517), digital)
+        call = _engine.read_out_16 if digital is np.uint16 else _engine.read_out_32
+        saturated = call(signal, gain, offset * 100.0, alive, held, lag, (0.88, 20.0, 1.0, 1e4, 5e4, 0.9, 40000.0), True,
+                         out, 2**40 + 3, 5, 7, threads, which)
+        return out, held, saturated
+
+    for one, other in zip(made(isa, 1), made("portable", 3), strict=True):
+        assert (np.asarray(one) == other).all()
+    out, _, saturated = made(isa, 2)
+    assert (out[:, alive == 0.0] == 0).all()
+    assert 0 < saturated == ((out >= 40000) & (alive > 0.0)).sum()
+
+
 def test_views_and_threads():
     detector = needles(side=70)
     theory = theory_of(detector)

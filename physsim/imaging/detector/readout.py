@@ -1,7 +1,7 @@
 """From the signal of the pixels to digital numbers: lag, charge noise, saturation, and maps of the scanner's own flaws.
 
 electrons = (signal after lag, keV) x electrons per keV x the pixel's gain + noise, cut at a full well;
-DN = round(offset + DN per electron x electrons), cut at 0 and 2^bits - 1; dead pixels read 0.
+DN = offset + DN per electron x electrons, rounded (halves up), cut at 0 and 2^bits - 1; dead pixels read 0.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.noise import noisy_signal, poisson_counts
 from physsim.portable import exp, log
+from physsim.randomness import checked_seed, stream_number
 from physsim.spec.detector import Detector
 from physsim.spec.readout import IntegratingReadout
 
@@ -93,26 +96,22 @@ def read_out(
         raise InvalidInput(message("signal", f"{int((~np.isfinite(signal)).sum())} values are NaN or infinite",
                                    "Mend the signal before it is read out."))
     maps = pixel_maps(detector, scanner_seed, threads=threads) if maps is None else maps
-    signal, held = _lagged(signal, readout, held_kev)
-    electrons = signal * np.float32(detector.absorber.electrons_per_kev)
-    electrons *= maps.gain
-    if noise:
-        variance = np.maximum(electrons, np.float32(0.0)) * np.float32(detector.absorber.excess)
-        none = np.broadcast_to(np.float32(0.0), signal.shape)
-        electrons += noisy_signal(none, variance, none, seed=seed, stream="charge and electronics",
-                                  first_view=first_view, threads=threads,
-                                  independent_variance=readout.electronic_noise_electrons**2)
-    full = electrons >= np.float32(readout.full_well_electrons)
-    np.minimum(electrons, np.float32(readout.full_well_electrons), out=electrons)
-    electrons *= np.float32(readout.gain_dn)
-    electrons += maps.offset_dn
-    dn = np.rint(electrons, out=electrons)
-    full |= dn >= readout.highest_dn
-    full &= ~maps.dead
-    np.clip(dn, 0.0, np.float32(readout.highest_dn), out=dn)
-    dn *= ~maps.dead
-    whole = dn.astype(np.uint16) if readout.bits <= 16 else dn.astype(np.int32)
-    return Raw(dn=whole, saturated=int(np.count_nonzero(full)), held_kev=held)
+    held = _held(readout, signal, held_kev)
+    lag = np.array([[one.fraction for one in readout.lag],
+                    [1.0 - float(exp(-1.0 / one.frames)) for one in readout.lag]], np.float32)
+    prompt = 1.0 - sum(one.fraction for one in readout.lag)
+    variance = readout.electronic_noise_electrons**2
+    numbers = (prompt, detector.absorber.electrons_per_kev, detector.absorber.excess, variance,
+               readout.full_well_electrons, readout.gain_dn, float(readout.highest_dn))
+    views, pixels = len(signal), detector.rows * detector.columns
+    few_bits = readout.bits <= 16
+    dn = np.empty(signal.shape, np.uint16 if few_bits else np.int32)
+    call = _engine.read_out_16 if few_bits else _engine.read_out_32
+    saturated = call(
+        signal.reshape(views, pixels), maps.gain.ravel(), maps.offset_dn.ravel(), (~maps.dead).astype(np.float32).ravel(),
+        held.reshape(len(held), pixels), lag, numbers, noise, dn.reshape(views, pixels), checked_seed(seed),
+        stream_number("charge and electronics"), first_view, thread_count(threads), instruction_set())
+    return Raw(dn=dn, saturated=saturated, held_kev=held)
 
 
 def integrating(detector: Detector) -> IntegratingReadout:
@@ -123,21 +122,11 @@ def integrating(detector: Detector) -> IntegratingReadout:
     return detector.readout
 
 
-def _lagged(signal: Images, readout: IntegratingReadout, held: Images | None) -> tuple[Images, Images]:
-    """Signal of each view with what earlier views held back, and what is held back after the last."""
+def _held(readout: IntegratingReadout, signal: Images, held: Images | None) -> Images:
+    """What earlier views hold back, as an array of its own."""
     shape = (len(readout.lag), *signal.shape[1:])
     state = np.zeros(shape, np.float32) if held is None else np.array(held, np.float32)
     if state.shape != shape:
         raise InvalidInput(message(f"held_kev of shape {state.shape}", f"this detector holds back {shape}",
                                    "Give that of the views before, or leave it out."))
-    if not readout.lag:
-        return signal.copy(), state
-    prompt = np.float32(1.0 - sum(one.fraction for one in readout.lag))
-    out = signal * prompt
-    for view in range(len(signal)):
-        for number, one in enumerate(readout.lag):
-            leaves = np.float32(1.0 - float(exp(-1.0 / one.frames)))
-            released = state[number] * leaves
-            out[view] += released
-            state[number] += signal[view] * np.float32(one.fraction) - released
-    return out, state
+    return state
