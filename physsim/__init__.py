@@ -185,6 +185,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name == "evaluate":  # the one module whose functions are called by its name: ps.evaluate.auc(...)
+        return importlib.import_module("physsim.evaluate")
     from physsim.errors import did_you_mean
 
     raise AttributeError(f"module 'physsim' has no attribute {name!r}. {did_you_mean(name, _PUBLIC)}")
