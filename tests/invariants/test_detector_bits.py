@@ -58,8 +58,9 @@ def test_bits_of_the_readout(isa, digital):
     def made(which, threads):
         held, out = np.ones((2, 1517), np.float32), np.empty((3, 1517), digital)
         call = _engine.read_out_16 if digital is np.uint16 else _engine.read_out_32
-        saturated = call(signal, gain, offset * 100.0, alive, held, lag, (0.88, 20.0, 1.0, 1e4, 5e4, 0.9, 40000.0), True,
-                         out, 2**40 + 3, 5, 7, threads, which)
+        numbers = (0.88, 20.0, 1.0, 1e4, 5e4, 0.9, 40000.0)
+        saturated = call(signal, gain, offset * 100.0, alive, held, lag, numbers, True, out, 2**40 + 3, 5, 7, threads,
+                         which)
         return out, held, saturated
 
     for one, other in zip(made(isa, 1), made("portable", 3), strict=True):

@@ -72,6 +72,14 @@ def _along(pitch: float, sigma: float) -> tuple[Floats, Floats]:
     return np.diff(passed, axis=1), chance
 
 
+def over_chances(chance: Floats, values: Floats) -> Floats:
+    """Sum over the first axis of chance (n,) x values (n, ...), in order: a matrix product's bits depend on the CPU."""
+    if values.size == 0:
+        return np.zeros(values.shape[1:])
+    weighted = values * chance.reshape(-1, *([1] * (values.ndim - 1)))
+    return np.asarray(np.cumsum(weighted, axis=0)[-1])
+
+
 def counts_of_deposits(
     detector: Detector, readout: CountingReadout, deposits_kev: Floats, sigma_mm: float, *,
     pairs: bool = True,
@@ -90,8 +98,10 @@ def counts_of_deposits(
         above[heights <= 0.0] = 0.0
         inside = above - np.append(above[:, :, 1:], np.zeros((*above.shape[:2], 1)), axis=2)
         total = inside.sum(axis=1)  # (places, bins)
-        mean[n] = chance @ total
+        mean[n] = over_chances(chance, total)
         if pairs:
-            once = np.einsum("p,pki,pkj->ij", chance, inside, inside)
-            found[n] = np.einsum("p,pi,pj->ij", chance, total, total) - once
+            both = total[:, :, None] * total[:, None, :]
+            for pixel in range(inside.shape[1]):
+                both -= inside[:, pixel, :, None] * inside[:, pixel, None, :]
+            found[n] = over_chances(chance, both)
     return mean, found

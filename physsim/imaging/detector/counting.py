@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, message
-from physsim.imaging.detector.charge_sharing import cloud_sigma_mm, counts_of_deposits
+from physsim.imaging.detector.charge_sharing import cloud_sigma_mm, counts_of_deposits, over_chances
 from physsim.imaging.detector.moments import gain_by_depth
 from physsim.imaging.detector.second_places import Flights, averaged, together
 from physsim.physics.layer_response import layer_response
@@ -26,6 +26,7 @@ from physsim.spec.readout import CountingReadout
 Floats = NDArray[np.float64]
 
 _DEPTHS = 6
+_NEVER = 1e-9  # pairs a photon
 _STEPS = 160  # deposits between 0 and the highest energy
 
 
@@ -95,6 +96,7 @@ def counting_response(
                 one = averaged(chance, counted)
                 mean[e] += one[0]
                 found[e] += one[1]
+    found[found < _NEVER] = 0.0
     return CountingResponse(energies, mean * detector.fill_factor, found * detector.fill_factor)
 
 
@@ -108,7 +110,7 @@ def pulse_heights(
     highest = 1.1 * float(energies.max()) + 4.0 * readout.noise_kev
     edges = step_kev * np.arange(1, int(highest / step_kev) + 2)
     fine = detector.replace(readout=readout.replace(thresholds_kev=tuple(edges.tolist())))
-    found = np.concatenate([[0.0], share @ _mean_counts(fine, energies)])[:-1]
+    found = np.concatenate([[0.0], over_chances(share, _mean_counts(fine, energies))])[:-1]
     found[edges <= readout.thresholds_kev[0]] = 0.0
     return np.asarray(found / found.sum())
 

@@ -129,6 +129,8 @@ def _drawn(expected: Images, pairs: Images | None, seed: int, first_view: int, t
     counts = np.stack([draw(np.maximum(singles[n], np.float32(0.0)), f"counts of bin {n}") for n in range(bins)])
     for i in range(bins):
         for j in range(bins):
+            if not pairs[i, j].any():
+                continue
             for axis in (1, 2):  # to the next row or column: half of the pairs each, from here to there and back
                 both = draw(np.maximum(pairs[i, j], np.float32(0.0)) * np.float32(0.25), f"pairs {i} {j} {axis}")
                 counts[i] += both

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expn
 
+from physsim.imaging.detector.charge_sharing import over_chances
+from physsim.imaging.detector.transfer import cosine_of_turns
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.physics.element_sections import ElementSections
 from physsim.physics.fluorescence import LineChances, material_line_kev
 from physsim.physics.layer_response import scattering_angles
 from physsim.physics.scattering_law import ScatteringLaw
+from physsim.portable import log
 from physsim.spec.absorber import Photoconductor
 from physsim.spec.detector import Detector
 
@@ -38,7 +41,7 @@ def together(one: Pair, other: Pair) -> Pair:
 
 def averaged(chances: Floats, of: Pair) -> Pair:
     """Means and pairs over chances (classes,) of (classes, bins) and (classes, bins, bins)."""
-    return chances @ of[0], np.tensordot(chances, of[1], 1)
+    return over_chances(chances, of[0]), over_chances(chances, of[1])
 
 
 class Flights:
@@ -61,7 +64,7 @@ class Flights:
         tau = layer.thickness_mm / free
         self.leaves = (1.0 - 2.0 * expn(3, tau)) / (2.0 * tau)
         ladder = np.geomspace(float(free.min()), float(free.max()), 80)
-        self.same = np.interp(np.log(free), np.log(ladder), [_same_pixel(detector, one) for one in ladder])
+        self.same = np.interp(log(free), log(ladder), [_same_pixel(detector, one) for one in ladder])
 
     def at(self, values: Floats, energy_kev: Floats) -> Floats:
         """Rows of `values` (n, ...) at energies (...,), linear between those of the grid."""
@@ -135,10 +138,11 @@ class Flights:
 def _same_pixel(detector: Detector, free_mm: float) -> float:
     """Chance that a flight in any direction ends in the pixel where it began."""
     polar = (np.arange(_POLAR) + 0.5) / _POLAR
-    azimuth = 0.5 * np.pi * (np.arange(_AZIMUTHS) + 0.5) / _AZIMUTHS
-    path = -free_mm * np.log(1.0 - (np.arange(_PATHS) + 0.5) / _PATHS)
+    azimuth = 0.25 * (np.arange(_AZIMUTHS) + 0.5) / _AZIMUTHS  # of a turn
+    path = -free_mm * log(1.0 - (np.arange(_PATHS) + 0.5) / _PATHS)
     ways = np.sqrt(1.0 - polar**2)[:, None, None] * path
     inside = np.ones((_POLAR, _AZIMUTHS, _PATHS))
-    for turned, pitch in zip((np.cos(azimuth), np.sin(azimuth)), detector.pixel_mm, strict=True):
+    directions = cosine_of_turns(azimuth), cosine_of_turns(azimuth - 0.25)
+    for turned, pitch in zip(directions, detector.pixel_mm, strict=True):
         inside *= np.maximum(0.0, 1.0 - ways * turned[:, None] / pitch)
-    return float(inside.mean())
+    return float(np.cumsum(inside.ravel())[-1] / inside.size)
