@@ -31,6 +31,12 @@ def recipe() -> dict[str, Any]:
     return tomllib.loads((phantoms_path() / "anatomy" / "motion" / "cardiac.toml").read_text(encoding="utf-8"))
 
 
+def ejection_fraction(body: Body) -> float:
+    """Share of the left ventricle's volume that is out at the end of systole: a woman's is larger than a man's."""
+    own = recipe()["chambers"]["ejection_fraction"]
+    return float(own["women" if body.numbers.get("female", 0.0) > 0.5 else "men"])
+
+
 @dataclass(frozen=True, eq=False)
 class Heart:
     """A body's heart at the end of diastole."""
@@ -72,7 +78,7 @@ class Heart:
     def losses(self) -> Array:
         """(4,) shares of the chambers' volumes that are out at the end of systole; negative for the atria."""
         own = self.numbers["chambers"]
-        left = float(own["ejection_fraction"])
+        left = ejection_fraction(self.body)
         right = left * float(self.volumes[0] / self.volumes[1])
         if right > 0.85:
             why = f"its right ventricle holds {self.volumes[1] / 1000:.0f} ml, the left {self.volumes[0] / 1000:.0f} ml"
