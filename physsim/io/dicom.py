@@ -5,7 +5,9 @@ Needs pydicom (the extra `dicom`). Which attributes an image gets is decided in 
 
 from __future__ import annotations
 
+import itertools
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,18 +67,24 @@ def dicom_bytes(attributes: Attributes, pixels: npt.NDArray[Any]) -> bytes:
     return _whole_file({**attributes, **stored}, data, "OB" if bits == 8 else "OW", pixels.dtype.kind == "i")
 
 
-def bit_packed_bytes(attributes: Attributes, frames: npt.NDArray[np.bool_]) -> bytes:
-    """The bytes of a DICOM file of one bit a pixel; `frames`: (frames, rows, columns), packed without gaps.
+def packed_bits(frames: Iterable[npt.NDArray[np.bool_]]) -> bytes:
+    """Frames (rows, columns) of one size as one bit a pixel without gaps, the first pixel lowest (PS3.5 8.1.1)."""
+    parts, rest = [], iter(frames)
+    while group := list(itertools.islice(rest, 8)):  # eight frames end at a whole byte
+        parts.append(np.packbits(np.stack(group), bitorder="little").tobytes())
+    return b"".join(parts)
 
-    Reference: PS3.5 8.1.1; the first pixel is the lowest bit of the first byte.
-    """
+
+def bit_packed_bytes(attributes: Attributes, packed: bytes, shape: tuple[int, int, int]) -> bytes:
+    """The bytes of a DICOM file of one bit a pixel; `packed`: packed_bits of `shape` (frames, rows, columns)."""
     _pydicom()
-    if frames.ndim != 3 or min(frames.shape) < 1 or max(frames.shape[1:]) > 65535 or frames.dtype != np.bool_:
-        raise InvalidInput(message(f"frames of shape {frames.shape} and dtype {frames.dtype}",
-                                   "one bit a pixel wants (frames, rows, columns) of bool", "Compare with 0 first."))
-    stored = {"SamplesPerPixel": 1, "Rows": frames.shape[1], "Columns": frames.shape[2], "BitsAllocated": 1,
+    pixels = shape[0] * shape[1] * shape[2]
+    if min(shape) < 1 or max(shape[1:]) > 65535 or len(packed) != (pixels + 7) // 8:
+        raise InvalidInput(message(f"{len(packed)} bytes of bits for shape {shape}",
+                                   f"{(pixels + 7) // 8} are wanted", "Give packed_bits of (frames, rows, columns)."))
+    stored = {"SamplesPerPixel": 1, "Rows": shape[1], "Columns": shape[2], "BitsAllocated": 1,
               "BitsStored": 1, "HighBit": 0, "PixelRepresentation": 0}
-    return _whole_file({**attributes, **stored}, np.packbits(frames.reshape(-1), bitorder="little").data, "OB", False)
+    return _whole_file({**attributes, **stored}, memoryview(packed), "OB", False)
 
 
 def _whole_file(attributes: Attributes, data: memoryview, representation: str, signed: bool) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physsim.errors import InvalidInput
-from physsim.io.dicom import bit_packed_bytes, dicom_bytes
+from physsim.io.dicom import bit_packed_bytes, dicom_bytes, packed_bits
 from physsim.io.dicom_encoding import decimal_string, encode
 
 pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
@@ -88,9 +88,9 @@ def test_pixels_come_back(dtype):
 
 
 def test_bits_come_back():
-    bits = np.random.default_rng(1).random((3, 5, 7)) < 0.5
-    found = back(bit_packed_bytes({"SOPClassUID": "1.2.3", "SOPInstanceUID": "1.2.4", "NumberOfFrames": 3,
-                                   "PhotometricInterpretation": "MONOCHROME2"}, bits))
+    bits = np.random.default_rng(1).random((19, 5, 7)) < 0.5  # frames that end within a byte, and within eight frames
+    found = back(bit_packed_bytes({"SOPClassUID": "1.2.3", "SOPInstanceUID": "1.2.4", "NumberOfFrames": 19,
+                                   "PhotometricInterpretation": "MONOCHROME2"}, packed_bits(bits), bits.shape))
     assert np.array_equal(found.pixel_array, bits)
-    with pytest.raises(InvalidInput, match="bool"):
-        bit_packed_bytes({}, bits.astype(np.uint8))
+    with pytest.raises(InvalidInput, match="84 are wanted"):
+        bit_packed_bytes({}, packed_bits(bits[:9]), bits.shape)

@@ -8,6 +8,8 @@ from physsim.errors import InvalidInput
 from physsim.imaging.dicom.attributes import Subject
 from physsim.imaging.dicom.codes import lesion_codes, organ_codes
 from physsim.imaging.dicom.ct import CtTechnique, save_ct_series
+from physsim.imaging.dicom.image_segmentation import save_image_segmentation
+from physsim.imaging.dicom.radiograph import Technique, save_for_presentation
 from physsim.imaging.dicom.segmentation import Segment, save_segmentation
 from physsim.io.dicom_identity import Identity
 from physsim.io.image import Image
@@ -96,3 +98,34 @@ def test_bad_input(tmp_path, series, call, why):
     with pytest.raises(InvalidInput, match=why):
         call(tmp_path / "a.dcm", series)
     assert list(tmp_path.iterdir()) == []
+
+
+MASKS = np.random.default_rng(6).random((3, 14, 9)) < 0.3  # they overlap, as shadows do
+
+
+@pytest.fixture
+def radiograph(tmp_path):
+    technique = Technique(kvp=125.0, mas=2.0, pixel_mm=(0.4, 0.3), source_to_detector_mm=1800.0, scatter="",
+                          patient_orientation=("L", "F"))
+    save_for_presentation(tmp_path / "chest.dcm", np.random.default_rng(1).uniform(1, 9, (14, 9)), 10.0, technique,
+                          SUBJECT, IDENTITY)
+    return tmp_path / "chest.dcm"
+
+
+def test_truth_in_a_radiograph(radiograph, tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    save_image_segmentation(tmp_path / "a.dcm", MASKS, SEGMENTS, radiograph, SUBJECT, IDENTITY)
+    assert complaints(tmp_path / "a.dcm", warnings=True) == []
+    found = highdicom.seg.segread(tmp_path / "a.dcm")
+    uid = pydicom.dcmread(radiograph).SOPInstanceUID
+    assert np.array_equal(found.get_pixels_by_source_instance([uid])[0], np.moveaxis(MASKS, 0, -1))
+    assert [one.segment_label for one in found.SegmentSequence] == [one.name for one in SEGMENTS]
+
+
+@pytest.mark.parametrize(("masks", "segments", "why"), [
+    (MASKS[:, :-1], SEGMENTS, r"the image has \(14, 9\)"), (MASKS[:2], SEGMENTS, "for 3 segments"),
+    (MASKS & False, SEGMENTS, "no pixel shows it"), (MASKS.astype(np.uint8), SEGMENTS, "of bool"),
+    (MASKS, SEGMENTS[:1] * 3, "each number once")])
+def test_what_is_no_truth_of_a_radiograph(radiograph, tmp_path, masks, segments, why):
+    with pytest.raises(InvalidInput, match=why):
+        save_image_segmentation(tmp_path / "a.dcm", masks, segments, radiograph, SUBJECT, IDENTITY)

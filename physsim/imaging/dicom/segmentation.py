@@ -32,7 +32,7 @@ from physsim.imaging.dicom.multiframe import (
     plane_position,
 )
 from physsim.io.atomic import write_bytes
-from physsim.io.dicom import bit_packed_bytes
+from physsim.io.dicom import bit_packed_bytes, packed_bits
 from physsim.io.dicom_identity import Identity
 from physsim.io.image import Image
 
@@ -91,13 +91,11 @@ def save_segmentation(path: str | Path, labels: Image, segments: Sequence[Segmen
     if absent:
         raise InvalidInput(message(", ".join(absent[:4]), "no voxel carries the number", "Leave the segment out."))
     places = [(position, one.number, z) for position, one in enumerate(segments, 1) for z in present[one.number]]
-    bits = np.empty((len(places), *array.shape[1:]), np.bool_)
-    for frame, (_, number, z) in zip(bits, places, strict=True):
-        np.equal(array[z], number, out=frame)
     named = _sources(labels, sources)
+    packed = packed_bits(array[z] == number for _, number, z in places)
     attributes = _attributes(labels, segments, places, named, subject, identity, description, series)
-    attributes = with_sop_common_module(attributes, identity, SOP_CLASS, np.packbits(bits.reshape(-1)))
-    write_bytes(path, bit_packed_bytes(attributes, bits), overwrite)
+    attributes = with_sop_common_module(attributes, identity, SOP_CLASS, np.frombuffer(packed, np.uint8))
+    write_bytes(path, bit_packed_bytes(attributes, packed, (len(places), *array.shape[1:])), overwrite)
     return len(places)
 
 
@@ -110,6 +108,16 @@ def segment_module(position: int, segment: Segment, identity: Identity) -> Modul
             "TrackingID": segment.name, "TrackingUID": identity.uid("segment", segment.name, segment.number)}
 
 
+def segmentation_image_module(identity: Identity, description: str, overlap: Literal["NO", "UNDEFINED"]) -> Module:
+    """General image and segmentation image (C.8.20.2), but for the segments themselves."""
+    image = general_image_module(identity, 1, ("DERIVED", "PRIMARY"), "Truth from the geometry of the phantom.")
+    for keyword in ("AcquisitionDate", "AcquisitionTime", "AcquisitionNumber", "DerivationDescription"):
+        image.pop(keyword, None)  # nothing was acquired
+    return {**image, "PhotometricInterpretation": "MONOCHROME2", "SegmentationType": "BINARY",
+            "SegmentsOverlap": overlap, "ContentLabel": "TRUTH", "ContentDescription": description[:64],
+            "ContentCreatorName": "PHYSSIM^TRUTH"}
+
+
 def _attributes(labels: Image, segments: Sequence[Segment], places: Sequence[tuple[int, int, int]],
                 named: list[Module] | None, subject: Subject, identity: Identity, description: str,
                 series: int) -> Module:
@@ -119,25 +127,22 @@ def _attributes(labels: Image, segments: Sequence[Segment], places: Sequence[tup
         frame = {**frame_content(identity, index=[position, z + 1]), **planes[z],
                  "SegmentIdentificationSequence": [{"ReferencedSegmentNumber": position}]}
         if named is not None:
-            frame["DerivationImageSequence"] = [_derivation(named[z])]
+            frame["DerivationImageSequence"] = [derivation_item(named[z])]
         frames.append(frame)
     attributes: Module = {
         **patient_module(subject), **patient_study_module(subject), **general_study_module(identity, description),
         **general_series_module(identity, "SEG", series, description, "PHANTOM"), **general_equipment_module(identity),
         **frame_of_reference_module(identity),
-        **general_image_module(identity, 1, ("DERIVED", "PRIMARY"), "Truth from the geometry of the phantom."),
-        "PhotometricInterpretation": "MONOCHROME2", "SegmentationType": "BINARY", "SegmentsOverlap": "NO",
-        "ContentLabel": "TRUTH", "ContentDescription": description[:64], "ContentCreatorName": "PHYSSIM^TRUTH",
+        **segmentation_image_module(identity, description, "NO"),
         "SegmentSequence": [segment_module(n, one, identity) for n, one in enumerate(segments, 1)],
         **functional_groups_module(pixel_measures(labels), frames, identity),
         **dimension_module(identity, [
             ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "segment"),
             ("ImagePositionPatient", "PlanePositionSequence", "position")], "segments")}
-    for keyword in ("AcquisitionDate", "AcquisitionTime", "AcquisitionNumber", "DerivationDescription"):
-        attributes.pop(keyword, None)
     if named is not None:
         attributes["ReferencedSeriesSequence"] = [{
-            "SeriesInstanceUID": named[0]["series"], "ReferencedInstanceSequence": [_reference(one) for one in named]}]
+            "SeriesInstanceUID": named[0]["series"],
+            "ReferencedInstanceSequence": [reference_item(one) for one in named]}]
     return attributes
 
 
@@ -173,12 +178,14 @@ def _sources(labels: Image, sources: Sequence[str | Path]) -> list[Module] | Non
     return [found[z] for z in range(len(labels.array))]
 
 
-def _reference(source: Module) -> Module:
+def reference_item(source: Module) -> Module:
+    """An image by class and instance, of a map with `class` and `instance`."""
     return {"ReferencedSOPClassUID": source["class"], "ReferencedSOPInstanceUID": source["instance"]}
 
 
-def _derivation(source: Module) -> Module:
+def derivation_item(source: Module) -> Module:
+    """That a frame segments the image `source` (C.7.6.16.2.6)."""
     purpose = {"PurposeOfReferenceCodeSequence": [code("121322", "Source image for image processing operation", "DCM")],
                "SpatialLocationsPreserved": "YES"}
-    return {"SourceImageSequence": [{**_reference(source), **purpose}],
+    return {"SourceImageSequence": [{**reference_item(source), **purpose}],
             "DerivationCodeSequence": [code("113076", "Segmentation", "DCM")]}
