@@ -132,13 +132,13 @@ def _spec_of(path: Path) -> tuple[TransportRun, str | None]:
 
 
 def _problem(asked: TransportRun, stages: Any = None) -> Any:
-    from physsim.phantom.source import phantom_from
+    from physsim.body.source import whole_phantom
     from physsim.transport.montecarlo_job import Problem
 
     if stages is not None:
         stages("phantom", 0.0)
     return Problem(
-        phantom=phantom_from(asked.phantom),
+        phantom=whole_phantom(asked.phantom),
         source=asked.source,
         run=asked.montecarlo,
         geometry=asked.geometry,

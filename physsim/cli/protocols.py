@@ -32,5 +32,7 @@ def protocols(
         beam = f"{protocol.spectrum.kvp:g} kVp" if protocol.spectrum.kvp else "no tube"
         place = protocol.positioning
         where = f"source to detector {place.source_detector_mm:g} mm" if place else f"{len(protocol.poses)} poses"
-        typer.echo(f"{one:16s} {protocol.title:22s} {beam}, {protocol.mas:g} mAs, {where}, {width:g} x {height:g} mm "
+        control = protocol.exposure_control
+        much = f"{protocol.mas:g} mAs" if control is None else f"{control.detector_air_kerma_ugy:g} uGy at the detector"
+        typer.echo(f"{one:16s} {protocol.title:22s} {beam}, {much}, {where}, {width:g} x {height:g} mm "
                    f"of {protocol.detector.pixel_mm[0]:g} mm pixels")

@@ -13,84 +13,97 @@ from physsim.cli.app import app
 
 @app.command()
 def simulate(
-    spec: Path | None = typer.Argument(None, help="A run in TOML: seed, [phantom], [protocol]."),  # noqa: B008
+    spec: Path | None = typer.Argument(None, help="A run in TOML: seed, scatter, noise, [phantom], [protocol]."),  # noqa: B008
     out: list[Path] = typer.Option(..., "--out", "-o", help="File: .h5, .png or .dcm; repeat for more."),  # noqa: B008
     phantom: str | None = typer.Option(None, help="Phantom: a file, tg195:FILE, or a scene such as thorax."),
+    patient: str | None = typer.Option(None, help='A patient: "sex=F age=54"; the rest is drawn by the seed.'),
     protocol: str | None = typer.Option(None, help="A shipped protocol, or one in TOML (a path ending in .toml)."),
-    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size of a scene."),
+    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size of a scene or patient (2 mm)."),
     pixel_mm: float | None = typer.Option(None, "--pixel-mm", help="Pixels of this size, on the same field."),
     kvp: float | None = typer.Option(None, help="Tube potential."),
     mas: float | None = typer.Option(None, help="Tube current times time."),
-    seed: int | None = typer.Option(None, help="Names the study."),
-    scatter: str | None = typer.Option(None, help="none: primary only (so far the only one)."),
+    seed: int | None = typer.Option(None, help="Of noise, scatter and what is drawn of a patient; names the study."),
+    scatter: str | None = typer.Option(None, help="none, or montecarlo (within 2 % of its mean)."),
+    noise: bool | None = typer.Option(None, "--noise/--no-noise", help="Of quanta and electronics."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
     for_processing: bool = typer.Option(False, "--for-processing", help="Linear DICOM (keV) instead of a picture."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
 ) -> None:
-    """Take one exposure of a phantom.
+    """Take one exposure of a phantom or a patient; of an adult drawn by the seed where none is named.
 
-    Example: physsim simulate --phantom thorax --protocol chest_pa --pixel-mm 0.4 --seed 7 --out chest.png
+    Example: physsim simulate --patient "sex=F age=54" --protocol chest_pa --scatter montecarlo --seed 7 --out chest.dcm
     """
     from physsim.cli.stages import Stages, lines
     from physsim.errors import InvalidInput, message
     from physsim.imaging.exposure_files import check_exposure_output
     from physsim.imaging.simulate import check_request
+    from physsim.imaging.technique import contents
 
     changes = {name: value for name, value in (("pixel_mm", pixel_mm), ("kvp", kvp), ("mas", mas)) if value is not None}
-    run = _run(spec, phantom, protocol, spacing_mm, seed, scatter, changes)
+    given = {"seed": seed, "scatter": scatter, "noise": noise}
+    run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
         check_exposure_output(path, overwrite)
     if for_processing and not any(path.suffix.lower() == ".dcm" for path in out):
         raise InvalidInput(message("--for-processing", "it has no effect without a .dcm", "Leave it out."))
     with Stages(quiet=as_json) as stages:
+        from physsim.body.source import body_from
+        from physsim.imaging.body import voxels_of
         from physsim.imaging.simulate import simulate as take
-        from physsim.phantom.source import phantom_from
 
         stages("phantom", 0.0)
-        body = phantom_from(run.phantom)
-        shot = take(body, run.protocol, scatter=run.scatter, seed=run.seed, device=device, threads=threads,
-                    progress=stages.scaled(0.3, 0.9))
+        state = {"seed": run.seed} | run.protocol.patient.model_dump()
+        body = voxels_of(body_from(run.phantom, state), run.protocol, run.phantom.spacing_mm)
+        shot = take(body, run.protocol, scatter=run.scatter, noise=run.noise, seed=run.seed, device=device,
+                    threads=threads, progress=stages.scaled(0.3, 0.9))
         stages("files", 0.9)
         for path in out:
             shot.save(path, overwrite, for_processing=for_processing and path.suffix.lower() == ".dcm")
-    report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": run.scatter, **shot.figures(),
+    asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
+    report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}
     if as_json:
         typer.echo(json.dumps(report))
         return
     for name, value in shot.figures().items():
         typer.echo(f"{name:28s} {value:.6g}")
-    typer.echo("primary only: no scatter, no noise")
+    typer.echo(contents(shot))
     for path in out:
         typer.echo(f"wrote {path}")
     for line in lines(report):
         typer.echo(line)
 
 
-def _run(spec: Path | None, phantom: str | None, protocol: str | None, spacing_mm: float | None, seed: int | None,
-         scatter: str | None, changes: dict[str, Any]) -> Any:
+def _run(spec: Path | None, phantom: str | None, patient: str | None, protocol: str | None, spacing_mm: float | None,
+         given: dict[str, Any], changes: dict[str, Any]) -> Any:
     """The run of a spec with the options' changes, or of the options alone."""
+    from physsim.body.source import ADULT, patient_fields
     from physsim.errors import InvalidInput, message
     from physsim.io.elements import input_file
     from physsim.phantom.source import source_from
     from physsim.spec.protocol import Protocol
     from physsim.spec.protocol_library import protocols
-    from physsim.spec.run import Run
+    from physsim.spec.run import PhantomSource, Run
 
+    given = {name: value for name, value in given.items() if value is not None}
     if spec is not None:
-        for name, value in (("--phantom", phantom), ("--protocol", protocol), ("--spacing-mm", spacing_mm)):
+        for name, value in (("--phantom", phantom), ("--patient", patient), ("--protocol", protocol),
+                            ("--spacing-mm", spacing_mm)):
             if value is not None:
                 raise InvalidInput(message(f"{name} {value} with {spec}", "the spec says it already",
                                            f"Leave {name} out, or change the spec."))
         run = Run.from_toml(input_file(spec))
-        fields = {name: value for name, value in (("seed", seed), ("scatter", scatter)) if value is not None}
-        return run.replace(**fields, **({"protocol": run.protocol.changed(**changes)} if changes else {}))
-    if phantom is None or protocol is None:
-        raise InvalidInput(message("simulate", "neither a spec nor phantom and protocol are given",
-                                   "Give SPEC.toml, or --phantom and --protocol."))
+        return run.replace(**given, **({"protocol": run.protocol.changed(**changes)} if changes else {}))
+    if protocol is None:
+        raise InvalidInput(message("simulate", "neither a spec nor a protocol is given",
+                                   "Give SPEC.toml, or --protocol; physsim protocols lists them."))
+    if phantom is not None and patient is not None:
+        raise InvalidInput(message(f"--phantom {phantom} with --patient", "one of them is in the beam",
+                                   "Leave one out."))
+    source = source_from(phantom, spacing_mm) if phantom is not None else \
+        PhantomSource(patient=ADULT if patient is None else patient_fields(patient), spacing_mm=spacing_mm)
     taken = Protocol.from_toml(input_file(Path(protocol))) if protocol.endswith(".toml") else protocols[protocol]
-    return Run(phantom=source_from(phantom, spacing_mm), protocol=taken.changed(**changes), seed=seed or 0,
-               scatter=scatter or "none")
+    return Run(phantom=source, protocol=taken.changed(**changes), **given)

@@ -21,14 +21,14 @@ PATIENT_SPACING_MM = 2.0  # of the voxels made of a Patient, when nobody says ot
 _REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "PELVIS": "pelvis"}
 
 
-def voxels_of(phantom: Phantom | Patient, protocol: Protocol) -> Phantom:
-    """A phantom as it is; a patient as voxels of 2 mm: the region that the protocol's DICOM body part names, or all.
+def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:
+    """A phantom as it is; a patient as voxels of `spacing_mm` (2 mm): the region of the protocol's body part, or all.
 
     For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
     """
     if not isinstance(phantom, Patient):
         return phantom
-    return phantom.phantom(PATIENT_SPACING_MM, _REGION_OF.get(protocol.body_part, "whole"))
+    return phantom.phantom(spacing_mm or PATIENT_SPACING_MM, _REGION_OF.get(protocol.body_part, "whole"))
 
 
 def body_box_mm(phantom: Phantom) -> Box:

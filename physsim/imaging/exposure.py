@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +12,42 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.exposure_index import BARE_BEAM, deviation_index, exposure_index, windows
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
+from physsim.units import CM_PER_MM, MGY_PER_UGY
 
 Images = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """One exposure of a phantom: expectations in absolute units, without noise.
+    """One exposure of a phantom in absolute units: expectations, and the image that a detector made of them.
 
     `layers`: name -> array with unit and axes, (views, rows, columns) float32 (`areal_density` has a materials axis
-    after the views):
+    after the views, `raw` whole numbers):
 
     ===================  =========  ==================================================================
-    `primary`            keV        energy absorbed per pixel, unscattered photons
+    `primary`            keV        what unscattered photons add to the signal of a pixel, unblurred
     `open_field`         keV        the same without the phantom
     `transmission`       1          primary / open_field
-    `photons`            1          unscattered photons that reach the pixel
+    `scatter`            keV        what scattered photons add, where asked for
+    `signal`             keV        primary + scatter, blurred by the detector: the expected image
+    `raw`                DN         digital numbers as they are read out, with noise
+    `image`              keV        corrected for offset, gain and defects; without noise as `signal`
+    `photons`            1          unscattered photons that reach the pixel, before a grid
     `open_photons`       1          the same without the phantom
-    `air_kerma`          uGy        of the unscattered beam at the pixel, free in air
+    `air_kerma`          uGy        of the unscattered beam at the pixel, free in air, before a grid
     `open_air_kerma`     uGy        the same without the phantom
     `areal_density`      g/cm2      per material along the ray, where asked for
     ===================  =========  ==================================================================
+
+    `mas`: of each view, the protocol's or what exposure control found. `scatter_error`: e_S, the RMS standard error of
+    scatter over its mean, the largest of the views; None without scatter. `saturated`: pixels and views beyond what can
+    be read out.
 
     >>> import physsim as ps
     >>> water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
@@ -50,6 +61,9 @@ class Exposure:
     protocol: Protocol
     truth: ExposureTruth
     provenance: Provenance
+    mas: float
+    scatter_error: float | None = None
+    saturated: int = 0
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """The array of a layer. Raises InvalidInput, with the nearest names, for one that is not there."""
@@ -77,15 +91,49 @@ class Exposure:
         return self["transmission"]
 
     def figures(self) -> dict[str, float]:
-        """What the exposure amounts to: air kermas (uGy) at the detector and the entrance, mean transmission."""
+        """What the exposure amounts to: mAs, air kermas (uGy) at detector and entrance, transmission, exposure index,
+        scatter over primary with the scatter's error, saturated pixels. See imaging.exposure_index for the indices.
+        """
         middle = (0, self.geometry.rows // 2, self.geometry.columns // 2)
         kerma, free = self["air_kerma"], self["open_air_kerma"]
-        result = {"mas": self.protocol.mas, "open_air_kerma_centre_ugy": float(free[middle]),
+        result = {"mas": self.mas, "open_air_kerma_centre_ugy": float(free[middle]),
                   "air_kerma_mean_ugy": float(kerma.mean(dtype=np.float64)), "air_kerma_min_ugy": float(kerma.min()),
                   "transmission_min": float(self.transmission.min()),
                   "transmission_max": float(self.transmission.max())}
+        result |= self.exposure_indices()
+        result["dose_area_product_mgy_cm2"] = self.dose_area_product_mgy_cm2()
+        if "scatter" in self.layers:
+            totals = [float(self[name].sum(dtype=np.float64)) for name in ("scatter", "primary")]
+            result["scatter_to_primary"] = totals[0] / totals[1] if totals[1] > 0.0 else math.inf
+            result["scatter_error"] = self.scatter_error or 0.0
+        result["saturated_pixels"] = float(self.saturated)
         entrance = self.entrance_air_kerma_mgy()
         return result if entrance is None else {**result, "entrance_air_kerma_mgy": entrance}
+
+    def dose_area_product_mgy_cm2(self, view: int = 0) -> float:
+        """Air kerma of the beam, without body and grid, times area, over the detector (mGy cm2)."""
+        area = self.geometry.pixel_mm[0] * self.geometry.pixel_mm[1] * CM_PER_MM**2
+        return float(self["open_air_kerma"][view].sum(dtype=np.float64)) * area * MGY_PER_UGY
+
+    def exposure_indices(self, view: int = 0) -> dict[str, float]:
+        """Exposure index of a view from the median over the body, or over it in the control's fields, with target and
+        deviation index where there is exposure control; nothing where no body is.
+        """
+        control, image = self.protocol.exposure_control, self["image"][view]
+        relevant = self.transmission[view] < math.exp(-BARE_BEAM)
+        if control is not None:
+            inside = np.zeros(image.shape, np.bool_)
+            for window in windows(image.shape, control.fields):
+                inside[window] = True
+            relevant = relevant & inside if (relevant & inside).any() else inside
+        if not relevant.any():
+            return {}
+        index = exposure_index(image, relevant, self.protocol.detector)
+        if control is None:
+            return {"exposure_index": index}
+        target = 100.0 * control.detector_air_kerma_ugy
+        return {"exposure_index": index, "target_exposure_index": target,
+                "deviation_index": deviation_index(index, target)}
 
     def entrance_air_kerma_mgy(self) -> float | None:
         """Air kerma (mGy) of the beam without backscatter where the central ray enters the body's box; presets only."""
@@ -97,7 +145,7 @@ class Exposure:
         middle = (0, self.geometry.rows // 2, self.geometry.columns // 2)
         travel = self.geometry.pixel_centres_mm(0)[middle[1:]] - self.geometry.source_mm[0]
         distance = float(np.sqrt((travel * travel).sum()))
-        return float(self["open_air_kerma"][middle]) * (distance / entrance) ** 2 * 1e-3
+        return float(self["open_air_kerma"][middle]) * (distance / entrance) ** 2 * MGY_PER_UGY
 
     def save(self, path: str | Path, overwrite: bool = False, *, for_processing: bool = False,
              view: int | None = None) -> None:

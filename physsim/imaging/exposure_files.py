@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.exposure_index import BARE_BEAM
 from physsim.io.atomic import check_output
 from physsim.io.hdf5 import write_layers
 from physsim.io.presentation import Window, percentile_window
@@ -18,7 +19,6 @@ from physsim.io.presentation import Window, percentile_window
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
 
-BARE_BEAM = 0.2  # ln(open field / signal) of rays that meet no body to speak of: 1 cm of tissue
 ENDINGS = (".h5", ".hdf5", ".png", ".dcm")
 
 
@@ -74,7 +74,7 @@ def _save_png(shot: Exposure, path: Path, overwrite: bool, view: int) -> None:
     pitch = shot.geometry.pixel_mm
     if pitch[0] != pitch[1]:
         raise InvalidInput(message(f"{path}: pixels of {pitch} mm", "a picture needs square ones", "Save as .h5."))
-    signal, free = shot.primary[view], shot.open_field[view].astype(np.float64)
+    signal, free = shot["image"][view], shot.open_field[view].astype(np.float64)
     write_radiograph_png(path, signal, pitch[0], caption(shot, view), open_field=free,
                          window=body_window(log_attenuation(signal, free)), patient_orientation=orientation(shot, view),
                          overwrite=overwrite)
@@ -85,7 +85,7 @@ def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_proc
     from physsim.imaging.technique import identity, subject, technique
     from physsim.io.presentation import log_attenuation
 
-    signal, taken, who, name = shot.primary[view], technique(shot, view), subject(shot), identity(shot)
+    signal, taken, who, name = shot["image"][view], technique(shot, view), subject(shot), identity(shot)
     if for_processing:
         save_for_processing(path, signal, "keV", taken, who, name, number=view + 1, overwrite=overwrite)
         return

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim import portable
+from physsim.imaging.detector.table import depends_on_slant, moments_at
+from physsim.imaging.grid_field import GridField, grid_field
 from physsim.imaging.nodes import Depth, exponential, fewest_nodes, in_order, lagrange, polynomial, refined
-from physsim.imaging.response import absorbed_kev_per_photon, depends_on_slant
 from physsim.physics.attenuation import linear_attenuation_per_mm, mass_attenuation_cm2_g
 from physsim.physics.spectra.cross_sections import air_absorption_cm2_g
 from physsim.physics.spectra.quantities import transmission
@@ -28,6 +29,7 @@ from physsim.transport.windows import window_of
 from physsim.units import CM2_PER_MM2, MM_PER_M, UGY_PER_KEV_PER_G
 
 Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
 
 HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
 HEEL_REFINED = 8
@@ -101,8 +103,8 @@ class BeamField:
     """Spectra at nodes, and the way from nodes to pixels.
 
     `energies_kev`: (E,). `weights`: (outputs, heel nodes, E) float64, per mAs and at 1 m: what each energy adds to
-    `quantities` photons/mm2, keV/mm2 absorbed and uGy, each at every pair of slant nodes, all of these at every node of
-    the bowtie. `heel`: (first sine, step) of the heel nodes, None for one node.
+    QUANTITIES, each at every pair of slant nodes, what the detector sees of them behind every component of the grid,
+    all of these at every node of the bowtie. `heel`: (first sine, step) of the heel nodes, None for one node.
     """
 
     protocol: Protocol
@@ -115,6 +117,12 @@ class BeamField:
     bowtie: Depth
     bowtie_nodes: Floats
     joint: bool
+    grid: GridField | None
+
+    def central_fluence(self) -> Floats:
+        """(E,) photons per cm2 and mAs at 1 m on the central ray, behind the filters and the bowtie's middle."""
+        bins = self.protocol.spectrum.sample()
+        return np.asarray(np.interp(self.energies_kev, bins.energies_kev, bins.fluence))
 
     def position(self) -> NDArray[np.float32] | None:
         """(views, rows, columns) place of each pixel between the heel nodes, or None with one node."""
@@ -129,24 +137,29 @@ class BeamField:
         return places
 
     def layers(self, outputs: NDArray[np.float32], position: NDArray[np.float32] | None) -> Layers:
-        """What the outputs, (views, outputs, rows, columns), and those without an object come to in each pixel."""
+        """What the outputs, (views, outputs, rows, columns), and those without an object come to in each pixel, per
+        mAs.
+        """
         made = Layers(self.geometry.shape)
         sums = in_order(np.moveaxis(self.weights, 2, 0))
         for view in range(len(self.geometry)):
             for rows in strips(self.geometry):
                 rays = rays_of_rows(self.protocol, self.geometry, view, rows)
+                behind = [np.ones(1)] if self.grid is None else self.grid.shares(self.geometry, view, rows)
                 free = _between(sums, None if position is None else position[view, rows], rays.distance_mm.shape)
                 seen = [output[rows] for output in outputs[view]]
-                spread = self.protocol.mas * (MM_PER_M / rays.distance_mm) ** 2
+                spread = (MM_PER_M / rays.distance_mm) ** 2
                 area = spread * rays.cosine * (self.geometry.pixel_mm[0] * self.geometry.pixel_mm[1])
-                for target, mixed in zip((made.seen, made.free), self._mixed(rays, (seen, free)), strict=True):
-                    for name, sum_, scale in zip(target, mixed, (area, area, spread), strict=True):
-                        target[name][view, rows] = sum_ * scale
+                for target, mixed in zip((made.seen, made.free), self._mixed(rays, behind, (seen, free)), strict=True):
+                    for name, sum_ in zip(QUANTITIES, mixed, strict=True):
+                        target[name][view, rows] = sum_ * (spread if name == "air_kerma" else area)
         return made
 
-    def _mixed(self, rays: Rays, sets: Sequence[Sequence[NDArray[np.floating]]]) -> list[list[Floats]]:
-        """Photons/mm2, keV/mm2 and uGy, per mAs and at 1 m, of each set of outputs: between the bowtie's nodes, then
-        polynomials in the slants.
+    def _mixed(
+        self, rays: Rays, behind: list[Floats], sets: Sequence[Sequence[NDArray[np.floating]]]
+    ) -> list[list[Floats]]:
+        """QUANTITIES per mm2 (air kerma: uGy), mAs and at 1 m, of each set of outputs: between the bowtie's nodes,
+        polynomials in the slants, and the grid's shares `behind`.
         """
         count, depth = len(self.bowtie_nodes), self.bowtie.place(rays.bowtie_mm)
         sets = [[exponential(self.bowtie_nodes, outputs[first::len(outputs) // count], depth)
@@ -155,22 +168,29 @@ class BeamField:
         by_detector = [np.ones(1)] if self.joint else lagrange(self.detector_nodes, 1.0 / rays.cosine)
         mixed = [[np.zeros(rays.distance_mm.shape) for _ in QUANTITIES] for _ in sets]
         number = 0
-        for quantity, inner in enumerate(([np.ones(1)], by_detector, [np.ones(1)])):
+        for quantity, name in enumerate(QUANTITIES):
+            detected = name in DETECTED
             for one in by_filter:
-                for other in inner:
-                    share = one if other.size == 1 else one * other
-                    for total, outputs in zip(mixed, sets, strict=True):
-                        total[quantity] += share * outputs[number]
-                    number += 1
+                for other in by_detector if detected else [np.ones(1)]:
+                    for through in behind if detected else [np.ones(1)]:
+                        share = one
+                        for more in (other, through):
+                            share = share if more.size == 1 else share * more
+                        for total, outputs in zip(mixed, sets, strict=True):
+                            total[quantity] += share * outputs[number]
+                        number += 1
         return mixed
 
 
-QUANTITIES = ("photons", "signal", "air_kerma")
+# Photons/mm2 before a grid; first and second moment (keV/mm2, keV^2/mm2) of what the detector makes of those behind it;
+# uGy before a grid.
+QUANTITIES = ("photons", "signal", "square", "air_kerma")
+DETECTED = ("signal", "square")
 
 
 class Layers:
-    """Maps (views, rows, columns) float32 of QUANTITIES: photons and keV per pixel, uGy; `seen` behind the object and
-    `free` without it.
+    """Maps (views, rows, columns) float32 of QUANTITIES per pixel and mAs: photons, keV, keV^2, uGy; `seen` behind the
+    object and `free` without it.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
@@ -199,10 +219,11 @@ def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
     bowtie = protocol.spectrum.bowtie
     per_mm = np.zeros(energies.size) if bowtie is None else linear_attenuation_per_mm(bowtie.substance, energies)
 
-    def spectra(filter_slant: float, detector_slant: float, bowtie_mm: float) -> Floats:  # (3, heel nodes, E)
+    def spectra(filter_slant: float, detector_slant: float, bowtie_mm: float) -> Floats:  # (QUANTITIES, heel, E)
         here = fluence * transmission(filter_depth * (filter_slant - 1.0) + per_mm * bowtie_mm)
-        absorbed = absorbed_kev_per_photon(protocol.detector, energies, detector_slant)
-        return np.stack([here * CM2_PER_MM2, here * CM2_PER_MM2 * absorbed, here * absorption])
+        first, second = moments_at(protocol.detector, energies, detector_slant).sum(axis=0)[:2]
+        per_mm2 = here * CM2_PER_MM2
+        return np.stack([per_mm2, per_mm2 * first, per_mm2 * second, here * absorption])
 
     behind = transmission(mass_attenuation_cm2_g("water", energies) * _PROBE_WATER_G_CM2)
     least = (filter_range[0], detector_range[0], bowtie_range[0])
@@ -215,14 +236,20 @@ def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
     bowtie_nodes = fewest_nodes(
         depth.limits, lambda place: spectra(least[0], least[0] if joint else least[1], depth.mm(place)), behind,
         exponential, "the path (log mm) through the bowtie")
+    grid = None if protocol.anti_scatter_grid is None else grid_field(protocol.anti_scatter_grid, geometry, energies)
+    through = np.ones((1, energies.size)) if grid is None else grid.components
     weights = []
     for path in map(depth.mm, bowtie_nodes.tolist()):
-        grid = [[spectra(slant, slant if joint else other, path) for other in detector_nodes.tolist()]
-                for slant in filter_nodes.tolist()]
-        weights += [*(row[0][0] for row in grid), *(one[1] for row in grid for one in row),
-                    *(row[0][2] for row in grid)]
+        table = [[spectra(slant, slant if joint else other, path) for other in detector_nodes.tolist()]
+                 for slant in filter_nodes.tolist()]
+        for quantity, name in enumerate(QUANTITIES):
+            for row in table:
+                if name in DETECTED:
+                    weights += [one[quantity] * part for one in row for part in through]
+                else:
+                    weights.append(row[0][quantity])
     return BeamField(protocol, geometry, energies, np.stack(weights), heel, filter_nodes, detector_nodes, depth,
-                     bowtie_nodes, joint)
+                     bowtie_nodes, joint, grid)
 
 
 Range = tuple[float, float]

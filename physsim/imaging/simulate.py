@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,55 +12,70 @@ from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
 from physsim.imaging.exposure import Exposure
-from physsim.imaging.field import beam_field
-from physsim.imaging.technique import PRIMARY_ONLY
+from physsim.imaging.exposure_index import mean_in_fields, signal_kev_per_ugy
+from physsim.imaging.field import BeamField, Images, beam_field
+from physsim.imaging.reading import Reading, take_reading
+from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
+from physsim.spec.scatter import MonteCarlo
 from physsim.transport.primary import primary_signal
 from physsim.transport.spectral_device import device_for_spectral
 
 Progress = Callable[[str, float], None]
-STAGES = ("beam at the pixels", "rays through the phantom", "truth", "layers")
-NEGLECTS = ("scattered photons", "noise", "detector blur", "focal-spot size",
-            "anti-scatter grid, table, detector cover", "air outside the phantom's grid, in the open field too",
-            "K-escape and scatter inside the detector")
-_SCATTER = ("none",)
+STAGES = ("beam at the pixels", "rays through the phantom", "truth", "scatter", "detector", "layers")
+NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",
+            "scatter that leaves the detector")
+WITHOUT_SCATTER, WITHOUT_NOISE = "scattered photons", "noise"
+POINT_PRIMARY = "size of the focal spot (unscattered photons)"
+DEFAULT_RUN = MonteCarlo(relative_error=0.02)
 _AXES = ("view", "row", "column")
-_LAYERS = {"primary": ("keV", "energy absorbed per pixel"), "open_field": ("keV", "the same without the phantom"),
-           "transmission": ("1", "primary / open_field"), "photons": ("1", "photons that reach the pixel"),
-           "open_photons": ("1", "the same without the phantom"), "air_kerma": ("uGy", "air kerma at the pixel"),
-           "open_air_kerma": ("uGy", "the same without the phantom")}
+_LAYERS = {
+    "primary": ("keV", "energy that unscattered photons add to the signal of each pixel"),
+    "open_field": ("keV", "the same without the phantom"),
+    "transmission": ("1", "primary / open_field"),
+    "scatter": ("keV", "energy that scattered photons add"),
+    "signal": ("keV", "primary + scatter, blurred by the detector: the expected image"),
+    "raw": ("DN", "digital numbers as they are read out"),
+    "image": ("keV", "corrected for offset, gain and defects: the image for processing"),
+    "photons": ("1", "unscattered photons that reach the pixel, before a grid"),
+    "open_photons": ("1", "the same without the phantom"),
+    "air_kerma": ("uGy", "air kerma of unscattered photons at the pixel, before a grid"),
+    "open_air_kerma": ("uGy", "the same without the phantom"),
+}
 
 
-def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str = "none", seed: int = 0,
-             device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
+def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | MonteCarlo = "none", noise: bool = True,
+             seed: int = 0, device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
              progress: Progress | None = None) -> Exposure:
-    """The expected image of `phantom` by `protocol`, in absolute units; see Exposure for the layers.
+    """The image of `phantom` by `protocol`, in absolute units; see Exposure for the layers.
 
     A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
     changes over the field by the heel effect and the slant through the filters; rays are attenuated exactly, voxel by
-    voxel, all energies in one pass. `scatter`: "none" so far. `seed`: 0 to 2^63-1; names the study (there is no random
-    number here). `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
+    voxel, all energies in one pass, and by the anti-scatter grid. `scatter`: "none", "montecarlo" (its image within 2 %
+    RMS of its mean) or a MonteCarlo. `noise`: quanta, light or charge and electronics, read out and corrected by a flat
+    field; without it `image` is the expected signal. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
+    `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
     areal density of every material. `progress(stage, fraction)` is called as the work goes on. The same bits for any
     number of `threads`.
 
-    Neglects: scatter, noise, blur of detector and focal spot, grid, table; air outside the phantom's grid (the beam
-    runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
-    Raises InvalidInput before any work for a field of view that the phantom is not in and for unknown
-    scatter; DeviceUnavailable for a device that is absent.
+    Neglects: table and detector cover; the focal spot's size for unscattered photons; air outside the phantom's grid
+    (the beam runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
+    Raises InvalidInput before any work for a field of view that the phantom is not in, unknown scatter, and a tube that
+    cannot give what exposure control asks for; DeviceUnavailable for a device that is absent.
 
     >>> import physsim as ps
     >>> slab = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
     >>> ps.simulate(slab, ps.protocols.chest_pa(pixel_mm=4)).provenance.scatter
     'none'
     """
-    used = check_request(scatter, seed, device)
+    used, run = check_request(scatter, seed, device), scatter_run(scatter)
     phantom = voxels_of(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
@@ -73,37 +89,102 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str = "
     tell(STAGES[1], 0.1)
     outputs, areal = primary_signal(phantom, field.energies_kev, field.weights, geometry, position,
                                     areal_density=areal_density, device=used, threads=threads)
-    tell(STAGES[2], 0.8)
-    truth = exposure_truth(phantom, geometry, threads)
-    tell(STAGES[3], 0.85)
     made = field.layers(outputs, position)
-    dark = made.free["signal"] <= 0.0
-    arrays = {"primary": made.seen["signal"], "open_field": made.free["signal"],
-              "transmission": np.where(dark, 0.0, made.seen["signal"] / np.where(dark, 1.0, made.free["signal"])),
-              "photons": made.seen["photons"], "open_photons": made.free["photons"],
-              "air_kerma": made.seen["air_kerma"], "open_air_kerma": made.free["air_kerma"]}
-    arrays["transmission"] = arrays["transmission"].astype(np.float32, copy=False)
-    layers = {name: Layer(array, _LAYERS[name][0], _AXES, f"{_LAYERS[name][1]}. {PRIMARY_ONLY}")
-              for name, array in arrays.items()}
+    tell(STAGES[2], 0.5)
+    truth = exposure_truth(phantom, geometry, threads)
+    tell(STAGES[3], 0.55)
+    strewn = None
+    if run is not None:
+        strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
+    mas = _mas(protocol, made.seen["signal"], strewn)
+    for part in (made.seen, made.free):
+        for array in part.values():
+            array *= np.float32(mas)
+    tell(STAGES[4], 0.8)
+    reading = _read(protocol, field, made.seen, made.free["signal"], strewn, mas, noise, seed, threads)
+    tell(STAGES[5], 0.95)
+    layers = _layers(made.seen, made.free, strewn, mas, reading)
     if areal is not None:
         names = ", ".join(f"{n} {one.name}" for n, one in enumerate(phantom.materials))
         layers["areal_density"] = Layer(areal, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
     record = Provenance(
-        protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed, scatter=scatter,
-        device=used.kind, neglects=NEGLECTS, kernels_sha256=kernels_sha256(), tables_sha256=tables_sha256())
-    tell(STAGES[3], 1.0)
-    return Exposure(layers, geometry, protocol, truth, record)
+        protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
+        scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
+        device=used.kind, neglects=_neglects(run, noise, protocol), kernels_sha256=kernels_sha256(),
+        tables_sha256=tables_sha256())
+    tell(STAGES[5], 1.0)
+    return Exposure(layers, geometry, protocol, truth, record, mas=mas,
+                    scatter_error=None if strewn is None else max(strewn.errors),
+                    saturated=0 if reading is None else reading.saturated)
 
 
-def check_request(scatter: str = "none", seed: int = 0, device: str | Device = "auto") -> Device:
+def scatter_run(scatter: str | MonteCarlo) -> MonteCarlo | None:
+    """The run of what simulate() takes as `scatter`; None for none. InvalidInput for what is neither."""
+    if isinstance(scatter, MonteCarlo):
+        return scatter
+    if scatter == "none":
+        return None
+    if scatter == "montecarlo":
+        return DEFAULT_RUN
+    raise InvalidInput(message(f"scatter={scatter!r}", "scatter is left out or estimated by Monte Carlo",
+                               "Give 'none', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
+
+
+def check_request(scatter: str | MonteCarlo = "none", seed: int = 0, device: str | Device = "auto") -> Device:
     """The device to use; InvalidInput or DeviceUnavailable for what simulate() cannot do. Call it before long work."""
-    if scatter not in _SCATTER:
-        raise InvalidInput(message(f"scatter={scatter!r}", "this version traces the primary beam only",
-                                   "Give 'none': every output then says that it holds no scatter."))
+    scatter_run(scatter)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InvalidInput(message(f"seed={seed!r}", "a seed is a whole number from 0 to 2^63 - 1",
                                    "Give for example 7."))
     return CPU if str(device) == "auto" else resolve(device)
+
+
+def _mas(protocol: Protocol, primary: Images, strewn: Scattered | None) -> float:
+    """Of each view: the protocol's, or what exposure control finds from the first view (signals per mAs)."""
+    control = protocol.exposure_control
+    if control is None:
+        assert protocol.mas is not None
+        return protocol.mas
+    seen = primary[0] if strewn is None else primary[0] + strewn.signal[0]
+    per_mas = mean_in_fields(seen, control.fields) / signal_kev_per_ugy(protocol.detector)
+    if not per_mas * control.most_mas >= control.detector_air_kerma_ugy:
+        raise InvalidInput(message(
+            f"detector_air_kerma_ugy={control.detector_air_kerma_ugy:g}",
+            f"{control.most_mas:g} mAs give {per_mas * control.most_mas:.3g} uGy behind this body",
+            "Raise kvp or most_mas, or ask for less."))
+    return control.detector_air_kerma_ugy / per_mas
+
+
+def _read(protocol: Protocol, field: BeamField, seen: dict[str, Images], flat: Images, strewn: Scattered | None,
+          mas: float, noise: bool, seed: int, threads: int) -> Reading:
+    signal, square = seen["signal"], seen["square"]
+    if strewn is not None:
+        signal = signal + np.float32(mas) * strewn.signal
+        square = square + np.float32(mas) * strewn.square
+    return take_reading(protocol.detector, field.energies_kev, field.central_fluence(), signal, square, flat,
+                        noise=noise, seed=seed, threads=threads)
+
+
+def _layers(seen: dict[str, Images], free: dict[str, Images], strewn: Scattered | None, mas: float,
+            reading: Reading) -> dict[str, Layer]:
+    dark = free["signal"] <= 0.0
+    transmission = np.where(dark, 0.0, seen["signal"] / np.where(dark, 1.0, free["signal"]))
+    arrays: dict[str, Any] = {"primary": seen["signal"], "open_field": free["signal"],
+                              "transmission": transmission.astype(np.float32, copy=False)}
+    if strewn is not None:
+        arrays["scatter"] = np.float32(mas) * strewn.signal
+    arrays["signal"] = reading.expected
+    if reading.raw is not None:
+        arrays["raw"] = reading.raw
+    arrays["image"] = reading.image
+    arrays |= {"photons": seen["photons"], "open_photons": free["photons"], "air_kerma": seen["air_kerma"],
+               "open_air_kerma": free["air_kerma"]}
+    return {name: Layer(array, _LAYERS[name][0], _AXES, _LAYERS[name][1]) for name, array in arrays.items()}
+
+
+def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+    return (*NEGLECTS, *((WITHOUT_SCATTER,) if run is None else ()), *(() if noise else (WITHOUT_NOISE,)),
+            *((POINT_PRIMARY,) if max(protocol.focal_spot_mm) > 0.0 else ()))
 
 
 def _poses(geometry: Geometry) -> tuple[Pose, ...]:

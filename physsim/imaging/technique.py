@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.dicom.attributes import Subject, orientation_letters
 from physsim.imaging.dicom.radiograph import Technique
 from physsim.io.dicom_identity import Identity
+from physsim.spec.absorber import Scintillator
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.protocol import BEAMS
 
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
 
-PRIMARY_ONLY = "Primary only, no scatter, no noise."
 # DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
 _FILTERS = {"Al": "ALUMINUM", "Cu": "COPPER", "Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Sn": "TIN",
             "Pb": "LEAD", "Nb": "NIOBIUM", "Eu": "EUROPIUM"}
@@ -29,17 +30,29 @@ def technique(shot: Exposure, view: int) -> Technique:
     protocol, geometry = shot.protocol, shot.geometry
     spectrum = protocol.spectrum
     substances = [(layer.substance.name, layer.thickness_mm) for layer in spectrum.filters]
-    entrance = source_body_mm(shot)
+    entrance, indices = source_body_mm(shot), shot.exposure_indices(view)
     return Technique(
-        kvp=peak_kv(shot), mas=protocol.mas, pixel_mm=geometry.pixel_mm,
+        kvp=peak_kv(shot), mas=shot.mas, pixel_mm=geometry.pixel_mm,
         source_to_detector_mm=float(geometry.distance_mm[view]),
-        patient_orientation=orientation(shot, view), scatter=PRIMARY_ONLY, body_part=protocol.body_part,
+        patient_orientation=orientation(shot, view), scatter=contents(shot), body_part=protocol.body_part,
         view_position=_view_position(shot, view), source_to_patient_mm=entrance,
         anode=_ANODES.get(spectrum.target or "", "TUNGSTEN"),
         filters=tuple((_FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
-        bowtie=spectrum.bowtie is not None, detector_type="SCINTILLATOR",
+        bowtie=spectrum.bowtie is not None,
+        detector_type="SCINTILLATOR" if isinstance(protocol.detector.absorber, Scintillator) else "DIRECT",
+        focal_spot_mm=max(protocol.focal_spot_mm) or None, exposure_index=indices.get("exposure_index"),
+        target_exposure_index=indices.get("target_exposure_index"),
+        dose_area_product_mgy_cm2=shot.dose_area_product_mgy_cm2(view), **_grid(protocol.anti_scatter_grid),
         entrance_air_kerma_mgy=shot.entrance_air_kerma_mgy(),
         description=protocol.title or protocol.name)
+
+
+def _grid(grid: AntiScatterGrid | None) -> dict[str, Any]:
+    if grid is None:
+        return {}
+    focus = grid.focal_distance_mm
+    return {"grid": ("RECIPROCATING", "PARALLEL" if focus is None else "FOCUSED"), "grid_ratio": grid.ratio,
+            "grid_pitch_mm": grid.pitch_mm, "grid_focus_mm": focus}
 
 
 def orientation(shot: Exposure, view: int) -> tuple[str, str]:
@@ -73,10 +86,18 @@ def caption(shot: Exposure, view: int) -> list[str]:
     kerma = float(shot["open_air_kerma"][view, geometry.rows // 2, geometry.columns // 2])
     lines = [f"{protocol.title or protocol.name}{number}: {shot.provenance.phantom.name or 'phantom'}, seed "
              f"{shot.provenance.seed}",
-             f"{beam}, {protocol.mas:g} mAs, {filters + ', ' if filters else ''}source to detector "
+             f"{beam}, {shot.mas:.3g} mAs, {filters + ', ' if filters else ''}source to detector "
              f"{geometry.distance_mm[view]:.0f} mm, pixels {geometry.pixel_mm[0]:g} mm, open field {kerma:.3g} uGy",
-             f"ln(open field / signal). {PRIMARY_ONLY}"]
+             f"ln(open field / signal). {contents(shot)}"]
     return lines
+
+
+def contents(shot: Exposure) -> str:
+    """What the image holds, in a sentence."""
+    noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
+    if shot.scatter_error is None:
+        return f"Primary only, no scatter, {noise}."
+    return f"Scatter by Monte Carlo, standard error {100 * shot.scatter_error:.2g} % of its mean; {noise}."
 
 
 def source_body_mm(shot: Exposure) -> float | None:

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 Numbers = dict[str, float]
 
 
@@ -44,6 +47,19 @@ def kept_numbers(kind: str, key: str, made: Callable[[], Numbers]) -> Numbers:
         found = made()
         _write(file, {"key": key, "numbers": found})
     return found
+
+
+def kept_array(kind: str, key: str, made: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The same for an array of float64."""
+
+    def numbers() -> Numbers:
+        array = made()
+        sizes = {f"axis {n}": float(size) for n, size in enumerate(array.shape)}
+        return sizes | {str(n): value for n, value in enumerate(array.ravel().tolist())}
+
+    found = kept_numbers(kind, key, numbers)
+    sizes = [int(value) for name, value in found.items() if name.startswith("axis")]
+    return np.array(list(found.values())[len(sizes):]).reshape(sizes)
 
 
 @cache

@@ -32,8 +32,9 @@ from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
 
+_COARSER = 4  # depths at which it is asked whether scattered photons leave
 _CELLS = 96  # of depth, thinner towards the face where photons arrive: soft ones are absorbed there
-_ANGLES, _FINER, _AZIMUTHS = 16, 16, 8
+_ANGLES, _FINER, _AZIMUTHS = 16, 16, 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,10 +124,14 @@ def layer_response(
             seconds.append(np.full((energies.size, 1), line))
             stays.append((absorbed * (emitted[:, n, None] * (1.0 - leaves[n])))[:, None])
     law = ScatteringLaw(fractions, None, binding=True)
+    seen = near[np.unique(np.append(np.arange(0, len(near), _COARSER), len(near) - 1))]
+    below = np.clip(np.searchsorted(seen, near, side="right") - 1, 0, len(seen) - 2)
+    part = (near - seen[below]) / (seen[below + 1] - seen[below])
     for process, differential in ((parts.compton, law.compton), (parts.rayleigh, law.rayleigh)):
         scattered = interacts * (process / parts.total)[:, None]
         keeps = process is parts.rayleigh
-        share, weight, away = _scattering(differential, energies, fractions, per_mm, near, thickness_mm, slant, keeps)
+        share, weight, away = _scattering(differential, energies, fractions, per_mm, seen, thickness_mm, slant, keeps)
+        away = away[..., below] + part * (away[..., below + 1] - away[..., below])
         for angle in range(_ANGLES):
             lost = scattered * weight[:, angle, None] * away[:, angle]
             chances[0] += scattered * weight[:, angle, None] - lost
@@ -218,7 +223,8 @@ def _scattering(
     kept_kev = np.maximum(energies[:, None] * share, 1.0)
     mu = _Attenuation(fractions, kept_kev.ravel(), per_mm).absorbing.reshape(kept_kev.shape)
     cosine, ahead = 1.0 - 2.0 * half, 1.0 / slant
-    azimuth = np.cos(np.pi * (np.arange(_AZIMUTHS) + 0.5) / _AZIMUTHS)
+    count = _AZIMUTHS if slant > 1.0 else 1  # normal rays: all alike
+    azimuth = np.cos(np.pi * (np.arange(count) + 0.5) / count)
     aside = np.sqrt(np.maximum(0.0, 1.0 - cosine**2)) * np.sqrt(max(0.0, 1.0 - ahead**2))
     down = cosine[:, None] * ahead + aside[:, None] * azimuth[None, :]  # (angles, azimuths) along the normal
     way = np.where(down[..., None] > 0.0, thickness - near, near) / np.maximum(np.abs(down), 1e-3)[..., None]

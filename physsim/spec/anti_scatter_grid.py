@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.physics.attenuation import linear_attenuation_per_mm
+from physsim.portable import exp
 from physsim.spec.base import Spec
 from physsim.spec.material import KnownMaterial, resolved_material
 from physsim.units import MM_PER_CM
@@ -160,7 +161,7 @@ class AntiScatterGrid(Spec):
             middle = place @ np.array(self.across) - slope * (self.gap_mm + 0.5 * self.height_mm) - self.offset_mm
             off = slope - middle / self.focal_distance_mm
         strip, space, cover = self.attenuation(energy_kev)
-        return np.asarray(self._mean(strip, space, np.abs(off) * self.height_mm, slant) * np.exp(-cover * slant))
+        return np.asarray(self._mean(strip, space, np.abs(off) * self.height_mm, slant) * _exp_minus(cover * slant))
 
     def _mean(self, strip: Floats, space: Floats, crossed: Floats, slant: Floats) -> Floats:
         """The formula of kernels/transport/anti_scatter_grid.h."""
@@ -174,6 +175,10 @@ class AntiScatterGrid(Spec):
         depth_most, depth_least = (space * length + per_strip * (whole * d + met) for met in (most, least))
         x = depth_most - depth_least
         small = np.abs(x) < 1e-4
-        ramp = np.where(small, 1.0 - 0.5 * x + x * x / 6.0, -np.expm1(-x) / np.where(small, 1.0, x))
-        at_least = np.exp(-depth_least) * (np.abs(free - rest) + 2.0 * (most - least) * ramp)
-        return np.asarray((np.abs(d - rest) * np.exp(-depth_most) + at_least) / period)
+        ramp = np.where(small, 1.0 - 0.5 * x + x * x / 6.0, (1.0 - _exp_minus(x)) / np.where(small, 1.0, x))
+        at_least = _exp_minus(depth_least) * (np.abs(free - rest) + 2.0 * (most - least) * ramp)
+        return np.asarray((np.abs(d - rest) * _exp_minus(depth_most) + at_least) / period)
+
+
+def _exp_minus(depth: Floats) -> Floats:
+    return exp(-np.minimum(depth, 700.0))

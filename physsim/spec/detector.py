@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pydantic
@@ -86,7 +87,17 @@ class Detector(Spec):
         return self.columns * self.pixel_mm[0], self.rows * self.pixel_mm[1]
 
     def with_pixels(self, pixel_mm: float | tuple[float, float]) -> Detector:
-        """The same field (to the nearest whole pixel) in pixels of another size."""
+        """The same field (to the nearest whole pixel) in pixels of another size, as if pixels were read out together:
+        they hold as much more charge as they are larger, and the noise of as many more adds up.
+        """
         pitch = self.replace(pixel_mm=pixel_mm).pixel_mm
         width, height = self.size_mm
-        return self.replace(pixel_mm=pitch, rows=round(height / pitch[1]), columns=round(width / pitch[0]))
+        readout, many = self.readout, pitch[0] * pitch[1] / (self.pixel_mm[0] * self.pixel_mm[1])
+        if isinstance(readout, IntegratingReadout) and many != 1.0:
+            per_electron = readout.dn_per_electron
+            readout = readout.replace(
+                full_well_electrons=readout.full_well_electrons * many,
+                electronic_noise_electrons=readout.electronic_noise_electrons * math.sqrt(many),
+                dn_per_electron=None if per_electron is None else per_electron / many)
+        return self.replace(pixel_mm=pitch, rows=round(height / pitch[1]), columns=round(width / pitch[0]),
+                            readout=readout)

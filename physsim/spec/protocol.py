@@ -8,8 +8,11 @@ import numpy as np
 import pydantic
 
 from physsim.errors import InvalidInput, message
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.base import Spec
 from physsim.spec.detector import Detector
+from physsim.spec.detector_library import detectors
+from physsim.spec.exposure_control import ExposureControl
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Vector
 from physsim.spec.spectrum import Spectrum
@@ -68,6 +71,14 @@ class Positioning(Spec):
                         rows=detector.rows, columns=detector.columns, pixel_mm=detector.pixel_mm)
 
 
+class PatientState(Spec):
+    """How a patient holds themselves for the exposure, where the patient's own spec does not say; see anatomy."""
+
+    posture: Literal["standing", "supine"] = "standing"
+    arms: Literal["down", "up"] = "down"
+    respiration: float = pydantic.Field(default=1.0, ge=0.0, le=1.0)
+
+
 class Pose(Spec):
     """Where source and detector are in one view: world points in mm, and unit vectors along rows and columns."""
 
@@ -78,31 +89,52 @@ class Pose(Spec):
 
 
 class Protocol(Spec):
-    """One exposure: beam, mAs, where everything stands, and the detector.
+    """One exposure: beam, mAs, where everything stands, grid and detector.
 
     Either `positioning` (a preset that finds the pose for any patient) or explicit `poses`, one a view. `mas`: tube
-    current times time of each view. `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards
-    the last row), where the heel effect leaves the beam strongest; "v+" when left out. The fan of a bowtie
-    (`spectrum.bowtie`) opens across that axis, its angles growing along u, or along v with the cathode at "u+" or "u-";
-    without tube or bowtie there is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object.
+    current times time of each view; in its place `exposure_control`, which finds it. `focal_spot_mm`: full widths
+    along the detector's u and v of a uniform spot; 0 is a point. `anti_scatter_grid`: before the detector.
+    `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards the last row), where the
+    heel effect leaves the beam strongest; "v+" when left out. The fan of a bowtie (`spectrum.bowtie`) opens across
+    that axis, its angles growing along u, or along v with the cathode at "u+" or "u-"; without tube or bowtie there
+    is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object. `patient`: posture, arms and breath of
+    patients that are made for it. `detector`: a Detector, the name of a shipped one, or a table with its name as
+    `preset` and the fields to change (`pixel_mm`: as if its pixels were read out together).
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
     1075
 
-    Neglects: focal-spot size, anti-scatter grid, table and detector cover, extrafocal radiation.
+    Neglects: table and detector cover, extrafocal radiation.
     Errors: InvalidInput at construction, for a parameter without effect too.
     """
 
     name: str = "user"
     title: str = ""
     spectrum: Spectrum
-    mas: float = pydantic.Field(gt=0.0)
+    mas: float | None = pydantic.Field(default=None, gt=0.0)
+    exposure_control: ExposureControl | None = None
+    focal_spot_mm: tuple[pydantic.NonNegativeFloat, pydantic.NonNegativeFloat] = (0.0, 0.0)
+    anti_scatter_grid: AntiScatterGrid | None = None
     detector: Detector
     positioning: Positioning | None = None
     poses: tuple[Pose, ...] = ()
     cathode: Side | None = None
     body_part: str = "PHANTOM"
+    patient: PatientState = PatientState()
+
+    @pydantic.field_validator("detector", mode="before")
+    @classmethod
+    def _shipped(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return detectors[value]
+        if isinstance(value, dict) and "preset" in value:
+            changes = dict(value)
+            detector = detectors[changes.pop("preset")]
+            if "pixel_mm" in changes:
+                detector = detector.with_pixels(changes.pop("pixel_mm"))
+            return detector.replace(**changes)
+        return value
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Protocol:
@@ -110,6 +142,10 @@ class Protocol(Spec):
             raise ValueError(message(
                 "protocol with " + ("positioning and poses" if self.poses else "neither positioning nor poses"),
                 "one of them says where source and detector are", "Give positioning (a preset) or poses."))
+        if (self.mas is None) == (self.exposure_control is None):
+            raise ValueError(message(
+                "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),
+                "one of them says how much radiation there is", "Give mas, or exposure_control."))
         has_axis = self.spectrum.has_heel or self.spectrum.bowtie is not None
         if self.cathode is not None and not has_axis:
             raise ValueError(message(f"cathode={self.cathode!r}",

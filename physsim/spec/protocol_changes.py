@@ -8,6 +8,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.spec.absorber import IdealAbsorber, layer_fields
 from physsim.spec.base import Spec
 from physsim.spec.detector import Detector
+from physsim.spec.exposure_control import ExposureControl
 from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
     from physsim.spec.protocol import Positioning
 
     own = dict.fromkeys(type(protocol).model_fields)
-    parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, "positioning": Positioning}
+    parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, "positioning": Positioning,
+                                    "exposure_control": ExposureControl}
     absorber = layer_fields()
     known = [*own, *(name for part in parts.values() for name in part.model_fields), *absorber]
     for name in changes:
@@ -37,6 +39,8 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
         if not inner:
             continue
         current = getattr(protocol, part)
+        if current is None and "detector_air_kerma_ugy" in inner:
+            current = ExposureControl(detector_air_kerma_ugy=inner["detector_air_kerma_ugy"])
         if part in changes or current is None:
             why = f"{part} is given as a whole beside it" if part in changes else f"this protocol has no {part}"
             raise InvalidInput(message(f"{next(iter(inner))}={next(iter(inner.values()))!r}", why,
@@ -45,6 +49,9 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
             _beam(current, inner) if part == "spectrum" else current.replace(**inner)
     if "poses" in fields and fields["poses"] and "positioning" not in fields:
         fields["positioning"] = None  # poses take its place
+    for one, other in (("mas", "exposure_control"), ("exposure_control", "mas")):
+        if fields.get(one) is not None and other not in fields:
+            fields[other] = None
     if "spectrum" in fields and "cathode" not in fields and not _has_axis(fields["spectrum"]):
         fields["cathode"] = None
     return protocol.replace(**fields)

@@ -10,36 +10,43 @@ from physsim.errors import message
 from physsim.spec.base import Spec
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
+from physsim.spec.scatter import MonteCarlo
 
 
 class PhantomSource(Spec):
-    """Where the phantom comes from: exactly one of `scene` and `file`.
+    """Where the phantom comes from: exactly one of `scene`, `patient` and `file`.
 
-    `scene`: a name of the library ("thorax", "water_20cm") or a path ending in .toml, voxelised at `spacing_mm` (the
-    scene's own when left out). `file`: a phantom's file (.h5, or .nii.gz, .mhd ... with its .phantom.json beside it),
-    `materials` naming the labels of a file that has no description; "tg195:PATH" for the voxels of TG-195 case 5.
+    `scene`: a name of the library ("thorax", "water_20cm") or a path ending in .toml, voxelised at `spacing_mm`
+    (the scene's own when left out). `patient`: parameters of physsim.anatomy (sex, age, height_cm, weight_kg, bmi,
+    seed, and those of Patient), what is left out being drawn; voxelised at `spacing_mm`, 2 mm when left out: the
+    region that the protocol names, in the protocol's posture. `file`: a phantom's file (.h5, or .nii.gz, .mhd ...
+    with its .phantom.json beside it), `materials` naming the labels of a file that has no description; "tg195:PATH"
+    for the voxels of TG-195 case 5.
     """
 
     scene: str | None = None
+    patient: dict[str, str | float | bool] | None = None
     spacing_mm: float | None = pydantic.Field(default=None, gt=0.0)
     file: str | None = None
     materials: tuple[str, ...] | None = None
 
     @pydantic.model_validator(mode="after")
     def _one(self) -> PhantomSource:
-        if (self.scene is None) == (self.file is None):
-            raise ValueError(message("phantom with " + ("scene and file" if self.scene else "neither scene nor file"),
-                                     "one of them says what is in the beam", "Give scene or file."))
-        for name, needed in (("spacing_mm", "scene"), ("materials", "file")):
-            if getattr(self, name) is not None and getattr(self, needed) is None:
-                raise ValueError(message(f"{name}={getattr(self, name)!r}", f"it has no effect without {needed}",
-                                         f"Leave {name} out."))
+        given = [name for name in ("scene", "patient", "file") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(message("phantom with " + (" and ".join(given) or "neither scene, patient nor file"),
+                                     "one of them says what is in the beam", "Give scene, patient or file."))
+        for name, needed in (("spacing_mm", ("scene", "patient")), ("materials", ("file",))):
+            if getattr(self, name) is not None and given[0] not in needed:
+                raise ValueError(message(f"{name}={getattr(self, name)!r}",
+                                         f"it has no effect without {' or '.join(needed)}", f"Leave {name} out."))
         return self
 
 
 class Run(Spec):
     """What `physsim simulate SPEC.toml` does.
 
+    `scatter`: "none", "montecarlo" (within 2 %) or the fields of MonteCarlo; `noise`: see physsim.simulate.
     `protocol`: a whole Protocol, or a table with `preset` (a shipped one) and the fields to change:
 
         seed = 7
@@ -55,7 +62,8 @@ class Run(Spec):
     phantom: PhantomSource
     protocol: Protocol
     seed: int = pydantic.Field(default=0, ge=0, lt=2**63)
-    scatter: Literal["none"] = "none"
+    scatter: Literal["none", "montecarlo"] | MonteCarlo = "none"
+    noise: bool = True
 
     @pydantic.field_validator("protocol", mode="before")
     @classmethod

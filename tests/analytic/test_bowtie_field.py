@@ -43,7 +43,7 @@ def test_one_energy_falls_by_beer_and_lambert(cathode, shape):
 def test_a_tube_through_a_bowtie_has_each_pixels_own_spectrum():
     """Heel, flat filter, bowtie, scintillator and 20 cm of water together."""
     bowtie = BOWTIE.replace(thickness_mm=(1.0, 3.0, 12.0, 30.0))
-    protocol = ps.protocols.chest_pa(kvp=120, pixel_mm=20.0, rows=15, columns=33, bowtie=bowtie)
+    protocol = ps.protocols.chest_pa(kvp=120, mas=2.0, pixel_mm=20.0, rows=15, columns=33, bowtie=bowtie)
     shot = ps.simulate(slab(200.0, width_mm=900.0), protocol)
     geometry, spectrum = shot.geometry, protocol.spectrum
     fan, cone = angles_deg(geometry, geometry.u[0])

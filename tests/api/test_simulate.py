@@ -66,7 +66,8 @@ def test_a_protocol_that_cannot_be_is_refused_at_construction(make, says):
 @pytest.mark.parametrize(("request_", "says"), [
     ({"protocol": SMALL.changed(source_detector_mm=200.0)}, "source lies inside or behind it"),
     ({"protocol": SMALL.changed(aim_mm=(5000.0, 0.0, 0.0))}, "field of view is empty"),
-    ({"scatter": "montecarlo"}, "primary beam only"),
+    ({"scatter": "kernel"}, "left out or estimated by Monte Carlo"),
+    ({"protocol": SMALL.changed(detector_air_kerma_ugy=3000.0)}, "600 mAs give"),
     ({"seed": -1}, "whole number"),
     ({"threads": 0}, "at least 1 thread"),
     ({"device": "gpu"}, "device='gpu'"),
@@ -118,7 +119,7 @@ def test_files_hold_the_layers_and_say_that_scatter_is_missing(shot, tmp_path):
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     read = read_layers(tmp_path / "a.h5")
     np.testing.assert_array_equal(read.layers["primary"].array, shot.primary)
-    assert "no scatter" in read.layers["primary"].description
+    assert read.provenance["exposure"]["scatter"] == "none"
     assert read.provenance["exposure"]["seed"] == 11
 
 
@@ -142,7 +143,7 @@ def test_dicom_holds_the_signal_and_says_that_scatter_is_missing(shot, tmp_path)
         assert one.EntranceDoseInmGy == pytest.approx(shot.entrance_air_kerma_mgy(), rel=1e-6)
     assert shown.StudyInstanceUID == raw.StudyInstanceUID
     slope = raw.RealWorldValueMappingSequence[0].RealWorldValueSlope
-    np.testing.assert_allclose(raw.pixel_array * slope, shot.primary[0], atol=slope)
+    np.testing.assert_allclose(raw.pixel_array * slope, shot["image"][0], atol=slope)
 
 
 def test_files_are_not_replaced_unasked(shot, tmp_path):

@@ -154,7 +154,7 @@ def test_bad_input_ends_with_status_2(physsim, spec, words, status, says):
     (SPEC.replace("water_20cm", "water_2cm"), "water_20cm"),
     (SPEC.replace("kvp", "kvpp"), "Did you mean 'kvp'"),
     (SPEC.replace("seed = 5", "seed = "), "Mend the TOML"),
-    (SPEC.replace('scene = "water_20cm"', ""), "Give scene or file"),
+    (SPEC.replace('scene = "water_20cm"', ""), "Give scene, patient or file"),
 ])
 def test_a_spec_that_cannot_be_says_why(physsim, tmp_path, text, says):
     (tmp_path / "run.toml").write_text(text)

@@ -15,7 +15,7 @@ def body():
         density=(0.5 + numbers.random(grid.shape)).astype(np.float16))
 
 
-PROTOCOL = ps.protocols.chest_pa(pixel_mm=5.0, rows=30, columns=36)
+PROTOCOL = ps.protocols.chest_pa(pixel_mm=5.0, rows=30, columns=36, mas=2.0)
 
 
 def test_equal_bits_for_any_number_of_threads():

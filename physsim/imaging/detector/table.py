@@ -1,0 +1,82 @@
+"""Moments of a detector's signal at any energy and angle, from few that are computed once and kept.
+
+What a photon adds to the signal is the chance that it interacts, exact at every angle, times moments that change little
+with the angle: these are computed at a few cosines and are a polynomial between them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.detector.moments import signal_moments
+from physsim.imaging.nodes import lagrange
+from physsim.io.kept import kept_array
+from physsim.physics.attenuation import linear_attenuation_per_mm
+from physsim.physics.spectra.quantities import transmission
+from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
+from physsim.spec.absorber import IdealAbsorber
+from physsim.spec.detector import Detector
+from physsim.spec.provenance import tables_sha256
+
+Floats = NDArray[np.float64]
+
+BIN_KEV = 0.5  # energies that are kept: the middles of such bins, as spectra have them
+COSINES = (1.0, 0.85, 0.65, 0.4, 0.2)  # more slant rays are taken as the last, but for the chance that they interact
+
+
+def depends_on_slant(detector: Detector) -> bool:
+    """Whether the signal of a photon changes with its angle of incidence."""
+    return not isinstance(detector.absorber, IdealAbsorber)
+
+
+def moments_at(detector: Detector, energies_kev: Floats, slant: float) -> Floats:
+    """signal_moments (depth layers, 3, E) from the table, within 1e-3 up to a slant of 4."""
+    energies = np.asarray(energies_kev, np.float64)
+    if not depends_on_slant(detector):
+        return signal_moments(detector, energies)
+    known = bin_energies_kev()
+    place = (energies - known[0]) / BIN_KEV
+    number = np.rint(place).astype(int)
+    standard = bool((np.abs(place - number) < 1e-6).all() and number.min() >= 0 and number.max() < known.size)
+    key = detector.to_json()
+    table = _kept(key)[..., number] if standard else _computed(key, energies.tobytes())
+    cosine = np.array(max(1.0 / slant, COSINES[-1]))
+    shares = lagrange(np.array(COSINES), cosine)
+    depth = _depth(detector, energies)
+    whole = 1.0 - transmission(depth * slant)
+    return np.asarray(sum((float(share) * part for share, part in zip(shares, table, strict=True)),
+                          np.zeros(table.shape[1:])) * whole)
+
+
+def bin_energies_kev() -> Floats:
+    """Of the kept table."""
+    return np.arange(ENERGY_MIN_KEV + 0.5 * BIN_KEV, ENERGY_MAX_KEV, BIN_KEV)
+
+
+def _depth(detector: Detector, energies: Floats) -> Floats:
+    layer = detector.absorber
+    assert not isinstance(layer, IdealAbsorber)
+    return np.asarray(linear_attenuation_per_mm(layer.substance, energies) * (layer.packing * layer.thickness_mm))
+
+
+@lru_cache(maxsize=8)
+def _kept(detector_json: str) -> Floats:
+    """(cosines, depth layers, 3, E) moments over the chance to interact, at bin_energies_kev."""
+    detector = Detector.from_json(detector_json)
+    made = detector.replace(rows=1, columns=1)  # what the moments do not hang on
+    key = f"{made.to_json()} {COSINES} {BIN_KEV} {tables_sha256()}"
+    return kept_array("detector", key, lambda: _made(detector, bin_energies_kev()))
+
+
+@lru_cache(maxsize=8)
+def _computed(detector_json: str, energies: bytes) -> Floats:
+    return _made(Detector.from_json(detector_json), np.frombuffer(energies))
+
+
+def _made(detector: Detector, energies: Floats) -> Floats:
+    depth = _depth(detector, energies)
+    return np.stack([signal_moments(detector, energies, 1.0 / cosine) / (1.0 - transmission(depth / cosine))
+                     for cosine in COSINES])

@@ -1,0 +1,72 @@
+"""One reading of a detector: expected signal, noise, numbers read out, the corrected image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.detector.calibration import Calibration, calibrate, correct
+from physsim.imaging.detector.quanta import detected_signal, expected_signal
+from physsim.imaging.detector.readout import integrating, read_out
+from physsim.imaging.hardness import hardness
+from physsim.spec.detector import Detector
+
+Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+FLAT_FRAMES = 16
+_FLAT_LEVEL = 0.25  # of what the readout holds: exposure of the flats
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """expected: blurred signal (keV). raw: digital numbers, None without noise. image: corrected (keV). All (views,
+    rows, columns). saturated: pixels and views at the limit of what can be read out."""
+
+    expected: Images
+    raw: NDArray[np.integer] | None
+    image: Images
+    saturated: int
+
+
+def take_reading(
+    detector: Detector,
+    energies_kev: Floats,
+    fluence: Floats,
+    signal: Images,
+    square: Images,
+    flat: Images,
+    *,
+    noise: bool,
+    seed: int,
+    scanner_seed: int = 0,
+    threads: int | None = None,
+) -> Reading:
+    """Of `signal` keV and `square` keV^2, (views, rows, columns), the sums of what photons add and of its squares.
+
+    `energies_kev`, `fluence` (E,): the beam's, of which hardness tells the rest (see imaging.hardness). `flat`: as
+    `signal`, without object: its first view, at an exposure that the readout holds, is what gains are corrected by.
+    Flats are means of FLAT_FRAMES readings of the scanner of `scanner_seed`, their quantum noise averaged out.
+    """
+    law = hardness(detector, energies_kev, fluence)
+    cumulants = law.cumulants(signal, square)
+    expected = expected_signal(detector, np.ascontiguousarray(cumulants[:, 0]), threads=threads)
+    if not noise:
+        return Reading(expected, None, expected, 0)
+    quanta = detected_signal(detector, cumulants, seed=seed, few=law.few(signal, square), threads=threads)
+    raw = read_out(quanta, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
+    image = correct(raw, _calibration(detector, scanner_seed, threads))
+    return Reading(expected, raw.dn, image, raw.saturated)
+
+
+@lru_cache(maxsize=4)
+def _calibration(detector: Detector, scanner_seed: int, threads: int | None) -> Calibration:
+    """By an even field: what differs is the pixels', and the beam's fall towards the edges stays in the image."""
+    readout = integrating(detector)
+    full = min(readout.full_well_electrons, (readout.highest_dn - readout.offset_dn) / readout.gain_dn)
+    level = _FLAT_LEVEL * full / detector.absorber.electrons_per_kev
+    flat = np.full((detector.rows, detector.columns), level, np.float32)
+    return calibrate(detector, flat, frames=FLAT_FRAMES, seed=scanner_seed, scanner_seed=scanner_seed, threads=threads)

@@ -1,0 +1,124 @@
+"""Scatter on a detector's pixels in the units of its signal, from Monte Carlo on coarse ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.detector.table import moments_at
+from physsim.phantom.phantom import Phantom
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.scatter import MonteCarlo
+from physsim.transport.angle_smoother import product
+from physsim.transport.node_spline import spline_weights
+from physsim.transport.response_table import ResponseTable
+from physsim.transport.scatter import scatter_image
+from physsim.transport.scatter_image import ScatterImage
+from physsim.units import CM_PER_MM
+
+Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+COARSE_PIXELS = 56  # along the longer side
+_SQUARE_SHARE = 4.0  # the second moment, for noise alone, may err so many times as much
+
+
+@dataclass(frozen=True, eq=False)
+class Scattered:
+    """Of each view: signal (views, rows, columns) keV and square keV^2 that scattered photons add to the detector, per
+    mAs; errors: (views,) e_S, the RMS standard error of the signal over its mean; histories of multiple scatter;
+    aim_reached."""
+
+    signal: Images
+    square: Images
+    errors: tuple[float, ...]
+    histories: int
+    aim_reached: bool
+
+
+def scattered(
+    phantom: Phantom,
+    protocol: Protocol,
+    geometry: Geometry,
+    open_photons: Images,
+    run: MonteCarlo,
+    *,
+    seed: int,
+    threads: int | None = None,
+) -> Scattered:
+    """Scatter in every view, each by itself; `open_photons` (views, rows, columns): per mAs, without phantom and grid.
+
+    Photons behind the grid count as the detector's response has them. The second moment is that of all scatter of a
+    view over its first: spectra of scattered photons change little over a detector.
+    Neglects: as scatter_image; scatter that leaves the detector and comes back.
+    """
+    coarse, detector = coarse_geometry(geometry), protocol.detector
+    responses = [ResponseTable.of(lambda kev, slant, n=n: moments_at(detector, kev, slant).sum(axis=0)[n])  # type: ignore[misc]
+                 for n in (0, 1)]
+    signal, square = np.empty(geometry.shape, np.float32), np.empty(geometry.shape, np.float32)
+    area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
+    errors, histories, reached = [], 0, True
+    for view in range(len(geometry)):
+        first, second = (_image(phantom, protocol, coarse[view], aim, response, seed + view, threads)
+                         for aim, response in zip((run, _looser(run)), responses, strict=True))
+        photons = _total(open_photons[view])
+        fine = on_pixels(first.image(), geometry.rows, geometry.columns)
+        signal[view] = fine * (photons * area)
+        ratio = second.mean()[0] / first.mean()[0] if first.mean()[0] > 0.0 else 0.0
+        square[view] = signal[view] * np.float32(ratio)
+        errors.append(first.relative_error)
+        histories += first.multiple.histories if first.multiple is not None else 0
+        reached = reached and first.aim_reached
+    return Scattered(signal, square, tuple(errors), histories, reached)
+
+
+def coarse_geometry(geometry: Geometry) -> Geometry:
+    """The same detector in square pixels as nearly as can be, COARSE_PIXELS along its longer side at most."""
+    width, height = geometry.columns * geometry.pixel_mm[0], geometry.rows * geometry.pixel_mm[1]
+    wanted = max(width, height) / COARSE_PIXELS
+    columns = min(geometry.columns, max(4, round(width / wanted)))
+    rows = min(geometry.rows, max(4, round(height / wanted)))
+    return dataclasses.replace(geometry, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
+
+
+def on_pixels(coarse: Floats, rows: int, columns: int) -> Floats:
+    """(rows, columns) values of the spline through the middles of coarse pixels; straight on beyond the outer ones."""
+    down, across = (_weights(n, wanted) for n, wanted in zip(coarse.shape, (rows, columns), strict=True))
+    return np.maximum(product(product(down, coarse), np.ascontiguousarray(across.T)), 0.0)
+
+
+def _weights(coarse: int, fine: int) -> Floats:
+    if coarse == fine:
+        return np.eye(fine)
+    known = (np.arange(coarse) + 0.5) / coarse
+    return spline_weights(known, (np.arange(fine) + 0.5) / fine)
+
+
+def _image(
+    phantom: Phantom, protocol: Protocol, view: Geometry, run: MonteCarlo, response: ResponseTable, seed: int,
+    threads: int | None,
+) -> ScatterImage:
+    shaped = protocol.spectrum.has_heel or protocol.spectrum.bowtie is not None
+    return scatter_image(phantom, view, protocol.spectrum, run, cathode=protocol.cathode if shaped else None,
+                         focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid,
+                         response=response, seed=seed, threads=threads)
+
+
+def _looser(run: MonteCarlo) -> MonteCarlo:
+    if run.relative_error is not None:
+        return run.replace(relative_error=min(_SQUARE_SHARE * run.relative_error, 0.2))
+    if run.histories is not None:
+        return run.replace(histories=max(1, round(run.histories / _SQUARE_SHARE**2)))
+    return run.replace(seconds=run.seconds and run.seconds / _SQUARE_SHARE**2)
+
+
+def _total(photons: Images) -> float:
+    """Sum in a fixed order."""
+    total = np.zeros(photons.shape[1])
+    for row in photons:
+        total += row
+    return float(np.cumsum(total)[-1])
