@@ -182,4 +182,6 @@ def _boxes(
         return np.full(3, -FAR_MM), np.full(3, FAR_MM)
     kept = boxes[finite].astype(float)
     kept = kept[(kept[:, :3] < kept[:, 3:]).all(1)]
+    if len(kept) == 0:  # nothing of the body is anywhere: its parts have cut each other away
+        return np.zeros(3), np.zeros(3)
     return kept[:, :3].min(0), kept[:, 3:].max(0)

@@ -153,11 +153,13 @@ class Compiler:
         whole = Box(np.full(3, np.inf), np.full(3, -np.inf))
         limits: list[Box] = []
         steepest = 1.0
-        for part in solid.parts:
-            k = body.number(part.blend_mm) if part.blend_mm is not None else blend
+        radii = [body.number(part.blend_mm) if part.blend_mm is not None else blend for part in solid.parts]
+        clip_radius = body.number(solid.clip_blend_mm) if solid.inside or solid.outside else 0.0
+        for n, (part, k) in enumerate(zip(solid.parts, radii, strict=True)):
             if k < 0:
                 raise ValueError(f"blend_mm={k:g}: radii are not negative. Give 0 for a sharp edge.")
-            box, slope = self._part(solid, part, base, frame, scale, k, reach, depth, organ, payload)
+            later = max([clip_radius, *radii[n + 1 :]])  # from so far away it is still blended with what comes after it
+            box, slope = self._part(solid, part, base, frame, scale, k, reach + later, depth + later, organ, payload)
             steepest = max(steepest, slope)
             if part.op == "add":
                 whole = Box(np.minimum(whole.low, box.low - k), np.maximum(whole.high, box.high + k))

@@ -58,9 +58,14 @@ def ellipsoid(shape: declare.EllipsoidShape, value: Value) -> Compiled:
     half = np.abs(turn) @ semi if n > 2 else np.sqrt((turn**2) @ semi**2)
     constants = _digits(np.concatenate([centre, turn.T.ravel(), 1 / semi, [n]]))
     # the first-order distance of a flat body changes faster than 1 mm a mm near its rim and its middle
-    slope = 1.0 + 0.35 * min(float(semi.max() / semi.min()) - 1.0, 6.0)
+    slope = _flat_slope(float(semi.max() / semi.min()))
     op = "ELLIPSOID" if n == 2.0 else "SUPERELLIPSOID"
     return Compiled(op, constants, centre - half, centre + half, slope + (0.3 if n != 2.0 else 0.0))
+
+
+def _flat_slope(ratio: float) -> float:
+    """How steep the distance q (q - 1) / |grad q| of an ellipse is near it, by its longest over its shortest axis."""
+    return 1.0 + 0.35 * min(ratio - 1.0, 6.0)
 
 
 def plane(shape: declare.PlaneShape, value: Value) -> Compiled:
@@ -112,9 +117,10 @@ def _tube(points_of: bytes, radii_of: bytes, normals_of: bytes, step_mm: float, 
     rows = _segments(knots, size, toward, elliptic)
     reach = size.max(1)[:, None]
     rows.flags.writeable = False
+    flat = _flat_slope(float((size.max(1) / size.min(1)).max()))
     return Compiled(
         "ELLIPTIC_TUBE" if elliptic else "ROUND_TUBE", np.zeros(0), (knots - reach).min(0), (knots + reach).max(0),
-        float(rows[:, 23].max()), rows,
+        float(rows[:, 23].max()) + flat - 1.0, rows,
     )  # fmt: skip
 
 
