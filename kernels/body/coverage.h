@@ -1,50 +1,69 @@
 // From distances to shares of voxels, and what the shares add to mass and volume. All on the voxels of one brick.
 #pragma once
-#include "body/places.h"
+#include "body/halo.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// Between the order of blocks and that of rows along x, then y, then z.
-template <bool TO_ROWS>
-static void reordered(const float* from, float* to) {
-    for (int b = 0; b < BLOCKS; b++)
-        for (int n = 0; n < BLOCK_EDGE * BLOCK_EDGE; n++) {
-            const BlockCorner corner(b);
-            const int row = ((corner.z + n / BLOCK_EDGE) * BRICK_Y + corner.y + n % BLOCK_EDGE) * BRICK_X + corner.x, own = BLOCK_VOXELS * b + BLOCK_EDGE * n;
-            for (int i = 0; i < BLOCK_EDGE; i++) to[TO_ROWS ? row + i : own + i] = from[TO_ROWS ? own + i : row + i];
-        }
-}
+constexpr int PADDED_X = BRICK_X + 2, PADDED_Y = BRICK_Y + 2, PADDED_Z = BRICK_Z + 2;  // a brick with its halo, x fastest
 
-// out = d + its Laplacian / 24 in voxel steps: the mean of d over each voxel, to second order. No more than `limit` (mm) is added. At
-// the brick's faces the Laplacian is that of the next voxel inward.
-static void averaged(const float* distance, float* out, float limit) {
-    constexpr int SY = BRICK_X, SZ = BRICK_X * BRICK_Y;
-    alignas(64) float d[BRICK_VOXELS], mean[BRICK_VOXELS];
-    reordered<true>(distance, d);
-    for (int k = 1; k < BRICK_Z - 1; k++)
-        for (int j = 1; j < BRICK_Y - 1; j++) {
-            const float* here = d + k * SZ + j * SY;
-            float* row = mean + k * SZ + j * SY;
+// Means of a distance over the voxels of a brick, from its values in the voxels' middles and in those of the halo.
+class Averages {
+  public:
+    // out = d + its Laplacian / 24 in voxel steps in the blocks of `wanted`: the mean of d over each voxel, to second order. No more
+    // than `limit` (mm) is added. d is known in the blocks of `known` and, in `halo`, in the squares of `faces`; what is not known
+    // (anything) gives means that only those voxels have which it stands beside.
+    void make(const float* d, uint32_t known, const float* halo, uint32_t faces, float* out, uint32_t wanted, float limit) {
+        for (int b = 0; b < BLOCKS; b++)
+            if (known >> b & 1) pad(d + BLOCK_VOXELS * b, b);
+        for (int f = 0; f < FACES; f++)
+            if (faces >> f & 1) pad_face(halo + BLOCK_VOXELS * f, f);
+        for (int pair = 0; pair < BLOCKS / ROWS_X; pair++) {  // blocks that lie in a row along x
+            const uint32_t row = wanted >> (ROWS_X * pair) & ((1u << ROWS_X) - 1u);
+            if (row) average(ROWS_X * pair, row, out, limit);
+        }
+    }
+
+  private:
+    static constexpr int SY = PADDED_X, SZ = PADDED_X * PADDED_Y, STEP[3] = {1, SY, SZ};
+    alignas(64) float padded_[PADDED_X * PADDED_Y * PADDED_Z] = {};
+
+    // Place of the brick's voxel x, y, z.
+    static int padded(int x, int y, int z) { return (z + 1) * SZ + (y + 1) * SY + x + 1; }
+
+    void pad(const float* block, int b) {
+        const BlockCorner corner(b);
+        for (int n = 0; n < BLOCK_EDGE * BLOCK_EDGE; n++) {
+            float* row = padded_ + padded(corner.x, corner.y + n % BLOCK_EDGE, corner.z + n / BLOCK_EDGE);
+            for (int i = 0; i < BLOCK_EDGE; i++) row[i] = block[BLOCK_EDGE * n + i];
+        }
+    }
+
+    void pad_face(const float* values, int f) {
+        const FaceSquare square(f);
+        float* first = padded_ + padded(square.first[0], square.first[1], square.first[2]);
+        const int u = STEP[square.u], v = STEP[square.v];
+        for (int n = 0; n < BLOCK_VOXELS; n++) first[n % FACE_EDGE * u + n / FACE_EDGE * v] = values[n];
+    }
+
+    void average(int first_block, uint32_t row, float* out, float limit) const {
+        const BlockCorner corner(first_block);
+        for (int n = 0; n < BLOCK_EDGE * BLOCK_EDGE; n++) {
+            const float* here = padded_ + padded(0, corner.y + n % BLOCK_EDGE, corner.z + n / BLOCK_EDGE);
+            alignas(64) float mean[BRICK_X];
             PHYSSIM_OVER_VOXELS
             for (int i = 0; i < BRICK_X; i++) {
                 const float around = here[i - 1] + here[i + 1] + here[i - SY] + here[i + SY] + here[i - SZ] + here[i + SZ];
                 float second = (around - 6.0f * here[i]) * static_cast<float>(1.0 / 24);
                 second = second < limit ? second : limit;
-                row[i] = second > -limit ? second : -limit;
+                mean[i] = here[i] + (second > -limit ? second : -limit);
             }
-            row[0] = row[1], row[BRICK_X - 1] = row[BRICK_X - 2];
+            for (int m = 0; m < ROWS_X; m++)
+                if (row >> m & 1)
+                    for (int i = 0; i < BLOCK_EDGE; i++) out[BLOCK_VOXELS * (first_block + m) + BLOCK_EDGE * n + i] = mean[BLOCK_EDGE * m + i];
         }
-    for (int k = 0; k < BRICK_Z; k++)
-        for (int j = 0; j < BRICK_Y; j++) {
-            const int kk = k < 1 ? 1 : k > BRICK_Z - 2 ? BRICK_Z - 2 : k, jj = j < 1 ? 1 : j > BRICK_Y - 2 ? BRICK_Y - 2 : j;
-            if (kk == k && jj == j) continue;
-            for (int i = 0; i < BRICK_X; i++) mean[k * SZ + j * SY + i] = mean[kk * SZ + jj * SY + i];
-        }
-    PHYSSIM_OVER_VOXELS
-    for (int i = 0; i < BRICK_VOXELS; i++) mean[i] += d[i];
-    reordered<false>(mean, out);
-}
+    }
+};
 
 // Coverage of what lies deeper than `depth`: clip(1/2 - (d + depth) / voxel, 0, 1).
 PHYSSIM_HD float covered(float d, float depth, float inverse) { return held(0.5f - (d + depth) * inverse, 0.0f, 1.0f); }

@@ -1,6 +1,5 @@
 // Paints bricks front to back: the share left to what lies under begins with 1 and is multiplied by 1 - coverage.
 #pragma once
-#include "body/motion.h"
 #include "body/stored.h"
 
 namespace physsim {
@@ -27,22 +26,16 @@ PHYSSIM_HD bool meets(const float* structure, const float* box) {
     return hit;
 }
 
-// Blocks that have a face in common with those of a mask, and the mask's own.
-PHYSSIM_HD uint32_t with_neighbours(uint32_t m) {
-    static_assert(ROWS_X == 4 && ROWS_Y == 2 && BLOCKS == 16, "bits of x, y and z");
-    return m | (m & 0x7777u) << 1 | (m & 0xEEEEu) >> 1 | (m & 0x0F0Fu) << 4 | (m & 0xF0F0u) >> 4 | (m & 0x00FFu) << 8 | (m & 0xFF00u) >> 8;
-}
-
 constexpr float LITTLE = 1e-4f;  // transmitted share below which a brick is done
-// How far (in voxels) from a structure's surface and its deepest layer the distances of the next block still matter to the mean over a
-// voxel at its face.
-constexpr float NEXT_BLOCK = 2.5f;
+// In voxels: how much of a curved surface's distance a voxel's mean may differ by, how far from a surface and from its deepest layer
+// that can matter, and how far outside distances beside such a voxel must be right.
+constexpr float MOST_BENT = 0.25f, BENT_MATTERS = 0.76f, RIGHT_TO = 1.8f;
 
 // What is painted, from what, with whose memory; and the brick at hand.
 class Painter {
   public:
-    Painter(const PaintJob& job, const BodyTables& tables, const BodyMoves& moves, const BranchLists& lists, BodyWork& work)
-        : job_(job), t_(tables), moves_(moves), lists_(lists), w_(work), left_(work.share), share_(left_ + BRICK_VOXELS), outer_(share_ + BRICK_VOXELS),
+    Painter(const PaintJob& job, const BodyTables& tables, const BodyMoves& moves, const BranchLists& lists, BodyWork& work, BodyWork& beside)
+        : job_(job), t_(tables), moves_(moves), lists_(lists), w_(work), halo_(job, tables, moves, lists, beside), left_(work.share), share_(left_ + BRICK_VOXELS), outer_(share_ + BRICK_VOXELS),
           shine_(outer_ + BRICK_VOXELS), other_(shine_ + BRICK_VOXELS), distance_(other_ + BRICK_VOXELS), best_(distance_ + BRICK_VOXELS) {}
 
     void brick(int bx, int by, int bz, const int32_t* in_row, int found) {
@@ -61,9 +54,10 @@ class Painter {
         while (first < found && !meets(t_.structure_float + BODY_STRUCTURE_FLOATS * in_row[first], box)) first++;
         if (first == found) return nothing(bx, by, bz);
         voxel_ = job_.lattice ? curved_middles(job_, corner, w_) : job_.voxel;
-        inverse_ = 1.0f / voxel_, least_radius_ = 0.5f * voxel_, w_.margin = voxel_;
+        inverse_ = 1.0f / voxel_, least_radius_ = 0.5f * voxel_, w_.margin = RIGHT_TO * voxel_;
         for (int c = 0; c < BODY_BOX; c++) box[c] = w_.boxes[c];
         corner_ = &corner, placed_ = 0, moved_ = 0;
+        halo_.move_to(corner, w_);
         open_ = inside_grid(job_, bx, by, bz, left_);
         mass_ = {w_.mass, w_.material_touched, w_.material_blocks, brick_};
         volume_ = {w_.volume, w_.organ_touched, w_.organ_blocks, brick_};
@@ -92,6 +86,8 @@ class Painter {
     const BodyMoves& moves_;
     const BranchLists& lists_;
     BodyWork& w_;
+    Halo halo_;
+    Averages averages_;
     float *left_, *share_, *outer_, *shine_, *other_, *distance_, *best_;
     float voxel_ = 0.0f, inverse_ = 0.0f, least_radius_ = 0.0f, most_left_[BLOCKS] = {};
     int32_t brick_ = 0, medium_ = -1;
@@ -146,11 +142,11 @@ class Painter {
         const uint32_t full = plain ? bits(high < F(-(voxel_ + deepest))) & near : 0u;
         uint32_t surface = near & ~full;
         if (surface) {
-            uint32_t asked = with_neighbours(surface) & bits(low <= F(NEXT_BLOCK * voxel_)) & ~(plain ? bits(high < F(-(NEXT_BLOCK * voxel_ + deepest))) : 0u);
-            asked |= surface;
-            place(asked);
-            run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius_, asked);
-            surface = covered_blocks(whole(distance), thin >= 0 ? whole(thin) : nullptr, surface, asked, w_.limits + 2 * BLOCKS * distance);
+            place(surface);
+            run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius_, surface);
+            if (thin < 0) average(own, surface);
+            else in_blocks<BLOCK_VOXELS>(surface, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) distance_[i] = whole(distance)[i]; });
+            surface = covered_blocks(thin >= 0 ? whole(thin) : nullptr, surface);
         }
         if (!(surface | full)) return true;
         painted_ = true;
@@ -158,13 +154,28 @@ class Painter {
         return cover(surface, full);
     }
 
-    // Coverage in the blocks of `surface`; those where there is any.
-    uint32_t covered_blocks(float* d, const float* thin, uint32_t surface, uint32_t asked, const float* limits) {
-        in_blocks<BLOCK_VOXELS>(ALL_BLOCKS & ~asked, [&](int at) {  // what is far is as far as is known
-            const float low = limits[at / BLOCK_VOXELS], high = limits[BLOCKS + at / BLOCK_VOXELS];
-            filled<BLOCK_VOXELS>(d + at, low > 0.0f ? low : high);
+    // Means of a structure's distance in the blocks of `surface`. What stands beside them is found out where it matters: where something
+    // is left, at the structure's surface and at those of its layers.
+    void average(const int32_t* structure, uint32_t surface) {
+        const int32_t code = structure[0], distance = structure[1];
+        const float room = BENT_MATTERS * voxel_, *d = whole(distance);
+        uint32_t beside = 0, faces = 0;
+        in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
+            uint64_t some = near_depth(d + at, nullptr, 0.0f, room, left_ + at);
+            for (int32_t n = structure[4] + 1; n < structure[5]; n++) {
+                const int32_t depths = t_.layer_int[BODY_LAYER_INTS * n + 2];
+                some |= near_depth(d + at, depths >= 0 ? whole(depths) + at : nullptr, t_.layer_float[BODY_LAYER_FLOATS * n], room, left_ + at);
+            }
+            add_beside(some, at / BLOCK_VOXELS, beside, faces);
         });
-        averaged(d, distance_, thin ? 0.0f : 0.25f * voxel_);
+        beside &= ~surface;
+        if (beside) place(beside), run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius_, beside);
+        const float* halo = faces ? halo_.made(code, distance, medium_, faces, least_radius_) : nullptr;
+        averages_.make(d, surface | beside, halo, faces, distance_, surface, MOST_BENT * voxel_);
+    }
+
+    // Coverage in the blocks of `surface`; those where there is any.
+    uint32_t covered_blocks(const float* thin, uint32_t surface) {
         uint32_t some = 0;
         in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
             if (outer_coverage(distance_ + at, thin ? thin + at : nullptr, inverse_, outer_ + at, shine_ + at) > 0.0f) some |= 1u << at / BLOCK_VOXELS;

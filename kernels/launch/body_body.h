@@ -8,9 +8,10 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-static void paint_row(const PaintJob& job, const BodyTables& tables, const BodyMoves& moves, const BranchLists& lists, BodyWork& work, int by, int bz, int32_t* in_row) {
+static void paint_row(const PaintJob& job, const BodyTables& tables, const BodyMoves& moves, const BranchLists& lists, BodyWork& work, BodyWork& beside, int by, int bz,
+                      int32_t* in_row) {
     const int found = structures_of_row(job, tables, by, bz, in_row), bricks = (job.shape[2] + BRICK_X - 1) / BRICK_X;
-    Painter painter(job, tables, moves, lists, work);
+    Painter painter(job, tables, moves, lists, work, beside);
     for (int bx = 0; bx < bricks; bx++) painter.brick(bx, by, bz, in_row, found);
 }
 
