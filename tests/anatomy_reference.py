@@ -52,7 +52,8 @@ class Reference:
                     "Pow": lambda: a**b}[kind]()  # fmt: skip
         if isinstance(node, ast.Compare):
             a, b = self._eval(node.left, p), self._eval(node.comparators[0], p)
-            return np.where(a < b if isinstance(node.ops[0], (ast.Lt, ast.LtE)) else b < a, 1.0, 0.0)
+            kinds = {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal}
+            return np.where(kinds[type(node.ops[0])](a, b), 1.0, 0.0)
         return self._call(node, p)
 
     def _call(self, node, p):

@@ -201,7 +201,11 @@ def _node(tree: ast.expr, names: Names) -> Node:
         return make(_BINARY[type(tree.op)], _node(tree.left, names), _node(tree.right, names))
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and isinstance(tree.ops[0], _COMPARISONS):
         a, b = _node(tree.left, names), _node(tree.comparators[0], names)
-        return make("lt", a, b) if isinstance(tree.ops[0], (ast.Lt, ast.LtE)) else make("lt", b, a)
+        if isinstance(tree.ops[0], (ast.Lt, ast.GtE)):
+            less = make("lt", a, b)
+            return less if isinstance(tree.ops[0], ast.Lt) else make("sub", ONE, less)
+        more = make("lt", b, a)
+        return more if isinstance(tree.ops[0], ast.Gt) else make("sub", ONE, more)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.keywords:
         return _call(tree.func.id, tree.args, names)
     raise ValueError(f"{ast.unparse(tree)!r} is not in the language (+ - * / **, comparisons, {' '.join(_FUNCTIONS)})")
