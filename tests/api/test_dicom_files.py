@@ -1,6 +1,8 @@
 """DICOM files judged by dciodvfy (Debian package dicom3tools), read back to physical values, equal for equal input."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,3 +257,11 @@ def test_truncated(tmp_path, keep):
     (tmp_path / "a.dcm").write_bytes(data[:int(keep * len(data))])
     with pytest.raises(FileFormatError):
         read_dicom(tmp_path / "a.dcm")
+
+
+def test_example_of_the_page_runs(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "dicom.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1), {})
+    assert complaints(tmp_path / "chest.dcm") == []
+    assert float(read_dicom(tmp_path / "chest.dcm").dataset.DeviationIndex) == pytest.approx(0.79)
