@@ -1,18 +1,18 @@
 // Labels of organs after painting, where the grid made them crumble: see MendRules. Densities, materials and sums are not touched.
 #pragma once
 #include <limits>
-#include <memory>
 
+#include "body/give_back.h"
 #include "body/organ_holes.h"
 #include "body/pieces.h"
 
 namespace physsim {
 
 // By organ: how many pieces, tunnels and cavities it should have (below 0: any), whether it is held to that, whether it is a conduit
-// (its voxels neither join nor leave another organ), and the organs that count as part of it (first, members).
+// (its voxels count as those of the organs round them, and keep their labels), and the organs that count as part of it (first, members).
 struct MendRules {
     const int32_t *betti, *judged, *conduit, *first, *held;
-    int32_t organs, crumb, tear;  // voxels at most: of a piece that goes, of a set that closes or cuts a hole
+    int32_t organs, crumb, tear;  // voxels at most: of a piece that goes, of a set that closes a hole; half of it, of one that bridges it
 };
 
 struct MendedVoxel { int64_t index; int32_t before, after; };
@@ -20,11 +20,14 @@ struct MendedVoxel { int64_t index; int32_t before, after; };
 template <typename Label>
 class Mender {
   public:
-    Mender(const LabelVolume<Label>& volume, const MendRules& rules, int threads) : v_(volume), r_(rules), threads_(threads) {
+    Mender(const LabelVolume<Label>& volume, const MendRules& rules, int threads)
+        : v_(volume), r_(rules), threads_(threads), whole_(volume.at, volume.at + volume.size()), w_{whole_.data(), {v_.shape[0], v_.shape[1], v_.shape[2]}} {
         for (int n = 0; n < 27; n++) step_[n] = (int64_t{n / 9 - 1} * v_.shape[1] + n / 3 % 3 - 1) * v_.shape[2] + n % 3 - 1;
-        const PieceFinder<Label> pieces(v_, r_.organs, threads_);
+        give_back(v_, w_, r_.conduit, threads_);
+        const PieceFinder<uint16_t> pieces(w_, r_.organs, threads_);
         crumbs(pieces.found);
         holes(pieces.found);
+        mended.erase(std::remove_if(mended.begin(), mended.end(), [](const MendedVoxel& one) { return one.before == one.after; }), mended.end());
     }
 
     std::vector<MendedVoxel> mended;
@@ -33,6 +36,9 @@ class Mender {
     LabelVolume<Label> v_;
     MendRules r_;
     int threads_;
+    std::vector<uint16_t> whole_;  // labels with conduits given back
+    LabelVolume<uint16_t> w_;
+    std::vector<uint16_t> before_;  // of those in `mended`
     int64_t step_[27];
     struct Proposal { int32_t organ; std::vector<std::vector<int64_t>> joining, leaving; };
 
@@ -49,12 +55,19 @@ class Mender {
     }
     uint32_t around(int64_t at, int32_t organ) const {
         uint32_t cube = 0;
-        for (int n = 0; n < 27; n++) cube |= static_cast<uint32_t>(v_.at[at + step_[n]] == organ) << n;
+        for (int n = 0; n < 27; n++) cube |= static_cast<uint32_t>(w_.at[at + step_[n]] == organ) << n;
         return cube;
     }
-    void set(int64_t at, int32_t organ) { mended.push_back({at, v_.at[at], organ}), v_.at[at] = static_cast<Label>(organ); }
+    void set(int64_t at, int32_t organ) {
+        const int32_t own = v_.at[at], after = r_.conduit[own] ? own : organ;
+        mended.push_back({at, own, after}), before_.push_back(w_.at[at]);
+        v_.at[at] = static_cast<Label>(after), w_.at[at] = static_cast<uint16_t>(organ);
+    }
     void take_back(size_t kept) {
-        for (; mended.size() > kept; mended.pop_back()) v_.at[mended.back().index] = static_cast<Label>(mended.back().before);
+        for (; mended.size() > kept; mended.pop_back(), before_.pop_back()) {
+            v_.at[mended.back().index] = static_cast<Label>(mended.back().before);
+            w_.at[mended.back().index] = before_.back();
+        }
     }
 
     // The neighbour (by faces) of a voxel with most faces to it that can take it: of equals the lowest number; -1: none. `strict`: only
@@ -62,12 +75,12 @@ class Mender {
     int32_t taker(int64_t at, bool strict) const {
         int32_t near[6], best = -1, most = 0, count = 0;
         for (int n = 0; n < 27; n++)
-            if (CUBE.faces >> n & 1) near[count++] = v_.at[at + step_[n]];
+            if (CUBE.faces >> n & 1) near[count++] = w_.at[at + step_[n]];
         for (int n = 0; n < 6; n++) {
             const int32_t one = near[n];
             int32_t votes = 0;
             for (const int32_t other : near) votes += other == one;
-            if (one == v_.at[at] || r_.conduit[one] || votes < most || (votes == most && best >= 0 && one >= best)) continue;
+            if (one == w_.at[at] || r_.conduit[one] || votes < most || (votes == most && best >= 0 && one >= best)) continue;
             if (strict && r_.judged[one] && !is_simple(around(at, one))) continue;
             best = one, most = votes;
         }
@@ -82,7 +95,7 @@ class Mender {
         for (int32_t organ = 0; organ < r_.organs; organ++) {
             std::vector<int32_t>& pieces = own[static_cast<size_t>(organ)];
             const int32_t wanted = r_.betti[3 * organ];
-            if (wanted < 1 || static_cast<int32_t>(pieces.size()) <= wanted) continue;
+            if (wanted < 1 || r_.conduit[organ] || static_cast<int32_t>(pieces.size()) <= wanted) continue;
             const auto size = [&](int32_t n) { return known.pieces[static_cast<size_t>(n)].voxels; };
             std::stable_sort(pieces.begin(), pieces.end(), [&](int32_t a, int32_t b) { return size(a) > size(b); });
             const int64_t largest = size(pieces[static_cast<size_t>(wanted) - 1]) / 8;
@@ -97,9 +110,9 @@ class Mender {
         for (size_t n = 0; n < left.size(); n++)
             for (const int64_t step : step_) {
                 const int64_t at = left[n] + step;
-                if (v_.at[at] == piece.label) {
+                if (w_.at[at] == piece.label) {
                     if (std::find(left.begin(), left.end(), at) == left.end()) left.push_back(at);
-                } else if (holds(piece.label, v_.at[at])) {
+                } else if (holds(piece.label, w_.at[at])) {
                     return;  // whole with what it holds
                 }
             }
@@ -175,7 +188,7 @@ class Mender {
             bool within = true;
             for (int a = 0; a < 3; a++) within = within && place[a] >= box.low[a] && place[a] <= box.high[a];
             const auto from = [&](int a) { return place[a] - box.low[a] + ROOM; };
-            if (within) in[static_cast<size_t>((from(0) * size[1] + from(1)) * size[2] + from(2))] = part[static_cast<size_t>(v_.at[one.index])];
+            if (within) in[static_cast<size_t>((from(0) * size[1] + from(1)) * size[2] + from(2))] = part[static_cast<size_t>(w_.at[one.index])];
         }
         if (r_.first[organ] < r_.first[organ + 1]) keep_what_touches(in, size);
         const auto may = [&] {
@@ -185,9 +198,10 @@ class Mender {
                 for (int32_t y = box.low[1] - ROOM; y <= box.high[1] + ROOM; y++)
                     for (int32_t x = box.low[2] - ROOM; x <= box.high[2] + ROOM; x++, at++) {
                         if (!v_.holds(z, y, x)) continue;
-                        const int32_t label = v_.at[v_.index(z, y, x)];
-                        const bool closed = r_.conduit[label] || v_.at_face(z, y, x);
-                        if (label == organ) own[at] = 0;
+                        const int64_t here = v_.index(z, y, x);
+                        const int32_t label = w_.at[here];
+                        const bool closed = r_.conduit[v_.at[here]] || v_.at_face(z, y, x);
+                        if (label == organ) own[at] = closed ? HoleFinder::FIXED : 0;
                         else if (!part[static_cast<size_t>(label)]) own[at] = closed ? 0 : HoleFinder::OPEN;
                     }
             return own;
@@ -231,9 +245,9 @@ class Mender {
         while (!left.empty()) {
             std::vector<int64_t> later;
             for (const int64_t at : left) {
-                const int32_t own = v_.at[at];
+                const int32_t own = w_.at[at];
                 if (own == organ) continue;
-                if (!inside(at) || r_.conduit[own]) return take_back(kept);
+                if (!inside(at) || r_.conduit[v_.at[at]]) return take_back(kept);
                 if (r_.judged[own] && !is_simple(around(at, own))) later.push_back(at);
                 else set(at, organ);
             }
@@ -246,7 +260,7 @@ class Mender {
         while (!left.empty()) {
             std::vector<int64_t> later;
             for (const int64_t at : left) {
-                if (v_.at[at] != organ) continue;
+                if (w_.at[at] != organ) continue;
                 bool beside = false;  // a vessel runs there, to which the strand may belong
                 for (const int64_t step : step_) beside |= r_.conduit[v_.at[at + step]] != 0;
                 const int32_t to = beside ? -1 : taker(at, true);

@@ -148,7 +148,7 @@ class HoleFinder {
     }
 
     // Pieces (26 neighbours) of what is marked, smallest first; only those of few voxels.
-    std::vector<Set> small_pieces(std::vector<uint8_t>& marks) const {
+    std::vector<Set> small_pieces(std::vector<uint8_t>& marks, int32_t most) const {
         std::vector<Set> found;
         inner([&](int32_t from) {
             if (!marks[static_cast<size_t>(from)]) return;
@@ -159,7 +159,7 @@ class HoleFinder {
                     const size_t at = static_cast<size_t>(piece[n] + step);
                     if (marks[at]) marks[at] = 0, piece.push_back(static_cast<int32_t>(at));
                 }
-            if (static_cast<int32_t>(piece.size()) <= most_) found.push_back(std::move(piece));
+            if (static_cast<int32_t>(piece.size()) <= most) found.push_back(std::move(piece));
         });
         std::stable_sort(found.begin(), found.end(), [](const Set& a, const Set& b) { return a.size() < b.size(); });
         return found;
@@ -223,7 +223,7 @@ class HoleFinder {
             }
         }
         for (size_t at = 0; at < left.size(); at++) left[at] &= ring[at] > 0;
-        for (Set& piece : small_pieces(left)) {
+        for (Set& piece : small_pieces(left, most_)) {
             if (euler_ >= wanted_) return;
             bool open = true;
             for (const int32_t at : piece) open = open && (may_[static_cast<size_t>(at)] & OPEN);
@@ -272,7 +272,7 @@ class HoleFinder {
             grown[static_cast<size_t>(at)] = 1, reach(at);
         }
         for (int32_t at = 0; at < count_; at++) grown[static_cast<size_t>(at)] = set_[static_cast<size_t>(at)] && !grown[static_cast<size_t>(at)];
-        for (Set& piece : small_pieces(grown)) {
+        for (Set& piece : small_pieces(grown, most_ / 2)) {
             if (euler_ >= wanted_) return;
             bool open = true;
             for (const int32_t at : piece) open = open && !(may_[static_cast<size_t>(at)] & FIXED);

@@ -7,15 +7,16 @@ phantoms/anatomy/topology.toml:
 
 - pieces beyond those declared, of no more than CRUMB voxels and an eighth of the organ, go to the organs round them;
 - of an organ with too many tunnels or cavities: sets of no more than TEAR voxels which close one join it, then sets
-  of as few voxels which bridge one leave it, until it has as many as declared. What gives voxels up keeps its own
-  pieces, tunnels and cavities, and conduits (vessels, airways, nerves) neither give nor take.
+  of no more than half as many which bridge one leave it, until it has as many as declared. What gives voxels up
+  keeps its own pieces, tunnels and cavities. Conduits (vessels, airways, nerves) keep their labels, and count as the
+  organs round them, as in `physsim.body.topology`.
 
 Larger gaps are the geometry's, and stay to be seen. Nothing else changes: materials, densities and the sums of volume
 and mass that the truth is made of are those of the stored shares, and equal bits come from any number of threads.
 
 Neglects: an organ that the grid cuts may go on beyond it: its crumbs go, its holes stay, so that labels of a window
 may differ from those of the whole body in such voxels. Whether a closed hole was the mouth of a cavity is looked for
-within 8192 voxels. Organs with over 512 tunnels and cavities (trees run through them) keep their holes.
+within 8192 voxels. Organs with over 512 tunnels and cavities keep them; so do conduits.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from physsim.body.topology import declared_topology, is_conduit, is_held
 
-CRUMB, TEAR = 32, 16  # voxels at most: of a piece that goes, of a set that closes or bridges a hole
+CRUMB, TEAR = 64, 32  # voxels at most: of a piece that goes, of a set that closes a hole
 
 
 def mend_organs(
