@@ -154,7 +154,7 @@ def compound_noise(
 ) -> None: ...
 def blur(
     images: NDArray[np.float32], across: NDArray[np.float32], along: NDArray[np.float32], out: NDArray[np.float32],
-    threads: int, isa: str, /,
+    add: bool, threads: int, isa: str, /,
 ) -> None: ...
 def read_out_16(
     signal: NDArray[np.float32], gain: NDArray[np.float32], offset_dn: NDArray[np.float32], alive: NDArray[np.float32],

@@ -14,13 +14,14 @@ namespace PHYSSIM_ISA {
 
 PHYSSIM_HD int mirrored(int place, int size) { return place < 0 ? -1 - place : place < size ? place : 2 * size - 1 - place; }
 
-// TERMS of the kernel from `term` on, of the tile of output that begins at (row, column); adds to what is there unless it is the first.
+// TERMS of the kernel from `term` on, of the tile of output that begins at (row, column); adds to what is there unless it is the first and job.add is not set.
 template <int TERMS>
 PHYSSIM_HD void blur_terms(const Blur& job, int term, const float* image, int row, int column, float* room, float* out) {
     const int radius = job.radius, rows = job.rows - row < BLUR_ROWS ? job.rows - row : BLUR_ROWS;
     const int columns = job.columns - column < BLUR_COLUMNS ? job.columns - column : BLUR_COLUMNS;
     const float *across = job.across + term * (radius + 1), *along = job.along + term * (radius + 1);
     float *line = room, *done = room + BLUR_LINE;
+    const bool first = term == 0 && !job.add;
     for (int y = 0; y < rows + 2 * radius; y++) {
         const float* from = image + static_cast<int64_t>(mirrored(row - radius + y, job.rows)) * job.columns;
         const int before = column < radius ? radius - column : 0, after = column + columns + radius - job.columns;
@@ -51,12 +52,12 @@ PHYSSIM_HD void blur_terms(const Blur& job, int term, const float* image, int ro
             }
             const int there = columns - x;
             if (there >= LANES) {
-                store(to + x, term == 0 ? sum : load(to + x) + sum);
+                store(to + x, first ? sum : load(to + x) + sum);
                 continue;
             }
             alignas(64) float last[LANES];
             store(last, sum);
-            for (int l = 0; l < there; l++) to[x + l] = term == 0 ? last[l] : to[x + l] + last[l];
+            for (int l = 0; l < there; l++) to[x + l] = first ? last[l] : to[x + l] + last[l];
         }
     }
 }

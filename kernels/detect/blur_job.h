@@ -4,10 +4,11 @@
 
 namespace physsim {
 
-// Kernels (terms, radius + 1) of rows and columns; radius up to MOST_RADIUS, and no side of the image smaller.
+// Kernels (terms, radius + 1) of rows and columns; radius up to MOST_RADIUS, and no side of the image smaller. add: to what is there.
 struct Blur {
     const float *across, *along;
     int terms, radius, rows, columns;
+    bool add;
 };
 
 constexpr int BLUR_ROWS = 48, BLUR_COLUMNS = 256, MOST_RADIUS = 32;

@@ -53,15 +53,15 @@ void compound_noise(const Floats& mean, const Floats& deposit, const py::array_t
     });
 }
 
-// Images (views, rows, columns) blurred by kernels (terms, radius + 1) of rows and columns.
-void blur(const Floats& images, const Floats& across, const Floats& along, InPlace<float> out, int threads, const std::string& isa) {
+// Images (views, rows, columns) blurred by kernels (terms, radius + 1) of rows and columns; `add`: to what is in `out`.
+void blur(const Floats& images, const Floats& across, const Floats& along, InPlace<float> out, bool add, int threads, const std::string& isa) {
     if (images.ndim() != 3 || out.array.ndim() != 3) throw std::invalid_argument("blur: images are (views, rows, columns)");
     for (int a = 0; a < 3; a++)
         if (images.shape(a) != out.array.shape(a)) throw std::invalid_argument("blur: images in and out differ in shape");
     if (across.ndim() != 2 || along.ndim() != 2 || across.shape(0) != along.shape(0) || across.shape(1) != along.shape(1) || across.shape(1) < 1)
         throw std::invalid_argument("blur: kernels are (terms, radius + 1)");
     const Blur job = {across.data(), along.data(), static_cast<int>(across.shape(0)), static_cast<int>(across.shape(1)) - 1, static_cast<int>(images.shape(1)),
-                      static_cast<int>(images.shape(2))};
+                      static_cast<int>(images.shape(2)), add};
     if (job.radius > MOST_RADIUS || job.radius > job.rows || job.radius > job.columns) throw std::invalid_argument("blur: the kernel is larger than the image");
     const ImageTable& kernels = image_kernels(isa);
     const int across_tiles = (job.columns + BLUR_COLUMNS - 1) / BLUR_COLUMNS, tiles = across_tiles * ((job.rows + BLUR_ROWS - 1) / BLUR_ROWS);

@@ -37,10 +37,13 @@ def test_bits_of_instruction_sets(isa):
 
     def made(which, threads):
         out = np.empty_like(image())
-        _engine.blur(image(), kernel.across, kernel.along, out, threads, which)
+        _engine.blur(image(), kernel.across, kernel.along, out, False, threads, which)
+        _engine.blur(image(), kernel.along, kernel.across, out, True, threads, which)
         return out
 
     assert (made(isa, 1) == made("portable", 2)).all()
+    onto = blurred(image(), kernel, onto=0.0 * image())
+    assert made(isa, 1) == pytest.approx(blurred(image(), kernel) + onto, abs=1e-6)
 
 
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "portable"])

@@ -9,7 +9,7 @@ import pytest
 import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.imaging.detector.theory import DetectorTheory, quanta_per_mm2_ugy
-from physsim.spec.radiation_quality import radiation_quality
+from physsim.spec.radiation_quality import QUALITIES, radiation_quality
 
 UGY_PER_MR = 8.76  # air kerma of 1 mR: 2.58e-7 C/kg x 33.97 J/C
 
@@ -23,6 +23,14 @@ def test_standard_beams(name, hvl_mm_al, quanta):
     beam = radiation_quality(name).sample()
     assert beam.hvl1_mm() == pytest.approx(hvl_mm_al, rel=0.03)
     assert quanta_per_mm2_ugy(beam) == pytest.approx(quanta, rel=0.065 if name == "RQA3" else 0.025)
+
+
+def test_standard_beams_harden_with_their_number():
+    for kind in ("RQA", "RQA-M"):
+        names = [name for name in QUALITIES if name.rstrip("0123456789") == kind]
+        layers = [radiation_quality(name).sample().hvl1_mm() for name in names]
+        assert (np.diff(layers) > 0.0).all()
+        assert len(layers) > 3
 
 
 def test_senographe_2000d():

@@ -73,21 +73,30 @@ def blur(
     return blurred(images, kernel, threads=threads)
 
 
-def blurred(images: Images, kernel: BlurKernel, *, threads: int | None = None) -> Images:
+def blurred(
+    images: Images, kernel: BlurKernel, *, onto: Images | None = None, threads: int | None = None
+) -> Images:
     """Images (views, rows, columns) float32 blurred by `kernel`; the same bits for any threads and CPU.
 
-    Raises InvalidInput for images smaller than the kernel's radius.
+    `onto`: C-contiguous float32 images that they are added to, and which are returned. Raises InvalidInput for images
+    smaller than the kernel's radius.
     """
     array = np.ascontiguousarray(images, np.float32)
     if kernel.is_identity:
-        return array.copy()
+        if onto is None:
+            return array.copy()
+        onto += array
+        return onto
     radius = kernel.across.shape[1] - 1
     if array.ndim != 3 or min(array.shape[1:]) < radius:
         raise InvalidInput(message(f"images of shape {array.shape}",
                                    f"blur reaches {radius} pixels and is mirrored at the edges",
                                    f"Give (views, rows, columns) of at least {radius} pixels each way."))
-    out = np.empty_like(array)
-    _engine.blur(array, kernel.across, kernel.along, out, thread_count(threads), instruction_set())
+    out = np.empty_like(array) if onto is None else onto
+    if out.shape != array.shape:
+        raise InvalidInput(message(f"images of shape {out.shape} to add to", f"those to blur are {array.shape}",
+                                   "Give the same shape."))
+    _engine.blur(array, kernel.across, kernel.along, out, onto is not None, thread_count(threads), instruction_set())
     return out
 
 

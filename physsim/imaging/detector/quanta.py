@@ -26,7 +26,7 @@ def expected_signal(detector: Detector, mean: Images, *, threads: int | None = N
     means = _layers(detector, mean, 4)
     total = np.zeros(means.shape[1:], np.float32)
     for layer, one in enumerate(means):
-        total += blurred(one, blur_kernel(detector, layer), threads=threads)
+        blurred(one, blur_kernel(detector, layer), onto=total, threads=threads)
     return total
 
 
@@ -57,8 +57,8 @@ def detected_signal(
             total += noisy
             continue
         noisy -= mean
-        total += blurred(noisy, of_noise, threads=threads)
-        total += blurred(mean, of_signal, threads=threads)
+        blurred(noisy, of_noise, onto=total, threads=threads)
+        blurred(mean, of_signal, onto=total, threads=threads)
     return total
 
 

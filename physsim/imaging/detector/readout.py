@@ -107,10 +107,11 @@ def read_out(
     few_bits = readout.bits <= 16
     dn = np.empty(signal.shape, np.uint16 if few_bits else np.int32)
     call = _engine.read_out_16 if few_bits else _engine.read_out_32
+    alive = (~maps.dead).astype(np.float32)
     saturated = call(
-        signal.reshape(views, pixels), maps.gain.ravel(), maps.offset_dn.ravel(),
-        (~maps.dead).astype(np.float32).ravel(), held.reshape(len(held), pixels), lag, numbers, noise,
-        dn.reshape(views, pixels), checked_seed(seed), stream_number("charge and electronics"), first_view, thread_count(threads), instruction_set())
+        signal.reshape(views, pixels), maps.gain.ravel(), maps.offset_dn.ravel(), alive.ravel(),
+        held.reshape(len(held), pixels), lag, numbers, noise, dn.reshape(views, pixels), checked_seed(seed),
+        stream_number("charge and electronics"), first_view, thread_count(threads), instruction_set())
     return Raw(dn=dn, saturated=saturated, held_kev=held)
 
 
