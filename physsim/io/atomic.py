@@ -75,7 +75,8 @@ def write_bytes(path: str | Path, data: bytes | memoryview, overwrite: bool = Fa
 
 
 def write_series(paths: Sequence[Path], content: Callable[[int], bytes], overwrite: bool = False) -> None:
-    """Write `content(n)` to `paths[n]`, each whole or not at all; when one fails, none is left behind.
+    """Write `content(n)` to `paths[n]`, each whole or not at all; when one fails, none is left behind (but files that
+    `overwrite` replaced before stay replaced).
 
     All files are made and written under temporary names first, several at a time (flushes to disk wait, and share one
     another's waiting), and then renamed. `content` is called from threads, in no order.
