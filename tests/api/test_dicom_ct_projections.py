@@ -9,12 +9,8 @@ from dicom_judge import complaints
 from physsim.errors import FileFormatError, InvalidInput
 from physsim.imaging.dicom.attributes import Subject
 from physsim.imaging.dicom.ct import CtTechnique, save_ct_series
-from physsim.imaging.dicom.ct_projections import (
-    ProjectionScan,
-    read_ct_projections,
-    save_ct_projections,
-    source_positions_mm,
-)
+from physsim.imaging.dicom.ct_projection_reader import read_ct_projections, source_positions_mm
+from physsim.imaging.dicom.ct_projections import ProjectionScan, save_ct_projections
 from physsim.io.dicom_identity import Identity
 from physsim.io.image import Image
 from physsim.spec.geometry import Geometry
@@ -91,6 +87,33 @@ def test_projections_come_back(tmp_path, name):
         assert np.array_equal(getattr(back, field), getattr(geometry, field)), field
     assert (back.rows, back.columns) == (geometry.rows, geometry.columns)
     assert back.pixel_mm == pytest.approx(geometry.pixel_mm, rel=1e-7)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_files_of_others_are_read_by_their_tags(tmp_path, name, unknown):
+    """Without physsim's poses, and with private elements of unknown representation, as in the library's own files."""
+    geometry = GEOMETRIES[name]
+    for path in save(tmp_path, geometry):
+        data = pydicom.dcmread(path)
+        for element in [one for one in data if one.tag.group == 0x7053]:
+            del data[element.tag]
+        if unknown:
+            private = [one.tag for one in data if one.tag.is_private and one.VR in ("FL", "CS")]
+            for tag in private:
+                kept = data[tag]
+                raw = (np.atleast_1d(kept.value).astype("<f4").tobytes() if kept.VR == "FL" else kept.value.encode()
+                       + b" " * (len(kept.value) % 2))
+                data[tag] = pydicom.dataelem.DataElement(tag, "UN", raw)
+        data.save_as(path)
+    values, back = read_ct_projections(tmp_path)
+    kept = {"turned": (slice(None), slice(None, None, -1)), "flat": (slice(None), slice(None), slice(None, None, -1))}
+    order = kept.get(name, kept["flat"])  # as stored: columns towards the right, rows towards the head
+    assert np.abs(values - projections(geometry)[order]).max() < 5e-5
+    assert np.abs(back.source_mm - geometry.source_mm).max() < 5e-4
+    for view in range(len(geometry)):
+        world = geometry.pixel_centres_mm(view)[order[1:]]
+        assert np.abs(back.pixel_centres_mm(view) - world).max() < 5e-4
 
 
 @pytest.mark.parametrize(("name", "mode"), [("helix", "FFSNONE"), ("flat", "FFSNONE"), ("flying", "FFSXYZ")])

@@ -9,7 +9,6 @@ Reference: B. Chen et al., Med. Phys. 42 (2015) 6964; T. R. Moen et al., Med. Ph
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from physsim.errors import FileFormatError, InvalidInput, message
+from physsim.errors import InvalidInput, message
 from physsim.imaging.dicom.attributes import (
     Subject,
     frame_of_reference_module,
@@ -32,15 +31,15 @@ from physsim.imaging.dicom.attributes import (
 from physsim.imaging.dicom.codes import Module
 from physsim.imaging.dicom.ct import SOP_CLASS, CtTechnique, exposure_module
 from physsim.imaging.dicom.levels import TOP
-from physsim.imaging.dicom.multiframe import geometry_of, pose_module
+from physsim.imaging.dicom.multiframe import pose_module
 from physsim.io.atomic import check_output, write_series
-from physsim.io.dicom import dicom_bytes, read_dicom
+from physsim.io.dicom import dicom_bytes
 from physsim.io.dicom_encoding import elements
 from physsim.io.dicom_identity import Identity
 from physsim.spec.geometry import Geometry
 
 Floats = npt.NDArray[np.float64]
-_RAS_FROM_LPS = np.array([-1.0, -1.0, 1.0])
+RAS_FROM_LPS = np.array([-1.0, -1.0, 1.0])
 _CREATORS = {0x7029: "DETECTOR SYSTEM ARRANGEMENT MODULE", 0x7031: "DETECTOR DYNAMICS MODULE",
              0x7033: "SOURCE DYNAMICS MODULE", 0x7037: "PROJECTION DATA DEFINITIONS",
              0x7039: "PREPROCESSING FLAGS MODULE", 0x7041: "WATER ATTENUATION MODULE"}
@@ -101,7 +100,7 @@ def save_ct_projections(folder: str | Path, projections: npt.NDArray[Any], geome
         check_output(path, overwrite)
     counts = None if photons is None else np.broadcast_to(
         np.asarray(photons, np.float64), (len(geometry), geometry.columns))
-    poses = _Poses(geometry, scan.axis_mm)
+    poses = CylindricalPoses(geometry, scan.axis_mm)
     common: Module = elements(_common(geometry, scan, subject, identity, series, poses, slope, low))
 
     def one(view: int) -> bytes:
@@ -121,25 +120,7 @@ def save_ct_projections(folder: str | Path, projections: npt.NDArray[Any], geome
     return paths
 
 
-def read_ct_projections(folder: str | Path) -> tuple[npt.NDArray[np.float32], Geometry]:
-    """Projections (views, rows, columns) and their poses from a folder that physsim wrote."""
-    paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".dcm")
-    if not paths:
-        raise FileFormatError(message(str(folder), "holds no .dcm files", "Give a folder of projections."))
-    images = sorted((read_dicom(path) for path in paths), key=lambda image: int(image.dataset.InstanceNumber))
-    first = images[0].dataset
-    try:
-        pixel = float(first[0x7029, 0x1002].value), float(first[0x7029, 0x1006].value)
-        radius = float(first[0x7031, 0x1031].value) if first[0x7029, 0x100B].value == "CYLINDRICAL" else None
-    except KeyError as error:
-        raise FileFormatError(message(str(folder), f"is no DICOM-CT-PD ({error})", "Give such projections.")) from None
-    columns, rows = images[0].values.shape
-    geometry = geometry_of([image.dataset for image in images], rows, columns, pixel, radius)
-    poses = _Poses(geometry, (0.0, 0.0))
-    return np.stack([poses.ordered(view, image.values.T) for view, image in enumerate(images)]), geometry
-
-
-class _Poses:
+class CylindricalPoses:
     """The scan's poses as DICOM-CT-PD tells them: the detector's focal centre, and the focal spot's shift from it."""
 
     def __init__(self, geometry: Geometry, axis_mm: tuple[float, float]) -> None:
@@ -203,8 +184,8 @@ class _Poses:
         return np.stack([column, row], 1), reach
 
 
-def _common(geometry: Geometry, scan: ProjectionScan, subject: Subject, identity: Identity, series: int, poses: _Poses,
-            slope: float, low: float) -> Module:
+def _common(geometry: Geometry, scan: ProjectionScan, subject: Subject, identity: Identity, series: int,
+            poses: CylindricalPoses, slope: float, low: float) -> Module:
     technique = scan.technique
     yes_no = {True: "YES", False: "NO"}
     flags = (scan.beam_hardening, scan.gain, scan.dark, scan.flat, scan.dead_pixels, scan.scatter, scan.log)
@@ -228,7 +209,7 @@ def _common(geometry: Geometry, scan: ProjectionScan, subject: Subject, identity
         (0x7041, 0x1001, "DS"): scan.water_per_mm}
 
 
-def _plane(geometry: Geometry, view: int, poses: _Poses) -> Module:
+def _plane(geometry: Geometry, view: int, poses: CylindricalPoses) -> Module:
     """The detector's plane as an image plane: a CT image must have one. DICOM rows are detector columns here."""
     down = geometry.u[view] if poses.columns_as_stored[view] else -geometry.u[view]
     right = geometry.v[view] if poses.rows_as_stored[view] else -geometry.v[view]
@@ -241,18 +222,5 @@ def _plane(geometry: Geometry, view: int, poses: _Poses) -> Module:
 
 def _cylindrical(points: Floats) -> tuple[Floats, Floats, Floats]:
     """Azimuth (rad), distance from the axis and height (mm) of world points (n, 3) in the frame of DICOM-CT-PD."""
-    x, y, z = (points * _RAS_FROM_LPS).T
+    x, y, z = (points * RAS_FROM_LPS).T
     return np.arctan2(-x, y), np.sqrt(x * x + y * y), z
-
-
-def source_positions_mm(datasets: Sequence[Any], axis_mm: tuple[float, float] = (0.0, 0.0)) -> Floats:
-    """(views, 3) world positions of the focal spot by the tags of DICOM-CT-PD alone (float32), any maker's."""
-
-    def value(element: tuple[int, int]) -> Floats:
-        return np.array([float(one[element].value) for one in datasets])
-
-    angle = value((0x7031, 0x1001)) + value((0x7033, 0x100B))
-    distance = value((0x7031, 0x1003)) + value((0x7033, 0x100D))
-    height = value((0x7031, 0x1002)) + value((0x7033, 0x100C))
-    points = np.stack([-distance * np.sin(angle), distance * np.cos(angle), height], 1) * _RAS_FROM_LPS
-    return np.asarray(points + np.array([*axis_mm, 0.0]))
