@@ -12,8 +12,9 @@ import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.evaluate.noise_power import noise_power_spectrum
 from physsim.imaging.detector.charge_sharing import cloud_sigma_mm, counts_of_deposits, pulse_sigma_kev
-from physsim.imaging.detector.counting import counting_response, pulse_heights
+from physsim.imaging.detector.counting import CountingResponse, counting_response, pulse_heights
 from physsim.imaging.detector.counts import counted_images, pile_up_table
+from physsim.imaging.detector.events import count_events
 from physsim.imaging.detector.pile_up import piled_up, registered_rate, variance_over_mean
 from physsim.physics.photon_tables import build
 from physsim.spec.material import material
@@ -147,24 +148,39 @@ def test_clouds_grow_by_diffusion():
     assert sigma == pytest.approx([1.6 * np.sqrt(2.0 * 0.0256926 / 1000.0), 0.0], rel=1e-4)
 
 
+def uniform(rates, shape):
+    return np.broadcast_to(np.asarray(rates, np.float32)[:, None, None, None], (len(rates), *shape))
+
+
+@pytest.mark.parametrize("name", ["cdte_ct", "silicon_ct"])
+def test_events_have_the_moments_of_the_response(name):
+    """Silicon with a threshold of 5 keV leaves more than two counts a photon at times: means within 0.1 %, pairs within
+    1 % of all counts; no rate is negative, at most 60 kinds."""
+    law = counting_response(ps.detectors[name], np.array([40.0, 90.0]))
+    events = count_events(law)
+    whole = law.mean.sum(axis=1).max()
+    assert events.rates.min() >= 0.0
+    assert len(events.kinds) <= 60
+    assert np.abs(events.mean - law.mean).max() < 1e-3 * whole
+    assert np.abs(events.pairs - law.pairs).max() < 0.01 * whole
+    assert (events.kinds.sum(axis=1) > 2).any() or name == "cdte_ct"
+
+
 @pytest.fixture(scope="module")
 def shared():
     """A detector of small pixels, its response to a beam, and images of 60 photons a pixel."""
     one = detector(side=512, pixel_mm=0.15, noise_kev=1.5, bias_v=800.0, cloud_um=10.0, thickness_mm=1.6)
     energies, photons = np.array([45.0, 60.0, 80.0]), np.array([0.3, 0.4, 0.3])
     law = counting_response(one, energies)
-    shape = (1, 1, 4, 512, 512)
-    mean = 60.0 * (photons @ law.mean).astype(np.float32)
-    pairs = 60.0 * np.einsum("e,eij->ij", photons, law.pairs).astype(np.float32)
-    images = counted_images(one, np.broadcast_to(mean[:, None, None, None], (2, *shape[2:])),
-                            np.broadcast_to(pairs[:, :, None, None, None], (2, 2, *shape[2:])), seed=6)
-    return law, photons, images.counts.astype(np.float64)
+    events = count_events(law)
+    images = counted_images(one, events.kinds, uniform(60.0 * photons @ events.rates, (4, 512, 512)), seed=6)
+    return law, photons, images.counts.astype(np.float64), events
 
 
 def test_mean_and_covariance_of_bins(shared):
     """Mean within 0.2 %; variances and covariance of sums over blocks of 16 x 16: photons x second moments, less the
     pairs that lie across a border (1 in 16), within 4.5 standard errors: 4,096 blocks know a variance within 2.2 %."""
-    law, photons, counts = shared
+    law, photons, counts, _ = shared
     assert counts.mean(axis=(1, 2, 3)) == pytest.approx(60.0 * photons @ law.mean, rel=2e-3)
     blocks = counts.reshape(2, 4, 32, 16, 32, 16).sum(axis=(3, 5)).reshape(2, -1)
     pairs = np.einsum("e,eij->ij", photons, law.pairs)
@@ -174,17 +190,24 @@ def test_mean_and_covariance_of_bins(shared):
 
 
 def test_dqe_of_images(shared):
-    """DQE near zero frequency, from images by physsim.evaluate, within 3 % of the response's (900 independent regions x
-    9 values: 1.1 %), and 20 % below that of counts without pairs."""
-    law, photons, counts = shared
+    """DQE(0) from noise power of images by physsim.evaluate within 3 % of the response's (400 independent regions x 90
+    values: 0.5 %), and 15 % below that of counts without pairs. From the lowest rings to zero frequency by the places
+    of an event's counts, half of the events along each axis."""
+    law, photons, counts, events = shared
+    rates = photons @ events.rates
     noise = noise_power_spectrum(counts.sum(axis=0), 1.0, region=64, trend=1)
-    power = noise.radial_power[1:4]
-    members = np.array([2, 3, 4])
-    low = float((power * members).sum() / members.sum())
-    dqe = noise.mean**2 / (low * 60.0)
+    x, y = noise.frequency_mm
+    ring = np.rint(np.hypot(x[None, :], y[:, None]) / (x[1] - x[0])).astype(int) - 1
+    lowest = (ring >= 0) & (ring < 8) & (x[None, :] != 0.0) & (y[:, None] != 0.0)
+    fall = np.zeros((64, 64))
+    for kind, rate in zip(events.kinds, rates, strict=True):
+        places = np.array([0, 1, -1, 2])[: kind.sum()]
+        along_x, along_y = (np.abs(np.exp(2j * np.pi * np.outer(f, places)).sum(axis=1)) ** 2 for f in (x, y))
+        fall += 0.5 * rate * (along_x[None, :] + along_y[:, None])
+    at_zero = float(noise.power[lowest].sum() / fall[lowest].sum()) * float(rates @ events.kinds.sum(axis=1) ** 2)
     theory = law.zero_frequency_dqe(photons)
-    assert dqe == pytest.approx(theory, rel=0.03)
-    assert theory < 0.8 * float(photons @ law.mean.sum(axis=1))
+    assert noise.mean**2 / (at_zero * 60.0) == pytest.approx(theory, rel=0.03)
+    assert theory < 0.85 * float(photons @ law.mean.sum(axis=1))
 
 
 def event_groups(rate, dead_s, paralysable, heights, count=300_000, seed=2):
@@ -253,7 +276,7 @@ def test_count_rate_curve_of_images(kind):
     loads = np.array([0.01, 0.1, 0.5, 1.5])
     true = loads / 30e-9 * 100e-6
     mean = np.broadcast_to((0.5 * true).astype(np.float32)[None, :, None, None], (2, 4, 40, 40))
-    found = counted_images(one, mean, seed=1)
+    found = counted_images(one, np.eye(2, dtype=np.int64), mean, seed=1)
     law = true * np.exp(-loads) if kind == "paralysable" else true / (1.0 + loads)
     assert found.counts.sum(axis=0).mean(axis=(1, 2)) == pytest.approx(law, rel=0.03)
     assert found.paralysed == (1600 if kind == "paralysable" else 0)
@@ -268,8 +291,8 @@ def test_pile_up_moves_counts_to_higher_bins():
     table = pile_up_table(one, energies, photons)
     law = photons @ counting_response(one, energies).mean
     rate = 0.3 / 30e-9 * 1000e-6 / law.sum()
-    mean = np.broadcast_to((rate * law).astype(np.float32)[:, None, None, None], (2, 1, 16, 16))
-    plain, moved = (counted_images(one, mean, seed=2, table=one_table).counts.mean(axis=(1, 2, 3))
+    mean = uniform(rate * law, (1, 16, 16))
+    plain, moved = (counted_images(one, np.eye(2, dtype=int), mean, seed=2, table=one_table).counts.mean(axis=(1, 2, 3))
                     for one_table in (None, table))
     assert moved.sum() == pytest.approx(plain.sum(), rel=0.02)
     assert moved[1] > 1.25 * plain[1]
@@ -280,9 +303,10 @@ def test_pile_up_moves_counts_to_higher_bins():
 
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: counting_response(ps.Detector(rows=1, columns=1, pixel_mm=1), [50.0]), "readout of kind integrating"),
-    (lambda: counted_images(detector(), np.ones((3, 1, 4, 4)), seed=1), "this detector has 2 bins"),
-    (lambda: counted_images(detector(), np.ones((2, 1, 4, 4)), np.ones((2, 1, 4, 4)), seed=1), "pairs of shape"),
-    (lambda: counted_images(detector(), np.ones((2, 1, 4, 4)), np.ones((2, 2, 1, 4, 4)), seed=1), "1 counts more"),
+    (lambda: counted_images(detector(), np.eye(3, dtype=int), np.ones((3, 1, 4, 4)), seed=1), "has 2 bins"),
+    (lambda: counted_images(detector(), np.eye(2, dtype=int), np.ones((2, 4, 4)), seed=1), "rates of shape (2, 4, 4)"),
+    (lambda: count_events(counting_response(detector(), [50.0], pairs=False)), "response without pairs"),
+    (lambda: count_events(CountingResponse(np.ones(1), np.ones((1, 1)), np.full((1, 1, 1), 9.0))), "more than 4"),
     (lambda: registered_rate(detector(), -1.0), "rate=-1"),
     (lambda: piled_up(detector(dead_time_ns=9), 1.0, np.ones(3)), "heights with the sum 3"),
     (lambda: pile_up_table(detector(), np.array([50.0]), np.ones(1)), "dead_time_ns=0"),

@@ -41,7 +41,7 @@ def cloud_sigma_mm(detector: Detector, readout: CountingReadout, depth_mm: Float
 
 
 def pulse_sigma_kev(detector: Detector, readout: CountingReadout, deposit_kev: Floats) -> Floats:
-    """Standard deviation of the height of a pulse: electronics, pairs by Fano, and spread of equal deposits."""
+    """(...,) standard deviation of the height of a pulse: electronics, pairs by Fano, and spread of equal deposits."""
     variance = np.full(np.shape(deposit_kev), readout.noise_kev**2)
     layer = detector.absorber
     if isinstance(layer, Photoconductor):
@@ -92,6 +92,8 @@ def counts_of_deposits(
     mean, found = np.zeros((len(deposits_kev), bins)), np.zeros((len(deposits_kev), kept, kept))
     thresholds = np.array(readout.thresholds_kev)
     for n, deposit in enumerate(deposits_kev):
+        if deposit + 6.0 * float(pulse_sigma_kev(detector, readout, deposit)) < thresholds[0]:
+            continue
         heights = parts * deposit
         spread = np.maximum(pulse_sigma_kev(detector, readout, heights), 1e-9)
         above = ndtr((heights[:, :, None] - thresholds) / spread[:, :, None])

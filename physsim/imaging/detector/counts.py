@@ -1,12 +1,11 @@
-"""Images of a counting detector: Poisson counts by bin, with those that one photon leaves in two pixels.
+"""Images of a counting detector: Poisson counts by bin, with those that one photon leaves in several pixels.
 
-Photons that leave one count and photons that leave two are Poisson processes of their own. Those of two have as many
-pairs as the response says and put one count into the pixel, the other into a neighbour (any side alike), so that counts
-have the mean, and sums over many pixels the variance and covariance between bins, that the response gives: noise at
-zero frequency is right. Beside it dead time takes counts away (pile_up.py).
+Photons that leave one, two or more counts are Poisson processes of their own (events.py). An event puts its first count
+into the pixel, the others into neighbours, so that counts have the means, and sums over many pixels the variances and
+covariances between bins, of the response: noise at zero frequency is right. Dead time takes counts away (pile_up.py).
 
-Neglects: where a second count lies but for "a neighbour"; photons of three counts or more (three pairs stand for them);
-registered counts are drawn as Poisson counts, though dead time makes them vary less (pile_up.variance_over_mean).
+Neglects: where the other counts lie but for "in the neighbours of a row or a column"; registered counts are drawn as
+Poisson counts, though dead time makes them vary less (pile_up.variance_over_mean).
 """
 
 from __future__ import annotations
@@ -75,73 +74,68 @@ def pile_up_table(detector: Detector, energies_kev: Floats, photons: Floats, ste
 
 def counted_images(
     detector: Detector,
-    mean: Images,
-    pairs: Images | None = None,
+    kinds: NDArray[np.int64],
+    rates: Images,
     *,
     seed: int,
     first_view: int = 0,
     table: PileUpTable | None = None,
     threads: int | None = None,
 ) -> Counted:
-    """Counts of a scan from `mean` (bins, views, rows, columns): mean photons at the pixel times CountingResponse.mean.
+    """Counts of a scan from `rates` (kinds, views, rows, columns): mean events of each of CountEvents.kinds that
+    photons at the pixel make, mean photons times CountEvents.rates.
 
-    `pairs`: (bins, bins, views, rows, columns) photons times CountingResponse.pairs; left out, all counts are
-    independent. Dead time takes its part by the pixel's own rate; with `table` it also shifts counts to higher bins, as
-    it does for that table's beam. The same bits for any threads. Raises InvalidInput for other shapes, and pairs of
-    more counts than there are.
+    Dead time takes its part by the pixel's own rate of counts; with `table` it also shifts counts to higher bins, as it
+    does for that table's beam. The same bits for any threads. Raises InvalidInput for other shapes.
     """
     readout = counting(detector)
-    true = np.asarray(mean, np.float32)
+    true = np.asarray(rates, np.float32)
     bins = len(readout.thresholds_kev)
-    if true.ndim != 4 or true.shape[0] != bins:
-        raise InvalidInput(message(f"mean counts of shape {true.shape}", f"this detector has {bins} bins",
-                                   "Give (bins, views, rows, columns)."))
-    load = true.sum(axis=0, dtype=np.float64) * (readout.dead_s / readout.frame_s)
+    if true.ndim != 4 or kinds.shape != (len(true), bins):
+        raise InvalidInput(message(f"rates of shape {true.shape} of {kinds.shape} kinds",
+                                   f"this detector has {bins} bins",
+                                   "Give CountEvents.kinds and (kinds, views, rows, columns)."))
+    load = np.zeros(true.shape[1:])
+    for kind, one in zip(kinds, true, strict=True):
+        load += float(kind.sum()) * one
+    load *= readout.dead_s / readout.frame_s
     kept = np.ones_like(load)
     if readout.dead_time_ns > 0.0:
         some = np.maximum(load, 1e-12)
         kept = registered_rate(detector, some / readout.dead_s) * readout.dead_s / some
-    ratios = [kept if table is None else table.at(load, n) for n in range(bins)]
-    expected = np.stack([one * ratio for one, ratio in zip(true, ratios, strict=True)]).astype(np.float32)
-    drawn = _drawn(expected, None if pairs is None else np.asarray(pairs, np.float32) * kept.astype(np.float32),
-                   seed, first_view, threads)
+    ratios = None if table is None else [table.at(load, n) for n in range(bins)]
+    counts = np.zeros((bins, *true.shape[1:]), np.float32)
+    for kind, one in zip(kinds, true, strict=True):
+        if not one.any():
+            continue
+        ratio = kept
+        if ratios is not None:
+            ratio = np.asarray(sum(int(n) * part for n, part in zip(kind, ratios, strict=True)) / kind.sum())
+        _draw(counts, kind, one * ratio.astype(np.float32), seed, first_view, threads)
     pulses = float(load.sum())
     lost = 0.0 if pulses == 0.0 else 1.0 - float((load * kept).sum()) / pulses
     many = int(np.count_nonzero(load > 1.0)) if readout.pile_up == "paralysable" else 0
-    return Counted(counts=drawn, lost=lost, paralysed=many)
+    return Counted(counts=counts, lost=lost, paralysed=many)
 
 
-def _drawn(expected: Images, pairs: Images | None, seed: int, first_view: int, threads: int | None) -> Images:
-    bins = len(expected)
-
-    def draw(mean: Images, stream: str) -> Images:
-        return poisson_counts(mean, seed=seed, stream=stream, first_view=first_view, threads=threads)
-
-    if pairs is None:
-        return np.stack([draw(expected[n], f"counts of bin {n}") for n in range(bins)])
-    if pairs.shape != (bins, *expected.shape):
-        raise InvalidInput(message(f"pairs of shape {pairs.shape}", f"mean counts are {expected.shape}",
-                                   "Give (bins, bins, views, rows, columns)."))
-    singles = expected - pairs.sum(axis=1)
-    if float(singles.min()) < -1e-3 * float(expected.max()):
-        raise InvalidInput(message("pairs", f"they need {-float(singles.min()):.3g} counts more than a pixel has",
-                                   "Give those of CountingResponse with its mean."))
-    counts = np.stack([draw(np.maximum(singles[n], np.float32(0.0)), f"counts of bin {n}") for n in range(bins)])
-    for i in range(bins):
-        for j in range(bins):
-            if not pairs[i, j].any():
-                continue
-            for axis in (1, 2):  # to the next row or column: half of the pairs each, from here to there and back
-                both = draw(np.maximum(pairs[i, j], np.float32(0.0)) * np.float32(0.25), f"pairs {i} {j} {axis}")
-                counts[i] += both
-                counts[j] += _next(both, axis)
-    return counts
+def _draw(
+    counts: Images, kind: NDArray[np.int64], rate: Images, seed: int, first_view: int, threads: int | None
+) -> None:
+    """Adds events of one kind: the first count here, the next ones in the pixels after, before, and two after it."""
+    places = [number for number, times in enumerate(kind.tolist()) for _ in range(times)]
+    name = "counts " + " ".join(map(str, places))
+    axes = (1,) if len(places) == 1 else (1, 2)  # half of the events lie along a column, half along a row
+    for axis in axes:
+        drawn = poisson_counts(rate * np.float32(1.0 / len(axes)), seed=seed, stream=f"{name} along {axis}",
+                               first_view=first_view, threads=threads)
+        for number, step in zip(places, (0, 1, -1, 2), strict=False):
+            counts[number] += drawn if step == 0 else _moved(drawn, step, axis)
 
 
-def _next(image: Images, axis: int) -> Images:
-    """Moved by a pixel. What leaves at one edge is lost; at the other as much comes in as the edge's pixels have."""
-    moved = np.roll(image, 1, axis)
-    edge = tuple(slice(None) if a != axis else 0 for a in range(3))
-    moved[edge] = image[edge]
+def _moved(image: Images, step: int, axis: int) -> Images:
+    """Moved by pixels. What leaves at one edge is lost; at the other as much comes in as the edge's pixels have."""
+    moved = np.roll(image, step, axis)
+    edge = slice(0, step) if step > 0 else slice(step, None)
+    there = tuple(edge if a == axis else slice(None) for a in range(3))
+    moved[there] = image[there]
     return moved
-
