@@ -33,6 +33,7 @@ from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401
 from physsim.cli import bench_phantom as _bench_phantom  # noqa: E402, F401
 from physsim.cli import demo as _demo  # noqa: E402, F401
+from physsim.cli import detectors as _detectors  # noqa: E402, F401
 from physsim.cli import info as _info  # noqa: E402, F401
 from physsim.cli import mc as _mc  # noqa: E402, F401
 from physsim.cli import protocols as _protocols  # noqa: E402, F401

@@ -1,5 +1,7 @@
 """Detectors as specs: TOML and JSON round trip, and what is refused, with the value and how to mend it."""
 
+import json
+
 import pytest
 
 import physsim as ps
@@ -69,3 +71,25 @@ def test_layers_are_changed_by_name():
     protocol = ps.protocols.chest_pa(thickness_mm=0.4, electrons_per_kev=12.0)
     assert protocol.detector.absorber.thickness_mm == 0.4
     assert protocol.detector.absorber.electrons_per_kev == 12.0
+
+
+def test_detectors_command(physsim):
+    """The list names every shipped one; figures are those of the theory; an unknown name and beam are bad input."""
+    status, out, _ = physsim("detectors", "--json")
+    assert status == 0
+    assert [row["detector"] for row in json.loads(out)] == list(ps.detectors)
+    status, out, _ = physsim("detectors", "csi_radiography", "--json")
+    assert status == 0
+    figures = json.loads(out)
+    theory = DetectorTheory.of(ps.detectors["csi_radiography"], radiation_quality("RQA5"))
+    assert figures["quanta_per_mm2"] == pytest.approx(2.5 * theory.quanta_per_mm2_ugy)
+    assert figures["dqe"] == pytest.approx(theory.dqe(figures["quanta_per_mm2"], figures["frequency_mm"]).tolist())
+    status, out, _ = physsim("detectors", "csi_radiography")
+    assert status == 0
+    assert f"{figures['dqe'][-1]:.3f}" in out
+    assert physsim("detectors", "gos_ct", "--toml")[1] == ps.detectors["gos_ct"].to_toml()
+    assert "DQE(0)" in physsim("detectors", "cdte_ct", "--beam", "RQA9")[1]
+    for call in (("detectors", "gos"), ("detectors", "gos_ct", "--beam", "RQA")):
+        status, _, error = physsim(*call)
+        assert status == 2
+        assert "Did you mean" in error or "Known" in error
