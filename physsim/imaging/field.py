@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
-HEEL_REFINED = 8
+HEEL_REFINED = 2
 _STRIP_PIXELS = 1 << 15
 _PROBE_WATER_G_CM2 = 20.0  # the slant's error is looked at behind so much water too
 
