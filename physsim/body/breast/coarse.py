@@ -125,20 +125,30 @@ def _lobular(breast: Breast, form: Form, points: Floats) -> tuple[Floats, Floats
 
 def _site(breast: Breast, form: Form, points: Floats, field: Callable[..., Floats]) -> Floats:
     """Where gland lies in a breast: most in the upper outer part, less under the skin and in front of the muscle."""
-    tissue, dome = breast.tissue, form.dome
+    tissue, dome, mantle = breast.tissue, form.dome, _mantle(breast)
     x, lateral, cranial = points[:, 0], points[:, 1], points[:, 2]
     across2 = lateral**2 + cranial**2
     depth = dome.depth(points)
     outward = (0.8 * lateral + 0.6 * cranial) / dome.radius_mm
     forward = dome.length_mm - x
-    under_skin = tissue.subcutaneous_fat_mm * (1 + 0.35 * field("subcutaneous", 15.0, 60.0))
-    peripheral = np.maximum(0, (under_skin + 9 - depth) / 9)
+    under_skin = mantle * tissue.subcutaneous_fat_mm * (1 + 0.35 * field("subcutaneous", 15.0, 60.0))
+    peripheral = np.maximum(0, (under_skin - depth) / (9 * mantle) + 1)
     peripheral = peripheral * (1 - 0.8 * exp(-np.minimum((forward / 16) ** 2 + across2 / 144.0, 500.0)))
-    shallow = np.maximum(0, (10 + 1.5 * field("shallow", 15.0, 60.0) - depth) / 6)
-    retro = np.maximum(0, (tissue.retromammary_fat_mm * (1 + 0.3 * field("retromammary", 15.0, 60.0)) - x / 0.9) / 12)
+    shallow = np.maximum(0, (10 + 1.5 * field("shallow", 15.0, 60.0) - depth / mantle) / 6)
+    behind = tissue.retromammary_fat_mm * (1 + 0.3 * field("retromammary", 15.0, 60.0))
+    retro = np.maximum(0, (behind - x / (0.9 * mantle)) / 12)
     beyond = np.clip((5.0 - x) / 10.0, 0.0, 1.5)  # no gland on the muscle or in the armpit, however dense the breast
     behind_nipple = exp(-np.minimum((forward / 22) ** 2 + across2 / 256.0, 500.0))
     return np.asarray(
         -0.2 + 0.22 * outward - 0.25 * across2 / dome.radius_mm**2 - tissue.peripheral_fat * peripheral - 0.28 * shallow
         - 0.45 * retro - 2.5 * beyond + 0.22 * exp(-((forward / dome.length_mm - 0.38) ** 2) / 0.12)
         + 0.35 * tissue.retroareolar_gland * behind_nipple)
+
+
+def _mantle(breast: Breast) -> float:
+    """How thick the coat of fat round the gland is, over that of a breast of its class's usual size; not above 1.
+
+    It thins with the lengths of a small breast: of one of 40 mm it would else be most, however dense the breast.
+    """
+    tissue = breast.tissue
+    return min(1.0, math.sqrt(breast.length_mm * breast.half_width_mm / (tissue.length_mm * tissue.half_width_mm)))

@@ -54,9 +54,9 @@ def breast(density: str | Breast = "B", view: str = "CC", side: str = "L", *, sp
         G. R. Hammerstein et al., Radiology 130 (1979) 485 (tissues).
 
     >>> import physsim as ps
-    >>> small = ps.breast("C", spacing_mm=1.0, length_mm=40, half_width_mm=40)
+    >>> small = ps.breast("D", spacing_mm=1.0, length_mm=40, half_width_mm=40)
     >>> small.labels.shape, len(small.materials)
-    ((45, 82, 49), 61)
+    ((35, 82, 48), 61)
     """
     checked_spacing(spacing_mm)
     if isinstance(density, Breast):
