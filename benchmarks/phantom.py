@@ -8,7 +8,10 @@ through a closed surface of 79,000 triangles, a ball with bumps, which covers ha
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -39,7 +42,8 @@ def measure(
         "rows": [], "figures": {}, "notes": {}, "failed": [],
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int], None]]] = [
-        ("mesh tracing", _mesh_tracing), ("mesh voxels", _mesh_voxels), *([("breast", _breast)] if breasts else []),
+        ("mesh tracing", _mesh_tracing), ("mesh voxels", _mesh_voxels),
+        *([("new patient", _new_patient)] if bodies else []), *([("breast", _breast)] if breasts else []),
         *((f"body {region}", _body_job(region)) for region in bodies),
     ]  # fmt: skip
     for name, job in jobs:
@@ -85,6 +89,35 @@ def _body_job(region: str) -> Callable[[dict[str, Any], bool, int], None]:
             del found
 
     return job
+
+
+# A patient whom nobody has seen: her organs and tissues are fitted; then the first voxels of her trunk.
+_NEW_PATIENT = """
+import json, time
+import physsim as ps
+from physsim.body.anatomy import patient_body
+began = time.process_time()
+patient = ps.anatomy("F", age=47, height_cm=168, weight_kg=74, seed=5)
+patient_body(patient).body.program
+fitted = time.process_time()
+patient.phantom({spacing}, region="trunk")
+print(json.dumps([fitted - began, time.process_time() - began]))
+"""
+
+
+def _new_patient(result: dict[str, Any], quick: bool, rounds: int) -> None:
+    """CPU seconds, all threads together, in a process of its own that keeps nothing and finds nothing kept."""
+    spacing = 8.0 if quick else 2.0
+    least = [math.inf, math.inf]
+    for _ in range(1 if quick else min(rounds, 2)):
+        made = subprocess.run(
+            [sys.executable, "-P", "-c", _NEW_PATIENT.format(spacing=spacing)], capture_output=True, text=True,
+            check=True, env=os.environ | {"PHYSSIM_CACHE": "off"},
+        )  # fmt: skip
+        least = [min(pair) for pair in zip(least, json.loads(made.stdout), strict=True)]
+    _row(result, "new patient: fit, CPU", "physsim", least[0], None)
+    _row(result, f"new patient: fit and trunk, {spacing:g} mm, nothing kept, CPU", "physsim", least[1], None)
+    result["figures"] |= {"new_patient_fit_cpu_seconds": least[0], "cold_phantom_cpu_seconds": least[1]}
 
 
 def _breast(result: dict[str, Any], quick: bool, rounds: int) -> None:
