@@ -99,14 +99,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--sex", choices=["F", "M"])
     parser.add_argument("--age", type=float)
+    parser.add_argument("--spacing", type=float, help="canonical mm of the bodies measured, in place of 2.5")
     wanted = parser.parse_args()
+    rounds = tuple((wanted.spacing or canonical_mm, count, which) for canonical_mm, count, which in ROUNDS)
     rows = {sex: dict(table().get(sex, {})) for sex in ("F", "M")}
     ages = REFERENCE_AGES_YEARS[::-1] if wanted.age is None else (wanted.age,)
     for age in ages:
         for sex in ("M", "F") if wanted.sex is None else (wanted.sex,):
             known = (rows[one].get(f"{age:g}") for one in (sex, "M"))  # its own, else the boy's, else the nearest age's
             start = next((one for one in known if one), None) or values_at(sex, age) or values_at("M", age)
-            values, line = solve(sex, float(age), start)
+            values, line = solve(sex, float(age), start, rounds)
             table.cache_clear()  # another process may have written other rows
             rows = {one: dict(table().get(one, {})) for one in ("F", "M")}
             rows[sex][f"{age:g}"] = values
