@@ -88,7 +88,7 @@ def test_detectors_command(physsim):
     assert status == 0
     assert f"{figures['dqe'][-1]:.3f}" in out
     assert physsim("detectors", "gos_ct", "--toml")[1] == ps.detectors["gos_ct"].to_toml()
-    assert "DQE(0)" in physsim("detectors", "cdte_ct", "--beam", "RQA9")[1]
+    assert "DQE(0)" in physsim("detectors", "cdte_ct", "--beam", "RQA5")[1]
     for call in (("detectors", "gos"), ("detectors", "gos_ct", "--beam", "RQA")):
         status, _, error = physsim(*call)
         assert status == 2

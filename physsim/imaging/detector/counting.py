@@ -25,9 +25,9 @@ from physsim.spec.readout import CountingReadout
 
 Floats = NDArray[np.float64]
 
-_DEPTHS = 6
+_DEPTHS = 4
 _NEVER = 1e-9  # pairs a photon
-_STEPS = 160  # deposits between 0 and the highest energy
+_STEPS = 240  # deposits between 0 and the highest energy
 
 
 @dataclass(frozen=True, eq=False)
