@@ -23,6 +23,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 
 if TYPE_CHECKING:
     from physsim.body.program import Program
+    from physsim.body.space_map import SpaceMap
 
 Array = npt.NDArray[np.float64]
 OUTSIDE, LUNG = 0, 1
@@ -120,11 +121,14 @@ class Motion:
 
     # --- for the voxeliser
 
-    def applied(self, program: Program) -> Program:
-        """The program as this motion paints it: the lungs' trees where they are now, the lung about them refilled."""
+    def applied(self, program: Program, space: SpaceMap | None = None) -> Program:
+        """The program as this motion paints it: the lungs' trees where they are now, the lung about them refilled.
+
+        `space`: the map of a person of another size, in whom masses are to be kept.
+        """
         from physsim.body.motion_branches import carried
 
-        return carried(program, self)
+        return carried(program, self, space)
 
     def moves_anything(self, program: Program, structure: int) -> bool:
         """Whether a structure (by its number) moves by more than a trifle anywhere."""

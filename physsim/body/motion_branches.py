@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.body.arrays import Tables, as_float32, as_int32
+from physsim.body.flow import nodes
 from physsim.body.painter import FIXED, operations
 from physsim.units import CM3_PER_MM3
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from physsim.body.declare import Structure
     from physsim.body.motion import Motion
     from physsim.body.program import Program
+    from physsim.body.space_map import SpaceMap
 
 Array = npt.NDArray[np.float64]
 _PROBE_MM = 1.0
 _TREES_MM, _LUNGS_MM = 2.0, 4.0  # lattices on which trees, and lungs with them, are weighed
 _CORRECTIONS = 2
+_SAMPLED_MM = 10.0
 _COLUMNS = 24  # numbers a segment
 
 
@@ -78,8 +81,11 @@ def of_branches(structure: Structure) -> bool:
     return plain and all(part.branches is not None and part.op == "add" for part in structure.parts)
 
 
-def carried(program: Program, motion: Motion) -> Program:
+def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> Program:
     """The program with the lungs' trees where the motion brings them; it paints those without a motion.
+
+    `space`: of a person of another size, in whom the canonical place tells how much room there is: what moves keeps its
+    mass there.
 
     Shorter and wider pieces overlap more where they meet: radii are corrected by what the trees hold as painted. The
     density of lung is that by which each lobe keeps its mass although vessels leave it less room than before.
@@ -90,9 +96,11 @@ def carried(program: Program, motion: Motion) -> Program:
     start, end = (_moved(motion, [getattr(one, name) for one in found]) for name in ("start", "end"))
     swelling = [_swelling(motion, 0.5 * (a + b)) for a, b in zip(start, end, strict=True)]
     length = [_length(a, b) for a, b in zip(start, end, strict=True)]
-    pieces = _Pieces.of(program, found, length, swelling)
+    room = [_room(space, 0.5 * (one.start + one.end)) / _room(space, 0.5 * (a + b))
+            for one, a, b in zip(found, start, end, strict=True)]  # fmt: skip
+    pieces = _Pieces.of(program, found, length, swelling, room)
     trees = tuple(sorted({one.structure for one in found}))
-    before = _at_rest(motion.body, program, trees, _TREES_MM)
+    before = _at_rest(motion.body, program, trees, _TREES_MM) * pieces.asked(trees, length, room)
     share = now = np.ones(len(trees))
     for _ in range(_CORRECTIONS):
         made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
@@ -105,7 +113,28 @@ def carried(program: Program, motion: Motion) -> Program:
     rest, whole = (_at_rest(motion.body, program, lungs, _LUNGS_MM, others) for others in (trees, ()))
     left, now = (_masses(motion.body, made, lungs, _LUNGS_MM, others, motion) for others in (trees, ()))
     kept = (rest / np.maximum(whole, 1e-9)) / np.maximum(left / np.maximum(now, 1e-9), 1e-3)
+    if space is not None:
+        kept = kept * [_lung_room(program, motion, space, n) for n in lungs]
     return _refilled(made, dict(zip(lungs, kept.tolist(), strict=True)))
+
+
+def _room(space: SpaceMap | None, points: Array) -> Array:
+    """(n,) volume in the world of a unit of canonical volume at points of the canonical frame."""
+    if space is None:
+        return np.ones(len(points))
+    edges = [space.world_from_canonical(points + step) - space.world_from_canonical(points - step)
+             for step in _PROBE_MM * np.eye(3)]  # fmt: skip
+    return np.asarray(np.linalg.det(np.stack(edges, -1)) / (2.0 * _PROBE_MM) ** 3)
+
+
+def _lung_room(program: Program, motion: Motion, space: SpaceMap, structure: int) -> float:
+    """Room in the world of a structure's places at rest over that of where they are now."""
+    box = program.tables.structure_float[structure, :6].astype(float)
+    points, _ = nodes(box[:3], box[3:], _SAMPLED_MM)
+    points = points[program.distance(points, structure=structure) < 0.0]
+    return (
+        float(_room(space, points).sum() / _room(space, motion.present(points, "lung")).sum()) if len(points) else 1.0
+    )
 
 
 def _placed(program: Program, found: list[Branch], start: list[Array], end: list[Array], radii: list[Array]) -> Program:
@@ -151,8 +180,10 @@ class _Pieces:
     structure: list[int]
 
     @classmethod
-    def of(cls, program: Program, found: list[Branch], length: list[Array], swelling: list[Array]) -> _Pieces:
-        """By the pieces' lengths now (mm) and the swelling of the lung round them."""
+    def of(
+        cls, program: Program, found: list[Branch], length: list[Array], swelling: list[Array], room: list[Array]
+    ) -> _Pieces:
+        """By the pieces' lengths now (mm), the swelling of the lung round them, and the world's room before and now."""
         shorter = [_length(one.start, one.end) / np.maximum(now, 1e-6)
                    for one, now in zip(found, length, strict=True)]  # fmt: skip
         lumens = {one.start.tobytes(): (one.radius**2, one.radius**2 * by * own)
@@ -161,8 +192,19 @@ class _Pieces:
         none = (np.zeros(1), np.zeros(1))
         pairs = [lumens.get(one.start.tobytes(), none) for one in found]
         about = [np.maximum(one.radius**2 - before, 0.0) for one, (before, _) in zip(found, pairs, strict=True)]
-        now = [own * by for own, by in zip(about, shorter, strict=True)]
+        now = [own * by * more for own, by, more in zip(about, shorter, room, strict=True)]
         return cls([lumen for _, lumen in pairs], now, [one.structure for one in found])
+
+    def asked(self, trees: tuple[int, ...], length: list[Array], room: list[Array]) -> Array:
+        """(trees,) canonical volume that keeps each structure's in the world, over its volume at rest."""
+        found = []
+        for tree in trees:
+            now = rest = 0.0
+            for area, by, more, structure in zip(self.about, length, room, self.structure, strict=True):
+                if structure == tree:
+                    now, rest = now + float((area * by).sum()), rest + float((area * by / more).sum())
+            found.append(now / rest if rest else 1.0)
+        return np.array(found)
 
     def radii(self, share: dict[int, float]) -> list[Array]:
         """Radii (mm), with `share` of the area about lumens by structure."""

@@ -114,7 +114,8 @@ def paint(
     motion: Motion | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Fill the arrays; returns (materials, organs) sums of volume and of relative mass, in fixed-point voxels."""
-    own = motion.applied(program) if motion else program
+    curved = canonical_from_world if isinstance(canonical_from_world, SpaceMap) else None
+    own = motion.applied(program, curved) if motion else program
     return painted(body, own, grid, canonical_from_world, labels, density, organs, motion)
 
 
