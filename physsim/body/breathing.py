@@ -48,11 +48,9 @@ def breathing(body: Body, respiration: float) -> Motion:
     forward, inverse = np.empty((2, *shape, 3)), np.empty((2, *shape, 3))
     back = field.returned(points, time, _STEPS)
     inverse[0] = (back - points).reshape(*shape, 3)
-    lung = field.on_the_pleura(field.slide.carried(back, -time, _STEPS), back)
+    lung = field.on_the_pleura(field.slide.carried(back, -time, max(1, math.ceil(_STEPS * abs(time)))), back)
     inverse[1] = (lung - points).reshape(*shape, 3)
-    slid = field.slide.carried(points, time, _STEPS)
-    for number, start in enumerate((points, slid)):
-        there = field.moved(start, time, _STEPS)
+    for number, there in enumerate((2.0 * points - back, 2.0 * points - lung)):
         if missed := inverted(inverse[number], LOW_MM, STEP_MM, points, there):
             why = f"the motion folds at {missed} nodes"
             raise InvalidInput(message(f"respiration={respiration}", why, "Breathe less deeply with this body."))
