@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +198,16 @@ def test_lesions_are_known_in_the_image(tmp_path):
     assert read_layers(tmp_path / "truth.h5").layers["lesion_0_mm"].array.max() == pytest.approx(24.0, abs=5.0)
     with pytest.raises(InvalidInput, match="Did you mean 'ball'"):
         shot.truth.mask("bal")
+
+
+def test_the_page_of_radiographs_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    """docs/radiographs.md: its code makes an exposure of 2.5 uGy with scatter behind a grid, and saves every layer."""
+    page = (Path(__file__).parents[2] / "docs" / "radiographs.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], names)
+    mas, index, ratio = map(float, capsys.readouterr().out.split())
+    assert 0.3 < mas < 20.0
+    assert index == pytest.approx(250.0, rel=0.1)
+    assert 0.02 < ratio < 0.5
+    assert {"primary", "scatter", "signal", "raw", "image"} <= set(read_layers(tmp_path / "chest.h5").layers)

@@ -7,13 +7,15 @@ with the angle: these are computed at a few cosines and are a polynomial between
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import physsim.physics
 from physsim.imaging.detector.moments import signal_moments
 from physsim.imaging.nodes import lagrange
-from physsim.io.kept import kept_array
+from physsim.io.kept import digest_of_files, kept_array
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.physics.spectra.quantities import transmission
 from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
@@ -41,7 +43,7 @@ def moments_at(detector: Detector, energies_kev: Floats, slant: float) -> Floats
     place = (energies - known[0]) / BIN_KEV
     number = np.rint(place).astype(int)
     standard = bool((np.abs(place - number) < 1e-6).all() and number.min() >= 0 and number.max() < known.size)
-    key = detector.to_json()
+    key = Detector(rows=1, columns=1, pixel_mm=1.0, absorber=detector.absorber).to_json()  # what the moments hang on
     table = _kept(key)[..., number] if standard else _computed(key, energies.tobytes())
     cosine = np.array(max(1.0 / slant, COSINES[-1]))
     shares = lagrange(np.array(COSINES), cosine)
@@ -65,10 +67,15 @@ def _depth(detector: Detector, energies: Floats) -> Floats:
 @lru_cache(maxsize=8)
 def _kept(detector_json: str) -> Floats:
     """(cosines, depth layers, 3, E) moments over the chance to interact, at bin_energies_kev."""
-    detector = Detector.from_json(detector_json)
-    made = detector.replace(rows=1, columns=1)  # what the moments do not hang on
-    key = f"{made.to_json()} {COSINES} {BIN_KEV} {tables_sha256()}"
-    return kept_array("detector", key, lambda: _made(detector, bin_energies_kev()))
+    key = f"{detector_json} {COSINES} {BIN_KEV} {tables_sha256()} {_sources()}"
+    return kept_array("detector", key, lambda: _made(Detector.from_json(detector_json), bin_energies_kev()))
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Digest of the code that makes the table: a change of it makes a new one."""
+    package = Path(physsim.physics.__path__[0])
+    return digest_of_files((package, Path(__file__).parent), (".py",))
 
 
 @lru_cache(maxsize=8)
