@@ -123,12 +123,16 @@ def _new_patient(result: dict[str, Any], quick: bool, rounds: int) -> None:
 def _breast(result: dict[str, Any], quick: bool, rounds: int) -> None:
     from physsim.body.breast import Breast, breast
 
-    small = Breast.draw("B", length_mm=45.0, half_width_mm=45.0)
-    drawn = small if quick else Breast.draw("B")
-    for spacing in (1.2,) if quick else (0.4, 0.2, 0.1):
+    def seen(density: str, view: str, spacing: float) -> float:
+        drawn = Breast.draw("B", length_mm=45.0, half_width_mm=45.0) if quick else Breast.draw(density, view)
         seconds, made = _least(partial(breast, drawn, spacing_mm=spacing, organ_labels=False), 1)
-        _row(result, f"breast B CC, {spacing:g} mm", "physsim", seconds, made.labels.size / 1e6)
-        result["figures"][f"breast_{spacing:g}mm_seconds"] = seconds
+        _row(result, f"breast {density} {view}, {spacing:g} mm", "physsim", seconds, made.labels.size / 1e6)
+        return seconds
+
+    for spacing in (1.2,) if quick else (0.4, 0.2, 0.1):
+        result["figures"][f"breast_{spacing:g}mm_seconds"] = seen("B", "CC", spacing)
+    for view in () if quick else ("CC", "MLO"):
+        result["figures"][f"breast_D_{view}_0.1mm_seconds"] = seen("D", view, 0.1)
 
 
 def _mesh_voxels(result: dict[str, Any], quick: bool, rounds: int) -> None:
