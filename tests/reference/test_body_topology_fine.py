@@ -1,4 +1,4 @@
-"""Pieces, tunnels and cavities of a man's organs at 1 mm, in windows: face, larynx, hips and sacrum, knee, foot."""
+"""Pieces, tunnels and cavities of a man's organs at 1 mm, in windows: face, larynx, hips, knee, foot, shoulder."""
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ WINDOWS = {
     "hips and sacrum": (((-60, 130), (-56, 102), (-150, 8)), 10, set()),
     "knee": (((30, 150), (-60, 80), (-620, -470)), 10, {"left knee cartilage"}),
     "foot": (((40, 140), (-190, 95), (-1020, -910)), 28, set()),
+    "shoulder": (((70, 215), (-95, 112), (300, 455)), 8, set()),
 }
 
 
