@@ -98,7 +98,7 @@ class Mender {
             if (wanted < 1 || r_.conduit[organ] || static_cast<int32_t>(pieces.size()) <= wanted) continue;
             const auto size = [&](int32_t n) { return known.pieces[static_cast<size_t>(n)].voxels; };
             std::stable_sort(pieces.begin(), pieces.end(), [&](int32_t a, int32_t b) { return size(a) > size(b); });
-            const int64_t largest = size(pieces[static_cast<size_t>(wanted) - 1]) / 8;
+            const int64_t largest = size(pieces[static_cast<size_t>(wanted) - 1]) / 3;
             for (size_t n = static_cast<size_t>(wanted); n < pieces.size(); n++) {
                 const LabelPiece& piece = known.pieces[static_cast<size_t>(pieces[n])];
                 if (piece.voxels <= std::min<int64_t>(r_.crumb, largest) && !piece.at_face) dissolve(piece);

@@ -5,7 +5,7 @@ other at a slant, that alone leaves crumbs, pinholes and loops which the geometr
 with `whole_organs` they are mended after painting (kernels/body/mend.h), organ by organ, from
 phantoms/anatomy/topology.toml:
 
-- pieces beyond those declared, of no more than CRUMB voxels and an eighth of the organ, go to the organs round them;
+- pieces beyond those declared, of no more than CRUMB voxels and a third of the organ, go to the organs round them;
 - of an organ with too many tunnels or cavities: sets of no more than TEAR voxels which close one join it, then sets
   of no more than half as many which bridge one leave it, until it has as many as declared. What gives voxels up
   keeps its own pieces, tunnels and cavities. Conduits (vessels, airways, nerves) keep their labels, and count as the

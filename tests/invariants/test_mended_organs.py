@@ -141,7 +141,7 @@ def test_finer_organs_are_not_held_to_a_coarse_grid():
 
 def test_only_labels_of_few_voxels_change():
     """Materials, densities and the truth of volumes and masses are those of the stored shares."""
-    disc = [{"ellipsoid": {"centre": [0, 0, 0], "semi": [26, 24, 1.3], "turn_deg": [25, 18, 0]}}]
+    disc = [{"ellipsoid": {"centre": [0, 0, 0], "semi": [26, 24, 0.9], "turn_deg": [25, 18, 0]}}]
     declared = {
         "structure": [
             {"name": "fat", "organ": "subcutaneous fat", "order": 1, "material": "adipose",
