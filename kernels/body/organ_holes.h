@@ -35,10 +35,11 @@ class HoleFinder {
         inner([&](int32_t at) { if (set_[static_cast<size_t>(at)]) own_.push_back(at); });
         fill_cavities(joining);
         if (euler_ < wanted_) close_holes(joining);
-        if (euler_ < wanted_) cut_strands(leaving);
+        if (euler_ < wanted_ && own_.size() <= LARGEST) cut_strands(leaving);
     }
 
   private:
+    static constexpr size_t LARGEST = 400000;  // voxels of an organ whose strands are looked for: it takes a second a million
     static constexpr int32_t MOST_HOLES = 512, FAR = 8192;  // voxels of an outside that is taken for open
     int32_t nx_, nxy_, count_, most_, wanted_ = 1, euler_ = 0, step_[27];
     std::array<int32_t, 3> size_;

@@ -16,7 +16,8 @@ and mass that the truth is made of are those of the stored shares, and equal bit
 
 Neglects: an organ that the grid cuts may go on beyond it: its crumbs go, its holes stay, so that labels of a window
 may differ from those of the whole body in such voxels. Whether a closed hole was the mouth of a cavity is looked for
-within 8192 voxels. Organs with over 512 tunnels and cavities keep them; so do conduits.
+within 8192 voxels. Organs with over 512 tunnels and cavities keep them; so do conduits. Strands
+are left in organs of over 400,000 voxels.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def mending_rules(names: Sequence[str], spacing_mm: float) -> dict[str, Any]:
             conduit[number] = is_conduit(name)
             if rule["betti"] and spacing_mm <= rule["coarsest_mm"]:
                 judged[number], betti[number] = 1, rule["betti"]
-            held += [n for n, other in enumerate(names) if n and n != number and is_held(other, rule)]
+            if rule["filled_with"]:
+                held += [n for n, other in enumerate(names) if n and n != number and is_held(other, rule)]
         first[number + 1] = len(held)
     return {
         "betti": betti, "judged": judged, "conduit": conduit, "first": first, "held": np.array(held, np.int32),
