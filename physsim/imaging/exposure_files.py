@@ -69,29 +69,39 @@ def provenance(shot: Exposure) -> dict[str, Any]:
 def _save_png(shot: Exposure, path: Path, overwrite: bool, view: int) -> None:
     from physsim.imaging.technique import caption, orientation
     from physsim.io.picture import write_radiograph_png
-    from physsim.io.presentation import log_attenuation
 
     pitch = shot.geometry.pixel_mm
     if pitch[0] != pitch[1]:
         raise InvalidInput(message(f"{path}: pixels of {pitch} mm", "a picture needs square ones", "Save as .h5."))
-    signal, free = shot["image"][view], shot.open_field[view].astype(np.float64)
-    write_radiograph_png(path, signal, pitch[0], caption(shot, view), open_field=free,
-                         window=body_window(log_attenuation(signal, free)), patient_orientation=orientation(shot, view),
-                         overwrite=overwrite)
+    values, window = shown(shot, view)
+    write_radiograph_png(path, values, pitch[0], caption(shot, view), window=window,
+                         patient_orientation=orientation(shot, view), overwrite=overwrite)
 
 
 def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_processing: bool) -> None:
-    from physsim.imaging.dicom.radiograph import save_for_presentation, save_for_processing
-    from physsim.imaging.technique import identity, subject, technique
+    from physsim.imaging.dicom.radiograph import save_for_processing, save_processed
+    from physsim.imaging.technique import DISPLAYED, identity, subject, technique
+
+    taken, who, name = technique(shot, view), subject(shot), identity(shot)
+    if for_processing:  # noise may leave a pixel that saw next to nothing below 0: DICOM's signal ends there
+        save_for_processing(path, np.maximum(shot["image"][view], 0.0), "keV", taken, who, name, number=view + 1,
+                            overwrite=overwrite)
+        return
+    values, window = shown(shot, view)
+    save_processed(path, values, taken, who, name, window=window, meaning=DISPLAYED[shot.protocol.display],
+                   number=view + 1, overwrite=overwrite)
+
+
+def shown(shot: Exposure, view: int) -> tuple[npt.NDArray[np.float64], Window]:
+    """What a reader sees of a view, (rows, columns), and the window for it: by the protocol's `display`."""
+    from physsim.imaging.radiograph_display import displayed
     from physsim.io.presentation import log_attenuation
 
-    signal, taken, who, name = shot["image"][view], technique(shot, view), subject(shot), identity(shot)
-    if for_processing:
-        save_for_processing(path, signal, "keV", taken, who, name, number=view + 1, overwrite=overwrite)
-        return
-    free = shot.open_field[view].astype(np.float64)
-    save_for_presentation(path, signal, free, taken, who, name, window=body_window(log_attenuation(signal, free)),
-                          number=view + 1, overwrite=overwrite)
+    logarithm = log_attenuation(shot["image"][view], shot.open_field[view].astype(np.float64))
+    if shot.protocol.display == "log":
+        return logarithm, body_window(logarithm)
+    pitch = min(shot.geometry.pixel_mm)
+    return displayed(logarithm, pitch, logarithm > BARE_BEAM).astype(np.float64), Window(0.0, 1.0)
 
 
 def body_window(logarithm: npt.NDArray[np.float64]) -> Window:

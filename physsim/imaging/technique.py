@@ -18,6 +18,7 @@ from physsim.spec.protocol import BEAMS
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
 
+DISPLAYED = {"log": ("LOG", "ln(open field / signal)"), "processed": ("PROCESSED", "processed for presentation")}
 # DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
 _FILTERS = {"Al": "ALUMINUM", "Cu": "COPPER", "Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Sn": "TIN",
             "Pb": "LEAD", "Nb": "NIOBIUM", "Eu": "EUROPIUM"}
@@ -88,7 +89,7 @@ def caption(shot: Exposure, view: int) -> list[str]:
              f"{shot.provenance.seed}",
              f"{beam}, {shot.mas:.3g} mAs, {filters + ', ' if filters else ''}source to detector "
              f"{geometry.distance_mm[view]:.0f} mm, pixels {geometry.pixel_mm[0]:g} mm, open field {kerma:.3g} uGy",
-             f"ln(open field / signal). {contents(shot)}"]
+             f"{DISPLAYED[protocol.display][1].capitalize()}. {contents(shot)}"]
     return lines
 
 

@@ -99,7 +99,9 @@ class Protocol(Spec):
     that axis, its angles growing along u, or along v with the cathode at "u+" or "u-"; without tube or bowtie there
     is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object. `patient`: posture, arms and breath of
     patients that are made for it. `detector`: a Detector, the name of a shipped one, or a table with its name as
-    `preset` and the fields to change (`pixel_mm`: as if its pixels were read out together).
+    `preset` and the fields to change (`pixel_mm`: as if its pixels were read out together). `display`: what
+    pictures and DICOM images for presentation hold: ln(open field / signal), or that processed as readers see it
+    (imaging.radiograph_display).
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
@@ -122,6 +124,7 @@ class Protocol(Spec):
     cathode: Side | None = None
     body_part: str = "PHANTOM"
     patient: PatientState = PatientState()
+    display: Literal["log", "processed"] = "log"
 
     @pydantic.field_validator("detector", mode="before")
     @classmethod
