@@ -144,11 +144,21 @@ class Mender {
             if (there && r_.judged[organ] && !r_.conduit[organ] && betti[0] >= 0 && betti[1] >= 0 && betti[2] >= 0) whole.push_back(organ);
         }
         std::vector<Proposal> proposals(whole.size());
+        std::vector<size_t> order(whole.size());  // the widest first, so that threads end together
+        for (size_t n = 0; n < order.size(); n++) order[n] = n;
+        const auto room = [&](size_t n) {
+            const LabelBox& box = known.boxes[static_cast<size_t>(whole[n])];
+            return int64_t{box.high[0] - box.low[0] + 1} * (box.high[1] - box.low[1] + 1) * (box.high[2] - box.low[2] + 1);
+        };
+        std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return room(x) > room(y); });
         Queue queue;
         const int count = static_cast<int>(whole.size());
         Team(std::max(1, std::min(threads_, count))).run([&](int) {
             int item;
-            while (queue.take(count, item)) proposals[static_cast<size_t>(item)] = proposed(whole[static_cast<size_t>(item)], known);
+            while (queue.take(count, item)) {
+                const size_t own = order[static_cast<size_t>(item)];
+                proposals[own] = proposed(whole[own], known);
+            }
         });
         for (const Proposal& one : proposals) {
             for (const auto& voxels : one.joining) join(voxels, one.organ);
@@ -176,7 +186,8 @@ class Mender {
             for (int32_t y = box.low[1]; y <= box.high[1]; y++) {
                 const int64_t row = int64_t{z} * v_.shape[1] + y;
                 uint8_t* out = in.data() + (int64_t{z - box.low[0] + ROOM} * size[1] + y - box.low[1] + ROOM) * size[2] - (box.low[2] - ROOM);
-                for (int64_t n = known.rows[static_cast<size_t>(row)]; n < known.rows[static_cast<size_t>(row) + 1]; n++) {
+                const int64_t past = known.rows[static_cast<size_t>(row) + 1];
+                for (int64_t n = known.at(row, box.low[2]); n < past && known.runs[static_cast<size_t>(n)].begin <= box.high[2]; n++) {
                     const LabelPieces::Run& run = known.runs[static_cast<size_t>(n)];
                     if (!part[static_cast<size_t>(run.label)]) continue;
                     const int32_t end = std::min(known.end(row, n, v_.shape[2]), box.high[2] + 1);

@@ -39,6 +39,11 @@ struct LabelPieces {
     std::vector<LabelPiece> pieces;
     std::vector<LabelBox> boxes;  // by label
 
+    // The run of a row that holds x.
+    int64_t at(int64_t row, int32_t x) const {
+        const auto first = runs.begin() + rows[static_cast<size_t>(row)], past = runs.begin() + rows[static_cast<size_t>(row) + 1];
+        return std::upper_bound(first, past, x, [](int32_t place, const Run& one) { return place < one.begin; }) - 1 - runs.begin();
+    }
     int32_t end(int64_t row, int64_t run, int32_t nx) const {
         return run + 1 < rows[static_cast<size_t>(row) + 1] ? runs[static_cast<size_t>(run) + 1].begin : nx;
     }

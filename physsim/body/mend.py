@@ -23,6 +23,7 @@ are left in organs of over 400,000 voxels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,11 @@ def mend_organs(
     from physsim import _engine
     from physsim.device.choice import thread_count
 
-    return _engine.mend_organs(organs, mending_rules(names, spacing_mm), thread_count(threads))
+    return _engine.mend_organs(organs, mending_rules(tuple(names), spacing_mm), thread_count(threads))
 
 
-def mending_rules(names: Sequence[str], spacing_mm: float) -> dict[str, Any]:
+@lru_cache(maxsize=16)
+def mending_rules(names: tuple[str, ...], spacing_mm: float) -> dict[str, Any]:
     """What kernels/body/mend.h takes: declared numbers by organ, conduits, and what each organ holds."""
     count = len(names)
     betti, judged, conduit = np.full((count, 3), -1, np.int32), np.zeros(count, np.int32), np.zeros(count, np.int32)
