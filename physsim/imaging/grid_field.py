@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
+from physsim.transport.angle_smoother import product
 from physsim.transport.windows import window_of
 
 Floats = NDArray[np.float64]
@@ -69,8 +70,8 @@ def grid_field(grid: AntiScatterGrid, geometry: Geometry, energies_kev: Floats) 
         rays.append(ray)
         chosen.append(energy)
         inverse = _inverse(known[np.ix_(rays, chosen)])
-        shares = _product(known[:, chosen], inverse)
-        rest = known - _product(shares, known[rays])
+        shares = product(np.ascontiguousarray(known[:, chosen]), inverse)
+        rest = known - product(shares, known[rays])
     return GridField(grid, known[rays], energies_kev[chosen], inverse)
 
 
@@ -94,14 +95,6 @@ def arrivals(geometry: Geometry, view: int, window: tuple[slice, slice]) -> tupl
         by_axis = [by_axis[0] * cosine - by_axis[2] * sine, by_axis[1], by_axis[2] * cosine + by_axis[0] * sine]
         across = np.zeros_like(across)
     return np.stack(by_axis, -1), np.stack([across, down], -1)
-
-
-def _product(left: Floats, right: Floats) -> Floats:
-    """Matrix product summed in order: BLAS's bits depend on the CPU."""
-    total = np.zeros((len(left), right.shape[1]))
-    for k in range(len(right)):
-        total = total + left[:, k, None] * right[k]
-    return total
 
 
 def _inverse(matrix: Floats) -> Floats:

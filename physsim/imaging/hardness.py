@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.moments import deposit_classes
 from physsim.imaging.detector.table import moments_at
+from physsim.imaging.nodes import in_order
 from physsim.imaging.noise import Counts
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.physics.spectra.quantities import transmission
@@ -93,19 +94,12 @@ def hardness(detector: Detector, energies_kev: Floats, fluence: Floats) -> Hardn
     parts, counts, opened = [], [], 0.0
     for water in _WATER_G_CM2:
         beam = fluence * transmission(per_cm2_g * water)
-        sums = _in_order(np.moveaxis(moments * beam, 2, 0))  # (layers, 3)
+        sums = in_order(np.moveaxis(moments * beam, 2, 0))  # (layers, 3)
         first, second = float(sums[:, 0].sum()), float(sums[:, 1].sum())
         if ratios and (first < _LEAST * opened or second / first <= ratios[-1] * (1.0 + 1e-6)):
             break  # one energy, or so hard that nothing changes
         opened = opened or first
         ratios.append(second / first)
         parts.append(np.stack([sums[:, 0] / first, sums[:, 1] / second, sums[:, 2] / second], axis=1))
-        counts.append(_in_order(np.moveaxis(chances * beam[None, :, None], 1, 0)) / first)
+        counts.append(in_order(np.moveaxis(chances * beam[None, :, None], 1, 0)) / first)
     return Hardness(np.array(ratios), np.array(parts), deposits, np.array(counts))
-
-
-def _in_order(values: Floats) -> Floats:
-    total = np.zeros(values.shape[1:])
-    for value in values:
-        total = total + value
-    return total
