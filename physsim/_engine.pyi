@@ -177,6 +177,16 @@ def backproject_views(
     filtered: NDArray[np.float32], sights: _Doubles, rows: int, columns: int, curved: bool, sums: NDArray[np.float32],
     threads: int, isa: str, /,
 ) -> None: ...
+REBINNING_TAPS: int
+def rebin_views(
+    images: NDArray[np.float32], at: _Doubles, lag: _Doubles, column: NDArray[np.int32], share: NDArray[np.float32],
+    out: NDArray[np.float32], threads: int, isa: str, /,
+) -> None: ...
+def backproject_helix(
+    filtered: NDArray[np.float32], angles: _Doubles, turns: NDArray[np.int32], heights: _Doubles,
+    opposite: NDArray[np.int32], scan: Sequence[float], rows: int, places: int, flat: bool, sums: NDArray[np.float32],
+    threads: int, isa: str, /,
+) -> None: ...
 
 class ScatterView:
     def __init__(

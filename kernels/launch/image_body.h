@@ -3,8 +3,9 @@
 #include "detect/pixel_noise.h"
 #include "detect/read_out.h"
 #include "launch/image_table.h"
-#include "reconstruct/backproject_voxels.h"
 #include "reconstruct/filter_rows.h"
+#include "reconstruct/helical_voxels.h"
+#include "reconstruct/rebin_views.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
@@ -41,7 +42,7 @@ static void filter_rows_of(const RowFilter& filter, const float* image, int firs
     filter_rows(filter, image, first, reinterpret_cast<Complex*>(room + STRIP), room, out);
 }
 
-static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, cumulant_noise, compound_noise, blur_tile, read_out_run};
+static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, rebin_view, backproject_helix_tile, cumulant_noise, compound_noise, blur_tile, read_out_run};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

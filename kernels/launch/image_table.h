@@ -3,7 +3,7 @@
 #include "core/random_words.h"
 #include "detect/blur_job.h"
 #include "detect/read_out_job.h"
-#include "reconstruct/filtered_views.h"
+#include "reconstruct/helical_views.h"
 
 namespace physsim {
 
@@ -36,6 +36,9 @@ struct ImageTable {
     void (*filter_rows)(const RowFilter&, const float* image, int first, float* room, float* out);
     // Adds views to the columns of voxels [from, to); sums: (b, a, height) of all columns; room: VIEWS_AT_ONCE columns of pixels, 0.
     void (*backproject)(const Backprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room);
+    void (*rebin_view)(const FanRebinning&, double at, float* room, float* out);  // room: 6 x columns floats
+    // The same for the angles of a helix; room: most_turns columns of pixels, 0.
+    void (*backproject_helix)(const HelicalBackprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room, TurnSight* sights);
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
     void (*blur_tile)(const Blur&, const float* image, int row, int column, float* room, float* out);  // room: BLUR_ROOM floats

@@ -64,7 +64,8 @@ PHYSSIM_HD bool sight_of(const Backprojection& job, const BackprojectedView& vie
 }
 
 // The column of pixels that a column of voxels sees: two, mixed by their weights. mixed: `height` floats, the margins 0.
-PHYSSIM_HD void mix(const ColumnSight& sight, int rows, int64_t height, float* mixed) {
+template <class Sight>
+PHYSSIM_HD void mix(const Sight& sight, int rows, int64_t height, float* mixed) {
     const float *near = sight.pixels, *far = near + height;
     const F left(sight.left), right(sight.right);
     for (int r = 0; r < rows; r += 16) store(mixed + MARGIN + r, multiply_add(load(far + r), right, load(near + r) * left));

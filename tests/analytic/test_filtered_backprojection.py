@@ -15,7 +15,7 @@ from physsim.imaging.reconstruction.kernels import (
     storage_order,
     window,
 )
-from physsim.imaging.reconstruction.orbit import orbit_of
+from physsim.imaging.reconstruction.orbit import line_weights, orbit_of
 from physsim.spec.grid import Grid
 
 BALLS = (((0, 0, 0), 90, 0.02), ((40, 10, 0), 20, 0.02), ((-35, -30, 4), 18, -0.01))  # centre and radius mm, 1/mm
@@ -179,7 +179,7 @@ def test_kernels():
     ({"kernel": "hanning"}, "Did you mean 'hann'"),
     ({"geometry": ps.Geometry.circular(views=100, arc_deg=190, **CIRCLE)}, "spans 190 degrees"),
     ({"geometry": ps.Geometry.circular(views=100, arc_deg=300, offset_mm=(50, 0), **CIRCLE)}, "a whole turn"),
-    ({"geometry": ps.Geometry.circular(views=100, pitch_mm=20, **CIRCLE)}, "this is a helix"),
+    ({"geometry": ps.Geometry.circular(views=100, pitch_mm=20, **CIRCLE)[[*range(50), *range(60, 99)]]}, "equal steps"),
     ({"geometry": ps.Geometry.parallel(views=100, rows=96, columns=192, pixel_mm=2.0, arc_deg=100)}, "half a turn"),
     ({"grid": Grid(shape=(4, 4, 4), direction=((1.0, 0.0, 0.0), (0.0, 0.8, 0.6), (0.0, -0.6, 0.8)))}, "rotation axis"),
     ({"projections": np.zeros((3, 4, 5))}, "of shape (3, 4, 5)")])
@@ -196,7 +196,7 @@ def test_weights_of_a_line_add_up():
     """Short scan: weights of the two measurements of one line sum to 1, wherever both are there."""
     geometry = ps.Geometry.circular(views=1000, arc_deg=240, **CIRCLE)
     orbit = orbit_of(geometry)
-    weights = orbit.weights / orbit.step
+    weights = line_weights(geometry, orbit) / orbit.step
     both = 0
     for column in range(0, 192, 10):
         fan = orbit.fan[column]

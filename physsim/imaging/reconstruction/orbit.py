@@ -34,8 +34,9 @@ class Orbit:
     centre_mm (3,), radius_mm: of the source's circle (parallel beams: 0 and 1). toward, aside (views, 3): unit vectors
     from the source to the axis, and at right angles to it in the sense of u. angle (views,): by which the source has
     turned about the axis. step: radians from view to view. fan (columns,): angle of each column's ray with the ray
-    through the axis, in the sense in which u grows; for parallel beams the distance from the axis (mm). weights (views,
-    columns): of each ray, the step included.
+    through the axis, in the sense in which u grows; for parallel beams the distance from the axis (mm). sense: 1 where
+    the rays of larger `fan` point the way that the source turns, else -1. height_mm: of the source of view 0 along v.
+    rise_mm: of the source along v, from view to view (0 on a circle).
     """
 
     centre_mm: Floats
@@ -45,11 +46,13 @@ class Orbit:
     angle: Floats
     step: float
     fan: Floats
-    weights: Floats
+    sense: float
+    height_mm: float
+    rise_mm: float
 
 
 def orbit_of(geometry: Geometry) -> Orbit:
-    """The orbit of a circular or parallel scan. Raises InvalidInput for other scans and for incomplete ones."""
+    """The orbit of a circular, helical or parallel scan. Raises InvalidInput for other scans."""
     if len(geometry) < 3:
         raise InvalidInput(
             message(f"{len(geometry)} views", "filtered backprojection needs a scan", "Give half a turn of views.")
@@ -60,9 +63,17 @@ def orbit_of(geometry: Geometry) -> Orbit:
             message("v", "the detector's columns turn during the scan", "Give views whose v is the rotation axis.")
         )
     height = _along(geometry.source_mm, v)
-    if geometry.beam == "cone" and np.ptp(height) > 1e-6 * max(1.0, float(np.abs(geometry.source_mm).max())):
+    still = 1e-6 * max(1.0, float(np.abs(geometry.source_mm).max()))
+    rise = float(height[-1] - height[0]) / (len(height) - 1)
+    if geometry.beam == "parallel" or np.ptp(height) <= still:
+        rise = 0.0
+    elif np.abs(height - (height[0] + rise * np.arange(len(height)))).max() > max(still, _EVEN * abs(rise)):
         raise InvalidInput(
-            message(f"source_mm moves {np.ptp(height):.3g} mm along v", "this is a helix", "Give a circular scan.")
+            message(
+                f"source_mm moves {np.ptp(height):.3g} mm along v",
+                "but not by equal steps, as on a helix",
+                "Give a circular or helical scan.",
+            )
         )
     if geometry.beam == "parallel":
         centre, radius = np.zeros(3), 1.0
@@ -72,7 +83,7 @@ def orbit_of(geometry: Geometry) -> Orbit:
         e, f = geometry.u[0], np.cross(v, geometry.u[0])
         (x, y), radius = _circle(_along(geometry.source_mm, e), _along(geometry.source_mm, f))
         centre = x * e + y * f + height[0] * v
-        toward = (centre - geometry.source_mm) / radius
+        toward = (centre + (height - height[0])[:, None] * v - geometry.source_mm) / radius
     aside = np.cross(v, toward)
     side = np.sign(_along(aside, geometry.u))
     before, after = toward[:-1], toward[1:]
@@ -91,8 +102,15 @@ def orbit_of(geometry: Geometry) -> Orbit:
     step = abs(float(angle[-1])) / len(steps)
     fan = _fan(geometry, toward, side[0] * aside)
     sense = float(np.sign(steps[0]) * side[0])
-    weights = _weights(geometry, np.abs(angle), step, fan, sense)
-    return Orbit(centre, float(radius), toward, side[0] * aside, angle, step, fan, weights)
+    return Orbit(centre, float(radius), toward, side[0] * aside, angle, step, fan, sense, float(height[0]), rise)
+
+
+def line_weights(geometry: Geometry, orbit: Orbit) -> Floats:
+    """(views, columns) of each ray of a circular or parallel scan; those of a line's measurements add up to the step.
+
+    Raises InvalidInput for incomplete scans.
+    """
+    return _weights(geometry, np.abs(orbit.angle), orbit.step, orbit.fan, orbit.sense)
 
 
 def _along(vectors: Floats, others: Floats) -> Floats:
