@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from physsim.spec.absorber import Spread as Spread
     from physsim.spec.anti_scatter_grid import AntiScatterGrid as AntiScatterGrid
     from physsim.spec.bowtie import Bowtie as Bowtie
+    from physsim.spec.breast_positioning import BreastPositioning as BreastPositioning
     from physsim.spec.detector import Detector as Detector
     from physsim.spec.detector import IdealAbsorber as IdealAbsorber
     from physsim.spec.detector import Scintillator as Scintillator
@@ -106,6 +107,7 @@ _PUBLIC = {
     "fdk": "physsim.imaging.reconstruction.fdk",
     "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
+    "BreastPositioning": "physsim.spec.breast_positioning",
     "Filter": "physsim.spec.spectrum",
     "ForwardModel": "physsim.imaging.torch",
     "SpectralForwardModel": "physsim.imaging.torch",

@@ -30,7 +30,7 @@ def protocols(
         protocol = library[one]
         width, height = protocol.detector.size_mm
         beam = f"{protocol.spectrum.kvp:g} kVp" if protocol.spectrum.kvp else "no tube"
-        place = protocol.positioning
+        place = protocol.positioning or protocol.breast
         where = f"source to detector {place.source_detector_mm:g} mm" if place else f"{len(protocol.poses)} poses"
         control = protocol.exposure_control
         much = f"{protocol.mas:g} mAs" if control is None else f"{control.detector_air_kerma_ugy:g} uGy at the detector"

@@ -18,10 +18,12 @@ def simulate(
     phantom: str | None = typer.Option(None, help="Phantom: a file, tg195:FILE, or a scene such as thorax."),
     patient: str | None = typer.Option(None, help='A patient: "sex=F age=54"; the rest is drawn by the seed.'),
     protocol: str | None = typer.Option(None, help="A shipped protocol, or one in TOML (a path ending in .toml)."),
-    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size of a scene or patient (2 mm)."),
+    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size of a scene or patient (2 mm; a breast's 0.2)."),
     pixel_mm: float | None = typer.Option(None, "--pixel-mm", help="Pixels of this size, on the same field."),
     kvp: float | None = typer.Option(None, help="Tube potential."),
     mas: float | None = typer.Option(None, help="Tube current times time."),
+    view: str | None = typer.Option(None, help="PA, AP, LAT, RLAT; of a breast CC or MLO."),
+    side: str | None = typer.Option(None, help="Of a breast: L or R."),
     seed: int | None = typer.Option(None, help="Of noise, scatter and what is drawn of a patient; names the study."),
     scatter: str | None = typer.Option(None, help="none, or montecarlo (within 2 % of its mean)."),
     noise: bool | None = typer.Option(None, "--noise/--no-noise", help="Of quanta and electronics."),
@@ -41,7 +43,8 @@ def simulate(
     from physsim.imaging.simulate import check_request
     from physsim.imaging.technique import contents
 
-    changes = {name: value for name, value in (("pixel_mm", pixel_mm), ("kvp", kvp), ("mas", mas)) if value is not None}
+    wanted = {"pixel_mm": pixel_mm, "kvp": kvp, "mas": mas, "view": view, "side": side}
+    changes = {name: value for name, value in wanted.items() if value is not None}
     given = {"seed": seed, "scatter": scatter, "noise": noise}
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
@@ -103,7 +106,8 @@ def _run(spec: Path | None, phantom: str | None, patient: str | None, protocol: 
     if phantom is not None and patient is not None:
         raise InvalidInput(message(f"--phantom {phantom} with --patient", "one of them is in the beam",
                                    "Leave one out."))
-    source = source_from(phantom, spacing_mm) if phantom is not None else \
-        PhantomSource(patient=ADULT if patient is None else patient_fields(patient), spacing_mm=spacing_mm)
     taken = Protocol.from_toml(input_file(Path(protocol))) if protocol.endswith(".toml") else protocols[protocol]
+    fitting = ADULT if taken.breast is None else {**ADULT, "sex": "F"}
+    source = source_from(phantom, spacing_mm) if phantom is not None else \
+        PhantomSource(patient=fitting if patient is None else patient_fields(patient), spacing_mm=spacing_mm)
     return Run(phantom=source, protocol=taken.changed(**changes), **given)

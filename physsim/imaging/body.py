@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from physsim.body.patient import Patient
 from physsim.errors import InvalidInput, message
+from physsim.imaging.breast_body import breast_voxels, check_breast
 from physsim.phantom.overlay import box_corners
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -24,10 +25,14 @@ _REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "
 def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:
     """A phantom as it is; a patient as voxels of `spacing_mm` (2 mm): the region of the protocol's body part, or all.
 
+    For a protocol of a breast the patient's own is made for its view (0.2 mm), and any other phantom refused.
     For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
     """
     if not isinstance(phantom, Patient):
+        check_breast(phantom, protocol)
         return phantom
+    if protocol.breast is not None:
+        return breast_voxels(phantom, protocol.breast, spacing_mm)
     return phantom.phantom(spacing_mm or PATIENT_SPACING_MM, _REGION_OF.get(protocol.body_part, "whole"))
 
 

@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.imaging.exposure_index import BARE_BEAM, deviation_index, exposure_index, windows
+from physsim.imaging.exposure_index import (
+    BARE_BEAM,
+    deviation_index,
+    exposure_index,
+    reference_beam,
+    windows,
+)
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
 from physsim.spec.geometry import Geometry
@@ -123,12 +129,12 @@ class Exposure:
         relevant = self.transmission[view] < math.exp(-BARE_BEAM)
         if control is not None:
             inside = np.zeros(image.shape, np.bool_)
-            for window in windows(image.shape, control.fields):
+            for window in windows(image.shape, self.protocol.control_fields):
                 inside[window] = True
             relevant = relevant & inside if (relevant & inside).any() else inside
         if not relevant.any():
             return {}
-        index = exposure_index(image, relevant, self.protocol.detector)
+        index = exposure_index(image, relevant, self.protocol.detector, reference_beam(self.protocol))
         if control is None:
             return {"exposure_index": index}
         target = 100.0 * control.detector_air_kerma_ugy

@@ -12,7 +12,7 @@ from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
 from physsim.imaging.exposure import Exposure
-from physsim.imaging.exposure_index import mean_in_fields, signal_kev_per_ugy
+from physsim.imaging.exposure_index import mean_in_fields, reference_beam, signal_kev_per_ugy
 from physsim.imaging.field import BeamField, Images, beam_field
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scattered import Scattered, scattered
@@ -82,7 +82,7 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     tell = progress or (lambda stage, fraction: None)
     tell(STAGES[0], 0.0)
     box = body_box_mm(phantom)
-    geometry = protocol.geometry(box)
+    geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
     field = beam_field(protocol, geometry)
     position = field.position()
@@ -146,7 +146,8 @@ def _mas(protocol: Protocol, primary: Images, strewn: Scattered | None) -> float
         assert protocol.mas is not None
         return protocol.mas
     seen = primary[0] if strewn is None else primary[0] + strewn.signal[0]
-    per_mas = mean_in_fields(seen, control.fields) / signal_kev_per_ugy(protocol.detector)
+    per_mas = mean_in_fields(seen, protocol.control_fields) / signal_kev_per_ugy(protocol.detector,
+                                                                               reference_beam(protocol))
     if not per_mas * control.most_mas >= control.detector_air_kerma_ugy:
         raise InvalidInput(message(
             f"detector_air_kerma_ugy={control.detector_air_kerma_ugy:g}",

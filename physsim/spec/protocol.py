@@ -10,11 +10,12 @@ import pydantic
 from physsim.errors import InvalidInput, message
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.base import Spec
+from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
 from physsim.spec.detector_library import detectors
-from physsim.spec.exposure_control import ExposureControl
+from physsim.spec.exposure_control import ExposureControl, Field
 from physsim.spec.geometry import Geometry
-from physsim.spec.grid import Vector
+from physsim.spec.grid import Grid, Vector
 from physsim.spec.spectrum import Spectrum
 
 Box = tuple[Vector, Vector]
@@ -22,6 +23,7 @@ View = Literal["PA", "AP", "LAT", "RLAT"]
 Side = Literal["u+", "u-", "v+", "v-"]
 BEAMS: dict[str, Vector] = {"PA": (0.0, -1.0, 0.0), "AP": (0.0, 1.0, 0.0), "LAT": (1.0, 0.0, 0.0),
                             "RLAT": (-1.0, 0.0, 0.0)}
+PLACED = ("positioning", "poses", "breast")  # fields of a Protocol of which one says where source and detector are
 
 
 class Positioning(Spec):
@@ -91,11 +93,12 @@ class Pose(Spec):
 class Protocol(Spec):
     """One exposure: beam, mAs, where everything stands, grid and detector.
 
-    Either `positioning` (a preset that finds the pose for any patient) or explicit `poses`, one a view. `mas`: tube
+    One of `positioning` (a preset that finds the pose for any patient), `breast` (likewise, of a breast in a mammography
+    unit) and explicit `poses`, one a view. `mas`: tube
     current times time of each view; in its place `exposure_control`, which finds it. `focal_spot_mm`: full widths
     along the detector's u and v of a uniform spot; 0 is a point. `anti_scatter_grid`: before the detector.
     `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards the last row), where the
-    heel effect leaves the beam strongest; "v+" when left out. The fan of a bowtie (`spectrum.bowtie`) opens across
+    heel effect leaves the beam strongest; when left out "v+", with `breast` the chest wall's. The fan of a bowtie (`spectrum.bowtie`) opens across
     that axis, its angles growing along u, or along v with the cathode at "u+" or "u-"; without tube or bowtie there
     is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object. `patient`: posture, arms and breath of
     patients that are made for it. `detector`: a Detector, the name of a shipped one, or a table with its name as
@@ -120,6 +123,7 @@ class Protocol(Spec):
     anti_scatter_grid: AntiScatterGrid | None = None
     detector: Detector
     positioning: Positioning | None = None
+    breast: BreastPositioning | None = None
     poses: tuple[Pose, ...] = ()
     cathode: Side | None = None
     body_part: str = "PHANTOM"
@@ -141,9 +145,10 @@ class Protocol(Spec):
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Protocol:
-        if (self.positioning is None) == (not self.poses):
+        placed = [name for name in PLACED if getattr(self, name)]
+        if len(placed) != 1:
             raise ValueError(message(
-                "protocol with " + ("positioning and poses" if self.poses else "neither positioning nor poses"),
+                "protocol with " + (" and ".join(placed) or "neither " + " nor ".join(PLACED)),
                 "one of them says where source and detector are", "Give positioning (a preset) or poses."))
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
@@ -158,14 +163,32 @@ class Protocol(Spec):
             raise ValueError(message("spectrum", "it is relative, and an exposure in mAs needs photons per mAs",
                                      "Give output_factor, or scale it with Spectrum.scaled_to_kerma."))
         if self.cathode is None and has_axis:
-            object.__setattr__(self, "cathode", "v+")
+            object.__setattr__(self, "cathode", self.breast.chest_wall if self.breast else "v+")
         if self.poses:
             self._posed()
         return self
 
-    def geometry(self, body_box_mm: Box) -> Geometry:
-        """The poses for a body that fills `body_box_mm` (low and high corner, world mm; presets alone look at it)."""
+    def geometry(self, body_box_mm: Box, grid: Grid | None = None) -> Geometry:
+        """The poses for a body that fills `body_box_mm` (low and high corner, world mm), in the voxels of `grid`.
+
+        `positioning` looks at the box alone, `breast` at the grid alone, `poses` at neither. Raises InvalidInput for a
+        breast without grid.
+        """
+        if self.breast is not None:
+            if grid is None:
+                raise InvalidInput(message(f"protocol {self.name}", "it is of a breast, whose voxels say where it lies",
+                                           "Give grid=phantom.grid."))
+            return self.breast.geometry(self.detector, grid)
         return self.positioning.geometry(self.detector, body_box_mm) if self.positioning is not None else self._posed()
+
+    @property
+    def control_fields(self) -> tuple[Field, ...]:
+        """The exposure control's fields in the image: those of a left breast, mirrored for a right one."""
+        if self.exposure_control is None:
+            return ()
+        mirrored = self.breast is not None and self.breast.side == "R"
+        return tuple((1.0 - right, top, 1.0 - left, bottom) if mirrored else (left, top, right, bottom)
+                     for left, top, right, bottom in self.exposure_control.fields)
 
     def changed(self, **changes: Any) -> Protocol:
         """A copy with some fields changed, those inside the spectrum, detector and positioning too, by their names.

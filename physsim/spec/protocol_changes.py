@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.spec.absorber import IdealAbsorber, layer_fields
 from physsim.spec.base import Spec
+from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
 from physsim.spec.exposure_control import ExposureControl
 from physsim.spec.spectrum import Spectrum
@@ -23,7 +24,9 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
     from physsim.spec.protocol import Positioning
 
     own = dict.fromkeys(type(protocol).model_fields)
-    parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, "positioning": Positioning,
+    placed: dict[str, type[Spec]] = {"positioning": Positioning, "breast": BreastPositioning}
+    there = {part: spec for part, spec in placed.items() if getattr(protocol, part) is not None}
+    parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, **(there or placed),
                                     "exposure_control": ExposureControl}
     absorber = layer_fields()
     known = [*own, *(name for part in parts.values() for name in part.model_fields), *absorber]
@@ -47,8 +50,10 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
                                        f"Give it inside {part}."))
         fields[part] = _detector(current, inner) if part == "detector" else \
             _beam(current, inner) if part == "spectrum" else current.replace(**inner)
-    if "poses" in fields and fields["poses"] and "positioning" not in fields:
-        fields["positioning"] = None  # poses take its place
+    if "poses" in fields and fields["poses"]:
+        fields |= {part: None for part in there if part not in fields}  # poses take its place
+    if "breast" in fields and "cathode" not in fields:
+        fields["cathode"] = None  # the chest wall's side
     for one, other in (("mas", "exposure_control"), ("exposure_control", "mas")):
         if fields.get(one) is not None and other not in fields:
             fields[other] = None
