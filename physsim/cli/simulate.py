@@ -18,7 +18,7 @@ def simulate(
     phantom: str | None = typer.Option(None, help="Phantom: a file, tg195:FILE, or a scene such as thorax."),
     patient: str | None = typer.Option(None, help='A patient: "sex=F age=54"; the rest is drawn by the seed.'),
     protocol: str | None = typer.Option(None, help="A shipped protocol, or one in TOML (a path ending in .toml)."),
-    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size of a scene or patient (2 mm; a breast's 0.2)."),
+    spacing_mm: float | None = typer.Option(None, "--spacing-mm", help="Voxel size (2 mm; of a breast 0.2)."),
     pixel_mm: float | None = typer.Option(None, "--pixel-mm", help="Pixels of this size, on the same field."),
     kvp: float | None = typer.Option(None, help="Tube potential."),
     mas: float | None = typer.Option(None, help="Tube current times time."),

@@ -1,7 +1,8 @@
 """Detector air kerma and the exposure index: what the detector's signal says of how much radiation it had.
 
-The exposure index is 100 times the air kerma (uGy), of the beam RQA5 (of RQA-M2 in mammography, which the standard leaves
-to others), that would give the signal found in the relevant region of the image; the deviation index compares it with its target, 10 log10(EI / EI_T).
+The exposure index is 100 times the air kerma (uGy), of the beam RQA5, that would give the signal found in the relevant
+region of the image (of RQA-M2 in mammography, which the standard leaves to others); the deviation index compares it
+with its target, 10 log10(EI / EI_T).
 Reference: IEC 62494-1 (2008); the beams, IEC 61267 (2005).
 """
 

@@ -93,18 +93,17 @@ class Pose(Spec):
 class Protocol(Spec):
     """One exposure: beam, mAs, where everything stands, grid and detector.
 
-    One of `positioning` (a preset that finds the pose for any patient), `breast` (likewise, of a breast in a mammography
-    unit) and explicit `poses`, one a view. `mas`: tube
-    current times time of each view; in its place `exposure_control`, which finds it. `focal_spot_mm`: full widths
-    along the detector's u and v of a uniform spot; 0 is a point. `anti_scatter_grid`: before the detector.
-    `cathode`: the side of the detector at which the tube's cathode lies ("v+": towards the last row), where the
-    heel effect leaves the beam strongest; when left out "v+", with `breast` the chest wall's. The fan of a bowtie (`spectrum.bowtie`) opens across
-    that axis, its angles growing along u, or along v with the cathode at "u+" or "u-"; without tube or bowtie there
-    is no such side. `body_part`: DICOM's name, "PHANTOM" for a test object. `patient`: posture, arms and breath of
-    patients that are made for it. `detector`: a Detector, the name of a shipped one, or a table with its name as
-    `preset` and the fields to change (`pixel_mm`: as if its pixels were read out together). `display`: what
-    pictures and DICOM images for presentation hold: ln(open field / signal), or that processed as readers see it
-    (imaging.radiograph_display).
+    One of `positioning` (a preset that finds the pose for any patient), `breast` (likewise, in a mammography unit) and
+    explicit `poses`, one a view. `mas`: tube current times time of each view; in its place `exposure_control`, which
+    finds it. `focal_spot_mm`: full widths along the detector's u and v of a uniform spot; 0 is a point.
+    `anti_scatter_grid`: before the detector. `cathode`: the side of the detector at which the tube's cathode lies
+    ("v+": towards the last row), where the heel effect leaves the beam strongest; when left out "v+", with `breast` the
+    chest wall's. The fan of a bowtie (`spectrum.bowtie`) opens across that axis, its angles growing along u, or along v
+    with the cathode at "u+" or "u-"; without tube or bowtie there is no such side. `body_part`: DICOM's name, "PHANTOM"
+    for a test object. `patient`: posture, arms and breath of patients that are made for it. `detector`: a Detector, the
+    name of a shipped one, or a table with its name as `preset` and the fields to change (`pixel_mm`: as if its pixels
+    were read out together). `display`: what pictures and DICOM images for presentation hold: ln(open field / signal),
+    or that processed as readers see it (imaging.radiograph_display).
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns

@@ -50,7 +50,7 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
                                        f"Give it inside {part}."))
         fields[part] = _detector(current, inner) if part == "detector" else \
             _beam(current, inner) if part == "spectrum" else current.replace(**inner)
-    if "poses" in fields and fields["poses"]:
+    if fields.get("poses"):
         fields |= {part: None for part in there if part not in fields}  # poses take its place
     if "breast" in fields and "cathode" not in fields:
         fields["cathode"] = None  # the chest wall's side
