@@ -25,6 +25,7 @@ BLUR_MM = 0.25  # widest anti-aliasing
 _BRACKET, _CALIBRATION_STEPS, _CALIBRATION_ERROR = (-2.5, 1.5), 12, 5e-4
 _CALIBRATION_MM = 1.25
 _CALIBRATION_BLUR_MM = 0.2
+_SECANT = 0.05  # a step of the threshold that shows how the fat fraction follows it
 
 
 class BreastModel:
@@ -36,6 +37,7 @@ class BreastModel:
         self.cells = tuple(Cells.of(breast, self.fields, n) for n in range(2))
         self.segments = trees(self.form)
         self.ellipsoids = lymph_nodes(self.form)
+        self._thresholds: dict[float, float] = {}
         if breast.threshold is None:
             material = breast.material
             own = self._calibrated(material) if breast == material else threshold_of(material)
@@ -63,9 +65,27 @@ class BreastModel:
                 high, at_high, at_low, side = middle, gap, at_low * (0.5 if side > 0 else 1.0), 1
         return round(middle, 6)
 
-    def _fat_fraction_at(self, breast: Breast) -> float:
+    def threshold_at(self, blur_mm: float) -> float:
+        """The threshold at which edges blurred so widely leave as much fat as those of 0.2 mm, by one secant.
+
+        What is thinner than its blur, or curved within it, does not keep its volume: without this, class D has a fat
+        fraction of 0.393 at 0.1 mm and 0.404 at 0.25 mm.
+        """
+        own, found = self.breast.threshold, self._thresholds
+        assert own is not None
+        if blur_mm == _CALIBRATION_BLUR_MM:
+            return own
+        if blur_mm not in found:
+            wanted = self._fat_fraction_at(self.breast)
+            here, beyond = (self._fat_fraction_at(self.breast.replace(threshold=value), blur_mm)
+                            for value in (own, own + _SECANT))
+            shift = _SECANT * (wanted - here) / (beyond - here) if beyond > here else 0.0
+            found[blur_mm] = round(own + shift, 6)
+        return found[blur_mm]
+
+    def _fat_fraction_at(self, breast: Breast, blur_mm: float = _CALIBRATION_BLUR_MM) -> float:
         lattice = Lattice.of(self.form, _CALIBRATION_MM)
-        painter = Painter(self, breast, lattice, part=1, blur_mm=_CALIBRATION_BLUR_MM)
+        painter = Painter(self, breast, lattice, part=1, blur_mm=blur_mm, threshold=breast.threshold)
         painter.slab(0, lattice.shape[0])
         return fat_fraction(painter.volumes)
 

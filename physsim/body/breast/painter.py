@@ -78,10 +78,19 @@ class Lattice:
 
 
 class Painter:
-    """Paints slabs of slices one after the other, each continuing the rounding of the last."""
+    """Paints slabs of slices one after the other, each continuing the rounding of the last.
 
-    def __init__(self, model: BreastModel, breast: Breast, lattice: Lattice, part: int, blur_mm: float) -> None:
+    `blur_mm`: the widest anti-aliasing; `threshold`: of glandularity, by default that of the model at this blur.
+    """
+
+    def __init__(
+        self, model: BreastModel, breast: Breast, lattice: Lattice, part: int, blur_mm: float,
+        threshold: float | None = None,
+    ) -> None:  # fmt: skip
         self.breast, self.lattice, self.part = breast, lattice, part
+        blur_mm = min(blur_mm, lattice.spacing_mm / part)
+        if threshold is None:
+            threshold = model.threshold_at(blur_mm)
         self.brick = _brick(lattice.spacing_mm, part, model.cells[1].pitch)
         _, ny, nx = lattice.shape
         rows, columns = math.ceil(ny / self.brick[1]), math.ceil(nx / self.brick[2])
@@ -89,7 +98,7 @@ class Painter:
         first, members = binned(model.segments, tile, (rows, columns), 1.1 * lattice.spacing_mm)
         outline, fields = model.form.outline, model.fields
         self._job: dict[str, Any] = {
-            "recipe": _recipe(model, breast, lattice.spacing_mm / part, blur_mm),
+            "recipe": _recipe(model, breast, threshold, blur_mm),
             "lobules": model.cells[0].table(), "lobulettes": model.cells[1].table(),
             "depth": np.ascontiguousarray(outline.depth), "depth_origin": (outline.x0, outline.y0),
             "depth_step": outline.step_mm, "wall": _walls(model.form), "nodes": fields.nodes,
@@ -147,13 +156,13 @@ def _brick(spacing_mm: float, part: int, pitch_mm: float) -> tuple[int, int, int
     return min(thick, _SAMPLES // (along * across)), across, along
 
 
-def _recipe(model: BreastModel, breast: Breast, sample_mm: float, blur_mm: float) -> dict[str, Any]:
+def _recipe(model: BreastModel, breast: Breast, threshold: float, blur_mm: float) -> dict[str, Any]:
     """Numbers of the class and of the view, as the kernels take them."""
     tissue, outline = breast.tissue, model.form.outline
     return {
         "half": model.form.half_mm, "nipple_x": outline.nipple_x, "nipple_y": outline.nipple_y,
         "nipple_radius": tissue.nipple_radius_mm, "height": outline.height_mm, "skin": model.form.skin_mm,
-        "threshold": breast.threshold, "blur": _SHARPNESS * min(sample_mm, blur_mm), "fill": tissue.fill,
+        "threshold": threshold, "blur": _SHARPNESS * blur_mm, "fill": tissue.fill,
         "walls": (tissue.walls[0], tissue.small_walls[0]), "share": (tissue.walls[1], tissue.small_walls[1]),
         "spread": tissue.lobule_spread, "offset": tissue.lobulette_offset, "loose": tissue.looseness,
         "texture": tissue.texture[0], "grain": tissue.texture[1], "strand": tissue.strand_mm,
