@@ -9,17 +9,18 @@ def line_integrals(geometry, parts):
     """(views, rows, columns): chords times attenuation. parts: (centre mm, radius mm, 1/mm, "ball" or "cylinder")."""
     found = np.zeros(geometry.shape, np.float32)
     for view in range(len(geometry)):
-        start, way = geometry.source_mm[view], geometry.pixel_centres_mm(view) - geometry.source_mm[view]
+        start, end = geometry.rays_mm(view)
+        way = end - start
         length = np.sqrt((way**2).sum(-1))
         for centre, radius, mu, kind in parts:
-            aside = start - np.array(centre, float)
+            aside = start[:1] - np.array(centre, float) if geometry.beam == "cone" else start - np.array(centre, float)
             if kind == "ball":
-                ahead = way @ aside / length
-                chord = 2.0 * np.sqrt(np.maximum(ahead**2 - aside @ aside + radius**2, 0.0))
+                ahead = (way * aside).sum(-1) / length
+                chord = 2.0 * np.sqrt(np.maximum(ahead**2 - (aside**2).sum(-1) + radius**2, 0.0))
             else:  # rows see the same disc, their rays run longer through it
-                flat, level = way[0, :, :2], aside[:2]
-                square, along = (flat**2).sum(-1), flat @ level
-                root = np.sqrt(np.maximum(along**2 - square * (level @ level - radius**2), 0.0))
+                flat, level = way[0, :, :2], aside[0, :, :2]
+                square, along = (flat**2).sum(-1), (flat * level).sum(-1)
+                root = np.sqrt(np.maximum(along**2 - square * ((level**2).sum(-1) - radius**2), 0.0))
                 chord = 2.0 * root / square * length
             found[view] += mu * chord
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,6 +15,7 @@ from physsim.imaging.reconstruction.helical import reconstruct_helix
 from physsim.imaging.reconstruction.kernels import cosine_sine
 from physsim.imaging.reconstruction.layout import Columns, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, line_weights, orbit_of
+from physsim.imaging.reconstruction.truncation import check_body, columns_beyond, continued
 from physsim.portable import arctan
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
@@ -27,6 +30,7 @@ def fdk(
     *,
     kernel: str = "ramp",
     field_mm: float | None = None,
+    body_per_mm: float | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float32]:
     """A volume (z, y, x), float32 in 1/mm, from line integrals (views, rows, columns), -ln(signal / air).
@@ -36,11 +40,13 @@ def fdk(
     all rows count at every pitch); and for parallel beams over half turns. `kernel`: "ramp", "shepp_logan", "cosine",
     "hann", "hamming", "smooth" or "sharp". `field_mm`: diameter of what is wanted about the axis; voxels beyond are 0.
     The grid's axes may lie anyhow, if one is parallel to the rotation axis. The same bits for any number of `threads`.
+    `body_per_mm`: attenuation of a body that reaches out of the field (water's, in the projections' unit): rows are
+    continued by cylinders of it (Hsieh 2004).
 
     Neglects: what a circle does not measure: off its plane, an object that changes along the axis is smeared along it,
     the more the larger the cone's angle (Feldkamp 1984; exact where the object does not change along the axis). On a
-    helix the rays' slope, in the same way: windmills about edges along the axis. Rays outside the detector count as 0:
-    an object that reaches out of the field is cut off, and bright at the edge.
+    helix the rays' slope, in the same way: windmills about edges along the axis. Rays outside the detector count as 0
+    unless `body_per_mm` is given: an object that reaches out of the field is cut off, and bright at the edge.
     Raises InvalidInput for shapes that do not match, another kernel, scans that are incomplete, neither circular nor
     helical, or whose pitch leaves gaps, and for slices that a helix does not cover whole.
     """
@@ -55,9 +61,15 @@ def fdk(
         )
     orbit = orbit_of(geometry)
     voxels, count = Columns(geometry, grid, field_mm), thread_count(threads)
+    if body_per_mm is not None:
+        check_body(body_per_mm)
     if orbit.rise_mm != 0.0:
-        return reconstruct_helix(images, geometry, orbit, voxels, kernel, count)
-    weights = line_weights(geometry, orbit)
+        return reconstruct_helix(images, geometry, orbit, voxels, kernel, body_per_mm, count)
+    weights, beyond = line_weights(geometry, orbit), 0
+    if body_per_mm is not None:
+        beyond, at_axis = columns_beyond(geometry), _pitch_at_axis(geometry, orbit)
+        geometry = dataclasses.replace(geometry, columns=geometry.columns + 2 * beyond)
+        orbit, weights = orbit_of(geometry), np.pad(weights, ((0, 0), (beyond, beyond)), mode="edge")
     aside = _columns_aside(orbit)
     filtering = _Filter(geometry, orbit, kernel, aside)
     sights = _sights(geometry, orbit, voxels)
@@ -68,13 +80,23 @@ def fdk(
     for first in range(0, len(geometry), chunk):
         own = slice(first, min(first + chunk, len(geometry)))
         part = filtered[: own.stop - first]
-        filtering(images[own], weights[own], part, count)
+        seen = images[own]
+        if body_per_mm is not None:
+            seen = continued(seen, at_axis, beyond, body_per_mm)
+        filtering(seen, weights[own], part, count)
         _engine.backproject_views(
             part, sights[own], geometry.rows, columns, geometry.radius_mm is not None, voxels.sums,
             count, instruction_set(),
         )
     voxels.cut(orbit)
     return voxels.volume()
+
+
+def _pitch_at_axis(geometry: Geometry, orbit: Orbit) -> float:
+    """Distance between the rays of neighbouring columns where they pass the axis (mm)."""
+    if geometry.beam == "parallel":
+        return geometry.pixel_mm[0]
+    return geometry.pixel_mm[0] * orbit.radius_mm / detector_distance(geometry, orbit)[0]
 
 
 def _columns_aside(orbit: Orbit) -> tuple[int, int]:

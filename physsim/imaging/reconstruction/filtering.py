@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,12 @@ class RowFilter:
         self.response = response(kernel, length, angle_step).astype(np.float32)
         margin, group = _engine.FILTERED_MARGIN, _engine.FILTERED_ROWS
         self.size = (2 * margin + -(-len(along) // group) * group) * (len(across) + 2)
+
+    def about(self, across: Floats, along: Floats) -> RowFilter:
+        """The same filter for rays of other tangents."""
+        other = copy.copy(self)
+        other.across, other.along = (across**2).astype(np.float32), (along**2).astype(np.float32)
+        return other
 
     def __call__(self, images: NDArray[np.float32], weights: Floats, out: NDArray[np.float32], threads: int) -> None:
         """Filters images (views, rows, columns) into `out` (views, size), which is 0 at first.

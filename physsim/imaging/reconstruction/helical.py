@@ -23,11 +23,13 @@ from physsim.imaging.reconstruction.filtering import FILTERED_BYTES, RowFilter, 
 from physsim.imaging.reconstruction.kernels import cosine_sine
 from physsim.imaging.reconstruction.layout import Columns, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, orbit_of
+from physsim.imaging.reconstruction.truncation import continued
 from physsim.portable import arctan
 from physsim.spec.geometry import Geometry
 
 Floats = NDArray[np.float64]
 
+_WIDEST = 0.97  # of the helix's radius, up to which rows are continued
 _FLAT_SHARE = 0.7  # of the detector's half height, over which rows count in full (Stierstorfer's Q)
 
 
@@ -120,12 +122,13 @@ def helix_of(geometry: Geometry) -> Helix:
 
 
 def reconstruct_helix(
-    images: NDArray[np.float32], geometry: Geometry, orbit: Orbit, voxels: Columns, kernel: str, threads: int
+    images: NDArray[np.float32], geometry: Geometry, orbit: Orbit, voxels: Columns, kernel: str,
+    body_per_mm: float | None, threads: int,
 ) -> NDArray[np.float32]:
     """The volume (z, y, x) of a helical scan. Raises InvalidInput for gaps and slices that are not complete."""
     helix = _helix(geometry, orbit)
-    _check(helix, orbit, voxels, geometry)
-    rays = _ParallelRays(helix, geometry, orbit, kernel)
+    _check(helix, orbit, voxels, geometry, body_per_mm is not None)
+    rays = _ParallelRays(helix, geometry, orbit, kernel, body_per_mm)
     count = round(helix.half_turn)
     low, high = float(helix.lag.max()), float(len(geometry) - 1 + helix.lag.min())
     upward = orbit.rise_mm * float(voxels.steps[voxels.lane] @ geometry.v[0]) > 0.0
@@ -152,8 +155,10 @@ def reconstruct_helix(
 class _ParallelRays:
     """Rebins and filters views; where the rays lie."""
 
-    def __init__(self, helix: Helix, geometry: Geometry, orbit: Orbit, kernel: str) -> None:
-        self.helix, self.orbit = helix, orbit
+    def __init__(
+        self, helix: Helix, geometry: Geometry, orbit: Orbit, kernel: str, body_per_mm: float | None
+    ) -> None:
+        self.helix, self.orbit, self.body_per_mm = helix, orbit, body_per_mm
         fan, columns = helix.fan, geometry.columns
         step = (fan[-1] - fan[0]) / (columns - 1)
         distance, drop = detector_distance(geometry, orbit)
@@ -176,19 +181,29 @@ class _ParallelRays:
             np.float32
         )
         rows = np.asarray((np.arange(geometry.rows) - 0.5 * (geometry.rows - 1)) * geometry.pixel_mm[1], np.float64)
-        cosine = np.sqrt(1.0 - (across / helix.radius_mm) ** 2)
-        self.own_weight = 1.0 / (cosine if flat else np.ones(self.places)) / self.pitch
-        self.filter = RowFilter(slope if flat else np.zeros(self.places), (rows + drop) / distance, kernel)
+        self.beyond = 0
+        if body_per_mm is not None:
+            room = int((_WIDEST * helix.radius_mm - float(np.abs(across).max())) / self.pitch)
+            self.beyond = max(1, min(len(across) // 2, room))
+        self.measured = self.places
+        self.places, self.first = self.places + 2 * self.beyond, self.first - self.beyond * self.pitch
+        across = self.first + self.pitch * np.arange(self.places)
+        cosine = np.sqrt(1.0 - (across / helix.radius_mm) ** 2) if flat else np.ones(self.places)
+        self.own_weight = 1.0 / cosine / self.pitch
+        slope = across / helix.radius_mm / cosine if flat else np.zeros(self.places)
+        self.filter = RowFilter(slope, (rows + drop) / distance, kernel)
         self.size = self.filter.size
         self.drop, self.distance = drop, distance
 
     def __call__(
         self, images: NDArray[np.float32], at: Floats, weight: float, out: NDArray[np.float32], threads: int
     ) -> None:
-        parallel = np.empty((len(at), images.shape[1], self.places), np.float32)
+        parallel = np.empty((len(at), images.shape[1], self.measured), np.float32)
         _engine.rebin_views(
             images, at, self.helix.lag, self.column, self.share, parallel, threads, instruction_set()
         )
+        if self.body_per_mm is not None:
+            parallel = continued(parallel, self.pitch, self.beyond, self.body_per_mm)
         self.filter(parallel, np.broadcast_to(self.own_weight * weight, (len(at), self.places)), out, threads)
 
     def forms(self, at: Floats, orbit: Orbit, voxels: Columns) -> Floats:
@@ -219,9 +234,9 @@ class _ParallelRays:
         ]
 
 
-def _check(helix: Helix, orbit: Orbit, voxels: Columns, geometry: Geometry) -> None:
+def _check(helix: Helix, orbit: Orbit, voxels: Columns, geometry: Geometry, beyond: bool) -> None:
     """Refuse pitches that leave gaps in the grid, and slices that are not complete."""
-    reach = min(voxels.reach_mm(orbit), helix.reach_mm)
+    reach = min(voxels.reach_mm(orbit), _WIDEST * helix.radius_mm if beyond else helix.reach_mm)
     largest = helix.largest_pitch(reach)
     if helix.pitch > largest:
         raise InvalidInput(
