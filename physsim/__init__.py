@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.reconstruction.fdk import fdk as fdk
+    from physsim.imaging.reconstruction.sart import os_sart as os_sart
+    from physsim.imaging.reconstruction.tomosynthesis import tomosynthesis_fbp as tomosynthesis_fbp
     from physsim.imaging.simulate import simulate as simulate
     from physsim.imaging.torch import ForwardModel as ForwardModel
     from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
@@ -105,6 +107,8 @@ _PUBLIC = {
     "breast": "physsim.body.breast",
     "mammography_geometry": "physsim.body.breast",
     "fdk": "physsim.imaging.reconstruction.fdk",
+    "os_sart": "physsim.imaging.reconstruction.sart",
+    "tomosynthesis_fbp": "physsim.imaging.reconstruction.tomosynthesis",
     "AntiScatterGrid": "physsim.spec.anti_scatter_grid",
     "Bowtie": "physsim.spec.bowtie",
     "BreastPositioning": "physsim.spec.breast_positioning",
