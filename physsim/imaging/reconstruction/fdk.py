@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from physsim import _engine
 from physsim.device.choice import instruction_set, thread_count
-from physsim.errors import InvalidInput, message
 from physsim.imaging.reconstruction.filtering import FILTERED_BYTES, RowFilter, tangent
 from physsim.imaging.reconstruction.helical import reconstruct_helix
 from physsim.imaging.reconstruction.kernels import cosine_sine
-from physsim.imaging.reconstruction.layout import Columns, detector_distance
+from physsim.imaging.reconstruction.layout import Columns, checked_projections, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, line_weights, orbit_of
 from physsim.imaging.reconstruction.truncation import check_body, columns_beyond, continued
 from physsim.portable import arctan
@@ -50,15 +49,7 @@ def fdk(
     Raises InvalidInput for shapes that do not match, another kernel, scans that are incomplete, neither circular nor
     helical, or whose pitch leaves gaps, and for slices that a helix does not cover whole.
     """
-    images = np.ascontiguousarray(projections, np.float32)
-    if images.shape != geometry.shape:
-        raise InvalidInput(
-            message(
-                f"projections of shape {images.shape}",
-                f"the geometry has (views, rows, columns) = {geometry.shape}",
-                "Give the geometry that they were made with.",
-            )
-        )
+    images = checked_projections(projections, geometry)
     orbit = orbit_of(geometry)
     voxels, count = Columns(geometry, grid, field_mm), thread_count(threads)
     if body_per_mm is not None:

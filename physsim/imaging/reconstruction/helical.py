@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from physsim import _engine
 from physsim.device.choice import instruction_set
 from physsim.errors import InvalidInput, message
-from physsim.imaging.reconstruction.filtering import FILTERED_BYTES, RowFilter, tangent
+from physsim.imaging.reconstruction.filtering import RowFilter, tangent
 from physsim.imaging.reconstruction.kernels import cosine_sine
 from physsim.imaging.reconstruction.layout import Columns, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, orbit_of
@@ -29,8 +29,9 @@ from physsim.spec.geometry import Geometry
 
 Floats = NDArray[np.float64]
 
+_BYTES = 128 << 20  # of filtered views at a time: each time the whole volume goes by
 _WIDEST = 0.97  # of the helix's radius, up to which rows are continued
-_FLAT_SHARE = 0.7  # of the detector's half height, over which rows count in full (Stierstorfer's Q)
+_FLAT_SHARE = 0.4  # of the detector's half height, over which rows count in full; more makes windmills stronger
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ def reconstruct_helix(
     low, high = float(helix.lag.max()), float(len(geometry) - 1 + helix.lag.min())
     upward = orbit.rise_mm * float(voxels.steps[voxels.lane] @ geometry.v[0]) > 0.0
     most = int((high - low) / helix.half_turn) + 1
-    together = max(1, FILTERED_BYTES // (4 * rays.size * most))
+    together = max(1, _BYTES // (4 * rays.size * most))
     filtered = np.zeros((together * most, rays.size), np.float32)
     for first in range(0, count, together):
         angles = np.arange(first, min(first + together, count))

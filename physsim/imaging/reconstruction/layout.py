@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.reconstruction.orbit import Orbit
@@ -15,6 +15,20 @@ from physsim.spec.grid import Grid
 Floats = NDArray[np.float64]
 
 _LANES = 16
+
+
+def checked_projections(projections: ArrayLike, geometry: Geometry) -> NDArray[np.float32]:
+    """Projections as float32 (views, rows, columns). Raises InvalidInput unless they have the geometry's shape."""
+    images = np.ascontiguousarray(projections, np.float32)
+    if images.shape != geometry.shape:
+        raise InvalidInput(
+            message(
+                f"projections of shape {images.shape}",
+                f"the geometry has (views, rows, columns) = {geometry.shape}",
+                "Give the geometry that they were made with.",
+            )
+        )
+    return images
 
 
 class Columns:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.reconstruction.layout import checked_projections
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.transport.operator import Projector
@@ -43,8 +44,8 @@ def os_sart(
     Neglects: noise (each ray counts alike); what lies outside the grid, which must hold the whole object.
     Raises InvalidInput for shapes that do not match, subsets, iterations and relaxations out of range.
     """
-    images = np.ascontiguousarray(projections, np.float32)
-    _check(images, geometry, subsets, iterations, relaxation)
+    images = checked_projections(projections, geometry)
+    _check(geometry, subsets, iterations, relaxation)
     volume = np.zeros(grid.shape, np.float32) if start is None else np.array(start, np.float32)
     if volume.shape != grid.shape:
         raise InvalidInput(
@@ -83,15 +84,7 @@ def _inverse(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(sums > least, np.float32(1.0) / np.maximum(sums, np.float32(1e-30)), np.float32(0.0))
 
 
-def _check(images: NDArray[np.float32], geometry: Geometry, subsets: int, iterations: int, relaxation: float) -> None:
-    if images.shape != geometry.shape:
-        raise InvalidInput(
-            message(
-                f"projections of shape {images.shape}",
-                f"the geometry has (views, rows, columns) = {geometry.shape}",
-                "Give the geometry that they were made with.",
-            )
-        )
+def _check(geometry: Geometry, subsets: int, iterations: int, relaxation: float) -> None:
     if not 1 <= subsets <= len(geometry):
         raise InvalidInput(
             message(f"subsets={subsets}", f"there are {len(geometry)} views", "Give 1 to as many as there are views.")

@@ -19,7 +19,7 @@ from physsim import _engine
 from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.reconstruction.filtering import RowFilter
-from physsim.imaging.reconstruction.layout import Columns
+from physsim.imaging.reconstruction.layout import Columns, checked_projections
 from physsim.portable import arctan
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
@@ -41,8 +41,8 @@ def tomosynthesis_fbp(
     sweep, and thin things are spread across the slices by their width over the sweep's angle. For values, ps.os_sart.
     Raises InvalidInput for shapes that do not match, another kernel, a detector or a grid that is turned or moves.
     """
-    images = np.ascontiguousarray(projections, np.float32)
-    _check(images, geometry)
+    images = checked_projections(projections, geometry)
+    _check(geometry)
     path = geometry.source_mm[-1] - geometry.source_mm[0]
     along_u, along_v = (abs(float((path * axis).sum())) for axis in (geometry.u[0], geometry.v[0]))
     if along_v > along_u:  # rows are what the kernels filter
@@ -108,15 +108,7 @@ class _Rays:
         return (across * pitch_u - self.foot_u[view]) / height, (along * pitch_v - self.foot_v[view]) / height
 
 
-def _check(images: NDArray[np.float32], geometry: Geometry) -> None:
-    if images.shape != geometry.shape:
-        raise InvalidInput(
-            message(
-                f"projections of shape {images.shape}",
-                f"the geometry has (views, rows, columns) = {geometry.shape}",
-                "Give the geometry that they were made with.",
-            )
-        )
+def _check(geometry: Geometry) -> None:
     if geometry.beam == "parallel" or geometry.radius_mm is not None or len(geometry) < 2:
         raise InvalidInput(
             message(
