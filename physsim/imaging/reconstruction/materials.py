@@ -45,7 +45,7 @@ class Decomposition:
     def sigma(self) -> Floats:
         """(materials, ...): standard errors of the amounts. Raises InvalidInput when no variance was given."""
         kept = self._covariance()
-        return np.sqrt(np.stack([kept[m, m] for m in range(len(self.materials))]))
+        return np.asarray(np.sqrt(np.stack([kept[m, m] for m in range(len(self.materials))])))
 
     def monoenergetic(self, energy_kev: float) -> tuple[Floats, Floats | None]:
         """At one energy (keV): line integrals of attenuation, or attenuation per mm of images; and its standard error.
