@@ -150,7 +150,11 @@ _WEIGHED = ("skeleton_total_incl_marrow", "skin", "liver", "brain", "lungs_with_
 
 
 def _interpolated(organ: str, sex: Sex, age_years: float) -> float:
-    size = float(_curve(organ, sex)(np.log(min(age_years, _GROWN_YEARS) + _CONCEPTION_YEARS)))
+    ages, values = _points(organ, sex)
+    age_years = min(age_years, _GROWN_YEARS)
+    if age_years in ages:  # the table's own value, to the last bit: a root and its cube differ by machine
+        return float(values[ages == age_years][0])
+    size = float(_curve(organ, sex)(np.log(age_years + _CONCEPTION_YEARS)))
     return max(size, 0.0) ** 3
 
 
