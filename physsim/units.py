@@ -17,7 +17,9 @@ UGY_PER_KEV_PER_G = J_PER_KEV * G_PER_KG * 1e6  # keV/g -> uGy (uJ/kg)
 MM_PER_M = 1000.0
 CM_PER_M = 100.0
 UAS_PER_MAS = 1000.0
+MS_PER_S = 1000.0
 MGY_PER_UGY = 1e-3
+MGY_PER_GY = 1e3
 
 
 def per_mm_from_per_cm(value):  # type: ignore[no-untyped-def]

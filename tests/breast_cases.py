@@ -15,11 +15,11 @@ def small_breast(view="CC", side="L"):
 
 def mammogram(view="CC", side="L", **changes):
     """The shipped protocol with large pixels, on the part of the detector that the small breast covers."""
-    own = {} if "mas" in changes else {"fields": ((0.2, 0.4, 0.5, 0.6),)}
-    return ps.protocols.mammogram(**{"view": view, "side": side, "pixel_mm": PIXEL_MM, "columns": 52, "rows": 96}
-                                  | own | changes)
+    wide = ps.protocols.mammogram(view=view, side=side, pixel_mm=PIXEL_MM)  # read out together: they hold more charge
+    return wide.changed(**{"columns": 52, "rows": 96} | changes)
 
 
 def tomosynthesis(views=5, **changes):
     """Likewise, of a few views."""
-    return ps.protocols.tomosynthesis(**{"views": views, "pixel_mm": PIXEL_MM, "columns": 52, "rows": 96} | changes)
+    wide = ps.protocols.tomosynthesis(pixel_mm=PIXEL_MM)
+    return wide.changed(**{"views": views, "columns": 52, "rows": 96} | changes)

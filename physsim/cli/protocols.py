@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 
 from physsim.cli.app import app
+
+if TYPE_CHECKING:
+    from physsim.spec.exposure_control import ExposureControl
 
 
 @app.command()
@@ -33,6 +37,12 @@ def protocols(
         place = protocol.positioning or protocol.breast
         where = f"source to detector {place.source_detector_mm:g} mm" if place else f"{len(protocol.poses)} poses"
         control = protocol.exposure_control
-        much = f"{protocol.mas:g} mAs" if control is None else f"{control.detector_air_kerma_ugy:g} uGy at the detector"
+        much = f"{protocol.mas:g} mAs" if control is None else _aim(control)
         typer.echo(f"{one:16s} {protocol.title:22s} {beam}, {much}, {where}, {width:g} x {height:g} mm "
                    f"of {protocol.detector.pixel_mm[0]:g} mm pixels")
+
+
+def _aim(control: ExposureControl) -> str:
+    if control.glandular_dose_mgy is not None:
+        return f"{control.glandular_dose_mgy:g} mGy to the gland"
+    return f"{control.detector_air_kerma_ugy:g} uGy at the detector"

@@ -12,21 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure_index import (
-    BARE_BEAM,
+    behind_body,
+    control_windows,
     deviation_index,
     exposure_index,
     reference_beam,
-    windows,
 )
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
+from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
 from physsim.units import CM_PER_MM, MGY_PER_UGY
 
 Images = npt.NDArray[np.float32]
+REFERENCE_MM = 60.0  # from the chest wall, in mammography
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,8 @@ class Exposure:
 
     `mas`: of each view, the protocol's or what exposure control found. `scatter_error`: e_S, the RMS standard error of
     scatter over its mean, the largest of the views; None without scatter. `saturated`: pixels and views beyond what can
-    be read out.
+    be read out. `thickness_mm`: of a breast, between the plates. `glandular_dose`: mean glandular dose (mGy) of all
+    views together, of breasts alone.
 
     >>> import physsim as ps
     >>> water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
@@ -70,6 +74,8 @@ class Exposure:
     mas: float
     scatter_error: float | None = None
     saturated: int = 0
+    thickness_mm: float = 0.0
+    glandular_dose: GlandularDose | None = None
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """The array of a layer. Raises InvalidInput, with the nearest names, for one that is not there."""
@@ -114,7 +120,13 @@ class Exposure:
             result["scatter_error"] = self.scatter_error or 0.0
         result["saturated_pixels"] = float(self.saturated)
         entrance = self.entrance_air_kerma_mgy()
-        return result if entrance is None else {**result, "entrance_air_kerma_mgy": entrance}
+        if entrance is not None:
+            result["entrance_air_kerma_mgy"] = entrance
+        if self.glandular_dose is not None:
+            result |= {"glandular_dose_mgy": self.glandular_dose.mgy,
+                       "glandular_dose_error": self.glandular_dose.relative_error,
+                       "half_value_layer_mm": self.protocol.spectrum.replace(bowtie=None).sample().hvl1_mm()}
+        return result
 
     def dose_area_product_mgy_cm2(self, view: int = 0) -> float:
         """Air kerma of the beam, without body and grid, times area, over the detector (mGy cm2)."""
@@ -126,32 +138,46 @@ class Exposure:
         deviation index where there is exposure control; nothing where no body is.
         """
         control, image = self.protocol.exposure_control, self["image"][view]
-        relevant = self.transmission[view] < math.exp(-BARE_BEAM)
+        relevant = behind_body(self.transmission[view], np.ones_like(self.transmission[view]))
         if control is not None:
             inside = np.zeros(image.shape, np.bool_)
-            for window in windows(image.shape, self.protocol.control_fields):
+            for window in control_windows(self.protocol, relevant):
                 inside[window] = True
             relevant = relevant & inside if (relevant & inside).any() else inside
         if not relevant.any():
             return {}
         index = exposure_index(image, relevant, self.protocol.detector, reference_beam(self.protocol))
-        if control is None:
+        if control is None or control.detector_air_kerma_ugy is None:
             return {"exposure_index": index}
         target = 100.0 * control.detector_air_kerma_ugy
         return {"exposure_index": index, "target_exposure_index": target,
                 "deviation_index": deviation_index(index, target)}
 
     def entrance_air_kerma_mgy(self) -> float | None:
-        """Air kerma (mGy) of the beam without backscatter where the central ray enters the body's box; presets only."""
+        """Air kerma (mGy) of the beam, all views, without backscatter, where it enters the body's box; presets only.
+
+        On the central ray; of a breast on the ray of the middle view to the detector 60 mm from the chest wall, or to
+        its far edge (European protocol for dosimetry in mammography, EUR 16263, 1996: the reference point).
+        """
         from physsim.imaging.technique import source_body_mm
 
         entrance = source_body_mm(self)
         if entrance is None:
             return None
         middle = (0, self.geometry.rows // 2, self.geometry.columns // 2)
+        placed = self.protocol.breast
+        if placed is not None:
+            return self._breast_kerma_mgy(placed, entrance)
         travel = self.geometry.pixel_centres_mm(0)[middle[1:]] - self.geometry.source_mm[0]
         distance = float(np.sqrt((travel * travel).sum()))
         return float(self["open_air_kerma"][middle]) * (distance / entrance) ** 2 * MGY_PER_UGY
+
+    def _breast_kerma_mgy(self, placed: BreastPositioning, entrance_mm: float) -> float:
+        geometry, view = self.geometry, len(self) // 2
+        column = min(int(REFERENCE_MM / geometry.pixel_mm[0]), geometry.columns - 1)
+        place = (geometry.rows // 2, column if placed.side == "L" else geometry.columns - 1 - column)
+        scale = float(geometry.distance_mm[view]) / entrance_mm
+        return float(self["open_air_kerma"][(view, *place)]) * scale**2 * MGY_PER_UGY * len(self)
 
     def save(self, path: str | Path, overwrite: bool = False, *, for_processing: bool = False,
              view: int | None = None) -> None:
@@ -159,7 +185,8 @@ class Exposure:
 
         `.h5`: every layer and the provenance. `.png`: one labelled picture, ln(open field / primary), windowed.
         `.dcm`: DICOM digital X-ray image of 16 bits, for presentation (logarithmic), or `for_processing` (linear, keV
-        per pixel). `view`: which one, of several.
+        per pixel); of a breast a mammogram, of several views of it breast projections, all in one file. `view`: which
+        one, of several.
         Raises OutputError when the file exists and `overwrite` is False, InvalidInput for an unknown ending.
         """
         from physsim.imaging.exposure_files import save_exposure

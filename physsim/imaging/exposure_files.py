@@ -57,6 +57,12 @@ def save_exposure(shot: Exposure, path: str | Path, overwrite: bool, for_process
         write_layers(path, {**shot.layers, **shot.truth.layers()}, provenance(shot), overwrite)
     elif ending == ".png":
         _save_png(shot, path, overwrite, _chosen(shot, view))
+    elif shot.protocol.breast is not None and len(shot) > 1:
+        from physsim.imaging.breast_technique import save_breast_projections
+
+        if view is not None:
+            raise InvalidInput(message(f"{path}: view={view}", "breast projections hold every view", "Leave it out."))
+        save_breast_projections(shot, path, shot.protocol.breast, overwrite, for_processing)
     else:
         _save_dicom(shot, path, overwrite, _chosen(shot, view), for_processing)
 
@@ -79,10 +85,13 @@ def _save_png(shot: Exposure, path: Path, overwrite: bool, view: int) -> None:
 
 
 def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_processing: bool) -> None:
+    from physsim.imaging.breast_technique import mammogram_technique
     from physsim.imaging.dicom.radiograph import save_for_processing, save_processed
     from physsim.imaging.technique import DISPLAYED, identity, subject, technique
 
-    taken, who, name = technique(shot, view), subject(shot), identity(shot)
+    placed = shot.protocol.breast
+    taken = technique(shot, view) if placed is None else mammogram_technique(shot, placed)
+    who, name = subject(shot), identity(shot)
     if for_processing:  # noise may leave a pixel that saw next to nothing below 0: DICOM's signal ends there
         save_for_processing(path, np.maximum(shot["image"][view], 0.0), "keV", taken, who, name, number=view + 1,
                             overwrite=overwrite)
@@ -100,7 +109,13 @@ def shown(shot: Exposure, view: int) -> tuple[npt.NDArray[np.float64], Window]:
     logarithm = log_attenuation(shot["image"][view], shot.open_field[view].astype(np.float64))
     if shot.protocol.display == "log":
         return logarithm, body_window(logarithm)
-    pitch = min(shot.geometry.pixel_mm)
+    pitch, placed = min(shot.geometry.pixel_mm), shot.protocol.breast
+    if placed is not None:
+        from physsim.imaging.mammogram import mammogram_levels
+
+        wall = "left" if placed.side == "L" else "right"
+        levels = mammogram_levels(logarithm, pitch, chest_wall=wall, thickness_mm=shot.thickness_mm)
+        return levels.astype(np.float64), Window(0.0, 1.0)
     return displayed(logarithm, pitch, logarithm > BARE_BEAM).astype(np.float64), Window(0.0, 1.0)
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.table import moments_at
 from physsim.spec.detector import Detector
-from physsim.spec.exposure_control import Field
 from physsim.spec.protocol import Protocol
 from physsim.spec.radiation_quality import radiation_quality
 from physsim.units import CM_PER_MM
@@ -39,20 +38,42 @@ def signal_kev_per_ugy(detector: Detector, quality: str = "RQA5") -> float:
     return signal * detector.pixel_mm[0] * detector.pixel_mm[1] * CM_PER_MM**2 / beam.kerma_ugy_per_mas
 
 
-def windows(shape: tuple[int, ...], fields: tuple[Field, ...]) -> list[tuple[slice, slice]]:
-    """Rows and columns of an image of `shape` in rectangles (left, top, right, bottom) that are parts of it."""
+def behind_body(signal: Images, free: Images) -> NDArray[np.bool_]:
+    """Pixels (rows, columns) whose unscattered signal is lessened by more than BARE_BEAM of its `free` one."""
+    return np.asarray(signal < math.exp(-BARE_BEAM) * free)
 
-    def part(low: float, high: float, count: int) -> slice:
+
+def control_windows(protocol: Protocol, behind: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+    """Rows and columns of the exposure control's fields in an image.
+
+    They are parts of the image, in mammography of the box around what lies `behind` (rows, columns) the breast.
+    """
+    box = [(0, count) for count in behind.shape]
+    if protocol.breast is not None and behind.any():
+        hit = [np.flatnonzero(behind.any(axis)) for axis in (1, 0)]
+        box = [(int(places[0]), int(places[-1]) + 1) for places in hit]
+
+    def part(low: float, high: float, axis: int) -> slice:
+        start, count = box[axis][0], box[axis][1] - box[axis][0]
         first = math.floor(low * count)
-        return slice(first, max(math.ceil(high * count), first + 1))
+        return slice(start + first, start + max(math.ceil(high * count), first + 1))
 
-    return [(part(top, bottom, shape[0]), part(left, right, shape[1])) for left, top, right, bottom in fields]
+    return [(part(top, bottom, 0), part(left, right, 1)) for left, top, right, bottom in protocol.control_fields]
 
 
-def mean_in_fields(image: Images, fields: tuple[Field, ...]) -> float:
-    """Mean over the fields of an image (rows, columns), each counted alike."""
-    parts = [image[window].astype(np.float64) for window in windows(image.shape, fields)]
-    return sum(float(np.cumsum(np.cumsum(one, axis=0)[-1])[-1]) / one.size for one in parts) / len(parts)
+def controlled_mean(image: Images, protocol: Protocol, behind: NDArray[np.bool_]) -> float:
+    """Mean of an image (rows, columns) over the control's fields, each counted alike.
+
+    In mammography pixels beside the breast do not count (`behind`: (rows, columns)), unless a field has no others.
+    """
+    means = []
+    for window in control_windows(protocol, behind):
+        inside, counted = image[window].astype(np.float64), behind[window]
+        if protocol.breast is None or not counted.any():
+            counted = np.ones(inside.shape, np.bool_)
+        summed = np.cumsum(np.cumsum(np.where(counted, inside, 0.0), axis=0)[-1])[-1]
+        means.append(float(summed) / int(np.count_nonzero(counted)))
+    return sum(means) / len(means)
 
 
 def exposure_index(image_kev: Images, relevant: NDArray[np.bool_], detector: Detector, quality: str = "RQA5") -> float:

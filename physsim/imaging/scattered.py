@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.detector.table import moments_at
+from physsim.imaging.totals import total
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
@@ -65,7 +66,7 @@ def scattered(
     for view in range(len(geometry)):
         first, second = (_image(phantom, protocol, coarse[view], aim, response, seed + view, threads)
                          for aim, response in zip((run, _looser(run)), responses, strict=True))
-        photons = _total(open_photons[view])
+        photons = total(open_photons[view])
         fine = on_pixels(first.image(), geometry.rows, geometry.columns)
         signal[view] = fine * (photons * area)
         ratio = second.mean()[0] / first.mean()[0] if first.mean()[0] > 0.0 else 0.0
@@ -114,11 +115,3 @@ def _looser(run: MonteCarlo) -> MonteCarlo:
     if run.histories is not None:
         return run.replace(histories=max(1, round(run.histories / _SQUARE_SHARE**2)))
     return run.replace(seconds=run.seconds and run.seconds / _SQUARE_SHARE**2)
-
-
-def _total(photons: Images) -> float:
-    """Sum in a fixed order."""
-    total = np.zeros(photons.shape[1])
-    for row in photons:
-        total += row
-    return float(np.cumsum(total)[-1])

@@ -11,8 +11,11 @@ from physsim.body.patient import Patient
 from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
+from physsim.imaging.breast_body import made_thickness_mm
+from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
+from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
-from physsim.imaging.exposure_index import mean_in_fields, reference_beam, signal_kev_per_ugy
+from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.field import BeamField, Images, beam_field
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scattered import Scattered, scattered
@@ -77,6 +80,7 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     """
     used, run = check_request(scatter, seed, device), scatter_run(scatter)
     phantom = voxels_of(phantom, protocol)
+    has_dose = check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
@@ -96,7 +100,8 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     strewn = None
     if run is not None:
         strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
-    mas = _mas(protocol, made.seen["signal"], strewn)
+    dose = dose_per_mas(phantom, protocol, geometry, made.free["photons"], seed, threads) if has_dose else None
+    mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
     for part in (made.seen, made.free):
         for array in part.values():
             array *= np.float32(mas)
@@ -115,7 +120,9 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     tell(STAGES[5], 1.0)
     return Exposure(layers, geometry, protocol, truth, record, mas=mas,
                     scatter_error=None if strewn is None else max(strewn.errors),
-                    saturated=0 if reading is None else reading.saturated)
+                    saturated=0 if reading is None else reading.saturated,
+                    thickness_mm=made_thickness_mm(phantom),
+                    glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
 
 
 def scatter_run(scatter: str | MonteCarlo) -> MonteCarlo | None:
@@ -139,15 +146,24 @@ def check_request(scatter: str | MonteCarlo = "none", seed: int = 0, device: str
     return CPU if str(device) == "auto" else resolve(device)
 
 
-def _mas(protocol: Protocol, primary: Images, strewn: Scattered | None) -> float:
+def _mas(protocol: Protocol, primary: Images, free: Images, strewn: Scattered | None,
+         dose: GlandularDose | None) -> float:
     """Of each view: the protocol's, or what exposure control finds from the first view (signals per mAs)."""
     control = protocol.exposure_control
     if control is None:
         assert protocol.mas is not None
         return protocol.mas
+    if dose is not None and control.glandular_dose_mgy is not None:
+        mas = control.glandular_dose_mgy / dose.mgy
+        if mas > control.most_mas:
+            raise InvalidInput(message(f"glandular_dose_mgy={control.glandular_dose_mgy:g}",
+                                       f"it takes {mas:.3g} mAs a view, and most_mas is {control.most_mas:g}",
+                                       "Raise kvp or most_mas, or ask for less."))
+        return mas
+    assert control.detector_air_kerma_ugy is not None
     seen = primary[0] if strewn is None else primary[0] + strewn.signal[0]
-    per_mas = mean_in_fields(seen, protocol.control_fields) / signal_kev_per_ugy(protocol.detector,
-                                                                               reference_beam(protocol))
+    found = controlled_mean(seen, protocol, behind_body(primary[0], free[0]))
+    per_mas = found / signal_kev_per_ugy(protocol.detector, reference_beam(protocol))
     if not per_mas * control.most_mas >= control.detector_air_kerma_ugy:
         raise InvalidInput(message(
             f"detector_air_kerma_ugy={control.detector_air_kerma_ugy:g}",

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 DISPLAYED = {"log": ("LOG", "ln(open field / signal)"), "processed": ("PROCESSED", "processed for presentation")}
 # DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
-_FILTERS = {"Al": "ALUMINUM", "Cu": "COPPER", "Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Sn": "TIN",
+FILTERS = {"Al": "ALUMINUM", "Cu": "COPPER", "Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Sn": "TIN",
             "Pb": "LEAD", "Nb": "NIOBIUM", "Eu": "EUROPIUM"}
-_ANODES = {"W": "TUNGSTEN", "Mo": "MOLYBDENUM", "Rh": "RHODIUM"}
+ANODES = {"W": "TUNGSTEN", "Mo": "MOLYBDENUM", "Rh": "RHODIUM"}
 _VIEWS = {"PA": "PA", "AP": "AP", "LAT": "LL", "RLAT": "RL"}
 
 
@@ -37,18 +37,19 @@ def technique(shot: Exposure, view: int) -> Technique:
         source_to_detector_mm=float(geometry.distance_mm[view]),
         patient_orientation=orientation(shot, view), scatter=contents(shot), body_part=protocol.body_part,
         view_position=_view_position(shot, view), source_to_patient_mm=entrance,
-        anode=_ANODES.get(spectrum.target or "", "TUNGSTEN"),
-        filters=tuple((_FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
+        anode=ANODES.get(spectrum.target or "", "TUNGSTEN"),
+        filters=tuple((FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
         bowtie=spectrum.bowtie is not None,
         detector_type="SCINTILLATOR" if isinstance(protocol.detector.absorber, Scintillator) else "DIRECT",
         focal_spot_mm=max(protocol.focal_spot_mm) or None, exposure_index=indices.get("exposure_index"),
         target_exposure_index=indices.get("target_exposure_index"),
-        dose_area_product_mgy_cm2=shot.dose_area_product_mgy_cm2(view), **_grid(protocol.anti_scatter_grid),
+        dose_area_product_mgy_cm2=shot.dose_area_product_mgy_cm2(view), **grid_words(protocol.anti_scatter_grid),
         entrance_air_kerma_mgy=shot.entrance_air_kerma_mgy(),
         description=protocol.title or protocol.name)
 
 
-def _grid(grid: AntiScatterGrid | None) -> dict[str, Any]:
+def grid_words(grid: AntiScatterGrid | None) -> dict[str, Any]:
+    """The grid's part of a technique."""
     if grid is None:
         return {}
     focus = grid.focal_distance_mm
@@ -102,7 +103,10 @@ def contents(shot: Exposure) -> str:
 
 
 def source_body_mm(shot: Exposure) -> float | None:
-    """Source to the body's box along the central ray of a preset; None for explicit poses."""
+    """Source to the body's box along the central ray of a preset (to a breast: straight down); None for poses."""
+    breast, middle = shot.protocol.breast, len(shot) // 2
+    if breast is not None:
+        return float(shot.geometry.distance_mm[middle]) - breast.support_detector_mm - shot.thickness_mm
     placed = shot.protocol.positioning
     if placed is None:
         return None

@@ -21,10 +21,10 @@ class BreastPositioning(Spec):
     `view`: "CC" or "MLO"; `side`: the patient's "L" or "R"; the breast in the beam must be of both. `angle_deg`: of the
     beam of patients whose breast is made for it (None: 0 in CC, 45 in MLO); `thickness_mm`: between the plates,
     likewise (None: usual for her density). `source_detector_mm`: focus to detector, above the chest wall's edge.
-    `support_detector_mm`: from the breast's lower face to the detector: support, grid and air. `compression_n`: newton,
-    for the record. `views`, `arc_deg`: of tomosynthesis: the source turns over `arc_deg`, from minus half of it to plus
-    half, about an axis from chest wall to nipple `pivot_mm` above the detector, which stands still. `seconds`: from the
-    first view to the last.
+    `support_detector_mm`: from the breast's lower face to the detector: support, grid and air. `compression_n`,
+    `tube_current_ma`: for the record (DICOM). `views`, `arc_deg`: of tomosynthesis: the source turns over `arc_deg`,
+    from minus half of it to plus half, about an axis from chest wall to nipple `pivot_mm` above the detector, which
+    stands still. `seconds`: from the first view to the last.
 
     Images are as hung: chest wall left and nipple right for a left breast, the other way round for a right one, lateral
     (CC) or axilla (MLO) on top. The breast lies in the middle of the detector (CC), or so that the ray to the
@@ -43,6 +43,7 @@ class BreastPositioning(Spec):
     source_detector_mm: float = pydantic.Field(default=650.0, gt=0.0)
     support_detector_mm: float = pydantic.Field(default=15.0, ge=0.0)
     compression_n: float = pydantic.Field(default=100.0, gt=0.0)
+    tube_current_ma: float = pydantic.Field(default=100.0, gt=0.0)
     views: int = pydantic.Field(default=1, ge=1)
     arc_deg: float = pydantic.Field(default=0.0, ge=0.0, lt=180.0)
     pivot_mm: float = pydantic.Field(default=0.0, ge=0.0)

@@ -15,6 +15,7 @@ from physsim.spec.spectrum import Spectrum
 if TYPE_CHECKING:
     from physsim.spec.protocol import Protocol
 
+_TARGETS = ("detector_air_kerma_ugy", "glandular_dose_mgy")
 _BEAMS = ("kvp", "energy_kev", "table")
 _TUBE_ONLY = ("target", "anode_angle_deg", "bin_kev")
 
@@ -42,8 +43,11 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
         if not inner:
             continue
         current = getattr(protocol, part)
-        if current is None and "detector_air_kerma_ugy" in inner:
-            current = ExposureControl(detector_air_kerma_ugy=inner["detector_air_kerma_ugy"])
+        target = {name: inner[name] for name in _TARGETS if name in inner}
+        if current is None and target:
+            current = ExposureControl(**target)
+        elif target:
+            inner = {**dict.fromkeys(_TARGETS), **inner}
         if part in changes or current is None:
             why = f"{part} is given as a whole beside it" if part in changes else f"this protocol has no {part}"
             raise InvalidInput(message(f"{next(iter(inner))}={next(iter(inner.values()))!r}", why,

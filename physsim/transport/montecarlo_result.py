@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.spec.grid import Grid
 from physsim.transport.montecarlo_scene import Regions
-from physsim.units import EV_PER_KEV, G_PER_KG, J_PER_KEV
+from physsim.units import EV_PER_KEV, G_PER_KG, J_PER_KEV, MGY_PER_GY
 
 Floats = NDArray[np.float64]
 
 ORDERS = ("primary", "compton", "rayleigh", "multiple")  # rows of the image tally: kernels/transport/photon.h
 KEV_PER_COUNT = 2.0**-20  # kernels/transport/tally.h
 HEAVY_TAIL = 0.1  # variance of the variance beyond which an error is not believed
-_MGY_PER_GY = 1000.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class MonteCarloResult:
         mass = float(self.regions.mass_g[self._number(name)])
         if not mass > 0.0:
             raise InvalidInput(message(f"region {name!r}", "it has no mass", "Ask for its energy: region()."))
-        energy, scale = self.region(name), J_PER_KEV / EV_PER_KEV * G_PER_KG / mass * _MGY_PER_GY
+        energy, scale = self.region(name), J_PER_KEV / EV_PER_KEV * G_PER_KG / mass * MGY_PER_GY
         return Estimate(energy.value * scale, energy.error * scale, energy.vov)
 
     def voxel_energy(self) -> Floats:

@@ -12,9 +12,9 @@ WOMAN = ps.anatomy(sex="F", age=54, height_cm=165, weight_kg=72, breast_density=
 
 
 def test_view_and_side_are_changed_by_name():
-    protocol = ps.protocols.mammogram(view="MLO", side="R", kvp=31)
+    protocol = ps.protocols.mammogram(view="MLO", side="R", kvp=31, fields=((0.125, 0.375, 0.75, 0.625),))
     assert (protocol.breast.view, protocol.breast.side, protocol.cathode) == ("MLO", "R", "u+")
-    assert protocol.control_fields == ((0.74, 0.4, 0.94, 0.6),)
+    assert protocol.control_fields == ((0.25, 0.375, 0.875, 0.625),)
     assert Protocol.from_toml(protocol.to_toml()) == protocol
     assert protocol.changed(side="L") == ps.protocols.mammogram(view="MLO", kvp=31)
     assert tomosynthesis().breast.views == 5

@@ -1,0 +1,1 @@
+"""Doses: what an exposure leaves in the body."""
