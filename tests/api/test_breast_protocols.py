@@ -12,11 +12,12 @@ WOMAN = ps.anatomy(sex="F", age=54, height_cm=165, weight_kg=72, breast_density=
 
 
 def test_view_and_side_are_changed_by_name():
-    protocol = ps.protocols.mammogram(view="MLO", side="R", kvp=31, fields=((0.125, 0.375, 0.75, 0.625),))
+    fields = ((0.125, 0.375, 0.75, 0.625),)
+    protocol = ps.protocols.mammogram(view="MLO", side="R", kvp=31, fields=fields)
     assert (protocol.breast.view, protocol.breast.side, protocol.cathode) == ("MLO", "R", "u+")
     assert protocol.control_fields == ((0.25, 0.375, 0.875, 0.625),)
     assert Protocol.from_toml(protocol.to_toml()) == protocol
-    assert protocol.changed(side="L") == ps.protocols.mammogram(view="MLO", kvp=31)
+    assert protocol.changed(side="L") == ps.protocols.mammogram(view="MLO", kvp=31, fields=fields)
     assert tomosynthesis().breast.views == 5
 
 
