@@ -5,7 +5,7 @@ import pytest
 from exposure_cases import one_energy, pixel_mm_and_rays, slab
 
 import physsim as ps
-from physsim.imaging.exposure_index import signal_kev_per_ugy, windows
+from physsim.imaging.exposure_index import control_windows, signal_kev_per_ugy
 from physsim.imaging.grid_field import grid_field
 from physsim.spec.radiation_quality import radiation_quality
 
@@ -83,7 +83,7 @@ def test_exposure_control_gives_the_air_kerma_asked_for():
     protocol = ps.protocols.chest_pa(pixel_mm=10.0, detector_air_kerma_ugy=3.0, anti_scatter_grid=None)
     shot = ps.simulate(slab(150.0, width_mm=500.0), protocol, noise=False, scatter=ps.MonteCarlo(histories=4096))
     total = (shot.primary + shot["scatter"])[0]
-    means = [total[window].mean() for window in windows(total.shape, protocol.exposure_control.fields)]
+    means = [total[window].mean() for window in control_windows(protocol, total > 0.0)]
     assert np.mean(means) == pytest.approx(3.0 * signal_kev_per_ugy(protocol.detector), rel=1e-5)
     figures = shot.figures()
     assert figures["exposure_index"] == pytest.approx(300.0, rel=0.03)
