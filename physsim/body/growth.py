@@ -19,7 +19,8 @@ Array = npt.NDArray[np.float64]
 _CONCEPTION_YEARS = 0.75
 _STEP_MM = 1.0
 _BELOW_MM, _ABOVE_MM = 400.0, 400.0  # the tables go on beyond soles and vertex
-_ROUNDS = 60  # of the fixed point that undoes the shear, which contracts by 0.45 a round at worst
+_FORWARD_MM = (-250.0, 340.0)  # behind and before the plane that nothing lifts: all bodies lie between
+_ROUNDS = 120  # at most, of the fixed point that undoes the shear: it contracts by 0.45 a round in bodies, 0.85 beside
 # Powers of the height at one age and sex: soft tissue and bone go with its square (see reference_masses), so that
 # widths go with its root; brain and skull with its power 0.46, of which each axis has a third.
 _WIDTH_POWER, _HEAD_POWER = 0.5, 0.153
@@ -31,9 +32,12 @@ class GrowthMap:
 
     Capitals are the world (mm, origin at the middle of the disc L5/S1), small letters the canonical body. The map is
     a closed form; its inverse solves one equation in u. The shear q lifts the front of the chest: horizontal ribs and
-    a high sternum in small children, and the organs with them. det J = u'(Z) / (sx sy) (1 - q'(u) (y1 - y)) > 0.
+    a high sternum in small children, and the organs with them. det J = u'(Z) / (sx sy) (1 - q'(u) (y1 - y)) > 0 in all
+    of space: beyond the table's ends, which raised hands reach, heights go on at the scale of the end, and beyond
+    `_FORWARD_MM`, farther than any body is deep, y1 - y stays what it is there.
 
-    Neglects: arms and trunk share their scales at one height; single organs are sized apart from it (see organ scales).
+    Neglects: arms and trunk share their scales at one height, so that raised arms have those of neck and head; single
+    organs are sized apart from it (see organ scales).
     """
 
     level: Array  # (n,) canonical mm, even steps
@@ -49,20 +53,23 @@ class GrowthMap:
     def canonical_from_world(self, points_mm: npt.ArrayLike) -> Array:
         """(n, 3) canonical points of (n, 3) world points."""
         x, y, z = np.asarray(points_mm, float).T
-        at = np.interp(z, self.height, self._places)
+        at = _along(z, self.height, self._places)
         sx, sy, q = (self._read(one, at) for one in (self.width_scale, self.depth_scale, self.shear))
         y = self.pivot_y + (y - self.world_pivot_y) / sy
-        return np.stack([x / sx, y, self.level[0] + _STEP_MM * at - q * (self.shear_y - y)], axis=1)
+        return np.stack([x / sx, y, self.level[0] + _STEP_MM * at - q * self._forward(y)], axis=1)
 
     def world_from_canonical(self, points_mm: npt.ArrayLike) -> Array:
         """(n, 3) world points of (n, 3) canonical points."""
         x, y, z = np.asarray(points_mm, float).T
-        forward = self.shear_y - y
+        forward = self._forward(y)
         start = (z - self.level[0]) / _STEP_MM
         at = start
         for _ in range(_ROUNDS if self.shear.any() else 0):
-            at = start + self._read(self.shear, at) * forward / _STEP_MM
-        sx, sy, height = (self._read(one, at) for one in (self.width_scale, self.depth_scale, self.height))
+            before, at = at, start + self._read(self.shear, at) * forward / _STEP_MM
+            if np.array_equal(at, before):
+                break
+        sx, sy = (self._read(one, at) for one in (self.width_scale, self.depth_scale))
+        height = _along(at, self._places, self.height)
         return np.stack([x * sx, self.world_pivot_y + (y - self.pivot_y) * sy, height], axis=1)
 
     def determinant(self, points_mm: npt.ArrayLike, step_mm: float = 0.05) -> Array:
@@ -90,12 +97,16 @@ class GrowthMap:
         return float(np.cbrt(self.width_scale[at] * self.depth_scale[at] * tall))
 
     def world_height(self, level_mm: float) -> float:
-        """World z (mm) of a canonical level in the coronal plane where nothing is lifted."""
-        return float(np.interp(level_mm, self.level, self.height))
+        """World z (mm) of a canonical level in the coronal plane where nothing is lifted; infinite where the level is."""
+        return float(_along(np.array(level_mm), self.level, self.height))
 
     @property
     def _places(self) -> Array:
         return np.arange(len(self.level), dtype=float)
+
+    def _forward(self, y: Array) -> Array:
+        """How far (mm) what lies at canonical y is before the plane that nothing lifts."""
+        return np.asarray(np.clip(self.shear_y - y, *_FORWARD_MM))
 
     def _read(self, table: Array, at: Array) -> Array:
         return np.asarray(np.interp(at, self._places, table))
@@ -143,6 +154,13 @@ def numbers_at(age_years: float) -> dict[str, float]:
     """Numbers of the body's files that follow the age: how much of an infant a body still is."""
     table = _table()
     return {name: round(_at_age(row, age_years, table), 6) for name, row in table["numbers"].items()}
+
+
+def _along(at: Array, places: Array, values: Array) -> Array:
+    """Values between rising places, and straight on at the slope of the last two beyond them."""
+    above = np.maximum(at - places[-1], 0.0) * ((values[-1] - values[-2]) / (places[-1] - places[-2]))
+    below = np.maximum(places[0] - at, 0.0) * ((values[1] - values[0]) / (places[1] - places[0]))
+    return np.asarray(np.interp(at, places, values) + above - below)
 
 
 def _with_legs(level: Array, scale: Array, canonical: dict[str, Any], height_mm: float) -> Array:

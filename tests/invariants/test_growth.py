@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 import physsim as ps
+from physsim.body.anatomy import PatientBody, canonical_declared, own_numbers
+from physsim.body.body import Body
 from physsim.body.finer import finer_grid
 from physsim.body.growth import growth_map
 from physsim.body.reference_masses import reference_size
+from physsim.body.space_map import tabulated, world_box
 from physsim.body.voxelise import voxelise_body
 from physsim.errors import InvalidInput
 from physsim.spec.grid import Grid
 
+RAISED_LOW, RAISED_HIGH = (-400.0, -270.0, -1100.0), (400.0, 210.0, 1240.0)  # canonical mm: bodies with raised arms
 BODIES = [(sex, age) for sex in "MF" for age in (0, 1, 5, 10, 15, 35)]
 
 
@@ -28,6 +32,44 @@ def test_map_and_inverse(sex, age):
     assert np.abs(space.canonical_from_world(world) - points()).max() < 1e-4
     assert space.determinant(world).min() > 0.5
     assert space.world_height(745) - space.world_height(-1015) == pytest.approx(10 * reference_size(sex, age)[0], 1e-9)
+
+
+@pytest.mark.parametrize("build", [0.8, 1.25])
+@pytest.mark.parametrize(("sex", "age", "height_cm"), [("M", 35, 195), ("F", 54, 145), ("F", 5, 109), ("M", 0, 51)])
+def test_the_map_is_one_to_one_where_raised_arms_and_a_stout_belly_reach(sex, age, height_cm, build):
+    """Hands above the table's end, a body of BMI 45 before and beside it; points and lattice of the painter."""
+    space = growth_map(sex, age, height_cm, build)
+    there = np.random.default_rng(5).uniform(RAISED_LOW, RAISED_HIGH, (20_000, 3))
+    world = space.world_from_canonical(there)
+    assert np.abs(space.canonical_from_world(world) - there).max() < 1e-6
+    assert space.determinant(world).min() > 0.5
+    low, high = world_box(space, *np.array([RAISED_LOW, RAISED_HIGH]))
+    assert high[2] > space.height[-1]  # hands are above the table
+    shape = tuple(int(n) for n in np.ceil((high - low)[::-1] / 8.0) + 1)
+    tabulated(space, Grid(shape=shape, spacing_mm=8.0, origin_mm=tuple(low)))  # raises where it folds
+
+
+def test_heights_go_on_beyond_the_table_at_the_scale_of_its_ends():
+    space = growth_map("F", 5, 109)
+    x, y = np.zeros(4), np.full(4, space.shear_y)
+    up = space.world_from_canonical(np.stack([x, y, space.level[-1] + [-1.0, 0.0, 1.0, 50.0]], axis=1))[:, 2]
+    np.testing.assert_allclose(up[2:] - up[1], (up[1] - up[0]) * np.array([1.0, 50.0]), rtol=1e-12)
+    down = space.world_from_canonical(np.stack([x, y, space.level[0] - [-1.0, 0.0, 1.0, 50.0]], axis=1))[:, 2]
+    np.testing.assert_allclose(down[2:] - down[1], (down[1] - down[0]) * np.array([1.0, 50.0]), rtol=1e-9)
+
+
+def test_a_woman_with_raised_arms_has_a_chest():
+    """Painted in her own space, which was refused as folding before; at BMI 45 she reaches 254 mm forward of L5/S1."""
+    patient = ps.anatomy(sex="F", age=54, height_cm=166, weight_kg=68, arms="up", build=1.0)
+    body = Body.of(canonical_declared(), own_numbers(patient), patient.seed, "adult_body.toml")
+    assert (body.program.box_low > RAISED_LOW).all()
+    assert (body.program.box_high < RAISED_HIGH).all()
+    made = PatientBody(body, growth_map("F", 54, 166, 1.0))
+    whole, chest = made.grid(8.0), made.grid(8.0, "chest")
+    assert whole.origin_mm[2] + 8.0 * whole.shape[0] > made.growth.world_height(1200.0) > made.growth.height[-1]
+    phantom = voxelise_body(body, grid=chest, canonical_from_world=made.growth, vanishing="keep")
+    names = np.array(phantom.truth.names())[np.unique(phantom.truth.organ_labels)]
+    assert {"myocardium", "body of the sternum", "left humerus", "right humerus"} <= set(names), names
 
 
 def test_the_reference_man_is_the_canonical_body():
