@@ -34,8 +34,10 @@ def protocols(
         protocol = library[one]
         width, height = protocol.detector.size_mm
         beam = f"{protocol.spectrum.kvp:g} kVp" if protocol.spectrum.kvp else "no tube"
-        place = protocol.positioning or protocol.breast
-        where = f"source to detector {place.source_detector_mm:g} mm" if place else f"{len(protocol.poses)} poses"
+        place, turn = protocol.positioning or protocol.breast, protocol.rotation
+        where = f"source to detector {place.source_detector_mm:g} mm" if place else \
+            f"{len(protocol.poses)} poses" if turn is None else \
+            f"{turn.views} views a turn, " + ("axial" if turn.pitch is None else f"pitch {turn.pitch:g}")
         control = protocol.exposure_control
         much = f"{protocol.mas:g} mAs" if control is None else _aim(control)
         typer.echo(f"{one:16s} {protocol.title:22s} {beam}, {much}, {where}, {width:g} x {height:g} mm "

@@ -10,11 +10,13 @@ import typer
 
 from physsim.cli.app import app
 
+_OUT = "File: .h5, .png or .dcm; of a scan .nii.gz, .mha, or a folder (no ending) of DICOM slices; repeat for more."
+
 
 @app.command()
 def simulate(
     spec: Path | None = typer.Argument(None, help="A run in TOML: seed, scatter, noise, [phantom], [protocol]."),  # noqa: B008
-    out: list[Path] = typer.Option(..., "--out", "-o", help="File: .h5, .png or .dcm; repeat for more."),  # noqa: B008
+    out: list[Path] = typer.Option(..., "--out", "-o", help=_OUT),  # noqa: B008
     phantom: str | None = typer.Option(None, help="Phantom: a file, tg195:FILE, or a scene such as thorax."),
     patient: str | None = typer.Option(None, help='A patient: "sex=F age=54"; the rest is drawn by the seed.'),
     protocol: str | None = typer.Option(None, help="A shipped protocol, or one in TOML (a path ending in .toml)."),
@@ -29,17 +31,20 @@ def simulate(
     noise: bool | None = typer.Option(None, "--noise/--no-noise", help="Of quanta and electronics."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
+    keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw or image, into .h5; repeat."),  # noqa: B008
     for_processing: bool = typer.Option(False, "--for-processing", help="Linear DICOM (keV) instead of a picture."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
 ) -> None:
-    """Take one exposure of a phantom or a patient; of an adult drawn by the seed where none is named.
+    """Take one exposure or scan of a phantom or a patient; of an adult drawn by the seed where none is named.
 
     Example: physsim simulate --patient "sex=F age=54" --protocol chest_pa --scatter montecarlo --seed 7 --out chest.dcm
     """
     from physsim.cli.stages import Stages, lines
     from physsim.errors import InvalidInput, message
     from physsim.imaging.exposure_files import check_exposure_output
+    from physsim.imaging.scan.files import check_scan_output
+    from physsim.imaging.scan.result import Scan
     from physsim.imaging.simulate import check_request
     from physsim.imaging.technique import contents
 
@@ -49,7 +54,7 @@ def simulate(
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
-        check_exposure_output(path, overwrite)
+        (check_exposure_output if run.protocol.rotation is None else check_scan_output)(path, overwrite)
     if for_processing and not any(path.suffix.lower() == ".dcm" for path in out):
         raise InvalidInput(message("--for-processing", "it has no effect without a .dcm", "Leave it out."))
     with Stages(quiet=as_json) as stages:
@@ -61,10 +66,13 @@ def simulate(
         state = {"seed": run.seed} | run.protocol.patient.model_dump()
         body = voxels_of(body_from(run.phantom, state), run.protocol, run.phantom.spacing_mm)
         shot = take(body, run.protocol, scatter=run.scatter, noise=run.noise, seed=run.seed, device=device,
-                    threads=threads, progress=stages.scaled(0.3, 0.9))
+                    threads=threads, keep=keep, progress=stages.scaled(0.3, 0.9))
         stages("files", 0.9)
         for path in out:
-            shot.save(path, overwrite, for_processing=for_processing and path.suffix.lower() == ".dcm")
+            if isinstance(shot, Scan):
+                shot.save(path, overwrite)
+            else:
+                shot.save(path, overwrite, for_processing=for_processing and path.suffix.lower() == ".dcm")
     asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
     report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}

@@ -13,7 +13,8 @@ from physsim.imaging.breast_body import breast_voxels, check_breast
 from physsim.phantom.overlay import box_corners
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
-from physsim.spec.protocol import Box, Protocol
+from physsim.spec.grid import Box
+from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import PhantomRecord
 from physsim.transport.windows import shadow
 

@@ -33,7 +33,7 @@ def mammogram_technique(shot: Exposure, placed: BreastPositioning) -> MammogramT
     mas = shot.mas * views
     dose = shot.glandular_dose
     return MammogramTechnique(
-        kvp=peak_kv(shot), mas=mas, scatter=contents(shot), pixel_mm=geometry.pixel_mm,
+        kvp=peak_kv(protocol), mas=mas, scatter=contents(shot), pixel_mm=geometry.pixel_mm,
         source_to_detector_mm=float(geometry.distance_mm[middle]), source_to_patient_mm=source_body_mm(shot),
         patient_orientation=orientation(shot, middle), laterality=placed.side, view=placed.view,
         thickness_mm=shot.thickness_mm, compression_n=placed.compression_n,
@@ -68,7 +68,8 @@ def sweep(shot: Exposure, placed: BreastPositioning) -> Sweep:
 def save_breast_projections(shot: Exposure, path: Path, placed: BreastPositioning, overwrite: bool,
                             for_processing: bool) -> None:
     """All views in one file: keV per pixel for processing, ln(open field / signal) for presentation."""
-    taken, swept, who, name = mammogram_technique(shot, placed), sweep(shot, placed), subject(shot), identity(shot)
+    taken, swept = mammogram_technique(shot, placed), sweep(shot, placed)
+    who, name = subject(shot.provenance), identity(shot.provenance)
     if for_processing:
         save_breast_projections_for_processing(path, np.maximum(shot["image"], 0.0), "keV", taken, swept, who, name,
                                                overwrite=overwrite)

@@ -91,7 +91,7 @@ def _save_dicom(shot: Exposure, path: Path, overwrite: bool, view: int, for_proc
 
     placed = shot.protocol.breast
     taken = technique(shot, view) if placed is None else mammogram_technique(shot, placed)
-    who, name = subject(shot), identity(shot)
+    who, name = subject(shot.provenance), identity(shot.provenance)
     if for_processing:  # noise may leave a pixel that saw next to nothing below 0: DICOM's signal ends there
         save_for_processing(path, np.maximum(shot["image"][view], 0.0), "keV", taken, who, name, number=view + 1,
                             overwrite=overwrite)

@@ -212,7 +212,7 @@ def beam_field(protocol: Protocol, geometry: Geometry) -> BeamField:
     Raises InvalidInput where rays graze the detector so much that no polynomial describes its absorption.
     """
     filter_range, detector_range, bowtie_range, sines, joint = _ranges(protocol, geometry)
-    energies, filter_depth, heel, fluence = _node_spectra(protocol, sines)
+    energies, filter_depth, heel, fluence = node_spectra(protocol, sines)
     joint = joint or not depends_on_slant(protocol.detector)
     absorption = energies * air_absorption_cm2_g(energies) * UGY_PER_KEV_PER_G
 
@@ -276,7 +276,7 @@ def _ranges(protocol: Protocol, geometry: Geometry) -> tuple[Range, Range, Range
     return ends(filters), ends(detectors), ends(paths), ends(sines) if sines else None, joint
 
 
-def _node_spectra(protocol: Protocol, sines: tuple[float, float] | None) -> tuple[Floats, Floats,
+def node_spectra(protocol: Protocol, sines: tuple[float, float] | None) -> tuple[Floats, Floats,
                                                                                  tuple[float, float] | None, Floats]:
     """Energies, the filters' optical depth, heel nodes (first sine, step) or None, fluence (nodes, E) per cm2, mAs."""
     beam = protocol.spectrum

@@ -69,7 +69,7 @@ def grid_field(grid: AntiScatterGrid, geometry: Geometry, energies_kev: Floats) 
         ray, energy = divmod(int(np.abs(rest).argmax()), rest.shape[1])
         rays.append(ray)
         chosen.append(energy)
-        inverse = _inverse(known[np.ix_(rays, chosen)])
+        inverse = inverse_of(known[np.ix_(rays, chosen)])
         shares = product(np.ascontiguousarray(known[:, chosen]), inverse)
         rest = known - product(shares, known[rays])
     return GridField(grid, known[rays], energies_kev[chosen], inverse)
@@ -97,7 +97,7 @@ def arrivals(geometry: Geometry, view: int, window: tuple[slice, slice]) -> tupl
     return np.stack(by_axis, -1), np.stack([across, down], -1)
 
 
-def _inverse(matrix: Floats) -> Floats:
+def inverse_of(matrix: Floats) -> Floats:
     """By Gauss and Jordan with row pivots: LAPACK's bits depend on the CPU."""
     n = len(matrix)
     work = np.concatenate([matrix, np.eye(n)], axis=1)

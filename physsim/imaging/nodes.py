@@ -78,7 +78,7 @@ def fewest_nodes(
     probes = low + (high - low) * (np.arange(_PROBES) + 0.5) / _PROBES
     wanted = sums(probes)
     for count in range(1, _MOST_NODES + 1):
-        nodes = low + (high - low) * _chebyshev(count)
+        nodes = low + (high - low) * chebyshev(count)
         found = between(nodes, list(sums(nodes)), np.broadcast_to(probes[:, None, None, None], wanted.shape))
         if (np.abs(found - wanted) <= NODE_TOLERANCE * wanted).all():
             return nodes
@@ -87,7 +87,7 @@ def fewest_nodes(
                                "Turn the detector towards the source, or make the field smaller."))
 
 
-def _chebyshev(count: int) -> Floats:
+def chebyshev(count: int) -> Floats:
     """`count` places in [0, 1], dense at the ends, which are among them: (1 - cos(pi k / (count - 1))) / 2."""
     sines = [float(takeoff_sine(90.0 - 180.0 * n / max(count - 1, 1))) for n in range(count)]
     return 0.5 - 0.5 * np.array(sines)

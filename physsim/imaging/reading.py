@@ -58,12 +58,12 @@ def take_reading(
         return Reading(expected, None, expected, 0)
     quanta = detected_signal(detector, cumulants, seed=seed, few=law.few(signal, square), threads=threads)
     raw = read_out(quanta, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
-    image = correct(raw, _calibration(detector, scanner_seed, threads))
+    image = correct(raw, even_calibration(detector, scanner_seed, threads))
     return Reading(expected, raw.dn, image, raw.saturated)
 
 
 @lru_cache(maxsize=4)
-def _calibration(detector: Detector, scanner_seed: int, threads: int | None) -> Calibration:
+def even_calibration(detector: Detector, scanner_seed: int, threads: int | None) -> Calibration:
     """By an even field: what differs is the pixels', and the beam's fall towards the edges stays in the image."""
     readout = integrating(detector)
     full = min(readout.full_well_electrons, (readout.highest_dn - readout.offset_dn) / readout.gain_dn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.field import BeamField, Images, beam_field
 from physsim.imaging.reading import Reading, take_reading
+from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
@@ -54,8 +55,8 @@ _LAYERS = {
 
 def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | MonteCarlo = "none", noise: bool = True,
              seed: int = 0, device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
-             progress: Progress | None = None) -> Exposure:
-    """The image of `phantom` by `protocol`, in absolute units; see Exposure for the layers.
+             keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
+    """The image of `phantom` by `protocol`, in absolute units: an Exposure, or a Scan of a protocol with a rotation.
 
     A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
@@ -65,8 +66,9 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     field; without it `image` is the expected signal. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
     `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
-    areal density of every material. `progress(stage, fraction)` is called as the work goes on. The same bits for any
-    number of `threads`.
+    areal density of every material of a radiograph. `keep`: layers of a scan to keep beside its lengths of water and
+    volume, of "primary", "scatter", "signal", "raw" and "image" (a radiograph keeps all).
+    `progress(stage, fraction)` is called as the work goes on. The same bits for any number of `threads`.
 
     Neglects: table and detector cover; the focal spot's size for unscattered photons; air outside the phantom's grid
     (the beam runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
@@ -79,11 +81,26 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     'none'
     """
     used, run = check_request(scatter, seed, device), scatter_run(scatter)
+    scanned = protocol.rotation is not None
+    for name, value, useless in (("areal_density", areal_density, scanned), ("keep", keep, not scanned)):
+        if value and useless:
+            raise InvalidInput(message(f"{name}={value!r}", f"it has no effect on {protocol.name}", "Leave it out."))
+    if scanned:
+        check_kept(keep)
     phantom = voxels_of(phantom, protocol)
     has_dose = check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
+    if scanned:
+        return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+                         progress=tell)
+    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, tell)
+
+
+def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise: bool, seed: int, used: Device,
+            threads: int, areal_density: bool, tell: Progress) -> Exposure:
+    """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)

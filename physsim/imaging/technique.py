@@ -13,10 +13,13 @@ from physsim.imaging.dicom.radiograph import Technique
 from physsim.io.dicom_identity import Identity
 from physsim.spec.absorber import Scintillator
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
-from physsim.spec.protocol import BEAMS
+from physsim.spec.protocol import BEAMS, Protocol
+from physsim.spec.provenance import Provenance
+from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
+    from physsim.imaging.scan.result import Scan
 
 DISPLAYED = {"log": ("LOG", "ln(open field / signal)"), "processed": ("PROCESSED", "processed for presentation")}
 # DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
@@ -30,15 +33,14 @@ def technique(shot: Exposure, view: int) -> Technique:
     """How one view was taken. Raises InvalidInput for poses that DICOM's digital X-ray image has no view for."""
     protocol, geometry = shot.protocol, shot.geometry
     spectrum = protocol.spectrum
-    substances = [(layer.substance.name, layer.thickness_mm) for layer in spectrum.filters]
     entrance, indices = source_body_mm(shot), shot.exposure_indices(view)
     return Technique(
-        kvp=peak_kv(shot), mas=shot.mas, pixel_mm=geometry.pixel_mm,
+        kvp=peak_kv(shot.protocol), mas=shot.mas, pixel_mm=geometry.pixel_mm,
         source_to_detector_mm=float(geometry.distance_mm[view]),
         patient_orientation=orientation(shot, view), scatter=contents(shot), body_part=protocol.body_part,
         view_position=_view_position(shot, view), source_to_patient_mm=entrance,
         anode=ANODES.get(spectrum.target or "", "TUNGSTEN"),
-        filters=tuple((FILTERS.get(name, name.upper()[:16]), thickness) for name, thickness in substances),
+        filters=tuple(zip(filter_words(spectrum), (layer.thickness_mm for layer in spectrum.filters), strict=True)),
         bowtie=spectrum.bowtie is not None,
         detector_type="SCINTILLATOR" if isinstance(protocol.detector.absorber, Scintillator) else "DIRECT",
         focal_spot_mm=max(protocol.focal_spot_mm) or None, exposure_index=indices.get("exposure_index"),
@@ -57,33 +59,39 @@ def grid_words(grid: AntiScatterGrid | None) -> dict[str, Any]:
             "grid_pitch_mm": grid.pitch_mm, "grid_focus_mm": focus}
 
 
+def filter_words(spectrum: Spectrum) -> tuple[str, ...]:
+    """DICOM's word for the material of each filter."""
+    return tuple(FILTERS.get(layer.substance.name, layer.substance.name.upper()[:16]) for layer in spectrum.filters)
+
+
 def orientation(shot: Exposure, view: int) -> tuple[str, str]:
     """DICOM letters of the directions in which columns and rows count."""
     return orientation_letters(shot.geometry.u[view]), orientation_letters(shot.geometry.v[view])
 
 
-def peak_kv(shot: Exposure) -> float:
+def peak_kv(protocol: Protocol) -> float:
     """Tube potential (kV), or the highest energy (keV) of a beam that comes from no tube."""
-    spectrum = shot.protocol.spectrum
+    spectrum = protocol.spectrum
     return float(spectrum.kvp if spectrum.kvp is not None else spectrum.sample().energies_kev[-1])
 
 
-def subject(shot: Exposure) -> Subject:
+def subject(record: Provenance) -> Subject:
     """The virtual patient, by the phantom's name."""
-    name = re.sub(r"[^A-Za-z0-9 _.-]", "_", shot.provenance.phantom.name).strip() or "phantom"
+    name = re.sub(r"[^A-Za-z0-9 _.-]", "_", record.phantom.name).strip() or "phantom"
     return Subject(identifier=name[:48])
 
 
-def identity(shot: Exposure) -> Identity:
+def identity(record: Provenance) -> Identity:
     """What names the study: everything in the provenance, and the seed."""
-    return Identity(shot.provenance.to_json(), shot.provenance.seed)
+    return Identity(record.to_json(), record.seed)
 
 
 def caption(shot: Exposure, view: int) -> list[str]:
     """Lines below a picture."""
     protocol, geometry = shot.protocol, shot.geometry
     number = f", view {view}" if len(shot) > 1 else ""
-    beam = f"{peak_kv(shot):g} kVp" if protocol.spectrum.kvp is not None else f"up to {peak_kv(shot):g} keV"
+    peak = peak_kv(protocol)
+    beam = f"{peak:g} kVp" if protocol.spectrum.kvp is not None else f"up to {peak:g} keV"
     filters = " + ".join(f"{one.thickness_mm:g} mm {one.substance.name}" for one in protocol.spectrum.filters)
     kerma = float(shot["open_air_kerma"][view, geometry.rows // 2, geometry.columns // 2])
     lines = [f"{protocol.title or protocol.name}{number}: {shot.provenance.phantom.name or 'phantom'}, seed "
@@ -94,7 +102,7 @@ def caption(shot: Exposure, view: int) -> list[str]:
     return lines
 
 
-def contents(shot: Exposure) -> str:
+def contents(shot: Exposure | Scan) -> str:
     """What the image holds, in a sentence."""
     noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
     if shot.scatter_error is None:

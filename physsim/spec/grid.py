@@ -11,6 +11,7 @@ from physsim.errors import message
 from physsim.spec.base import Spec
 
 Vector = tuple[float, float, float]
+Box = tuple[Vector, Vector]  # low and high corner
 
 
 class Grid(Spec):

@@ -15,15 +15,17 @@ from physsim.spec.detector import Detector
 from physsim.spec.detector_library import detectors
 from physsim.spec.exposure_control import ExposureControl, Field
 from physsim.spec.geometry import Geometry
-from physsim.spec.grid import Grid, Vector
+from physsim.spec.grid import Box, Grid, Vector
+from physsim.spec.reconstruction import Reconstruction
+from physsim.spec.rotation import Rotation
 from physsim.spec.spectrum import Spectrum
 
-Box = tuple[Vector, Vector]
 View = Literal["PA", "AP", "LAT", "RLAT"]
 Side = Literal["u+", "u-", "v+", "v-"]
 BEAMS: dict[str, Vector] = {"PA": (0.0, -1.0, 0.0), "AP": (0.0, 1.0, 0.0), "LAT": (1.0, 0.0, 0.0),
                             "RLAT": (-1.0, 0.0, 0.0)}
-PLACED = ("positioning", "poses", "breast")  # fields of a Protocol of which one says where source and detector are
+# Fields of a Protocol of which one says where source and detector are.
+PLACED = ("positioning", "poses", "breast", "rotation")
 
 
 class Positioning(Spec):
@@ -93,10 +95,11 @@ class Pose(Spec):
 class Protocol(Spec):
     """One exposure: beam, mAs, where everything stands, grid and detector.
 
-    One of `positioning` (a preset that finds the pose for any patient), `breast` (likewise, in a mammography unit) and
-    explicit `poses`, one a view. `mas`: tube current times time of each view; in its place `exposure_control`, which
-    finds it. `focal_spot_mm`: full widths along the detector's u and v of a uniform spot; 0 is a point.
-    `anti_scatter_grid`: before the detector. `cathode`: the side of the detector at which the tube's cathode lies
+    One of `positioning` (a preset that finds the pose for any patient), `rotation` (a scan, with its `reconstruction`),
+    `breast` (a preset in a mammography unit) and explicit `poses`, one a view. `mas`: tube current times time of each
+    view, of a whole turn in a scan; in its place `exposure_control`, which finds it, but for scans. `focal_spot_mm`:
+    full widths along the detector's u and v of a uniform spot; 0 is a point. `anti_scatter_grid`: before the detector.
+    `cathode`: the side of the detector at which the tube's cathode lies
     ("v+": towards the last row), where the heel effect leaves the beam strongest; when left out "v+", with `breast` the
     chest wall's. The fan of a bowtie (`spectrum.bowtie`) opens across that axis, its angles growing along u, or along v
     with the cathode at "u+" or "u-"; without tube or bowtie there is no such side. `body_part`: DICOM's name, "PHANTOM"
@@ -123,6 +126,8 @@ class Protocol(Spec):
     detector: Detector
     positioning: Positioning | None = None
     breast: BreastPositioning | None = None
+    rotation: Rotation | None = None
+    reconstruction: Reconstruction | None = None
     poses: tuple[Pose, ...] = ()
     cathode: Side | None = None
     body_part: str = "PHANTOM"
@@ -148,7 +153,15 @@ class Protocol(Spec):
         if len(placed) != 1:
             raise ValueError(message(
                 "protocol with " + (" and ".join(placed) or "neither " + " nor ".join(PLACED)),
-                "one of them says where source and detector are", "Give positioning (a preset) or poses."))
+                "one of them says where source and detector are",
+                "Give positioning (a preset), rotation (a scan) or poses."))
+        if self.rotation is None and self.reconstruction is not None:
+            raise ValueError(message("reconstruction without rotation", "it has no effect", "Leave it out."))
+        if self.rotation is not None and self.reconstruction is None:
+            object.__setattr__(self, "reconstruction", Reconstruction())
+        if self.rotation is not None and self.exposure_control is not None:
+            raise ValueError(message("exposure_control with rotation", "a scan's tube current has no such control",
+                                     "Give mas of a turn, and rotation.modulation."))
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
                 "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),
@@ -170,14 +183,16 @@ class Protocol(Spec):
     def geometry(self, body_box_mm: Box, grid: Grid | None = None) -> Geometry:
         """The poses for a body that fills `body_box_mm` (low and high corner, world mm), in the voxels of `grid`.
 
-        `positioning` looks at the box alone, `breast` at the grid alone, `poses` at neither. Raises InvalidInput for a
-        breast without grid.
+        `positioning` and `rotation` look at the box alone, `breast` at the grid alone, `poses` at neither. Raises
+        InvalidInput for a breast without grid.
         """
         if self.breast is not None:
             if grid is None:
                 raise InvalidInput(message(f"protocol {self.name}", "it is of a breast, whose voxels say where it lies",
                                            "Give grid=phantom.grid."))
             return self.breast.geometry(self.detector, grid)
+        if self.rotation is not None and self.reconstruction is not None:
+            return self.rotation.geometry(self.detector, body_box_mm, self.reconstruction.field_mm)
         return self.positioning.geometry(self.detector, body_box_mm) if self.positioning is not None else self._posed()
 
     @property

@@ -10,6 +10,8 @@ from physsim.spec.base import Spec
 from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
 from physsim.spec.exposure_control import ExposureControl
+from physsim.spec.reconstruction import Reconstruction
+from physsim.spec.rotation import Rotation
 from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -22,11 +24,13 @@ _TUBE_ONLY = ("target", "anode_angle_deg", "bin_kev")
 
 def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
     """`protocol` with `changes` by field name; see Protocol.changed."""
-    from physsim.spec.protocol import Positioning
+    from physsim.spec.protocol import PLACED, Positioning
 
     own = dict.fromkeys(type(protocol).model_fields)
-    placed: dict[str, type[Spec]] = {"positioning": Positioning, "breast": BreastPositioning}
+    placed: dict[str, type[Spec]] = {"positioning": Positioning, "breast": BreastPositioning, "rotation": Rotation}
     there = {part: spec for part, spec in placed.items() if getattr(protocol, part) is not None}
+    if "rotation" in there:
+        there["reconstruction"] = Reconstruction
     parts: dict[str, type[Spec]] = {"spectrum": Spectrum, "detector": Detector, **(there or placed),
                                     "exposure_control": ExposureControl}
     absorber = layer_fields()
@@ -54,9 +58,12 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
                                        f"Give it inside {part}."))
         fields[part] = _detector(current, inner) if part == "detector" else \
             _beam(current, inner) if part == "spectrum" else current.replace(**inner)
-    if fields.get("poses"):
-        fields |= {part: None for part in there if part not in fields}  # poses take its place
-    if "breast" in fields and "cathode" not in fields:
+    placing = [name for name in PLACED if fields.get(name)]
+    for name in PLACED if placing else ():  # the new one takes the other's place
+        fields.setdefault(name, () if name == "poses" else None)
+    if fields.get("rotation", protocol.rotation) is None:
+        fields.setdefault("reconstruction", None)
+    if fields.get("breast") is not None and "cathode" not in fields:
         fields["cathode"] = None  # the chest wall's side
     for one, other in (("mas", "exposure_control"), ("exposure_control", "mas")):
         if fields.get(one) is not None and other not in fields:

@@ -32,6 +32,7 @@ from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
+from physsim.transport.angle_smoother import product
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
 from physsim.transport.mesh import TracedMesh, mesh_arrays, with_meshes
 from physsim.transport.overlay import with_overlays
@@ -119,6 +120,7 @@ def project_signal(
     *,
     position: Any | None = None,
     factor: Any | None = None,
+    mix: ArrayLike | None = None,
     tolerance: float | None = 1e-5,
     overlays: Sequence[Overlay] = (),
     meshes: Sequence[TracedMesh] = (),
@@ -132,6 +134,7 @@ def project_signal(
     signal of an open pixel: (energies), (nodes, energies) or (outputs, nodes, energies). With nodes > 1 the weights
     are interpolated linearly at position (rows, columns) or (views, rows, columns), 0 at the first node, nodes - 1 at
     the last (heel effect, bowtie). factor: the same shapes, multiplies the pixel (inverse square, obliquity).
+    mix: (nodes, spectra): weights then hold spectra in place of nodes, of which each node's is a sum; for many nodes.
     tolerance: largest error of the log signal that basis functions may bring in, and ENERGIES_SHARE of it that fewer
     energies may; None takes every material and energy by itself.
 
@@ -149,6 +152,7 @@ def project_signal(
         given=labels,
         position=position,
         factor=factor,
+        mix=mix,
         tolerance=tolerance,
         overlays=overlays,
         meshes=meshes,
@@ -205,6 +209,7 @@ def _project(
     given: Any = None,
     position: Any | None = None,
     factor: Any | None = None,
+    mix: ArrayLike | None = None,
     tolerance: float | None = None,
     overlays: Sequence[Overlay] = (),
     meshes: Sequence[TracedMesh] = (),
@@ -249,6 +254,8 @@ def _project(
                 coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
                 attenuation = basis.functions.T
             attenuation = attenuation[few]
+        if mix is not None:
+            spectrum = _mixed(np.asarray(mix, np.float64), spectrum)
     position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
     if position is None and spectrum.shape[1] > 1:
         raise InvalidInput(
@@ -322,6 +329,19 @@ def _project(
         instruction_set() if isa is None else isa,
     )
     return _images_like(given, signal, areal_density)
+
+
+def _mixed(mix: NDArray[np.float64], spectra: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(outputs, nodes, energies) sums of spectra (outputs, spectra, energies)."""
+    if mix.ndim != 2 or mix.shape[1] != spectra.shape[1] or not np.isfinite(mix).all():
+        raise InvalidInput(
+            message(
+                f"mix of shape {mix.shape}",
+                f"weights hold {spectra.shape[1]} spectra",
+                "Give (nodes, spectra), finite.",
+            )
+        )
+    return np.stack([product(np.ascontiguousarray(mix), np.ascontiguousarray(one)) for one in spectra])
 
 
 def _images_like(given: Any, *images: Any | None) -> SpectralImages:

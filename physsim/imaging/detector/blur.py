@@ -78,8 +78,8 @@ def blurred(
 ) -> Images:
     """Images (views, rows, columns) float32 blurred by `kernel`; the same bits for any threads and CPU.
 
-    `onto`: C-contiguous float32 images that they are added to, and which are returned. Raises InvalidInput for images
-    smaller than the kernel's radius.
+    `onto`: C-contiguous float32 images that they are added to, and which are returned. Raises InvalidInput for other
+    shapes.
     """
     array = np.ascontiguousarray(images, np.float32)
     if kernel.is_identity:
@@ -88,14 +88,20 @@ def blurred(
         onto += array
         return onto
     radius = kernel.across.shape[1] - 1
-    if array.ndim != 3 or min(array.shape[1:]) < radius:
-        raise InvalidInput(message(f"images of shape {array.shape}",
-                                   f"blur reaches {radius} pixels and is mirrored at the edges",
-                                   f"Give (views, rows, columns) of at least {radius} pixels each way."))
+    if array.ndim != 3:
+        raise InvalidInput(message(f"images of shape {array.shape}", "blur takes views of a detector",
+                                   "Give (views, rows, columns)."))
     out = np.empty_like(array) if onto is None else onto
     if out.shape != array.shape:
         raise InvalidInput(message(f"images of shape {out.shape} to add to", f"those to blur are {array.shape}",
                                    "Give the same shape."))
+    if min(array.shape[1:]) < radius:  # few rows, as of a fan: mirrored more than once
+        aside = [radius if count < radius else 0 for count in array.shape[1:]]
+        wide = np.pad(array, ((0, 0), *((one, one) for one in aside)), mode="symmetric")
+        rows, columns = (slice(one, one + count) for one, count in zip(aside, array.shape[1:], strict=True))
+        found = blurred(wide, kernel, threads=threads)[:, rows, columns]
+        np.add(out, found, out=out) if onto is not None else np.copyto(out, found)
+        return out
     _engine.blur(array, kernel.across, kernel.along, out, onto is not None, thread_count(threads), instruction_set())
     return out
 

@@ -1,0 +1,1 @@
+"""CT: views of a turning tube and detector, measured, corrected and reconstructed."""

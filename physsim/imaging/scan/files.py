@@ -1,0 +1,125 @@
+"""A scan to files: a DICOM series, volumes, HDF5, a picture of three planes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physsim.errors import InvalidInput, message
+from physsim.imaging.dicom.ct import SOFT_TISSUE, WINDOWS, CtTechnique, save_ct_series
+from physsim.imaging.exposure_files import check_dicom
+from physsim.imaging.technique import contents, filter_words, identity, peak_kv, subject
+from physsim.io.atomic import check_output
+from physsim.io.hdf5 import Layer, write_layers
+from physsim.io.volume import ENDINGS, write_volume
+
+if TYPE_CHECKING:
+    from physsim.imaging.scan.result import Scan
+
+_LOWEST_HU, _HIGHEST_HU = -32768.0, 32767.0  # what a DICOM slice holds
+_VOLUMES = tuple(one for one in ENDINGS if one not in (".toml", ".h5", ".hdf5"))
+
+
+def check_scan_output(path: str | Path, overwrite: bool = False) -> Path:
+    """`path` when a scan can be written there; call it before the work.
+
+    Raises InvalidInput for an unknown ending or when DICOM is asked for without pydicom, OutputError when the file
+    exists or its folder cannot be written in.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if name.endswith((*_VOLUMES, ".h5", ".hdf5", ".png")):
+        return check_output(path, overwrite)
+    if path.suffix:
+        raise InvalidInput(message(str(path), "the ending names no format of a scan",
+                                   f"Known: {', '.join(_VOLUMES)}, .h5, .png; a name without ending is a folder of "
+                                   "DICOM slices."))
+    check_dicom(str(path))
+    return check_output(path / "slice_0001.dcm", overwrite) if path.is_dir() else check_output(path, overwrite)
+
+
+def save_scan(scan: Scan, path: str | Path, overwrite: bool) -> None:
+    """See Scan.save."""
+    path = check_scan_output(path, overwrite)
+    name = path.name.lower()
+    if name.endswith((".h5", ".hdf5")):
+        write_layers(path, _layers(scan), {"scan": json.loads(scan.provenance.to_json()), "truth": scan.truth.table()},
+                     overwrite)
+    elif name.endswith(".png"):
+        from physsim.imaging.scan.picture import write_planes
+
+        write_planes(scan, path, overwrite)
+    elif name.endswith(_VOLUMES):
+        write_volume(path, scan.volume, "HU", overwrite)
+    else:
+        path.mkdir(exist_ok=True)
+        volume = scan.volume
+        clipped = type(volume)(np.clip(volume.array, _LOWEST_HU, _HIGHEST_HU), volume.spacing_mm, volume.origin_mm,
+                               volume.direction)
+        rotation = scan.protocol.rotation
+        assert rotation is not None
+        modulated = None if rotation.modulation is None else _current_by_slice(scan)
+        save_ct_series(path, clipped, ct_technique(scan), subject(scan.provenance), identity(scan.provenance),
+                       current_ma=modulated, overwrite=overwrite)
+
+
+def ct_technique(scan: Scan) -> CtTechnique:
+    """How the scan was taken, in the words of DICOM."""
+    protocol, rotation, wanted = scan.protocol, scan.protocol.rotation, scan.protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    height = rotation.collimation_mm(protocol.detector)
+    modulated = rotation.modulation is not None
+    return CtTechnique(
+        kvp=peak_kv(protocol), kernel=wanted.kernel.upper(), scatter=contents(scan),
+        tube_current_ma=float(scan.mas.mean()) * rotation.views / rotation.turn_s, exposure_time_s=rotation.turn_s,
+        pitch=rotation.pitch, slice_collimation_mm=height / protocol.detector.rows, collimation_mm=height,
+        scan_diameter_mm=field_diameter_mm(scan), reconstruction_diameter_mm=wanted.field_mm,
+        source_to_detector_mm=rotation.source_detector_mm, source_to_axis_mm=rotation.source_axis_mm,
+        focal_spot_mm=max(protocol.focal_spot_mm) or None,
+        filter_type="NONE" if protocol.spectrum.bowtie is None else "BUTTERFLY",
+        filters=filter_words(protocol.spectrum), rotation="CW", modulation="XYZ" if modulated else "NONE",
+        ctdi_phantom_cm=16 if protocol.body_part == "HEAD" else 32, body_part=protocol.body_part,
+        description=protocol.title or protocol.name)
+
+
+def field_diameter_mm(scan: Scan) -> float:
+    """Of the circle that every view sees whole."""
+    rotation, detector = scan.protocol.rotation, scan.protocol.detector
+    assert rotation is not None
+    half = 0.5 * detector.columns * detector.pixel_mm[0] / rotation.source_detector_mm
+    return 2.0 * rotation.source_axis_mm * float(np.sin(half if rotation.curved else np.arctan(half)))
+
+
+def _current_by_slice(scan: Scan) -> np.ndarray:
+    """(slices,) mA: of views whose source stands within half the collimation of a slice, or the nearest."""
+    rotation = scan.protocol.rotation
+    assert rotation is not None
+    heights = scan.volume.origin_mm[2] + scan.volume.spacing_mm[2] * np.arange(len(scan.volume.array))
+    reach = 0.5 * rotation.collimation_mm(scan.protocol.detector)
+    source, found = scan.geometry.source_mm[:, 2], []
+    for height in heights:
+        distance = np.abs(source - height)
+        found.append(scan.mas[distance <= max(reach, float(distance.min()))].mean())
+    return np.array(found) * (rotation.views / rotation.turn_s)
+
+
+def _layers(scan: Scan) -> dict[str, Layer]:
+    axes = ("view", "row", "column")
+    layers = {"volume": Layer.of_image(scan.volume, "HU", "CT numbers"),
+              "lengths": Layer(scan.lengths_mm, "mm", axes, "each measurement as a length of water"),
+              "mas": Layer(scan.mas, "mAs", ("view",), "tube current times time of each view"), **scan.layers}
+    if scan.truth.organ_labels is not None:
+        layers["organs"] = Layer.of_image(scan.truth.image(), "", "index into the organs")
+    return layers
+
+
+def window_of(body_part: str) -> tuple[float, float]:
+    """Low and high HU of the window that a reader is offered last: soft tissue or mediastinum."""
+    window = WINDOWS.get(body_part, SOFT_TISSUE)[-1][1] if body_part != "HEAD" else WINDOWS["HEAD"][0][1]
+    return window.low, window.high
+
+

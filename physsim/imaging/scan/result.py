@@ -1,0 +1,91 @@
+"""The result of simulate() for a scan: a volume in CT numbers, what was measured, truth and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.scan.truth import ScanTruth
+from physsim.io.hdf5 import Layer
+from physsim.io.image import Image
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.provenance import Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One CT scan of a phantom.
+
+    `volume`: CT numbers (z, y, x) float32, HU, and where they lie. `lengths_mm`: (views, rows, columns) float32, each
+    measurement as the length of water that would give it. `layers`: what was kept of primary, scatter, signal, raw and
+    image, (views, rows, columns). `mas`: (views,) of each view. `scatter_error`: e_S, the RMS standard error of
+    scatter over its mean; None without scatter. `saturated`, `starved`: pixels and views beyond what can be read out,
+    and those that saw less than one photon's signal.
+
+    >>> import physsim as ps
+    >>> water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=8)
+    >>> coarse = ps.protocols.head_ct(views=90, columns=56, rows=2, pixel_mm=16.0, offset_mm=(4.0, 0.0), stops=1,
+    ...                               matrix=32, field_mm=256.0, range_mm=(-4.0, 4.0), slice_mm=8.0)
+    >>> scan = ps.simulate(water, coarse, noise=False)
+    >>> abs(round(float(scan.volume.array[0, 14:18, 14:18].mean()))) <= 5      # HU
+    True
+    """
+
+    volume: Image
+    lengths_mm: NDArray[np.float32]
+    layers: Mapping[str, Layer]
+    geometry: Geometry
+    protocol: Protocol
+    truth: ScanTruth
+    provenance: Provenance
+    mas: NDArray[np.float64]
+    scatter_error: float | None = None
+    saturated: int = 0
+    starved: int = 0
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The array of a kept layer. Raises InvalidInput, with the nearest names, for one that is not there."""
+        if name not in self.layers:
+            raise InvalidInput(message(f"layer {name!r}", "this scan kept none of that name",
+                                       did_you_mean(name, self.layers) + " Give keep=(...) to simulate()."))
+        return self.layers[name].array
+
+    def __len__(self) -> int:
+        return len(self.geometry)
+
+    def figures(self) -> dict[str, float]:
+        """What the scan amounts to: views and turns, mAs of a turn (mean, least, greatest), collimation (mm),
+        scatter's error, pixels beyond what can be read out, and those without photons."""
+        rotation = self.protocol.rotation
+        assert rotation is not None
+        turn = self.mas * rotation.views
+        result = {"views": float(len(self)), "turns": len(self) / rotation.views, "mas_mean": float(turn.mean()),
+                  "mas_least": float(turn.min()), "mas_greatest": float(turn.max()),
+                  "collimation_mm": rotation.collimation_mm(self.protocol.detector)}
+        if rotation.pitch is not None:
+            result["mas_effective"] = result["mas_mean"] / rotation.pitch
+        if self.scatter_error is not None:
+            result["scatter_error"] = self.scatter_error
+        if "scatter" in self.layers and "primary" in self.layers:
+            sums = [float(self[name].sum(dtype=np.float64)) for name in ("scatter", "primary")]
+            result["scatter_to_primary"] = sums[0] / sums[1] if sums[1] > 0.0 else float("inf")
+        return {**result, "saturated_pixels": float(self.saturated), "starved_pixels": float(self.starved)}
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the scan by the ending of the name, whole or not at all.
+
+        A folder (no ending): one DICOM CT image a slice. `.nii.gz`, `.nii`, `.mhd`, `.mha`: the volume. `.h5`: volume,
+        lengths of water, kept layers, truth and provenance. `.png`: axial, coronal and sagittal planes through the
+        middle.
+        Raises OutputError when a file exists and `overwrite` is False, InvalidInput for an unknown ending.
+        """
+        from physsim.imaging.scan.files import save_scan
+
+        save_scan(self, path, overwrite)

@@ -1,0 +1,148 @@
+"""One CT scan: views of a turning tube, measured, corrected and reconstructed to CT numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.device.choice import Device
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
+from physsim.imaging.detector.table import moments_at
+from physsim.imaging.hardness import hardness
+from physsim.imaging.scan.current import middle_columns, relative_current
+from physsim.imaging.scan.gantry import Gantry, gantry
+from physsim.imaging.scan.result import Scan
+from physsim.imaging.scan.truth import scan_truth
+from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
+from physsim.imaging.scan.volume import reconstructed
+from physsim.imaging.scan.water import water_lengths
+from physsim.io.hdf5 import Layer
+from physsim.phantom.phantom import Phantom
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
+from physsim.spec.scatter import MonteCarlo
+from physsim.transport.response_table import ResponseTable
+from physsim.transport.scatter_scan import NODE_VIEWS, scatter_scan
+from physsim.units import CM_PER_MM
+
+Floats = NDArray[np.float64]
+
+LAYERS = {"primary": ("keV", "energy that unscattered photons add to the signal of each pixel"),
+          "scatter": ("keV", "energy that scattered photons add"),
+          "signal": ("keV", "primary + scatter, blurred by the detector: the expected image"),
+          "raw": ("DN", "digital numbers as they are read out"),
+          "image": ("keV", "corrected for offset, gain and defects")}
+NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",
+            "scatter that leaves the detector", "motion of tube and body during a view")
+_AXES = ("view", "row", "column")
+_LOOKED_AT = 8  # views of which one is looked at to set the current
+_SCATTER_SQUARE = MonteCarlo(relative_error=0.1)
+_SCATTER_VIEWS = 8  # node views of the second moment, of which only the ratio to the first is taken
+
+
+def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
+    """The layers to keep; InvalidInput, with the nearest names, for what is none."""
+    for name in keep:
+        if name not in LAYERS:
+            raise InvalidInput(message(f"keep={name!r}", "a scan has no such layer", did_you_mean(name, LAYERS)))
+    return tuple(keep)
+
+
+def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int, device: Device,
+              threads: int, keep: Sequence[str], progress: Callable[[str, float], None]) -> Scan:
+    """See physsim.simulate; `protocol` has a rotation and a reconstruction."""
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    assert protocol.mas is not None
+    kept = check_kept(keep)
+    progress("beam at the pixels", 0.0)
+    box = body_box_mm(phantom)
+    parts = rotation.turns(protocol.detector, box, wanted.field_mm)
+    geometry = protocol.geometry(box)
+    check_in_field(phantom, geometry)
+    beam = gantry(protocol, geometry[0])
+    per_view = protocol.mas / rotation.views
+    mas = per_view * _current(phantom, protocol, beam, geometry, device, threads)
+    progress("scatter", 0.05)
+    strewn = None if run is None else _scatter(phantom, protocol, beam, geometry, run, seed, threads)
+    fluence = np.interp(beam.energies_kev, *_central(protocol))
+    measurement = Measurement(
+        phantom, protocol.detector, geometry, beam, mas, strewn, wanted.scatter_correction == "known",
+        hardness(protocol.detector, beam.energies_kev, fluence),
+        water_lengths(beam, first_order=wanted.beam_hardening == "none"), noise, seed, threads, str(device), kept)
+    lengths = np.empty(geometry.shape, np.float32)
+    layers: dict[str, NDArray[np.generic]] = {}
+    for chunk in measurement.chunks(lambda share: progress("views", 0.2 + 0.5 * share)):
+        lengths[chunk.views] = chunk.lengths_mm
+        for name, values in chunk.layers.items():
+            layers.setdefault(name, np.empty(geometry.shape, values.dtype))[chunk.views] = values
+    progress("reconstruction", 0.7)
+    grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
+    volume = reconstructed(lengths, parts, grid, wanted.kernel, threads)
+    progress("truth", 0.95)
+    record = Provenance(
+        protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
+        scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
+        device=device.kind, neglects=_neglects(run, noise, protocol), kernels_sha256=kernels_sha256(),
+        tables_sha256=tables_sha256())
+    made = {name: Layer(values, LAYERS[name][0], _AXES, LAYERS[name][1]) for name, values in layers.items()}
+    done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
+                None if strewn is None else strewn.scan.relative_error, measurement.saturated, measurement.starved)
+    progress("truth", 1.0)
+    return done
+
+
+def _current(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, device: Device,
+             threads: int) -> Floats:
+    """(views,) of each view over the mean, by the middle of every _LOOKED_AT-th view, linear between."""
+    assert protocol.rotation is not None
+    if protocol.rotation.modulation is None:
+        return np.ones(len(geometry))
+    looked = np.unique(np.append(np.arange(0, len(geometry), _LOOKED_AT), len(geometry) - 1))
+    found = []
+    opened = beam.open_field()[0]
+    middle = middle_columns(geometry.columns)
+    for first in range(0, len(looked), 32):
+        views = looked[first : first + 32]
+        seen = primary_views(phantom, beam, geometry[views], str(device), threads)[:, 0, :, middle]
+        shares = (seen / opened[:, middle]).reshape(len(views), -1).astype(np.float64)
+        found.append(np.add.accumulate(shares, axis=1)[:, -1] / shares.shape[1])
+    every = np.interp(np.arange(len(geometry)), looked, np.concatenate(found))
+    return relative_current(protocol.rotation.modulation, every)
+
+
+def _scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
+             threads: int) -> ScanScatter:
+    """By the scan's nodes, as many a turn in each turn."""
+    assert protocol.rotation is not None
+    detector, spectrum = protocol.detector, protocol.spectrum
+    shaped = spectrum.has_heel or spectrum.bowtie is not None
+    estimate = partial(
+        scatter_scan, phantom, spectrum=spectrum, cathode=protocol.cathode if shaped else None,
+        focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, seed=seed, threads=threads)
+    responses = [ResponseTable.of(lambda kev, slant, n=n: moments_at(detector, kev, slant).sum(axis=0)[n])  # type: ignore[misc]
+                 for n in (0, 1)]
+    turns = max(1.0, len(geometry) / protocol.rotation.views)
+    scan = estimate(geometry, run=run, node_views=max(8, round(NODE_VIEWS * turns)), response=responses[0])
+    few = np.unique(np.rint(np.linspace(0, len(geometry) - 1, max(8, _SCATTER_VIEWS))).astype(int))
+    second = estimate(geometry[few], run=_SCATTER_SQUARE, node_views=_SCATTER_VIEWS, response=responses[1])
+    mean = float(scan.grid(few).mean())
+    ratio = float(second.grid(np.arange(len(few))).mean()) / mean if mean > 0.0 else 0.0
+    area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
+    return ScanScatter(scan, ratio, beam.photons * area)
+
+
+def _central(protocol: Protocol) -> tuple[Floats, Floats]:
+    bins = protocol.spectrum.sample()
+    return np.asarray(bins.energies_kev), np.asarray(bins.fluence)
+
+
+def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+    return (*NEGLECTS, *(("scattered photons",) if run is None else ()), *(() if noise else ("noise",)),
+            *(("size of the focal spot (unscattered photons)",) if max(protocol.focal_spot_mm) > 0.0 else ()))

@@ -1,0 +1,175 @@
+"""What a scan measures, views by views: signal, scatter, noise, readout, corrected, as lengths of water."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.detector.calibration import correct
+from physsim.imaging.detector.quanta import detected_signal, expected_signal
+from physsim.imaging.detector.readout import read_out
+from physsim.imaging.hardness import Hardness
+from physsim.imaging.reading import even_calibration
+from physsim.imaging.scan.gantry import Gantry
+from physsim.imaging.scan.water import WaterLengths
+from physsim.phantom.phantom import Phantom
+from physsim.physics.attenuation import mass_attenuation_cm2_g
+from physsim.portable import log
+from physsim.spec.detector import Detector
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Grid
+from physsim.transport.mesh import traced_meshes
+from physsim.transport.scatter_scan import ScatterScan
+from physsim.transport.spectral import project_signal
+
+Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+_CHUNK_PIXELS = 1 << 22
+_LEAST_QUANTA = 1.0  # signals below that of so many mean photons of the open beam are taken as that much
+
+
+@dataclass(frozen=True, eq=False)
+class ScanScatter:
+    """scan: of the signal, keV/cm2 per history. square_kev: its second moment over the first. per_mas: from keV/cm2 per
+    history to keV a pixel per mAs."""
+
+    scan: ScatterScan
+    square_kev: float
+    per_mas: float
+
+    def signal(self, views: slice, threads: int | None) -> Images:
+        """(views, rows, columns) keV per mAs."""
+        images = self.scan.images(np.arange(views.start, views.stop), threads)
+        images *= np.float32(self.per_mas)
+        return images
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some views: `lengths_mm` of water and the layers that were asked for, by name."""
+
+    views: slice
+    lengths_mm: Images
+    layers: dict[str, NDArray[np.generic]]
+
+
+@dataclass(eq=False)
+class Measurement:
+    """A scan's way from the phantom to lengths of water. `mas`: (views,). `saturated`, `starved`: pixels and views
+    counted so far that could not be read out, or saw less than one photon.
+    """
+
+    phantom: Phantom
+    detector: Detector
+    geometry: Geometry
+    gantry: Gantry
+    mas: Floats
+    scatter: ScanScatter | None
+    known_scatter: bool
+    hardness: Hardness
+    water: WaterLengths
+    noise: bool
+    seed: int
+    threads: int
+    device: str
+    keep: tuple[str, ...]
+    saturated: int = 0
+    starved: int = 0
+    _opened: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._opened = self.gantry.open_field()
+
+    def chunks(self, progress: Callable[[float], None] = lambda fraction: None) -> Iterator[Chunk]:
+        """All views in order, some at a time; the same bits however they are cut."""
+        views, pixels = len(self.geometry), self.geometry.rows * self.geometry.columns
+        step = max(1, _CHUNK_PIXELS // pixels)
+        held = None
+        opened = expected_signal(self.detector, self._layered(self._opened[0][None], self._opened[1][None])[:, 0],
+                                 threads=self.threads)[0]
+        for first in range(0, views, step):
+            some = slice(first, min(first + step, views))
+            progress(first / views)
+            mas = self.mas[some].astype(np.float32)[:, None, None]
+            primary, square = (one * mas for one in np.moveaxis(self._primary(some), 1, 0))
+            signal = primary
+            layers: dict[str, NDArray[np.generic]] = {"primary": primary}
+            if self.scatter is not None:
+                scatter = self.scatter.signal(some, self.threads) * mas
+                signal, square = primary + scatter, square + np.float32(self.scatter.square_kev) * scatter
+                layers["scatter"] = scatter
+            else:
+                scatter = None
+            cumulants = self._layered(signal, square)
+            if self.noise:
+                quanta = detected_signal(self.detector, cumulants, seed=self.seed, first_view=first,
+                                         few=self.hardness.few(signal, square), threads=self.threads)
+                raw = read_out(quanta, self.detector, seed=self.seed, first_view=first, held_kev=held,
+                               threads=self.threads)
+                held, self.saturated = raw.held_kev, self.saturated + raw.saturated
+                image = correct(raw, even_calibration(self.detector, 0, self.threads))
+                layers["raw"] = raw.dn
+            if not self.noise or "signal" in self.keep:
+                layers["signal"] = expected_signal(self.detector, np.ascontiguousarray(cumulants[:, 0]),
+                                                   threads=self.threads)
+            if not self.noise:
+                image = np.array(layers["signal"], np.float32)
+            layers["image"] = image
+            left = image if scatter is None or not self.known_scatter else image - scatter
+            least = (opened * (_LEAST_QUANTA / np.maximum(self._opened_quanta(), 1e-30))).astype(np.float32)
+            dim = left < least
+            self.starved += int(dim.sum())
+            ratio = np.where(dim, least, left)
+            ratio /= opened.astype(np.float32) * mas
+            lengths = self.water.of((-log(ratio)).astype(np.float32))
+            yield Chunk(some, lengths, {name: layers[name] for name in self.keep if name in layers})
+
+    def _opened_quanta(self) -> Floats:
+        """(rows, columns) photons per mAs that would make the open signal, were they all alike."""
+        return np.asarray(self._opened[0] ** 2 / np.maximum(self._opened[1], 1e-300))
+
+    def _layered(self, signal: Images | Floats, square: Images | Floats) -> Images:
+        return self.hardness.cumulants(np.asarray(signal, np.float32), np.asarray(square, np.float32))
+
+    def _primary(self, views: slice) -> Images:
+        """(views, 2, rows, columns) per mAs of keV and keV^2."""
+        return primary_views(self.phantom, self.gantry, self.geometry[views], self.device, self.threads)
+
+
+def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: str, threads: int) -> Images:
+    """(views, 2, rows, columns) float32 keV and keV^2 per mAs that unscattered photons add to the signal."""
+    table = np.stack([mass_attenuation_cm2_g(one, gantry.energies_kev) for one in phantom.materials])
+    own = np.array([one.density_g_cm3 for one in phantom.materials])
+    planes = slice(None) if phantom.overlays or phantom.meshes else met_planes(phantom.grid, geometry)
+    labels, density = phantom.labels[planes], None if phantom.density is None else phantom.density[planes]
+    grid = _cut(phantom.grid, planes)
+    return np.asarray(project_signal(
+        labels, density, own, table, gantry.anchors, grid, geometry, position=gantry.position, factor=gantry.factor,
+        mix=gantry.mix, tolerance=1e-5, overlays=phantom.overlays, meshes=traced_meshes(phantom), device=device,
+        threads=threads))
+
+
+def met_planes(grid: Grid, geometry: Geometry) -> slice:
+    """Planes of voxels, along the array's first axis, that rays of the views can meet: by the corners of the beams."""
+    corners = []
+    across = 0.5 * (geometry.columns - 1) * geometry.pixel_mm[0] * np.array([-1.0, 0.0, 1.0])
+    along = 0.5 * (geometry.rows - 1) * geometry.pixel_mm[1] * np.array([-1.0, 1.0])
+    for view in range(len(geometry)):
+        corners.append(geometry.surface_mm(view, across[None, :], along[:, None]).reshape(-1, 3))
+        corners.append(geometry.source_mm[view][None])
+    points = np.concatenate(corners)
+    inverse = np.linalg.inv(grid.world_from_voxel)
+    height = points @ inverse[2, :3] + inverse[2, 3]
+    low, high = int(np.floor(height.min())) - 1, int(np.ceil(height.max())) + 2
+    low, high = min(max(low, 0), grid.shape[0] - 1), max(min(high, grid.shape[0]), 1)
+    return slice(low, max(high, low + 1))
+
+
+def _cut(grid: Grid, planes: slice) -> Grid:
+    first, last, _ = planes.indices(grid.shape[0])
+    origin = grid.world_from_voxel @ np.array([0.0, 0.0, first, 1.0])
+    return grid.replace(shape=(last - first, *grid.shape[1:]), origin_mm=tuple(float(c) for c in origin[:3]))

@@ -1,0 +1,130 @@
+"""A scan about the patient's long axis: axial turns side by side, or a helix."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pydantic
+
+from physsim.errors import InvalidInput, message
+from physsim.spec.base import Spec
+from physsim.spec.detector import Detector
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Box, Vector
+
+_MOST_STOPS = 200
+_SPARE_VIEWS = 8  # of a helix, for the interpolation between views
+
+
+class CurrentModulation(Spec):
+    """Tube current that follows the body: mA of a view ~ (open field / signal in the beam's middle) ** exponent.
+
+    `exponent`: 0.5 gives the least noise for a dose; 1 the same signal in all views. `least`, `most`: of the mean
+    current over the scan. Reference: M. Gies et al., Med. Phys. 26 (1999) 2235.
+    """
+
+    exponent: float = pydantic.Field(default=0.5, gt=0.0, le=1.0)
+    least: float = pydantic.Field(default=0.25, gt=0.0, le=1.0)
+    most: float = pydantic.Field(default=4.0, ge=1.0)
+
+
+class Rotation(Spec):
+    """Tube and detector turn about the world's z axis; see Geometry.circular for angles and axes.
+
+    `views`: of a whole turn, which takes `turn_s` seconds. `arc_deg`: of an axial scan; less than 360 is a short scan.
+    `pitch`: table feed of a turn over the collimation at the axis; None: axial turns. `stops`: how many of these;
+    None: as many as cover the range, side by side. `curved`: the detector's arc is about the focus. `offset_mm`: shift
+    of the detector along (u, v); a quarter of a pixel along u doubles the sampling of a whole turn, half a detector
+    its field. `range_mm`: (low, high) world z to be reconstructed; None: the body's box. `aim_mm`: (x, y) of the axis;
+    None: the middle of the body's box. `modulation`: of the tube's current; None: constant.
+    """
+
+    source_axis_mm: float = pydantic.Field(gt=0.0)
+    source_detector_mm: float = pydantic.Field(gt=0.0)
+    views: int = pydantic.Field(ge=8)
+    turn_s: float = pydantic.Field(default=0.5, gt=0.0)
+    arc_deg: float = pydantic.Field(default=360.0, gt=0.0, le=360.0)
+    start_deg: float = 0.0
+    pitch: float | None = pydantic.Field(default=None, gt=0.0)
+    stops: int | None = pydantic.Field(default=None, ge=1, le=_MOST_STOPS)
+    curved: bool = True
+    offset_mm: tuple[float, float] = (0.0, 0.0)
+    range_mm: tuple[float, float] | None = None
+    aim_mm: tuple[float, float] | None = None
+    modulation: CurrentModulation | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self) -> Rotation:
+        if self.source_axis_mm >= self.source_detector_mm:
+            raise ValueError(message(
+                f"source_axis_mm={self.source_axis_mm:g} with source_detector_mm={self.source_detector_mm:g}",
+                "the detector lies behind the axis as seen from the source", "Give a larger source_detector_mm."))
+        if self.pitch is not None:
+            for name, value, usual in (("arc_deg", self.arc_deg, 360.0), ("stops", self.stops, None)):
+                if value != usual:
+                    raise ValueError(message(f"{name}={value} with pitch={self.pitch:g}",
+                                             "it has no effect on a helix", f"Leave {name} out."))
+        if self.range_mm is not None and not self.range_mm[0] < self.range_mm[1]:
+            raise ValueError(message(f"range_mm={self.range_mm}", "it begins below its end", "Give (low, high) in mm."))
+        return self
+
+    def collimation_mm(self, detector: Detector) -> float:
+        """Height of the beam at the axis (mm)."""
+        return detector.rows * detector.pixel_mm[1] * self.source_axis_mm / self.source_detector_mm
+
+    def range_of(self, body_box_mm: Box) -> tuple[float, float]:
+        """World z (mm) to be reconstructed."""
+        return (body_box_mm[0][2], body_box_mm[1][2]) if self.range_mm is None else self.range_mm
+
+    def turns(self, detector: Detector, body_box_mm: Box, field_mm: float) -> tuple[Geometry, ...]:
+        """The views of each axial turn, or of the helix, for a body that fills `body_box_mm`.
+
+        Axial turns stand as far apart as is measured whole at the edge of a field of diameter `field_mm`; a helix runs
+        so far beyond the range that it is complete there (see imaging.reconstruction.helical).
+        Raises InvalidInput for a field that reaches the source, a pitch that leaves gaps in it, and for more than 200
+        turns.
+        """
+        low, high = self.range_of(body_box_mm)
+        x, y = self.aim_mm or tuple(0.5 * (a + b) for a, b in zip(*(corner[:2] for corner in body_box_mm), strict=True))
+        middle, height = 0.5 * (low + high), self.collimation_mm(detector)
+        if 0.5 * field_mm >= self.source_axis_mm:
+            raise InvalidInput(message(f"field_mm={field_mm:g}", f"the source turns at {self.source_axis_mm:g} mm, "
+                                       "inside of it", "Give a smaller field_mm."))
+        if self.pitch is not None:
+            feed = self.pitch * height
+            aside = math.asin(0.5 * field_mm / self.source_axis_mm)
+            most = 2.0 * math.pi * math.cos(aside) / (math.pi + 2.0 * aside)
+            if self.pitch > most:
+                raise InvalidInput(message(
+                    f"pitch={self.pitch:g}", f"the helix leaves gaps within the field of {field_mm:g} mm",
+                    f"Give at most {math.floor(1000.0 * most) / 1000.0:g}, or a smaller field_mm."))
+            fan = 0.5 * detector.columns * detector.pixel_mm[0] / self.source_detector_mm
+            late = feed * (0.5 + (fan + aside) / (2.0 * math.pi))
+            early = 0.5 * height * (1.0 - 0.5 * field_mm / self.source_axis_mm)
+            turns = (high - low + 2.0 * max(late - early, 0.0)) / feed + _SPARE_VIEWS / self.views
+            views = math.ceil(turns * self.views - 1e-9)
+            helix = self._circle(detector, views, 360.0 * views / self.views, feed, (x, y, middle))
+            return (helix,)
+        whole = height * (1.0 - 0.5 * field_mm / self.source_axis_mm)
+        count = self.stops or max(1, math.ceil((high - low) / whole - 1e-9))
+        if count > _MOST_STOPS:
+            raise InvalidInput(message(f"range of {high - low:.0f} mm", f"it takes {count} turns of {whole:.1f} mm",
+                                       "Give a smaller range_mm, a helix (pitch), or more rows."))
+        views = round(self.views * self.arc_deg / 360.0)
+        return tuple(self._circle(detector, views, self.arc_deg, 0.0, (x, y, middle + whole * (n - 0.5 * (count - 1))))
+                     for n in range(count))
+
+    def geometry(self, detector: Detector, body_box_mm: Box, field_mm: float) -> Geometry:
+        """All views of the scan, one after the other; see `turns`."""
+        parts = self.turns(detector, body_box_mm, field_mm)
+        source, centre, u, v = (np.concatenate([getattr(part, name) for part in parts])
+                                for name in ("source_mm", "centre_mm", "u", "v"))
+        return dataclasses.replace(parts[0], source_mm=source, centre_mm=centre, u=u, v=v)
+
+    def _circle(self, detector: Detector, views: int, arc_deg: float, feed_mm: float, centre: Vector) -> Geometry:
+        return Geometry.circular(
+            views=views, source_axis_mm=self.source_axis_mm, source_detector_mm=self.source_detector_mm,
+            rows=detector.rows, columns=detector.columns, pixel_mm=detector.pixel_mm, start_deg=self.start_deg,
+            arc_deg=arc_deg, curved=self.curved, offset_mm=self.offset_mm, centre_mm=centre, pitch_mm=feed_mm)

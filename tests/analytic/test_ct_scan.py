@@ -1,0 +1,145 @@
+"""CT scans against what the physics says they read: water 0 HU, rods by their poly-energetic attenuation."""
+
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim.imaging.detector.table import moments_at
+from physsim.imaging.field import beam_field
+from physsim.imaging.scan.gantry import gantry
+from physsim.imaging.scan.water import water_lengths
+from physsim.physics.attenuation import linear_attenuation_per_mm
+
+COARSE = {"views": 200, "pixel_mm": 4.0, "rows": 8, "columns": 225, "pitch": None, "stops": 1, "matrix": 96,
+          "offset_mm": (1.0, 0.0), "range_mm": (-4.0, 4.0), "slice_mm": 2.0, "kernel": "smooth"}
+
+
+def coarse(**changes):
+    return ps.protocols.chest_ct(**COARSE | changes)
+
+
+def within(scan, x_mm, y_mm, radius_mm, inner_mm=0.0):
+    """CT numbers of the middle slice in a ring about a place."""
+    volume = scan.volume
+    i, j = np.meshgrid(*(np.arange(n) for n in volume.array.shape[:0:-1]))
+    x, y = volume.origin_mm[0] + i * volume.spacing_mm[0] - x_mm, volume.origin_mm[1] + j * volume.spacing_mm[1] - y_mm
+    distance = np.hypot(x, y)
+    return volume.array[len(volume.array) // 2][(distance >= inner_mm) & (distance <= radius_mm)]
+
+
+def test_spectra_at_the_pixels_are_those_of_the_beam_field_of_one_view():
+    """The radiograph's field takes other nodes and another interpolation: signals in the open and behind water."""
+    protocol = coarse(rows=9, columns=61, pixel_mm=14.0, offset_mm=(3.5, 0.0))
+    view = protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0]
+    field, beam = beam_field(protocol, view), gantry(protocol, view)
+    position = field.position()
+    per_mm = linear_attenuation_per_mm("water", field.energies_kev)
+    assert np.array_equal(field.energies_kev, beam.energies_kev)
+    for length, error in ((0.0, 5e-5), (300.0, 3e-4)):
+        behind = field.weights * np.exp(-per_mm * length)
+        sums = behind.sum(axis=2)  # (outputs, heel nodes)
+        place = np.zeros(view.shape) if position is None else position.astype(float)
+        low = np.minimum(place.astype(int), sums.shape[1] - 2)
+        outputs = sums[:, low] * (1.0 - (place - low)) + sums[:, low + 1] * (place - low)
+        wanted = field.layers(np.moveaxis(outputs, 1, 0).astype(np.float32), position).seen
+        found = beam.behind(per_mm[None] * length)[:, 0]
+        for name, image in zip(("signal", "square"), found, strict=True):
+            assert np.abs(image / wanted[name][0] - 1.0).max() < error, (length, name)
+    assert beam.photons == pytest.approx(float(field.layers(
+        np.moveaxis(outputs, 1, 0).astype(np.float32), position).free["photons"].sum(dtype=float)), rel=1e-4)
+
+
+def test_lengths_of_water_are_those_that_were_in_the_beam():
+    protocol = coarse()
+    beam = gantry(protocol, protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0])
+    per_mm = linear_attenuation_per_mm("water", beam.energies_kev)
+    lengths = np.array([0.0, 3.0, 40.0, 123.0, 257.0, 411.0, 499.0])
+    signal = beam.at_nodes(lengths[:, None] * per_mm)[0]
+    measured = beam.between(-np.log(signal / signal[0])).astype(np.float32)
+    found = water_lengths(beam).of(measured)
+    assert np.abs(found - lengths[:, None, None]).max() < 0.02  # 0.05 HU of a body of 400 mm
+
+
+def test_a_water_cylinder_reads_zero_everywhere_and_air_minus_1000():
+    water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=2)
+    scan = ps.simulate(water, coarse(field_mm=256.0), noise=False)
+    for low, high in ((0.0, 20.0), (40.0, 60.0), (75.0, 90.0)):
+        assert abs(float(within(scan, 0.0, 0.0, high, low).mean())) < 1.0, (low, high)
+    assert float(within(scan, 0.0, 0.0, 120.0, 112.0).mean()) == pytest.approx(-1000.0, abs=1.0)
+    first_order = ps.simulate(water, coarse(field_mm=256.0, beam_hardening="none"), noise=False)
+    cupped = [float(within(first_order, 0.0, 0.0, high, low).mean()) for low, high in ((0.0, 20.0), (75.0, 90.0))]
+    assert cupped[0] < cupped[1] - 10.0  # uncorrected, the middle reads lower: beam hardening
+
+
+def test_rods_read_their_poly_energetic_attenuation_in_water():
+    """Expected: what the rod adds along the central ray through the body, as a length of water, over its own length."""
+    inserts = ps.voxelise(ps.scene("ct_numbers"), spacing_mm=1)
+    protocol = coarse(field_mm=256.0, views=360)
+    scan = ps.simulate(inserts, protocol, noise=False)
+    beam = gantry(protocol, scan.geometry[0])
+    middle = (slice(None), scan.geometry.rows // 2, scan.geometry.columns // 2)
+    water = linear_attenuation_per_mm("water", beam.energies_kev)
+    lengths = water_lengths(beam)
+    rods = {"ldpe": (42.4264, 42.4264), "pmma": (0.0, 60.0), "polystyrene_ct": (-42.4264, 42.4264),
+            "delrin_ct": (-60.0, 0.0), "teflon_ct": (-42.4264, -42.4264), "bone_cortical": (0.0, -60.0),
+            "lung": (42.4264, -42.4264)}
+    for name, (x, y) in rods.items():
+        own = linear_attenuation_per_mm(ps.material(name), beam.energies_kev)
+        # rays through the rod's middle pass 25 mm of it and 100 to 175 mm of water, by the angle
+        expected = []
+        for whole in (160.0, 200.0):
+            signal = beam.behind(np.stack([0.0 * water, (whole - 25.0) * water + 25.0 * own]))[0]
+            measured = -np.log(signal[1] / signal[0]).astype(np.float32)
+            expected.append(1000.0 * ((lengths.of(measured[None])[0][middle[1:]] - (whole - 25.0)) / 25.0 - 1.0))
+        found = float(within(scan, x, y, 6.0).mean())
+        wanted = float(np.mean(expected))
+        assert abs(found - wanted) < max(5.0, 0.02 * abs(wanted)), (name, found, expected)
+
+
+def test_noise_in_water_is_that_of_the_quanta():
+    """Variance falls as 1 / mAs. Some 2,000 voxels, of which noise makes a few hundred independent: 0.08 is 3 sigma."""
+    water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
+    protocol = coarse(field_mm=256.0, matrix=64, kernel="hann")
+    inside = (slice(None), slice(20, 44), slice(20, 44))
+    noises = []
+    for mas in (20.0, 80.0):
+        one, other = (ps.simulate(water, protocol.changed(mas=mas), seed=seed).volume.array[inside] for seed in (7, 8))
+        noises.append(float((one - other).std()) / np.sqrt(2.0))
+    assert noises[0] / noises[1] == pytest.approx(2.0, rel=0.08)
+
+
+def test_scatter_lowers_the_middle_and_its_correction_restores_it():
+    water = ps.voxelise(ps.scene("water_32cm"), spacing_mm=4)
+    protocol = coarse(field_mm=384.0, views=120)
+    run = ps.MonteCarlo(relative_error=0.1)
+    left, taken = (ps.simulate(water, protocol.changed(scatter_correction=how, anti_scatter_grid=None), scatter=run,
+                               noise=False, keep=("primary", "scatter")) for how in ("none", "known"))
+    middle = (slice(None), slice(3, 5), slice(105, 120))
+    ratio = float(left["scatter"][middle].mean() / left["primary"][middle].mean())
+    assert 0.2 < ratio < 1.5
+    assert float(within(left, 0.0, 0.0, 30.0).mean()) < -30.0
+    assert abs(float(within(taken, 0.0, 0.0, 30.0).mean())) < 2.0
+    assert np.array_equal(left["scatter"], taken["scatter"])
+
+
+def test_moments_of_the_detector_at_a_slant_are_those_of_its_table():
+    protocol = coarse(rows=5, columns=5, pixel_mm=20.0, offset_mm=(0.0, 0.0), curved=False)
+    view = protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0]
+    beam = gantry(protocol.changed(anti_scatter_grid=None), view)
+    corner = view.pixel_centres_mm(0)[0, 0] - view.source_mm[0]
+    slant = float(np.linalg.norm(corner) / (corner @ view.normal[0]))
+    first, second = moments_at(protocol.detector, beam.energies_kev, slant).sum(axis=0)[:2]
+    signal, square = (beam.mix[0] @ anchors for anchors in beam.anchors)
+    bright = signal > 1e-3 * signal.max()
+    assert square[bright] / signal[bright] == pytest.approx(second[bright] / first[bright], rel=1e-4)
+
+
+def test_a_fan_of_one_row_reads_what_the_middle_row_of_many_reads():
+    """A cylinder along the axis: a detector of one row is blurred as one that is mirrored above and below it."""
+    water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=4)
+    one, more = (ps.simulate(water, coarse(rows=rows, field_mm=256.0, matrix=48, views=120, range_mm=(-0.5, 0.5),
+                                           slice_mm=1.0), noise=False) for rows in (1, 3))
+    assert one.lengths_mm.shape[1] == 1
+    assert np.abs(one.lengths_mm[:, 0] - more.lengths_mm[:, 1]).max() < 0.05
+    assert abs(float(within(one, 0.0, 0.0, 30.0).mean())) < 1.0
