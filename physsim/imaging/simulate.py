@@ -88,18 +88,18 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     if scanned:
         check_kept(keep)
     phantom = voxels_of(phantom, protocol)
-    has_dose = check_dose(phantom, protocol)
+    has_dose = not scanned and check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell)
-    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, tell)
+    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell)
 
 
 def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise: bool, seed: int, used: Device,
-            threads: int, areal_density: bool, tell: Progress) -> Exposure:
+            threads: int, areal_density: bool, has_dose: bool, tell: Progress) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     box = body_box_mm(phantom)
