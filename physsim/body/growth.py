@@ -97,7 +97,7 @@ class GrowthMap:
         return float(np.cbrt(self.width_scale[at] * self.depth_scale[at] * tall))
 
     def world_height(self, level_mm: float) -> float:
-        """World z (mm) of a canonical level in the coronal plane where nothing is lifted; infinite where the level is."""
+        """World z (mm) of a canonical level in the plane where nothing is lifted; infinite where the level is."""
         return float(_along(np.array(level_mm), self.level, self.height))
 
     @property
