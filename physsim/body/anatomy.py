@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,6 +32,7 @@ from physsim.spec.grid import Grid
 if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
+Corner = npt.NDArray[np.float64]  # (3,) canonical mm
 CANONICAL = "adult_body"  # the file of phantoms/anatomy that every patient is made of
 # Heights of the canonical body (mm above the disc L5/S1) of what belongs to a region, arms beside it included; only
 # the trunk ends at the width of the shoulders, so that hanging arms are left out.
@@ -47,6 +48,8 @@ _BREASTS_YEARS, _GROWN_YEARS = 10.0, 20.0
 _NARROW_SULCI = 0.4  # a newborn's over the adult's, which a child's brain leaves no room for: own recipe
 _ARMLESS = "trunk"
 _SEEN_MM, _ROOM_MM, _SHOULDER_MM = 10.0, 2.0, 30.0  # step at which the skin is looked for; round it; below the joint
+# What a body does not hang on: its lesions are painted into it, breath and heartbeat move it.
+_SAME_BODY: dict[str, Any] = {"lesions": (), "sampling_weight": 1.0, "respiration": 1.0, "cardiac": 0.0}
 _SMALL, _COARSEST_MM = 0.6, 3.3  # bodies below this scale are painted finer where voxels are larger, canonical mm
 
 
@@ -56,6 +59,7 @@ class PatientBody:
 
     body: Body
     growth: GrowthMap
+    _seen: dict[str, tuple[Corner, Corner]] = field(default_factory=dict, repr=False)  # skin's boxes by region
 
     def grid(self, spacing_mm: float | tuple[float, float, float], region: str = "whole") -> Grid:
         """A grid round a region of REGIONS, its voxel centres at whole multiples of the spacing in the world."""
@@ -65,7 +69,7 @@ class PatientBody:
         if region == "whole":
             return whole
         steps, origin = np.array(whole.spacing_mm), np.array(whole.origin_mm)
-        low, high = self._skin_box(region)
+        low, high = self._seen.get(region) or self._seen.setdefault(region, self._skin_box(region))
         world_low, world_high = world_box(self.growth, low - _ROOM_MM, high + _ROOM_MM)
         world_low[2], world_high[2] = (self.growth.world_height(level) for level in REGIONS[region])
         size = np.array(whole.shape[::-1])
@@ -77,7 +81,7 @@ class PatientBody:
         x, y, z = (float(v) for v in origin + first * steps)
         return Grid(shape=(nz, ny, nx), spacing_mm=whole.spacing_mm, origin_mm=(x, y, z))
 
-    def _skin_box(self, region: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _skin_box(self, region: str) -> tuple[Corner, Corner]:
         """Low and high corner (canonical mm) of what lies within the skin at the heights of a region."""
         body, program, (low_z, high_z) = self.body, self.body.program, REGIONS[region]
         low, high = program.box_low.copy(), program.box_high.copy()
@@ -96,7 +100,18 @@ class PatientBody:
 
 
 def patient_body(patient: Patient) -> PatientBody:
-    """The body of a patient: a pure function of the parameters."""
+    """The body of a patient: a pure function of the parameters. The last two are kept, with their programs.
+
+    Phases of breath and heart, and lesions, share the body at rest.
+    """
+    return _made(patient.replace(**_SAME_BODY).to_json())
+
+
+@lru_cache(maxsize=2)
+def _made(at_rest: str) -> PatientBody:
+    from physsim.body.patient import Patient
+
+    patient = Patient.from_json(at_rest)
     growth = growth_map(patient.sex, patient.age_years, patient.height_cm, patient.build)
     declared = canonical_declared()
     numbers = own_numbers(patient)
