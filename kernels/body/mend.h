@@ -202,20 +202,14 @@ class Mender {
             if (within) in[static_cast<size_t>((from(0) * size[1] + from(1)) * size[2] + from(2))] = part[static_cast<size_t>(w_.at[one.index])];
         }
         if (r_.first[organ] < r_.first[organ + 1]) keep_what_touches(in, size);
-        const auto may = [&] {
-            std::vector<uint8_t> own(static_cast<size_t>(all), HoleFinder::FIXED);
-            size_t at = 0;
-            for (int32_t z = box.low[0] - ROOM; z <= box.high[0] + ROOM; z++)
-                for (int32_t y = box.low[1] - ROOM; y <= box.high[1] + ROOM; y++)
-                    for (int32_t x = box.low[2] - ROOM; x <= box.high[2] + ROOM; x++, at++) {
-                        if (!v_.holds(z, y, x)) continue;
-                        const int64_t here = v_.index(z, y, x);
-                        const int32_t label = w_.at[here];
-                        const bool closed = r_.conduit[v_.at[here]] || v_.at_face(z, y, x);
-                        if (label == organ) own[at] = closed ? HoleFinder::FIXED : 0;
-                        else if (!part[static_cast<size_t>(label)]) own[at] = closed ? 0 : HoleFinder::OPEN;
-                    }
-            return own;
+        const auto may = [&](int32_t n) -> uint8_t {
+            const int32_t z = n / (size[1] * size[2]) + box.low[0] - ROOM, y = n / size[2] % size[1] + box.low[1] - ROOM, x = n % size[2] + box.low[2] - ROOM;
+            if (!v_.holds(z, y, x)) return HoleFinder::FIXED;
+            const int64_t here = v_.index(z, y, x);
+            const int32_t label = w_.at[here];
+            const bool closed = r_.conduit[v_.at[here]] || v_.at_face(z, y, x);
+            if (label == organ) return closed ? HoleFinder::FIXED : 0;
+            return part[static_cast<size_t>(label)] ? HoleFinder::FIXED : closed ? 0 : HoleFinder::OPEN;
         };
         const int32_t* betti = r_.betti + 3 * organ;
         std::vector<HoleFinder::Set> joining, leaving;
@@ -239,12 +233,25 @@ class Mender {
         const int32_t nxy = size[1] * size[2];
         std::vector<int32_t> front;
         const auto reach = [&](int32_t from) {
-            for (int n = 0; n < 27; n++) {
-                const int32_t at = from + (n / 9 - 1) * nxy + (n / 3 % 3 - 1) * size[2] + n % 3 - 1;
-                if (marks[static_cast<size_t>(at)] == 2) marks[static_cast<size_t>(at)] = 3, front.push_back(at);
+            for (int row = 0; row < 9; row++) {
+                const int32_t first = from + (row / 3 - 1) * nxy + (row % 3 - 1) * size[2] - 1;
+                uint32_t three = 0;
+                std::memcpy(&three, marks.data() + first, 3);
+                if (!(three & 0x020202u)) continue;
+                for (int32_t at = first; at < first + 3; at++)
+                    if (marks[static_cast<size_t>(at)] == 2) marks[static_cast<size_t>(at)] = 3, front.push_back(at);
             }
         };
-        for (size_t at = 0; at < marks.size(); at++)
+        size_t at = 0;
+        for (; at + 8 <= marks.size(); at += 8) {
+            uint64_t eight;
+            std::memcpy(&eight, marks.data() + at, 8);
+            for (eight &= 0x0101010101010101u; eight; eight &= eight - 1) {
+                const size_t one = at + static_cast<size_t>(__builtin_ctzll(eight) / 8);
+                if (marks[one] == 1) reach(static_cast<int32_t>(one));
+            }
+        }
+        for (; at < marks.size(); at++)
             if (marks[at] == 1) reach(static_cast<int32_t>(at));
         for (size_t n = 0; n < front.size(); n++) reach(front[n]);
         for (uint8_t& mark : marks) mark = mark & 1;

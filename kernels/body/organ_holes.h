@@ -24,18 +24,21 @@ class HoleFinder {
         for (int n = 0; n < 27; n++) step_[n] = (n / 9 - 1) * nxy_ + (n / 3 % 3 - 1) * nx_ + n % 3 - 1;
     }
 
-    // Sets that join and leave, until the Euler characteristic is `wanted`. `may`: OPEN and FIXED of each voxel; asked for only where it
-    // is not. An organ which differs by more than MOST_HOLES is pierced by a tree, and left alone.
+    // Sets that join and leave, until the Euler characteristic is `wanted`. may(voxel): OPEN and FIXED. An organ which differs by more than
+    // MOST_HOLES is pierced by a tree, and left alone.
     template <typename May>
-    void find(int32_t wanted, May may, std::vector<Set>& joining, std::vector<Set>& leaving) {
+    void find(int32_t wanted, const May& may, std::vector<Set>& joining, std::vector<Set>& leaving) {
         wanted_ = wanted, euler_ = euler();
         if (euler_ == wanted_ || euler_ - wanted_ > MOST_HOLES || wanted_ - euler_ > MOST_HOLES) return;
-        may_ = may();
+        const auto all_are = [&](const Set& voxels, uint8_t mask, uint8_t value) {
+            return std::all_of(voxels.begin(), voxels.end(), [&](int32_t at) { return (may(at) & mask) == value; });
+        };
+        const auto open = [&](const Set& voxels) { return all_are(voxels, OPEN, OPEN); };
         seen_.assign(static_cast<size_t>(count_), 0);
-        inner([&](int32_t at) { if (set_[static_cast<size_t>(at)]) own_.push_back(at); });
-        fill_cavities(joining);
-        if (euler_ < wanted_) close_holes(joining);
-        if (euler_ < wanted_ && own_.size() <= LARGEST) cut_strands(leaving);
+        own_ = listed(set_);
+        fill_cavities(joining, open);
+        if (euler_ < wanted_) close_holes(joining, open);
+        if (euler_ < wanted_ && own_.size() <= LARGEST) cut_strands(leaving, [&](const Set& voxels) { return all_are(voxels, FIXED, 0); });
     }
 
   private:
@@ -43,7 +46,7 @@ class HoleFinder {
     static constexpr int32_t MOST_HOLES = 512, FAR = 8192;  // voxels of an outside that is taken for open
     int32_t nx_, nxy_, count_, most_, wanted_ = 1, euler_ = 0, step_[27];
     std::array<int32_t, 3> size_;
-    std::vector<uint8_t> may_, set_, seen_;
+    std::vector<uint8_t> set_, seen_;
     Set own_;  // the organ's voxels at first
 
     // The cube of marks (0 or 1) about a voxel.
@@ -57,12 +60,18 @@ class HoleFinder {
         }
         return cube;
     }
-    // The box without the outermost voxels, whose neighbours are not all in it.
-    template <typename Do>
-    void inner(Do act) const {
-        for (int32_t z = 1; z < size_[0] - 1; z++)
-            for (int32_t y = 1; y < size_[1] - 1; y++)
-                for (int32_t at = z * nxy_ + y * nx_ + 1; at < z * nxy_ + (y + 1) * nx_ - 1; at++) act(at);
+    // The voxels that are marked. None is outermost in the box: their neighbours are all in it.
+    Set listed(const std::vector<uint8_t>& marks) const {
+        Set found;
+        int32_t at = 0;
+        for (; at + 8 <= count_; at += 8) {
+            uint64_t eight;
+            std::memcpy(&eight, marks.data() + at, 8);
+            for (; eight; eight &= eight - 1) found.push_back(at + __builtin_ctzll(eight) / 8);
+        }
+        for (; at < count_; at++)
+            if (marks[static_cast<size_t>(at)]) found.push_back(at);
+        return found;
     }
 
     int32_t euler() const {
@@ -108,51 +117,65 @@ class HoleFinder {
 
     // The voxels that can be reached by faces from one outside the organ; no more than `most` of them and one.
     void flood(int32_t from, size_t most, Set& found) {
-        std::vector<uint8_t>& seen = seen_;
-        found.assign(1, from), seen[static_cast<size_t>(from)] = 1;
+        found.assign(1, from), seen_[static_cast<size_t>(from)] = 1;
         for (size_t n = 0; n < found.size() && found.size() <= most; n++)
-            for (int face = 0; face < 27; face++) {
-                if (!(CUBE.faces >> face & 1)) continue;
-                const int32_t at = found[n] + step_[face];
-                if (at < 0 || at >= count_ || seen[static_cast<size_t>(at)] || set_[static_cast<size_t>(at)]) continue;
-                seen[static_cast<size_t>(at)] = 1, found.push_back(at);
+            for (const int32_t step : {-nxy_, -nx_, -1, 1, nx_, nxy_}) {
+                const int32_t at = found[n] + step;
+                if (at < 0 || at >= count_ || seen_[static_cast<size_t>(at)] || set_[static_cast<size_t>(at)]) continue;
+                seen_[static_cast<size_t>(at)] = 1, found.push_back(at);
             }
-        for (const int32_t at : found) seen[static_cast<size_t>(at)] = 0;
+        for (const int32_t at : found) seen_[static_cast<size_t>(at)] = 0;
     }
 
     // Cavities of few voxels that all may join.
-    void fill_cavities(std::vector<Set>& joining) {
+    template <typename Open>
+    void fill_cavities(std::vector<Set>& joining, const Open& open) {
         Set cavity;
         for (const int32_t beside : own_) {
             const int32_t at = beside + 1;  // the first voxel of a cavity has the organ before it on all three axes
             if (set_[static_cast<size_t>(at)] || !set_[static_cast<size_t>(at - nx_)] || !set_[static_cast<size_t>(at - nxy_)]) continue;
             flood(at, static_cast<size_t>(most_), cavity);
-            bool fits = static_cast<int32_t>(cavity.size()) <= most_;
-            for (const int32_t one : cavity) fits = fits && (may_[static_cast<size_t>(one)] & OPEN);
-            if (!fits) continue;
+            if (static_cast<int32_t>(cavity.size()) > most_ || !open(cavity)) continue;
             for (const int32_t one : cavity) set_[static_cast<size_t>(one)] = 1;
             joining.push_back(cavity), euler_--;
         }
     }
 
-    // Whether what lies beside a set on each of its sides is open: a set must not close the mouth of a cavity.
+    // Whether what lies beside a set on each of its sides is open: a set must not close the mouth of a cavity. An outside that reaches one
+    // which is open is open.
     bool leaves_open(const Set& voxels) {
-        Set found;
-        for (const int32_t from : voxels)
-            for (int face = 0; face < 27; face++) {
-                const int32_t at = from + step_[face];
-                if (!(CUBE.faces >> face & 1) || set_[static_cast<size_t>(at)]) continue;
-                flood(at, FAR, found);
-                if (found.size() <= FAR && std::find(found.begin(), found.end(), 0) == found.end()) return false;
+        bool all = true;
+        Set known;  // voxels of outsides that are open
+        for (size_t n = 0; n < voxels.size() && all; n++)
+            for (const int32_t step : {-nxy_, -nx_, -1, 1, nx_, nxy_}) {
+                const int32_t from = voxels[n] + step;
+                if (set_[static_cast<size_t>(from)] || seen_[static_cast<size_t>(from)]) continue;
+                const size_t first = known.size();
+                bool is_open = false;
+                known.push_back(from), seen_[static_cast<size_t>(from)] = 2;
+                for (size_t m = first; m < known.size() && known.size() - first <= FAR && !is_open; m++)
+                    for (const int32_t face : {-nxy_, -nx_, -1, 1, nx_, nxy_}) {
+                        const int32_t at = known[m] + face;
+                        if (at < 0 || at >= count_ || set_[static_cast<size_t>(at)]) continue;
+                        if (!seen_[static_cast<size_t>(at)]) seen_[static_cast<size_t>(at)] = 2, known.push_back(at);
+                        else is_open = is_open || seen_[static_cast<size_t>(at)] == 1;
+                    }
+                is_open = is_open || known.size() - first > FAR || std::find(known.begin() + static_cast<std::ptrdiff_t>(first), known.end(), 0) != known.end();
+                for (size_t m = first; m < known.size(); m++) seen_[static_cast<size_t>(known[m])] = 1;
+                if (!is_open) {
+                    all = false;
+                    break;
+                }
             }
-        return true;
+        for (const int32_t at : known) seen_[static_cast<size_t>(at)] = 0;
+        return all;
     }
 
     // Pieces (26 neighbours) of what is marked, smallest first; only those of few voxels.
     std::vector<Set> small_pieces(std::vector<uint8_t>& marks, int32_t most) const {
         std::vector<Set> found;
-        inner([&](int32_t from) {
-            if (!marks[static_cast<size_t>(from)]) return;
+        for (const int32_t from : listed(marks)) {
+            if (!marks[static_cast<size_t>(from)]) continue;
             Set piece(1, from);
             marks[static_cast<size_t>(from)] = 0;
             for (size_t n = 0; n < piece.size(); n++)
@@ -161,7 +184,7 @@ class HoleFinder {
                     if (marks[at]) marks[at] = 0, piece.push_back(static_cast<int32_t>(at));
                 }
             if (static_cast<int32_t>(piece.size()) <= most) found.push_back(std::move(piece));
-        });
+        }
         std::stable_sort(found.begin(), found.end(), [](const Set& a, const Set& b) { return a.size() < b.size(); });
         return found;
     }
@@ -180,7 +203,8 @@ class HoleFinder {
         return stays;
     }
 
-    void close_holes(std::vector<Set>& joining) {
+    template <typename Open>
+    void close_holes(std::vector<Set>& joining, const Open& open) {
         std::vector<uint8_t> left = set_, ring(static_cast<size_t>(count_), 0);  // ring 1 is beside the organ, 2 the next
         std::array<Set, 2> order;
         for (uint8_t step = 0; step < 2; step++)
@@ -226,29 +250,27 @@ class HoleFinder {
         for (size_t at = 0; at < left.size(); at++) left[at] &= ring[at] > 0;
         for (Set& piece : small_pieces(left, most_)) {
             if (euler_ >= wanted_) return;
-            bool open = true;
-            for (const int32_t at : piece) open = open && (may_[static_cast<size_t>(at)] & OPEN);
-            if (open && changed(piece, true)) joining.push_back(std::move(piece));
+            if (open(piece) && changed(piece, true)) joining.push_back(std::move(piece));
         }
     }
 
-    void cut_strands(std::vector<Set>& leaving) {
+    template <typename Loose>
+    void cut_strands(std::vector<Set>& leaving, const Loose& loose) {
         constexpr int DEEPEST = 31;
         std::vector<uint8_t> depth(static_cast<size_t>(count_), 0), grown(static_cast<size_t>(count_), 0);
+        const Set whole = listed(set_);
         const auto relax = [&](int32_t at, bool back) {
-            if (!set_[static_cast<size_t>(at)]) return;
             int least = DEEPEST - 1;
             for (int n = 0; n < 13; n++) least = std::min<int>(least, depth[static_cast<size_t>(at + step_[back ? 26 - n : n])]);
             uint8_t& own = depth[static_cast<size_t>(at)];
             own = static_cast<uint8_t>(back ? std::min<int>(own, least + 1) : least + 1);
         };
-        inner([&](int32_t at) { relax(at, false); });
-        for (int32_t z = size_[0] - 2; z > 0; z--)
-            for (int32_t y = size_[1] - 2; y > 0; y--)
-                for (int32_t x = size_[2] - 2; x > 0; x--) relax(z * nxy_ + y * nx_ + x, true);
+        for (const int32_t at : whole) relax(at, false);
+        for (size_t n = whole.size(); n-- > 0;) relax(whole[n], true);
         int32_t start = -1;
         int deepest = 0;
-        inner([&](int32_t at) { if (depth[static_cast<size_t>(at)] > deepest) start = at, deepest = depth[static_cast<size_t>(at)]; });
+        for (const int32_t at : whole)
+            if (depth[static_cast<size_t>(at)] > deepest) start = at, deepest = depth[static_cast<size_t>(at)];
         if (start < 0) return;
         std::vector<uint8_t>& waits = seen_;
         std::vector<Set> waiting(DEEPEST + 1);
@@ -272,12 +294,10 @@ class HoleFinder {
             if (!is_simple(around(grown, at))) continue;
             grown[static_cast<size_t>(at)] = 1, reach(at);
         }
-        for (int32_t at = 0; at < count_; at++) grown[static_cast<size_t>(at)] = set_[static_cast<size_t>(at)] && !grown[static_cast<size_t>(at)];
+        for (const int32_t at : whole) grown[static_cast<size_t>(at)] ^= 1;  // what is left
         for (Set& piece : small_pieces(grown, most_ / 2)) {
             if (euler_ >= wanted_) return;
-            bool open = true;
-            for (const int32_t at : piece) open = open && !(may_[static_cast<size_t>(at)] & FIXED);
-            if (open && changed(piece, false)) leaving.push_back(std::move(piece));
+            if (loose(piece) && changed(piece, false)) leaving.push_back(std::move(piece));
         }
     }
 };
