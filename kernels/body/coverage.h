@@ -72,11 +72,13 @@ PHYSSIM_HD float covered(float d, float depth, float inverse) { return held(0.5f
 // the largest coverage.
 static float outer_coverage(const float* d, const float* thin, float inverse, float* outer, float* shine) {
     PHYSSIM_OVER_VOXELS
-    for (int i = 0; i < BLOCK_VOXELS; i++) {
-        float c = covered(d[i], 0.0f, inverse);
-        c *= thin ? thin[i] : 1.0f;
-        outer[i] = c, shine[i] = 1.0f - c;
+    for (int i = 0; i < BLOCK_VOXELS; i++) outer[i] = covered(d[i], 0.0f, inverse);
+    if (thin) {
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < BLOCK_VOXELS; i++) outer[i] *= thin[i];
     }
+    PHYSSIM_OVER_VOXELS
+    for (int i = 0; i < BLOCK_VOXELS; i++) shine[i] = 1.0f - outer[i];
     return largest_of(outer);
 }
 

@@ -18,7 +18,7 @@ PHYSSIM_HD float* registers_of(const BodyWork& w) { return N == BLOCKS ? w.centr
 // Segments of branches near the brick, all of them where it is in no list; how many.
 static int listed_segments(const int32_t* line, const BodyTables& t, BodyWork& w, const BranchLists& lists) {
     const int first = line[4], own = line[6], count = line[7];
-    if (w.brick_number < 0) return nearest_segments(t.data, first, count, w.boxes + BODY_BOX * line[8], w.candidates, false);
+    if (w.brick_number < 0) return nearest_segments(t.data, first, count, w.boxes + BODY_BOX * line[8], w.candidates, w.bounds, false);
     int found = 0;
     for (int m = lists.first[w.brick_number]; m < lists.first[w.brick_number + 1]; m++) {
         const int32_t segment = lists.members[m];
@@ -35,7 +35,7 @@ static void make_pieces(const int32_t* line, float* d, const float* x, const Bod
     const int frame = line[8];
     const float *box = w.boxes + BODY_BOX * frame, *reach = w.reach + BLOCKS * frame, *middle = w.centre + 3 * BLOCKS * frame;
     const bool triangles = op == Operation::SHEET, axis = op == Operation::ELLIPTIC_TUBE;
-    const int found = triangles ? nearest_triangles(t.data, line[4], line[7], box, w.candidates) : nearest_segments(t.data, line[4], line[7], box, w.candidates, axis);
+    const int found = triangles ? nearest_triangles(t.data, line[4], line[7], box, w.candidates) : nearest_segments(t.data, line[4], line[7], box, w.candidates, w.bounds, axis);
     alignas(64) float least[BLOCKS];
     if (N > BLOCKS) {
         if (triangles) measure_triangles(t.data, w.candidates, found, middle, middle + BLOCKS, middle + 2 * BLOCKS, reach, w.bounds, least);
@@ -47,7 +47,7 @@ static void make_pieces(const int32_t* line, float* d, const float* x, const Bod
         if (N > BLOCKS) own = w.nearest, few = nearest_in_block(w.candidates, found, w.bounds, least, at / N, w.nearest);
         const float *u = x + at, *v = u + NEXT, *z = v + NEXT;
         if (triangles) sheet<N>(d + at, u, v, z, t.data, own, few);
-        else if (axis) elliptic_tube<N>(d + at, w.scratch, u, v, z, t.data, own, few);
+        else if (axis) elliptic_tube<N>(d + at, w.scratch, w.scratch + N, u, v, z, t.data, own, few);
         else round_tube<N>(d + at, u, v, z, t.data, own, few);
     });
 }

@@ -36,20 +36,22 @@ PHYSSIM_HD float to_segment(const float* numbers, float x, float y, float z, boo
     return axis ? p.length() : p.length() - (s.r + p.along * s.dr);
 }
 
-// Where in `data` the segments of a tube stand that can be the nearest one somewhere in a brick; how many.
-static int nearest_segments(const float* data, int first, int count, const float* box, int32_t* candidates, bool axis) {
+// Where in `data` the segments of a tube stand that can be the nearest one somewhere in a brick; how many. distances: memory for `count`.
+static int nearest_segments(const float* data, int first, int count, const float* box, int32_t* candidates, float* distances, bool axis) {
     const Middle middle(box);
     const float reach = box[6];
     float least = BODY_FAR;
     for (int m = 0; m < count; m++) {
         const float* s = data + first + BODY_SEGMENT * m;
-        const float value = to_segment(s, middle.x, middle.y, middle.z, axis) + reach * (axis ? 1.0f : s[23]);
+        distances[m] = to_segment(s, middle.x, middle.y, middle.z, axis);
+        const float value = distances[m] + reach * (axis ? 1.0f : s[23]);
         least = least < value ? least : value;
     }
     int found = 0;
     for (int m = 0; m < count; m++) {
-        const float* s = data + first + BODY_SEGMENT * m;
-        if (to_segment(s, middle.x, middle.y, middle.z, axis) - reach * (axis ? 1.0f : s[23]) <= least) candidates[found++] = first + BODY_SEGMENT * m;
+        const int32_t at = first + BODY_SEGMENT * m;
+        candidates[found] = at;
+        found += distances[m] - reach * (axis ? 1.0f : data[at + 23]) <= least;
     }
     return found;
 }
@@ -68,11 +70,27 @@ static void round_tube(float* d, const float* x, const float* y, const float* z,
     }
 }
 
-// The cross-section of the nearest segment: d = q (q - 1) / |grad|; its round end has the smaller semi-axis.
+// The cross-section of the nearest segment (the first of equals): d = q (q - 1) / |grad|; its round end has the smaller semi-axis. Which is
+// the nearest is found first: the cross-sections of the others are not asked for. nearest, number: memory for N numbers each.
 template <int N>
-static void elliptic_tube(float* d, float* nearest, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
+static void elliptic_tube(float* d, float* nearest, float* number, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count) {
     filled<N>(nearest, BODY_FAR);
+    filled<N>(number, -1.0f);
     for (int m = 0; m < count; m++) {
+        const Segment s(data + candidates[m]);
+        const float own = static_cast<float>(m);
+        PHYSSIM_OVER_VOXELS
+        for (int i = 0; i < N; i++) {
+            const float square = FromAxis(s, x[i], y[i], z[i]).square();
+            number[i] = square < nearest[i] ? own : number[i];
+            nearest[i] = square < nearest[i] ? square : nearest[i];
+        }
+    }
+    for (int m = 0; m < count; m++) {
+        const float index = static_cast<float>(m);
+        int32_t any = 0;
+        for (int i = 0; i < N; i++) any |= number[i] == index;
+        if (!any) continue;
         const float* own = data + candidates[m];
         const Segment s(own);
         const float q0 = own[9], dq = own[10];
@@ -88,8 +106,7 @@ static void elliptic_tube(float* d, float* nearest, const float* x, const float*
             u = u * u * a * a, v = v * v * b * b, w = w * c * c;
             const float q = square_root(u + v + w + BODY_TINY), g = square_root(u * a * a + v * b * b + w * c * c + BODY_TINY * c * c);
             const float value = q * (q - 1.0f) / g;
-            d[i] = square < nearest[i] ? value : d[i];
-            nearest[i] = square < nearest[i] ? square : nearest[i];
+            d[i] = number[i] == index ? value : d[i];
         }
     }
 }
