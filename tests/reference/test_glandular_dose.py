@@ -20,15 +20,15 @@ BEAMS = {"Mo/Mo": (ps.Spectrum(kvp=28.0, target="Mo", filters=[("Be", 0.8), ("Mo
          "W/Rh": (ps.Spectrum(kvp=28.0, target="W", filters=[("Be", 0.6), ("Rh", 0.05), ("pmma", 2.0)]), 1.042)}
 
 
-@pytest.mark.parametrize(("beam", "thickness_mm", "within"), [
-    ("Mo/Mo", 45.0, 0.05), ("Mo/Mo", 80.0, 0.05), ("W/Rh", 20.0, 0.05), ("W/Rh", 45.0, 0.05)])
-def test_the_standard_breast_has_dances_factors(beam, thickness_mm, within):
-    """Found +4.4, +3.2, +3.1, +4.5 %, each +-0.35 to 0.5 % (one standard error), always by this seed."""
+@pytest.mark.parametrize(("beam", "thickness_mm"), [
+    ("Mo/Mo", 20.0), ("Mo/Mo", 45.0), ("Mo/Mo", 80.0), ("W/Rh", 20.0), ("W/Rh", 45.0), ("W/Rh", 80.0)])
+def test_the_standard_breast_has_dances_factors_within_5_percent(beam, thickness_mm):
+    """Found +3.9, +1.9, +0.8, +0.7, +2.0, +4.6 %, each +-0.3 to 0.5 % (one standard error), always by this seed."""
     spectrum, s = BEAMS[beam]
     published = s * float(np.interp(spectrum.sample().hvl1_mm(), HVL_MM, DANCE_G[thickness_mm]))
     found = conversion_factor(spectrum, thickness_mm, run=ps.MonteCarlo(histories=2**17, dose="expected"))
     assert found.relative_error < 0.01
-    assert found.mgy == pytest.approx(published, rel=within)
+    assert found.mgy == pytest.approx(published, rel=0.05)
 
 
 def test_the_standard_breast_is_half_a_cylinder_within_fat():
