@@ -10,7 +10,7 @@ import typer
 
 from physsim.cli.app import app
 
-_OUT = "File: .h5, .png or .dcm; of a scan .nii.gz, .mha, or a folder (no ending) of DICOM slices; repeat for more."
+_OUT = "File: .h5, .png or .dcm; of CT and tomosynthesis .nii.gz, .mha, or a folder (no ending) of DICOM; repeat."
 
 
 @app.command()
@@ -54,7 +54,10 @@ def simulate(
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
-        (check_exposure_output if run.protocol.rotation is None else check_scan_output)(path, overwrite)
+        if run.protocol.rotation is not None:
+            check_scan_output(path, overwrite)
+        else:
+            check_exposure_output(path, overwrite, run.protocol.breast is not None and run.protocol.breast.is_sweep)
     if for_processing and not any(path.suffix.lower() == ".dcm" for path in out):
         raise InvalidInput(message("--for-processing", "it has no effect without a .dcm", "Leave it out."))
     with Stages(quiet=as_json) as stages:

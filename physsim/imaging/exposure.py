@@ -22,6 +22,7 @@ from physsim.imaging.exposure_index import (
 )
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
+from physsim.io.image import Image
 from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
@@ -179,6 +180,19 @@ class Exposure:
         scale = float(geometry.distance_mm[view]) / entrance_mm
         return float(self["open_air_kerma"][(view, *place)]) * scale**2 * MGY_PER_UGY * len(self)
 
+    def slices(self, slice_mm: float = 1.0, pixel_mm: float | None = None, *, kernel: str = "hann", even: bool = True,
+               threads: int | None = None) -> Image:
+        """Slices of a tomosynthesis scan by filtered backprojection: (z, y, x) float32, 1/mm, hung as the views are.
+
+        Values are differences from what surrounds them (ps.tomosynthesis_fbp, `kernel` too). `pixel_mm`: in the slices,
+        the detector's when left out. `even`: the breast's edge is first made as thick as the rest, as mammograms are
+        shown, and what any view sees beside the breast has the lowest value; without it edges cast bands.
+        Raises InvalidInput for an exposure that is no sweep over a breast.
+        """
+        from physsim.imaging.breast_slices import breast_slices
+
+        return breast_slices(self, slice_mm, pixel_mm, kernel, even, threads)
+
     def save(self, path: str | Path, overwrite: bool = False, *, for_processing: bool = False,
              view: int | None = None) -> None:
         """Write the exposure in the format that the file name's ending says, whole or not at all.
@@ -186,7 +200,8 @@ class Exposure:
         `.h5`: every layer and the provenance. `.png`: one labelled picture, ln(open field / primary), windowed.
         `.dcm`: DICOM digital X-ray image of 16 bits, for presentation (logarithmic), or `for_processing` (linear, keV
         per pixel); of a breast a mammogram, of several views of it breast projections, all in one file. `view`: which
-        one, of several.
+        one, of several. Of a tomosynthesis scan also a folder (no ending): projections.dcm for processing, slices.dcm
+        (Breast Tomosynthesis), truth.nii.gz and truth.json on the slices' voxels; and .nii.gz, .mha: the slices.
         Raises OutputError when the file exists and `overwrite` is False, InvalidInput for an unknown ending.
         """
         from physsim.imaging.exposure_files import save_exposure

@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 ENDINGS = (".h5", ".hdf5", ".png", ".dcm")
 
 
-def check_exposure_output(path: str | Path, overwrite: bool = False) -> Path:
-    """`path` when an exposure can be written there; call it before the work.
+def check_exposure_output(path: str | Path, overwrite: bool = False, sweep: bool = False) -> Path:
+    """`path` when an exposure can be written there; call it before the work. `sweep`: of tomosynthesis.
 
     Raises InvalidInput for an unknown ending or when DICOM is asked for without pydicom, OutputError when the file
     exists or its folder cannot be written in.
     """
     path = Path(path)
     ending = path.suffix.lower()
+    if sweep:
+        from physsim.imaging.breast_files import VOLUMES, check_sweep_folder
+
+        if path.name.lower().endswith(VOLUMES):
+            return check_output(path, overwrite)
+        if not ending:
+            check_dicom(str(path))
+            return check_sweep_folder(path, overwrite)
     if ending not in ENDINGS:
+        more = f", {', '.join(VOLUMES)}, and a folder (no ending)" if sweep else ""
         raise InvalidInput(message(str(path), "the ending names no format of an exposure",
-                                   f"Known: {', '.join(ENDINGS)}."))
+                                   f"Known: {', '.join(ENDINGS)}{more}."))
     if ending == ".dcm":
         check_dicom(str(path))
     return check_output(path, overwrite)
@@ -47,8 +56,12 @@ def check_dicom(what: str) -> None:
 
 def save_exposure(shot: Exposure, path: str | Path, overwrite: bool, for_processing: bool, view: int | None) -> None:
     """See Exposure.save."""
-    path = check_exposure_output(path, overwrite)
+    turned = shot.protocol.breast is not None and shot.protocol.breast.is_sweep
+    path = check_exposure_output(path, overwrite, turned)
     ending = path.suffix.lower()
+    if turned and ending not in ENDINGS:
+        _save_sweep(shot, path, overwrite, for_processing, view)
+        return
     if for_processing and ending != ".dcm":
         raise InvalidInput(message(f"{path}: for_processing=True", f"it has no effect on {ending}", "Leave it out."))
     if ending in (".h5", ".hdf5"):
@@ -65,6 +78,15 @@ def save_exposure(shot: Exposure, path: str | Path, overwrite: bool, for_process
         save_breast_projections(shot, path, shot.protocol.breast, overwrite, for_processing)
     else:
         _save_dicom(shot, path, overwrite, _chosen(shot, view), for_processing)
+
+
+def _save_sweep(shot: Exposure, path: Path, overwrite: bool, for_processing: bool, view: int | None) -> None:
+    from physsim.imaging.breast_files import VOLUMES, save_slices, save_sweep_folder
+
+    for name, value in (("for_processing", for_processing or None), ("view", view)):
+        if value is not None:
+            raise InvalidInput(message(f"{path}: {name}={value}", "it has no effect on slices", "Leave it out."))
+    (save_slices if path.name.lower().endswith(VOLUMES) else save_sweep_folder)(shot, path, overwrite)
 
 
 def provenance(shot: Exposure) -> dict[str, Any]:

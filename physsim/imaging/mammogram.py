@@ -17,10 +17,12 @@ from physsim.errors import InvalidInput, message
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+BREAST = 0.08  # ln(open field / signal) of what counts as breast
 _RING_MM = 0.8
 _PLATEAU_MM = (11.0, 32.0)  # depths whose level stands for the full thickness
 _NIPPLE_MM = 18.0  # opening radius that takes the nipple off the mask
 _BANDS_MM, _GAINS = (3.0, 0.6), (1.25, 1.5)
+_BEYOND_MM = 4.0  # how far the breast's edge is carried on beside it
 _LEAST_SPAN = 0.55  # of the log signal: a breast of fat alone is not stretched to black and white
 _LOGISTIC, _MIDDLE = 4.2, 0.52
 
@@ -36,17 +38,7 @@ def mammogram_levels(log_attenuation: npt.NDArray[Any], pixel_mm: float, *, ches
     """
     from scipy import ndimage
 
-    if chest_wall not in ("left", "right"):
-        raise InvalidInput(message(f"chest_wall={chest_wall!r}", "it is left or right", "Give 'left' or 'right'."))
-    image = np.asarray(log_attenuation, np.float64)
-    image = image if chest_wall == "left" else image[:, ::-1]
-    mask = image > 0.08
-    if not mask.any():
-        raise InvalidInput(message("log_attenuation", "nothing in it attenuates by more than 8 %",
-                                   "Give ln(open field / signal) of a breast."))
-    depth, nipple = _depth_mm(mask, pixel_mm)
-    even = _even_thickness(image, mask & ~nipple, np.where(nipple, 1.5, depth), thickness_mm, pixel_mm)
-    even = _nipple_in_reach(even, mask, nipple, pixel_mm)
+    even, mask, depth, nipple = _evened(_walled(log_attenuation, chest_wall), pixel_mm, thickness_mm)
     outside = ~mask
     filled = np.where(outside, np.median(even[mask]), even)
     sharp = even.copy()
@@ -65,6 +57,41 @@ def mammogram_levels(log_attenuation: npt.NDArray[Any], pixel_mm: float, *, ches
     shown *= np.where(nipple, np.maximum(dim, 0.62), dim)
     shown[outside] = 0.0
     return np.asarray(shown if chest_wall == "left" else shown[:, ::-1], np.float32)
+
+
+def evened_attenuation(log_attenuation: npt.NDArray[Any], pixel_mm: float, *, chest_wall: str = "left",
+                       thickness_mm: float = 50.0) -> tuple[Floats, Mask]:
+    """ln(open field / signal) (rows, columns) as of a breast equally thick to its edge and beyond; where the breast is.
+
+    Step 1 of `mammogram_levels`; beside the breast its surroundings go on. Errors and parameters: as there.
+    """
+    from scipy import ndimage
+
+    even, mask, _, _ = _evened(_walled(log_attenuation, chest_wall), pixel_mm, thickness_mm)
+    level = float(np.median(even[mask]))
+    near = ndimage.gaussian_filter(np.where(mask, even - level, 0.0), _BEYOND_MM / pixel_mm, mode="nearest")
+    near /= np.maximum(ndimage.gaussian_filter(mask.astype(np.float64), _BEYOND_MM / pixel_mm, mode="nearest"), 0.1)
+    even = np.where(mask, even, level + near)
+    return (even, mask) if chest_wall == "left" else (even[:, ::-1], mask[:, ::-1])
+
+
+def _walled(log_attenuation: npt.NDArray[Any], chest_wall: str) -> Floats:
+    """The image with the chest wall on the left."""
+    if chest_wall not in ("left", "right"):
+        raise InvalidInput(message(f"chest_wall={chest_wall!r}", "it is left or right", "Give 'left' or 'right'."))
+    image = np.asarray(log_attenuation, np.float64)
+    return image if chest_wall == "left" else image[:, ::-1]
+
+
+def _evened(image: Floats, pixel_mm: float, thickness_mm: float) -> tuple[Floats, Mask, Floats, Mask]:
+    """The image with its fall in thickness taken out, the breast, its depth (mm) and the nipple."""
+    mask = image > BREAST
+    if not mask.any():
+        raise InvalidInput(message("log_attenuation", "nothing in it attenuates by more than 8 %",
+                                   "Give ln(open field / signal) of a breast."))
+    depth, nipple = _depth_mm(mask, pixel_mm)
+    even = _even_thickness(image, mask & ~nipple, np.where(nipple, 1.5, depth), thickness_mm, pixel_mm)
+    return _nipple_in_reach(even, mask, nipple, pixel_mm), mask, depth, nipple
 
 
 def _depth_mm(mask: Mask, pixel_mm: float) -> tuple[Floats, Mask]:

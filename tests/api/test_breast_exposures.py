@@ -9,8 +9,9 @@ from breast_cases import mammogram, small_breast, tomosynthesis
 from dicom_judge import complaints
 
 import physsim as ps
-from physsim.errors import InvalidInput
+from physsim.errors import InvalidInput, OutputError
 from physsim.imaging.dicom.breast_projections import read_breast_projections
+from physsim.io.volume import read_volume
 
 pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
 # In the standard since, or allowed beside it: as in test_dicom_breast.
@@ -61,6 +62,23 @@ def test_projections_are_valid_and_come_back(scan, tmp_path, for_processing):
     angles = [frame.PositionerPositionSequence[0].PositionerPrimaryAngle for frame in
               pydicom.dcmread(tmp_path / "a.dcm").PerFrameFunctionalGroupsSequence]
     np.testing.assert_allclose(np.abs(angles), [25.0, 12.5, 0.0, 12.5, 25.0], atol=1e-6)
+
+
+def test_a_scan_goes_to_a_folder_with_slices_and_truth(scan, tmp_path):
+    scan.save(tmp_path / "scan")
+    assert {one.name for one in (tmp_path / "scan").iterdir()} == {"projections.dcm", "slices.dcm", "truth.nii.gz",
+                                                                   "truth.json"}
+    assert complaints(tmp_path / "scan" / "slices.dcm") == []
+    data = pydicom.dcmread(tmp_path / "scan" / "slices.dcm")
+    volume, truth = scan.slices(), read_volume(tmp_path / "scan" / "truth.nii.gz")
+    assert (data.SOPClassUID.name, data.pixel_array.shape) == ("Breast Tomosynthesis Image Storage", volume.array.shape)
+    assert truth.array.shape == volume.array.shape
+    np.testing.assert_allclose(truth.world_from_voxel, volume.world_from_voxel, atol=1e-4)
+    inside = volume.array > volume.array.min()
+    assert inside[truth.array > 0].mean() > 0.95  # what every view sees as breast holds the breast
+    assert (inside & (truth.array == 0)).sum() < 0.3 * inside.sum()  # and some air beside its round edge
+    with pytest.raises(OutputError, match="exists already"):
+        scan.save(tmp_path / "scan")
 
 
 def test_a_scan_of_stated_dose_has_it(scan):

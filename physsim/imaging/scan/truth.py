@@ -66,13 +66,18 @@ class ScanTruth:
 
 def scan_truth(phantom: Phantom, grid: Grid) -> ScanTruth:
     """The phantom's labels at the middles of the voxels of `grid`."""
-    own = phantom.truth.organ_labels
+    return truth_on(phantom.truth, phantom.grid, grid)
+
+
+def truth_on(truth: Truth, known: Grid, grid: Grid) -> ScanTruth:
+    """Labels that lie on `known`, at the middles of the voxels of `grid`."""
+    own = truth.organ_labels
     if own is None:
-        return ScanTruth(phantom.truth, grid, None)
-    voxel_from_voxel = np.linalg.inv(phantom.grid.world_from_voxel) @ grid.world_from_voxel
+        return ScanTruth(truth, grid, None)
+    voxel_from_voxel = np.linalg.inv(known.world_from_voxel) @ grid.world_from_voxel
     labels = np.zeros(grid.shape, own.dtype)
     rows, columns = np.mgrid[: grid.shape[1], : grid.shape[2]]
-    size = np.array(phantom.grid.shape[::-1])
+    size = np.array(known.shape[::-1])
     for k in range(grid.shape[0]):
         place = [voxel_from_voxel[a, 0] * columns + voxel_from_voxel[a, 1] * rows + voxel_from_voxel[a, 2] * k
                  + voxel_from_voxel[a, 3] for a in range(3)]
@@ -80,4 +85,4 @@ def scan_truth(phantom: Phantom, grid: Grid) -> ScanTruth:
         inside = ((index >= 0) & (index < size[:, None, None])).all(axis=0)
         i, j, n = index[:, inside]
         labels[k][inside] = own[n, j, i]
-    return ScanTruth(phantom.truth, grid, labels)
+    return ScanTruth(truth, grid, labels)
