@@ -1,4 +1,4 @@
-"""Pieces, tunnels and cavities of a man's organs at 1 mm, in windows: face, larynx, hips, knee, foot, shoulder."""
+"""Pieces, tunnels and cavities of a man's organs at 1 mm, in windows: face, larynx, atrium, hips, knee, foot, arm."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from physsim.spec.grid import Grid
 WINDOWS = {
     "face": (((-80, 80), (-115, -10), (545, 665)), 60, {"maxilla"}),
     "larynx": (((-45, 45), (-75, 15), (470, 560)), 8, set()),
+    "right atrium": (((-48, 32), (-72, 20), (220, 345)), 1, set()),
     "hips and sacrum": (((-60, 130), (-56, 102), (-150, 8)), 10, set()),
     "knee": (((30, 150), (-60, 80), (-620, -470)), 10, {"left knee cartilage"}),
     "foot": (((40, 140), (-190, 95), (-1020, -910)), 28, set()),
