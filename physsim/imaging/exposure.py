@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +104,8 @@ class Exposure:
 
     def figures(self) -> dict[str, float]:
         """What the exposure amounts to: mAs, air kermas (uGy) at detector and entrance, transmission, exposure index,
-        scatter over primary with the scatter's error, saturated pixels. See imaging.exposure_index for the indices.
+        scatter over primary (median behind the body) and the scatter's error, saturated pixels. See
+        imaging.exposure_index for the indices.
         """
         middle = (0, self.geometry.rows // 2, self.geometry.columns // 2)
         kerma, free = self["air_kerma"], self["open_air_kerma"]
@@ -116,8 +116,9 @@ class Exposure:
         result |= self.exposure_indices()
         result["dose_area_product_mgy_cm2"] = self.dose_area_product_mgy_cm2()
         if "scatter" in self.layers:
-            totals = [float(self[name].sum(dtype=np.float64)) for name in ("scatter", "primary")]
-            result["scatter_to_primary"] = totals[0] / totals[1] if totals[1] > 0.0 else math.inf
+            behind = behind_body(self.transmission, np.ones_like(self.transmission)) & (self.primary > 0.0)
+            if behind.any():
+                result["scatter_to_primary"] = float(np.median(self["scatter"][behind] / self.primary[behind]))
             result["scatter_error"] = self.scatter_error or 0.0
         result["saturated_pixels"] = float(self.saturated)
         entrance = self.entrance_air_kerma_mgy()

@@ -19,8 +19,7 @@ def slab_with_beads():
     return ps.Phantom(grid=grid, labels=labels, materials=(ps.material("adipose"), ps.material("Al")))
 
 
-@pytest.mark.parametrize("side", ["L", "R"])
-@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize(("side", "even"), [("L", True), ("R", False)])
 def test_beads_come_back_where_they_lie(side, even):
     """Within two pixels (1.1 mm; a bead has 3.6) in the slice and two slices (2 mm)."""
     phantom = slab_with_beads()

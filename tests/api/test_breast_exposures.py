@@ -105,7 +105,7 @@ def test_dose_and_kerma_are_linear_in_mas():
 def test_the_page_of_mammography_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[2] / "docs" / "mammography.md").read_text()
     monkeypatch.chdir(tmp_path)
-    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], {})
+    exec("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), {})
     dose, layer, mas = map(float, capsys.readouterr().out.split())
     assert 0.2 < dose < 3.0
     assert 0.45 < layer < 0.55
