@@ -34,6 +34,7 @@ Images = NDArray[np.float32]
 HEEL_NODES = 65  # spectra computed by the tube model; between them cubics fill in HEEL_REFINED times as many
 HEEL_REFINED = 2
 _STRIP_PIXELS = 1 << 15
+_OUTPUTS = 2**28  # numbers (1 GB) of the views that are traced together
 _PROBE_WATER_G_CM2 = 20.0  # the slant's error is looked at behind so much water too
 
 
@@ -136,24 +137,36 @@ class BeamField:
                 places[view, rows] = np.clip((sine - self.heel[0]) / self.heel[1], 0.0, self.weights.shape[1] - 1)
         return places
 
+    def groups(self) -> Iterator[slice]:
+        """Views a few at a time, so that their outputs take a limited memory."""
+        one = self.weights.shape[0] * self.geometry.rows * self.geometry.columns
+        step = max(1, _OUTPUTS // one)
+        for first in range(0, len(self.geometry), step):
+            yield slice(first, min(first + step, len(self.geometry)))
+
     def layers(self, outputs: NDArray[np.float32], position: NDArray[np.float32] | None) -> Layers:
         """What the outputs, (views, outputs, rows, columns), and those without an object come to in each pixel, per
         mAs.
         """
         made = Layers(self.geometry.shape)
+        self.add_layers(made, outputs, position, slice(0, len(self.geometry)))
+        return made
+
+    def add_layers(self, made: Layers, outputs: NDArray[np.float32], position: NDArray[np.float32] | None,
+                   views: slice) -> None:
+        """As `layers`, of some views: `outputs` are theirs, `position` and `made` of all."""
         sums = in_order(np.moveaxis(self.weights, 2, 0))
-        for view in range(len(self.geometry)):
+        for view in range(views.start, views.stop):
             for rows in strips(self.geometry):
                 rays = rays_of_rows(self.protocol, self.geometry, view, rows)
                 behind = [np.ones(1)] if self.grid is None else self.grid.shares(self.geometry, view, rows)
                 free = _between(sums, None if position is None else position[view, rows], rays.distance_mm.shape)
-                seen = [output[rows] for output in outputs[view]]
+                seen = [output[rows] for output in outputs[view - views.start]]
                 spread = (MM_PER_M / rays.distance_mm) ** 2
                 area = spread * rays.cosine * (self.geometry.pixel_mm[0] * self.geometry.pixel_mm[1])
                 for target, mixed in zip((made.seen, made.free), self._mixed(rays, behind, (seen, free)), strict=True):
                     for name, sum_ in zip(QUANTITIES, mixed, strict=True):
                         target[name][view, rows] = sum_ * (spread if name == "air_kerma" else area)
-        return made
 
     def _mixed(
         self, rays: Rays, behind: list[Floats], sets: Sequence[Sequence[NDArray[np.floating]]]

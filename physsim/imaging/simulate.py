@@ -16,7 +16,7 @@ from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
-from physsim.imaging.field import BeamField, Images, beam_field
+from physsim.imaging.field import BeamField, Images, Layers, beam_field
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
@@ -108,9 +108,13 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     field = beam_field(protocol, geometry)
     position = field.position()
     tell(STAGES[1], 0.1)
-    outputs, areal = primary_signal(phantom, field.energies_kev, field.weights, geometry, position,
-                                    areal_density=areal_density, device=used, threads=threads)
-    made = field.layers(outputs, position)
+    made, dense = Layers(geometry.shape), []
+    for views in field.groups():
+        outputs, areal = primary_signal(phantom, field.energies_kev, field.weights, geometry[views],
+                                        None if position is None else position[views], areal_density=areal_density,
+                                        device=used, threads=threads)
+        field.add_layers(made, outputs, position, views)
+        dense += [] if areal is None else [areal]
     tell(STAGES[2], 0.5)
     truth = exposure_truth(phantom, geometry, threads)
     tell(STAGES[3], 0.55)
@@ -126,9 +130,10 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     reading = _read(protocol, field, made.seen, made.free["signal"], strewn, mas, noise, seed, threads)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading)
-    if areal is not None:
+    if dense:
         names = ", ".join(f"{n} {one.name}" for n, one in enumerate(phantom.materials))
-        layers["areal_density"] = Layer(areal, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
+        layers["areal_density"] = Layer(np.concatenate(dense), "g/cm2", ("view", "material", "row", "column"),
+                                        f"materials: {names}")
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
         scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",

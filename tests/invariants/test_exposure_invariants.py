@@ -75,3 +75,16 @@ def test_areal_density_of_all_materials_is_the_mass_seen(view):
     shot = ps.simulate(phantom, protocol, areal_density=True)
     area_cm2 = 0.1 * 0.1
     assert float(shot["areal_density"].sum(dtype=np.float64)) * area_cm2 == pytest.approx(phantom.mass_g(), rel=1e-3)
+
+
+def test_equal_bits_however_many_views_are_traced_together(monkeypatch):
+    """A sweep whose outputs take more than the memory set apart for them is traced in parts."""
+    from physsim.imaging import field
+
+    body = ps.voxelise(ps.scene("water_20cm"), spacing_mm=10)
+    protocol = ps.protocols.tomosynthesis(body_part="PHANTOM", views=3, mas=1.0, pixel_mm=7.0)
+    whole = ps.simulate(body, protocol, seed=1, areal_density=True)
+    monkeypatch.setattr(field, "_OUTPUTS", 1)
+    parts = ps.simulate(body, protocol, seed=1, areal_density=True)
+    for name in whole.layers:
+        np.testing.assert_array_equal(whole[name], parts[name])
