@@ -69,12 +69,13 @@ def bumpy_ball(radius_mm: float = 60.0, sides: int = _TRIANGLES_SIDE) -> Any:
 
 def _body_job(region: str) -> Callable[[dict[str, Any], bool, int], None]:
     def job(result: dict[str, Any], quick: bool, rounds: int) -> None:
-        from physsim.body.anatomy import patient_body
+        from physsim.body.anatomy import forget_bodies, patient_body
         from physsim.body.patient import reference_patient
         from physsim.body.voxelise import voxelise_body
 
         patient = reference_patient("M", 35)
         patient.phantom(12.0, region=region)  # numba compiles
+        forget_bodies()
         begin, _ = _least(lambda: patient_body(patient).body.program, 1)
         _row(result, f"man, {region}, declarations to a program", "physsim", begin, None)
         result["figures"][f"{region}_program_seconds"] = begin

@@ -11,13 +11,12 @@ constexpr int PADDED_X = BRICK_X + 2, PADDED_Y = BRICK_Y + 2, PADDED_Z = BRICK_Z
 class Averages {
   public:
     // out = d + its Laplacian / 24 in voxel steps in the blocks of `wanted`: the mean of d over each voxel, to second order. No more
-    // than `limit` (mm) is added. d is known in the blocks of `known` and, in `halo`, in the squares of `faces`; what is not known
+    // than `limit` (mm) is added. d is known in the blocks of `known` and, in `halo`, in the `halves` of squares; what is not known
     // (anything) gives means that only those voxels have which it stands beside.
-    void make(const float* d, uint32_t known, const float* halo, uint32_t faces, float* out, uint32_t wanted, float limit) {
+    void make(const float* d, uint32_t known, const float* halo, uint32_t halves, float* out, uint32_t wanted, float limit) {
         for (int b = 0; b < BLOCKS; b++)
             if (known >> b & 1) pad(d + BLOCK_VOXELS * b, b);
-        for (int f = 0; f < FACES; f++)
-            if (faces >> f & 1) pad_face(halo + BLOCK_VOXELS * f, f);
+        in_blocks<HALF_FACE>(halves, [&](int at) { pad_half(halo, at); });
         for (int pair = 0; pair < BLOCKS / ROWS_X; pair++) {  // blocks that lie in a row along x
             const uint32_t row = wanted >> (ROWS_X * pair) & ((1u << ROWS_X) - 1u);
             if (row) average(ROWS_X * pair, row, out, limit);
@@ -39,11 +38,12 @@ class Averages {
         }
     }
 
-    void pad_face(const float* values, int f) {
-        const FaceSquare square(f);
+    // Of half a square, whose first voxel is `at` of the halo.
+    void pad_half(const float* halo, int at) {
+        const FaceSquare square(at / BLOCK_VOXELS);
         float* first = padded_ + padded(square.first[0], square.first[1], square.first[2]);
         const int u = STEP[square.u], v = STEP[square.v];
-        for (int n = 0; n < BLOCK_VOXELS; n++) first[n % FACE_EDGE * u + n / FACE_EDGE * v] = values[n];
+        for (int i = at; i < at + HALF_FACE; i++) first[FaceSquare::along_u(i % BLOCK_VOXELS) * u + FaceSquare::along_v(i % BLOCK_VOXELS) * v] = halo[i];
     }
 
     void average(int first_block, uint32_t row, float* out, float limit) const {

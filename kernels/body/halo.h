@@ -6,13 +6,20 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// A face of the brick is cut into squares of 8 x 8 voxels: two each at the low and high end of y, then of z, then one each of x.
-constexpr int FACE_EDGE = 8, FACES = 10;
+// A face of the brick is cut into squares of 8 x 8 voxels: two each at the low and high end of y, then of z, then one each of x. Half a
+// square, the low or the high end of its first axis, is what is asked for.
+constexpr int FACE_EDGE = 8, FACES = 10, HALF_FACE = FACE_EDGE * FACE_EDGE / 2;
+constexpr uint32_t ALL_HALVES = ~0u;
+static_assert(BLOCKS * BLOCK_VOXELS == 32 * HALF_FACE, "a bit for each half");
 static_assert(FACE_EDGE * FACE_EDGE == BLOCK_VOXELS && BRICK_X == 2 * FACE_EDGE && BRICK_Y == FACE_EDGE && BRICK_Z == FACE_EDGE, "a face is a block of the halo");
 
-// The first voxel of a square, in the brick (x, y, z), and the axes along which its voxels follow each other, `u` fastest.
+// The first voxel of a square, in the brick (x, y, z), and the axes along which its voxels follow each other in halves, `u` fastest.
 struct FaceSquare {
     int first[3], u, v;
+
+    // Place of voxel n of the square along u and v.
+    PHYSSIM_HD static int along_u(int n) { return n % (FACE_EDGE / 2) + n / HALF_FACE * (FACE_EDGE / 2); }
+    PHYSSIM_HD static int along_v(int n) { return n / (FACE_EDGE / 2) % FACE_EDGE; }
 
     PHYSSIM_HD explicit FaceSquare(int f) : first{0, 0, 0}, u(f < 8 ? 0 : 1), v(f < 4 || f > 7 ? 2 : 1) {
         constexpr int SIZE[3] = {BRICK_X, BRICK_Y, BRICK_Z};
@@ -37,14 +44,15 @@ static uint64_t near_depth(const float* d, const float* depths, float depth, flo
     return found;
 }
 
-// Adds the blocks and the squares of faces that the voxels `some` of block b have beside them, outside the block.
-PHYSSIM_HD void add_beside(uint64_t some, int b, uint32_t& blocks, uint32_t& faces) {
+// Adds the blocks and the halves of squares of faces that the voxels `some` of block b have beside them, outside the block.
+PHYSSIM_HD void add_beside(uint64_t some, int b, uint32_t& blocks, uint32_t& halves) {
     constexpr int STEP[3] = {1, ROWS_X, ROWS_X * ROWS_Y}, LAST[3] = {ROWS_X - 1, ROWS_Y - 1, BRICK_Z / BLOCK_EDGE - 1};
     const int place[3] = {b % ROWS_X, b / ROWS_X % ROWS_Y, b / (ROWS_X * ROWS_Y)}, half = place[0] / (ROWS_X / 2);
     const int low_face[3] = {8, half, 4 + half}, high_face[3] = {9, 2 + half, 6 + half};
     for (int axis = 0; axis < 3; axis++) {
-        if (some & LOW_SIDE[axis]) (place[axis] > 0 ? blocks : faces) |= 1u << (place[axis] > 0 ? b - STEP[axis] : low_face[axis]);
-        if (some & HIGH_SIDE[axis]) (place[axis] < LAST[axis] ? blocks : faces) |= 1u << (place[axis] < LAST[axis] ? b + STEP[axis] : high_face[axis]);
+        const int end = axis == 0 ? place[1] : place[0] % (FACE_EDGE / BLOCK_EDGE);  // of the square along u
+        if (some & LOW_SIDE[axis]) (place[axis] > 0 ? blocks : halves) |= 1u << (place[axis] > 0 ? b - STEP[axis] : 2 * low_face[axis] + end);
+        if (some & HIGH_SIDE[axis]) (place[axis] < LAST[axis] ? blocks : halves) |= 1u << (place[axis] < LAST[axis] ? b + STEP[axis] : 2 * high_face[axis] + end);
     }
 }
 
@@ -61,13 +69,13 @@ class Halo {
         begun_ = false;
     }
 
-    // Numbers of a register after the program at `code`, in the squares of the mask `faces`, of what moves as `medium` does.
-    const float* made(int32_t code, int32_t result, int32_t medium, uint32_t faces, float least_radius) {
+    // Numbers of a register after the program at `code`, in the halves of squares of a mask, of what moves as `medium` does.
+    const float* made(int32_t code, int32_t result, int32_t medium, uint32_t halves, float least_radius) {
         if (!begun_) begin();
         if (moves_.moving && medium != medium_) move(medium);
-        place(faces);
+        place(halves);
         run<BLOCKS>(code, t_, w_, lists_, least_radius, ALL_BLOCKS);
-        run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius, faces);
+        run<HALF_FACE>(code, t_, w_, lists_, least_radius, halves);
         return w_.whole + int64_t{BRICK_VOXELS} * result;
     }
 
@@ -89,7 +97,7 @@ class Halo {
         empty_box(w_.boxes);
         for (int b = 0; b < BLOCKS; b++) measure(b);
         measure_diagonal(w_);
-        if (moves_.moving) place(ALL_BLOCKS), from_.keep(w_);
+        if (moves_.moving) place(ALL_HALVES), from_.keep(w_);
     }
 
     // To where the halo was at rest, as `medium` moves.
@@ -151,11 +159,13 @@ class Halo {
     }
 
     void place(uint32_t mask) {
-        in_blocks<BLOCK_VOXELS>(mask & ~placed_, [&](int at) {
+        in_blocks<HALF_FACE>(mask & ~placed_, [&](int at) {
             const int b = at / BLOCK_VOXELS;
             const FaceSquare square(b < FACES ? b : 0);
-            for (int n = 0; n < BLOCK_VOXELS; n++)
-                put_on(square, static_cast<float>(n % FACE_EDGE), static_cast<float>(n / FACE_EDGE), w_.whole + at + n, BRICK_VOXELS);
+            for (int i = at; i < at + HALF_FACE; i++) {
+                const int n = i % BLOCK_VOXELS;
+                put_on(square, static_cast<float>(FaceSquare::along_u(n)), static_cast<float>(FaceSquare::along_v(n)), w_.whole + i, BRICK_VOXELS);
+            }
         });
         placed_ |= mask;
     }

@@ -60,7 +60,7 @@ template <int N>
 static void loft(float* d, const float* x, const float* y, const float* z, const float* rows, int count, const float* c) {
     constexpr int LAYER = BLOCK_EDGE * BLOCK_EDGE;
     const float last = static_cast<float>(count - 1) - 0.001f;
-    bool level = N == BLOCK_VOXELS;
+    bool level = N > BLOCKS;
     for (int i = 0; i < N && level; i++) level = z[i] == z[i / LAYER * LAYER];
     if (level) {
         for (int i = 0; i < N; i += LAYER) {

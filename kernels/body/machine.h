@@ -44,7 +44,7 @@ static void make_pieces(const int32_t* line, float* d, const float* x, const Bod
     in_blocks<N>(mask, [&](int at) {
         const int32_t* own = w.candidates;
         int few = found;
-        if (N > BLOCKS) own = w.nearest, few = nearest_in_block(w.candidates, found, w.bounds, least, at / N, w.nearest);
+        if (N > BLOCKS) own = w.nearest, few = nearest_in_block(w.candidates, found, w.bounds, least, at / BLOCK_VOXELS, w.nearest);
         const float *u = x + at, *v = u + NEXT, *z = v + NEXT;
         if (triangles) sheet<N>(d + at, u, v, z, t.data, own, few);
         else if (axis) elliptic_tube<N>(d + at, w.scratch, w.scratch + N, u, v, z, t.data, own, few);
@@ -66,7 +66,7 @@ static void make_shape(const int32_t* line, float* d, const BodyTables& t, BodyW
             const int found = listed_segments(line, t, w, lists);
             float* thin = registers_of<N>(w) + int64_t{NEXT} * line[2];
             return in_blocks<N>(mask, [&](int at) {
-                if (N > BLOCKS && least_radius > 0.0f) drawn_branches(d + at, thin + at, x + at, y + at, z + at, t.data, w.candidates, found, least_radius);
+                if (N > BLOCKS && least_radius > 0.0f) drawn_branches<N>(d + at, thin + at, x + at, y + at, z + at, t.data, w.candidates, found, least_radius);
                 else branches<N>(d + at, thin + at, x + at, y + at, z + at, t.data, w.candidates, found, least_radius);
             });
         }
@@ -97,6 +97,16 @@ static void make_number(const int32_t* line, float* d, const BodyTables& t, Body
     }
 }
 
+// A mask of blocks as one of pieces of N numbers, where they are halves of blocks.
+template <int N>
+PHYSSIM_HD uint32_t in_pieces(uint32_t blocks) {
+    if (N != BLOCK_VOXELS / 2) return blocks;
+    uint32_t spread = blocks;  // each bit to every second place, then twice
+    spread = (spread | spread << 8) & 0x00FF00FFu, spread = (spread | spread << 4) & 0x0F0F0F0Fu;
+    spread = (spread | spread << 2) & 0x33333333u, spread = (spread | spread << 1) & 0x55555555u;
+    return spread | spread << 1;
+}
+
 // Where a part begins: the blocks of `mask` in which it is to be made; none where the brick lies outside the part's box (six constants).
 template <int N>
 static uint32_t blocks_of_part(const int32_t* line, float* d, const BodyTables& t, BodyWork& w, uint32_t mask) {
@@ -109,7 +119,7 @@ static uint32_t blocks_of_part(const int32_t* line, float* d, const BodyTables& 
     }
     int32_t& far = w.far_part[line[6]];
     if (N == BLOCKS) far = missed ? static_cast<int32_t>(ALL_BLOCKS) : 0;
-    return mask & ~static_cast<uint32_t>(far);
+    return mask & ~in_pieces<N>(static_cast<uint32_t>(far));
 }
 
 template <int N>
@@ -142,7 +152,7 @@ static void make_frame(int f, const BodyTables& t, BodyWork& w, uint32_t mask) {
     if (N == BLOCKS) frame_box(f, ints, floats, w.boxes, w.reach);
 }
 
-// Runs the program from instruction `at` on the voxels of the blocks of `mask`, or (N = BLOCKS) on the middles of all blocks.
+// Runs the program from instruction `at` on the voxels of the blocks (N = BLOCK_VOXELS) or halves of blocks of `mask`, or (N = BLOCKS) on the middles of all blocks.
 template <int N>
 static void run(int at, const BodyTables& t, BodyWork& w, const BranchLists& lists, float least_radius, uint32_t mask) {
     constexpr int NEXT = REGISTER<N>;

@@ -5,11 +5,16 @@
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// Structures whose boxes a row of bricks along x can meet; how many.
-static int structures_of_row(const PaintJob& job, const BodyTables& t, int by, int bz, int32_t* in_row) {
-    float low[3], high[3];
-    if (job.lattice) curved_box(job, 0, (job.shape[2] + BRICK_X - 1) / BRICK_X - 1, by, bz, low, high);
-    else straight_row_box(job, by, bz, low, high);
+// Structures whose boxes rows of bricks along x (first_y to before last_y, first_z to before last_z) can meet; how many.
+static int structures_of_rows(const PaintJob& job, const BodyTables& t, int first_y, int last_y, int first_z, int last_z, int32_t* in_row) {
+    float low[3] = {BODY_FAR, BODY_FAR, BODY_FAR}, high[3] = {-BODY_FAR, -BODY_FAR, -BODY_FAR};
+    for (int bz = first_z; bz < last_z; bz++)
+        for (int by = first_y; by < last_y; by++) {
+            float from[3], to[3];
+            if (job.lattice) curved_box(job, 0, (job.shape[2] + BRICK_X - 1) / BRICK_X - 1, by, bz, from, to);
+            else straight_row_box(job, by, bz, from, to);
+            for (int axis = 0; axis < 3; axis++) low[axis] = lesser(low[axis], from[axis]), high[axis] = greater(high[axis], to[axis]);
+        }
     int found = 0;
     for (int32_t s = 0; s < t.structures; s++) {
         const float* box = t.structure_float + BODY_STRUCTURE_FLOATS * s;
@@ -159,19 +164,19 @@ class Painter {
     void average(const int32_t* structure, uint32_t surface) {
         const int32_t code = structure[0], distance = structure[1];
         const float room = BENT_MATTERS * voxel_, *d = whole(distance);
-        uint32_t beside = 0, faces = 0;
+        uint32_t beside = 0, halves = 0;
         in_blocks<BLOCK_VOXELS>(surface, [&](int at) {
             uint64_t some = near_depth(d + at, nullptr, 0.0f, room, left_ + at);
             for (int32_t n = structure[4] + 1; n < structure[5]; n++) {
                 const int32_t depths = t_.layer_int[BODY_LAYER_INTS * n + 2];
                 some |= near_depth(d + at, depths >= 0 ? whole(depths) + at : nullptr, t_.layer_float[BODY_LAYER_FLOATS * n], room, left_ + at);
             }
-            add_beside(some, at / BLOCK_VOXELS, beside, faces);
+            add_beside(some, at / BLOCK_VOXELS, beside, halves);
         });
         beside &= ~surface;
         if (beside) place(beside), run<BLOCK_VOXELS>(code, t_, w_, lists_, least_radius_, beside);
-        const float* halo = faces ? halo_.made(code, distance, medium_, faces, least_radius_) : nullptr;
-        averages_.make(d, surface | beside, halo, faces, distance_, surface, MOST_BENT * voxel_);
+        const float* halo = halves ? halo_.made(code, distance, medium_, halves, least_radius_) : nullptr;
+        averages_.make(d, surface | beside, halo, halves, distance_, surface, MOST_BENT * voxel_);
     }
 
     // Coverage in the blocks of `surface`; those where there is any.

@@ -129,10 +129,11 @@ static void branches(float* d, float* thin, const float* x, const float* y, cons
     }
 }
 
-// bounds (layers of a block, 6): low and high of the coordinates of each.
+// bounds (layers of N voxels, 6): low and high of the coordinates of each.
+template <int N>
 static void bounds_of_layers(const float* x, const float* y, const float* z, float* bounds) {
     constexpr int LAYER = BLOCK_EDGE * BLOCK_EDGE;
-    for (int n = 0; n < BLOCK_EDGE; n++) {
+    for (int n = 0; n < N / LAYER; n++) {
         const float* own[3] = {x + n * LAYER, y + n * LAYER, z + n * LAYER};
         for (int axis = 0; axis < 3; axis++) {
             float low = own[axis][0], high = low;
@@ -177,15 +178,16 @@ PHYSSIM_HD int nearest_in_block(const int32_t* candidates, int found, const floa
 // above v / 2 = `least_radius`. What is thinner covers the share r^2 / (v^2 / 3) of a drawn v / 2, and ends as a rod does that is
 // averaged over a voxel: so the shares of branches that meet, or pass through one voxel, add up. Where there are such, d is -v and
 // `thin` the whole coverage.
-// Of one block.
+// Of one block, or half of one.
+template <int N>
 static void drawn_branches(float* d, float* thin, const float* x, const float* y, const float* z, const float* data, const int32_t* candidates, int count, float least_radius) {
     const float voxel = 2.0f * least_radius, inverse_voxel = 1.0f / voxel;
     const float ramp = least_radius * least_radius * static_cast<float>(1.0 / 3), least = least_radius * least_radius;
     constexpr int LAYER = BLOCK_EDGE * BLOCK_EDGE;
-    filled<BLOCK_VOXELS>(d, BODY_FAR);
-    filled<BLOCK_VOXELS>(thin, 0.0f);
-    float bounds[BLOCK_EDGE * 6];
-    bounds_of_layers(x, y, z, bounds);
+    filled<N>(d, BODY_FAR);
+    filled<N>(thin, 0.0f);
+    float bounds[N / LAYER * 6];
+    bounds_of_layers<N>(x, y, z, bounds);
     for (int m = 0; m < count; m++) {
         const Segment s(data + candidates[m]);
         const float slim = lesser(s.r, s.r + s.dr), reach = greater(greater(s.r, s.r + s.dr), least_radius) + voxel;
@@ -194,7 +196,7 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
         const float y0 = lesser(s.ay, s.ay + s.dy) - reach, y1 = greater(s.ay, s.ay + s.dy) + reach;
         const float z0 = lesser(s.az, s.az + s.dz) - reach, z1 = greater(s.az, s.az + s.dz) + reach;
         const float steps = inverse_voxel / square_root(s.inverse);  // its length in voxels
-        for (int row = 0; row < BLOCK_EDGE; row++) {
+        for (int row = 0; row < N / LAYER; row++) {
             const float* own = bounds + 6 * row;
             if (own[2] > z1 || own[5] < z0 || own[1] > y1 || own[4] < y0 || own[0] > x1 || own[3] < x0) continue;
             const int at = LAYER * row;
@@ -220,7 +222,7 @@ static void drawn_branches(float* d, float* thin, const float* x, const float* y
         }
     }
     PHYSSIM_OVER_VOXELS
-    for (int i = 0; i < BLOCK_VOXELS; i++) {
+    for (int i = 0; i < N; i++) {
         const float c = held(0.5f - d[i] * inverse_voxel, 0.0f, 1.0f), share = thin[i] < 1.0f ? thin[i] : 1.0f;
         const float both = c + (1.0f - c) * share;
         thin[i] = share > 0.0f ? both : 1.0f;

@@ -74,16 +74,17 @@ py::tuple paint_body(const py::dict& tables, const py::dict& moves, const py::di
         py::gil_scoped_release release;
         const SegmentsOfBricks near(reach.data(), reach.shape(0), paint.shape);
         const BranchLists lists = {near.first.data(), near.members.data()};
-        const int rows = (paint.shape[1] + BRICK_Y - 1) / BRICK_Y, layers = (paint.shape[0] + BRICK_Z - 1) / BRICK_Z;
+        const int edge_y = kernels.group * BRICK_Y, edge_z = kernels.group * BRICK_Z;
+        const int rows = (paint.shape[1] + edge_y - 1) / edge_y, layers = (paint.shape[0] + edge_z - 1) / edge_z;
         BodyTables distances = t;  // beside a brick nothing is deposited
         distances.materials = distances.organs = 0;
         Queue queue;
         std::mutex adding;
         Team(std::max(1, std::min(threads, rows * layers))).run([&](int) {
             BodyRoom room(t), beside(distances);
-            std::vector<int32_t> in_row(static_cast<size_t>(t.structures) + 1);
+            std::vector<int32_t> in_row(2 * static_cast<size_t>(t.structures) + 1);
             int item;
-            while (queue.take(rows * layers, item)) kernels.paint_row(paint, t, motion, lists, room.work, beside.work, item % rows, item / rows, in_row.data());
+            while (queue.take(rows * layers, item)) kernels.paint_group(paint, t, motion, lists, room.work, beside.work, item % rows, item / rows, in_row.data());
             std::lock_guard<std::mutex> lock(adding);
             for (int64_t n = 0; n < sums; n++) volume[n] += room.work.volumes[n], mass[n] += room.work.masses[n];
         });

@@ -7,8 +7,9 @@ namespace physsim {
 
 struct BodyTable {
     const char* name;
-    // Paints the row of bricks along x at by, bz. `beside`: memory for what stands beside a brick; in_row: room for all structures.
-    void (*paint_row)(const PaintJob&, const BodyTables&, const BodyMoves&, const BranchLists&, BodyWork&, BodyWork& beside, int by, int bz, int32_t* in_row);
+    int group;  // bricks along each axis that are looked at together
+    // Paints the groups of bricks along x at gy, gz. `beside`: memory for what stands beside a brick; in_row: room for all structures twice.
+    void (*paint_group)(const PaintJob&, const BodyTables&, const BodyMoves&, const BranchLists&, BodyWork&, BodyWork& beside, int gy, int gz, int32_t* in_row);
     void (*values_at)(int at, int result, const float* points, int64_t count, float* values, float margin, const BodyTables&, BodyWork&);
     BreastTable breast;
 };

@@ -107,6 +107,11 @@ def patient_body(patient: Patient) -> PatientBody:
     return _made(patient.replace(**_SAME_BODY).to_json())
 
 
+def forget_bodies() -> None:
+    """Let go of the bodies that are kept: their memory, or their time where it is measured."""
+    _made.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _made(at_rest: str) -> PatientBody:
     from physsim.body.patient import Patient

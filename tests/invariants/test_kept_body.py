@@ -18,7 +18,7 @@ def test_phases_and_lesions_share_the_body_at_rest_and_no_other_parameter_does()
 
 def test_a_kept_body_gives_the_bits_of_a_new_one() -> None:
     child = ps.reference_patient("M", 5)
-    anatomy._made.cache_clear()
+    anatomy.forget_bodies()
     new = child.phantom(8.0, region="chest")
     kept = child.phantom(8.0, region="chest")
     assert kept.grid == new.grid
