@@ -111,7 +111,7 @@ def test_noise_in_water_is_that_of_the_quanta():
 
 def test_scatter_lowers_the_middle_and_its_correction_restores_it():
     water = ps.voxelise(ps.scene("water_32cm"), spacing_mm=4)
-    protocol = coarse(field_mm=384.0, views=120)
+    protocol = coarse(field_mm=384.0, views=72)
     run = ps.MonteCarlo(relative_error=0.1)
     left, taken = (ps.simulate(water, protocol.changed(scatter_correction=how, anti_scatter_grid=None), scatter=run,
                                noise=False, keep=("primary", "scatter")) for how in ("none", "known"))
@@ -143,3 +143,12 @@ def test_a_fan_of_one_row_reads_what_the_middle_row_of_many_reads():
     assert one.lengths_mm.shape[1] == 1
     assert np.abs(one.lengths_mm[:, 0] - more.lengths_mm[:, 1]).max() < 0.05
     assert abs(float(within(one, 0.0, 0.0, 30.0).mean())) < 1.0
+
+
+def test_a_body_wider_than_the_fan_reads_water_to_the_edge_of_the_field():
+    """A cylinder of 32 cm about which 20 cm are measured: rows are continued by water as far as it reaches."""
+    water = ps.voxelise(ps.scene("water_32cm"), spacing_mm=4)
+    scan = ps.simulate(water, coarse(columns=91, offset_mm=(0.0, 0.0), field_mm=180.0, matrix=60, views=180, mas=1.0),
+                       noise=False)
+    for low, high in ((0.0, 20.0), (40.0, 60.0), (75.0, 88.0)):
+        assert abs(float(within(scan, 0.0, 0.0, high, low).mean())) < 20.0, (low, high)

@@ -41,7 +41,8 @@ NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the ope
             "scatter that leaves the detector", "motion of tube and body during a view")
 _AXES = ("view", "row", "column")
 _LOOKED_AT = 8  # views of which one is looked at to set the current
-_SCATTER_SQUARE = MonteCarlo(relative_error=0.1)
+_SCATTER_GRID = (48, 6)  # places across and along: bowtie and grid bend scatter across
+_SCATTER_SQUARE = MonteCarlo(histories=2048)
 _SCATTER_VIEWS = 8  # node views of the second moment, of which only the ratio to the first is taken
 
 
@@ -84,7 +85,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
             layers.setdefault(name, np.empty(geometry.shape, values.dtype))[chunk.views] = values
     progress("reconstruction", 0.7)
     grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
-    volume = reconstructed(lengths, parts, grid, wanted.kernel, threads)
+    volume = reconstructed(lengths, parts, grid, box, wanted.kernel, threads)
     progress("truth", 0.95)
     record = Provenance(
         protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
@@ -125,7 +126,8 @@ def _scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
     shaped = spectrum.has_heel or spectrum.bowtie is not None
     estimate = partial(
         scatter_scan, phantom, spectrum=spectrum, cathode=protocol.cathode if shaped else None,
-        focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, seed=seed, threads=threads)
+        focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, grid=_SCATTER_GRID,
+        seed=seed, threads=threads)
     responses = [ResponseTable.of(lambda kev, slant, n=n: moments_at(detector, kev, slant).sum(axis=0)[n])  # type: ignore[misc]
                  for n in (0, 1)]
     turns = max(1.0, len(geometry) / protocol.rotation.views)
