@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from physsim.imaging.detector.table import moments_at
 from physsim.imaging.totals import total
 from physsim.phantom.phantom import Phantom
+from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
@@ -57,9 +58,7 @@ def scattered(
     view over its first: spectra of scattered photons change little over a detector.
     Neglects: as scatter_image; scatter that leaves the detector and comes back.
     """
-    coarse, detector = coarse_geometry(geometry), protocol.detector
-    responses = [ResponseTable.of(lambda kev, slant, n=n: moments_at(detector, kev, slant).sum(axis=0)[n])  # type: ignore[misc]
-                 for n in (0, 1)]
+    coarse, responses = coarse_geometry(geometry), signal_responses(protocol.detector)
     signal, square = np.empty(geometry.shape, np.float32), np.empty(geometry.shape, np.float32)
     area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
     errors, histories, reached = [], 0, True
@@ -75,6 +74,14 @@ def scattered(
         histories += first.multiple.histories if first.multiple is not None else 0
         reached = reached and first.aim_reached
     return Scattered(signal, square, tuple(errors), histories, reached)
+
+
+def signal_responses(detector: Detector) -> tuple[ResponseTable, ResponseTable]:
+    """What photons add to the detector's signal by energy and slant: the mean (keV) and its second moment (keV^2)."""
+    def moment(order: int) -> ResponseTable:
+        return ResponseTable.of(lambda kev, slant: moments_at(detector, kev, slant).sum(axis=0)[order])
+
+    return moment(0), moment(1)
 
 
 def coarse_geometry(geometry: Geometry) -> Geometry:
@@ -103,8 +110,7 @@ def _image(
     phantom: Phantom, protocol: Protocol, view: Geometry, run: MonteCarlo, response: ResponseTable, seed: int,
     threads: int | None,
 ) -> ScatterImage:
-    shaped = protocol.spectrum.has_heel or protocol.spectrum.bowtie is not None
-    return scatter_image(phantom, view, protocol.spectrum, run, cathode=protocol.cathode if shaped else None,
+    return scatter_image(phantom, view, protocol.spectrum, run, cathode=protocol.cathode,
                          focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid,
                          response=response, seed=seed, threads=threads)
 

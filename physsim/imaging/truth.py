@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,7 @@ class ExposureTruth:
 
     def table(self) -> dict[str, Any]:
         """Organs and lesions with their figures, as plain data."""
-        return {"organs": [{"number": n, "name": one.name, "volume_mm3": one.volume_mm3, "mass_g": one.mass_g}
-                           for n, one in enumerate(self.volume.organs)],
+        return {"organs": organ_rows(self.volume),
                 "lesions": [{**one.row(),
                              "pixels": int(self.mask(one.name).sum()) if one.name in self.paths_mm else None}
                             for one in self.volume.lesions]}
@@ -63,16 +63,7 @@ class ExposureTruth:
         if name.endswith((".h5", ".hdf5")):
             write_layers(path, self.layers(), {"truth": self.table()}, overwrite)
             return
-        ending = max((one for one in ENDINGS if name.endswith(one) and one != ".toml"), key=len, default=None)
-        if ending is None:
-            raise InvalidInput(message(str(path), "the ending names no file that holds truth",
-                                       "Known: .h5, .nii.gz, .nii, .mhd, .mha."))
-        image = self._organs()
-        table = path.with_name(path.name[:-len(ending)] + ".json")
-        for target in (path, table):
-            check_output(target, overwrite)
-        write_volume(path, image, overwrite=overwrite)
-        write_bytes(table, json.dumps(self.table(), indent=1).encode(), overwrite)
+        save_labels(path, self._organs, self.table, overwrite, "Known: .h5, .nii.gz, .nii, .mhd, .mha.")
 
     def layers(self) -> dict[str, Layer]:
         """Layers for HDF5: `lesion_0_mm` and so on, in the order of the table, and `organs`."""
@@ -83,11 +74,37 @@ class ExposureTruth:
         return layers
 
     def _organs(self) -> Image:
-        if self.volume.organ_labels is None:
-            raise InvalidInput(message("truth", "this phantom carries no organ labels",
-                                       "Load it with organs=..., or voxelise a scene."))
-        assert self.grid.origin_mm is not None
-        return Image(self.volume.organ_labels, self.grid.spacing_mm, self.grid.origin_mm, self.grid.direction)
+        return organ_image(self.volume.organ_labels, self.grid)
+
+
+def organ_rows(truth: Truth) -> list[dict[str, Any]]:
+    """Number, name, volume and mass of each organ, as plain data."""
+    return [{"number": n, "name": one.name, "volume_mm3": one.volume_mm3, "mass_g": one.mass_g}
+            for n, one in enumerate(truth.organs)]
+
+
+def organ_image(labels: npt.NDArray[Any] | None, grid: Grid) -> Image:
+    """Organ labels and where they lie. Raises InvalidInput where a phantom has none."""
+    if labels is None:
+        raise InvalidInput(message("truth", "this phantom carries no organ labels",
+                                   "Load it with organs=..., or voxelise a scene."))
+    assert grid.origin_mm is not None
+    return Image(labels, grid.spacing_mm, grid.origin_mm, grid.direction)
+
+
+def save_labels(path: Path, image: Callable[[], Image], table: Callable[[], dict[str, Any]], overwrite: bool,
+                known: str) -> None:
+    """Organ labels by the ending of a volume, and `NAME.json` beside them with the table; `known`: what else could be
+    asked for. Raises InvalidInput for another ending, OutputError for files that exist."""
+    name = path.name.lower()
+    ending = max((one for one in ENDINGS if name.endswith(one) and one != ".toml"), key=len, default=None)
+    if ending is None:
+        raise InvalidInput(message(str(path), "the ending names no file that holds truth", known))
+    labels, beside = image(), path.with_name(path.name[: -len(ending)] + ".json")
+    for target in (path, beside):
+        check_output(target, overwrite)
+    write_volume(path, labels, overwrite=overwrite)
+    write_bytes(beside, json.dumps(table(), indent=1).encode(), overwrite)
 
 
 def exposure_truth(phantom: Phantom, geometry: Geometry, threads: int | None = None) -> ExposureTruth:

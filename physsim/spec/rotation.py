@@ -74,6 +74,11 @@ class Rotation(Spec):
         """Height of the beam at the axis (mm)."""
         return detector.rows * detector.pixel_mm[1] * self.source_axis_mm / self.source_detector_mm
 
+    def measured_diameter_mm(self, detector: Detector) -> float:
+        """Of the circle about the axis that a turn measures: the fan's side that reaches farther sees all of it."""
+        half = (0.5 * detector.columns * detector.pixel_mm[0] + abs(self.offset_mm[0])) / self.source_detector_mm
+        return 2.0 * self.source_axis_mm * math.sin(half if self.curved else math.atan(half))
+
     def range_of(self, body_box_mm: Box) -> tuple[float, float]:
         """World z (mm) to be reconstructed."""
         return (body_box_mm[0][2], body_box_mm[1][2]) if self.range_mm is None else self.range_mm

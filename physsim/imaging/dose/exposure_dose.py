@@ -51,11 +51,10 @@ def dose_per_mas(phantom: Phantom, protocol: Protocol, geometry: Geometry, open_
     views = len(geometry)
     chosen = sorted({round(n) for n in np.linspace(0.0, views - 1.0, min(views, MOST_VIEWS)).tolist()})
     run = MonteCarlo(histories=HISTORIES // len(chosen))
-    shaped = protocol.spectrum.has_heel or protocol.spectrum.bowtie is not None
     found, errors = [], []
     for view in chosen:
         source = PhotonSource.of_view(geometry, protocol.spectrum, view, focal_spot_mm=protocol.focal_spot_mm,
-                                      cathode=protocol.cathode if shaped else None)
+                                      cathode=protocol.cathode)
         dose = glandular_dose(phantom, source, run, seed=seed + view, threads=threads)
         photons = total(open_photons[view])
         found.append(dose.mgy * photons)

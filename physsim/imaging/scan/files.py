@@ -77,21 +77,13 @@ def ct_technique(scan: Scan) -> CtTechnique:
         kvp=peak_kv(protocol), kernel=wanted.kernel.upper(), scatter=contents(scan),
         tube_current_ma=float(scan.mas.mean()) * rotation.views / rotation.turn_s, exposure_time_s=rotation.turn_s,
         pitch=rotation.pitch, slice_collimation_mm=height / protocol.detector.rows, collimation_mm=height,
-        scan_diameter_mm=field_diameter_mm(scan), reconstruction_diameter_mm=wanted.field_mm,
+        scan_diameter_mm=rotation.measured_diameter_mm(protocol.detector), reconstruction_diameter_mm=wanted.field_mm,
         source_to_detector_mm=rotation.source_detector_mm, source_to_axis_mm=rotation.source_axis_mm,
         focal_spot_mm=max(protocol.focal_spot_mm) or None,
         filter_type="NONE" if protocol.spectrum.bowtie is None else "BUTTERFLY",
         filters=filter_words(protocol.spectrum), rotation="CW", modulation="XYZ" if modulated else "NONE",
         ctdi_phantom_cm=16 if protocol.body_part == "HEAD" else 32, body_part=protocol.body_part,
         description=protocol.title or protocol.name)
-
-
-def field_diameter_mm(scan: Scan) -> float:
-    """Of the circle that every view sees whole."""
-    rotation, detector = scan.protocol.rotation, scan.protocol.detector
-    assert rotation is not None
-    half = 0.5 * detector.columns * detector.pixel_mm[0] / rotation.source_detector_mm
-    return 2.0 * rotation.source_axis_mm * float(np.sin(half if rotation.curved else np.arctan(half)))
 
 
 def _current_by_slice(scan: Scan) -> np.ndarray:

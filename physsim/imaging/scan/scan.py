@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from physsim.device.choice import Device
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
-from physsim.imaging.detector.table import moments_at
 from physsim.imaging.hardness import hardness
 from physsim.imaging.scan.current import middle_columns, relative_current
 from physsim.imaging.scan.gantry import Gantry, gantry
@@ -20,13 +19,13 @@ from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
+from physsim.imaging.scattered import signal_responses
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
 from physsim.spec.scatter import MonteCarlo
-from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_scan import NODE_VIEWS, scatter_scan
 from physsim.units import CM_PER_MM
 
@@ -85,7 +84,11 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
             layers.setdefault(name, np.empty(geometry.shape, values.dtype))[chunk.views] = values
     progress("reconstruction", 0.7)
     grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
-    volume = reconstructed(lengths, parts, grid, box, wanted.kernel, threads)
+    assert grid.origin_mm is not None
+    axis = np.array(grid.origin_mm[:2]) + 0.5 * (wanted.matrix - 1) * np.array(grid.spacing_mm[:2])
+    reach = float(np.abs(np.array([corner[:2] for corner in box]) - axis).max())
+    beyond = reach > 0.5 * rotation.measured_diameter_mm(protocol.detector)
+    volume = reconstructed(lengths, parts, grid, wanted.kernel, body_per_mm=1.0 if beyond else None, threads=threads)
     progress("truth", 0.95)
     record = Provenance(
         protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
@@ -122,17 +125,14 @@ def _scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
              threads: int) -> ScanScatter:
     """By the scan's nodes, as many a turn in each turn."""
     assert protocol.rotation is not None
-    detector, spectrum = protocol.detector, protocol.spectrum
-    shaped = spectrum.has_heel or spectrum.bowtie is not None
     estimate = partial(
-        scatter_scan, phantom, spectrum=spectrum, cathode=protocol.cathode if shaped else None,
+        scatter_scan, phantom, spectrum=protocol.spectrum, cathode=protocol.cathode,
         focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, grid=_SCATTER_GRID,
         seed=seed, threads=threads)
-    responses = [ResponseTable.of(lambda kev, slant, n=n: moments_at(detector, kev, slant).sum(axis=0)[n])  # type: ignore[misc]
-                 for n in (0, 1)]
+    responses = signal_responses(protocol.detector)
     turns = max(1.0, len(geometry) / protocol.rotation.views)
     scan = estimate(geometry, run=run, node_views=max(8, round(NODE_VIEWS * turns)), response=responses[0])
-    few = np.unique(np.rint(np.linspace(0, len(geometry) - 1, max(8, _SCATTER_VIEWS))).astype(int))
+    few = np.unique(np.rint(np.linspace(0, len(geometry) - 1, _SCATTER_VIEWS)).astype(int))
     second = estimate(geometry[few], run=_SCATTER_SQUARE, node_views=_SCATTER_VIEWS, response=responses[1])
     mean = float(scan.grid(few).mean())
     ratio = float(second.grid(np.arange(len(few))).mean()) / mean if mean > 0.0 else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, message
-from physsim.io.atomic import check_output, write_bytes
+from physsim.imaging.truth import organ_image, organ_rows, save_labels
 from physsim.io.image import Image
-from physsim.io.volume import ENDINGS, write_volume
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import Truth
 from physsim.spec.grid import Grid
@@ -30,38 +27,20 @@ class ScanTruth:
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """(z, y, x) bool: voxels whose middle lies in an organ or lesion. InvalidInput, with the nearest names."""
-        return np.asarray(self._labels() == self.volume.number(name))
+        return np.asarray(self.image().array == self.volume.number(name))
 
     def table(self) -> dict[str, Any]:
         """Organs and lesions with their figures, as plain data."""
-        return {"organs": [{"number": n, "name": one.name, "volume_mm3": one.volume_mm3, "mass_g": one.mass_g}
-                           for n, one in enumerate(self.volume.organs)],
+        return {"organs": organ_rows(self.volume),
                 "lesions": [one.row() for one in self.volume.lesions]}
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """`.nii.gz`, `.nii`, `.mhd`, `.mha`: the organ labels, and `NAME.json` beside them with the table."""
-        path = Path(path)
-        ending = max((one for one in ENDINGS if path.name.lower().endswith(one) and one != ".toml"), key=len,
-                     default=None)
-        if ending is None:
-            raise InvalidInput(message(str(path), "the ending names no file that holds labels",
-                                       "Known: .nii.gz, .nii, .mhd, .mha."))
-        table = path.with_name(path.name[: -len(ending)] + ".json")
-        for target in (path, table):
-            check_output(target, overwrite)
-        write_volume(path, self.image(), overwrite=overwrite)
-        write_bytes(table, json.dumps(self.table(), indent=1).encode(), overwrite)
+        save_labels(Path(path), self.image, self.table, overwrite, "Known: .nii.gz, .nii, .mhd, .mha.")
 
     def image(self) -> Image:
-        """The labels and where they lie."""
-        assert self.grid.origin_mm is not None
-        return Image(self._labels(), self.grid.spacing_mm, self.grid.origin_mm, self.grid.direction)
-
-    def _labels(self) -> NDArray[Any]:
-        if self.organ_labels is None:
-            raise InvalidInput(message("truth", "this phantom carries no organ labels",
-                                       "Load it with organs=..., or voxelise a scene."))
-        return self.organ_labels
+        """The labels and where they lie. Raises InvalidInput where the phantom has none."""
+        return organ_image(self.organ_labels, self.grid)
 
 
 def scan_truth(phantom: Phantom, grid: Grid) -> ScanTruth:

@@ -91,6 +91,7 @@ class Measurement:
         held = None
         opened = expected_signal(self.detector, self._layered(self._opened[0][None], self._opened[1][None])[:, 0],
                                  threads=self.threads)[0]
+        least = (opened * (_LEAST_QUANTA / np.maximum(self._opened_quanta(), 1e-30))).astype(np.float32)
         for first in range(0, views, step):
             some = slice(first, min(first + step, views))
             progress(first / views)
@@ -120,7 +121,6 @@ class Measurement:
                 image = np.array(layers["signal"], np.float32)
             layers["image"] = image
             left = image if scatter is None or not self.known_scatter else image - scatter
-            least = (opened * (_LEAST_QUANTA / np.maximum(self._opened_quanta(), 1e-30))).astype(np.float32)
             dim = left < least
             self.starved += int(dim.sum())
             ratio = np.where(dim, least, left)
