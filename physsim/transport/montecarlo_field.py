@@ -86,6 +86,16 @@ def field_nodes(
     return FieldNodes(photons, beam.edges_kev)
 
 
+def direction_photons(source: PhotonSource, bounds: tuple[float, float, float, float], x: Floats,
+                      y: Floats) -> tuple[Floats, Floats]:
+    """Energies (keV), and (..., energies) photons per cm2 at 1 m in the directions of tangents (x, y), per mAs."""
+    if source.cathode is not None:
+        beam = _Beam(source, bounds)
+        return beam.energies_kev, beam.photons(x, y)
+    bins = source.spectrum.sample()
+    return bins.energies_kev, np.broadcast_to(bins.fluence, (*x.shape, bins.fluence.size))
+
+
 def _fewest(totals: Callable[[Floats], Floats]) -> int:
     """How many equal nodes describe `totals(shares)`, (others, shares), within TOLERANCE between them."""
     for count in _COUNTS:
@@ -124,7 +134,7 @@ class _Beam:
             sines = takeoff_sine(spectrum.anode_angle_deg or 0.0, *corners)
             self._heel = flat.heel_between(float(sines.min()), float(sines.max()) + 1e-9, _HEEL_NODES)
         bins = flat.sample()
-        self.edges_kev, self._energies, self._photons = bins.edges_kev, bins.energies_kev, bins.fluence
+        self.edges_kev, self.energies_kev, self._photons = bins.edges_kev, bins.energies_kev, bins.fluence
         self._filter_depth = flat.filter_optical_depth(bins.edges_kev)
 
     def _angles(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -157,5 +167,5 @@ class _Beam:
         bowtie = self._spectrum.bowtie
         if bowtie is not None:
             path = bowtie.path_mm(across) * slant * np.cos(np.radians(across))
-            depth = depth + linear_attenuation_per_mm(bowtie.substance, self._energies) * path[..., None]
+            depth = depth + linear_attenuation_per_mm(bowtie.substance, self.energies_kev) * path[..., None]
         return np.asarray(bare * transmission(depth))

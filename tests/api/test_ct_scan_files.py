@@ -59,7 +59,34 @@ def test_dicom_slices_say_how_they_were_taken(scan, tmp_path):
     hu = one.pixel_array * float(one.RescaleSlope) + float(one.RescaleIntercept)
     assert np.abs(hu - np.clip(scan.volume.array[1], -32768, 32767)).max() <= 0.5
     assert float(one.ImagePositionPatient[2]) == pytest.approx(scan.volume.origin_mm[2] + scan.volume.spacing_mm[2])
+    assert float(one.CTDIvol) == pytest.approx(scan.dose.by_slice_mgy[1], rel=1e-5)
+    assert one.CTDIPhantomTypeCodeSequence[0].CodeMeaning == "IEC Body Dosimetry Phantom"
+    assert float(one.WaterEquivalentDiameter) == pytest.approx(scan.dose.water_diameter_mm[1], rel=1e-5)
     assert complaints(paths[1]) == []
+
+
+def test_figures_hold_the_doses(scan):
+    """ct_numbers: a cylinder of water of 20 cm with rods; chest_ct has 0.3 to 0.4 mGy per 5 mAs in the body phantom."""
+    figures = scan.figures()
+    assert 0.05 < figures["ctdi_vol_mgy"] / figures["mas_effective"] < 0.1
+    assert figures["dlp_mgy_cm"] == pytest.approx(figures["ctdi_vol_mgy"] * figures["turns"]
+                                                  * figures["collimation_mm"] / 10.0, rel=1e-9)
+    assert figures["water_diameter_mm"] == pytest.approx(200.0, rel=0.05)
+    assert figures["ssde_mgy"] == pytest.approx(figures["ctdi_vol_mgy"] * 1.78, rel=0.05)
+    assert scan.dose.table()["body_cut"] is False
+
+
+def test_organ_doses_are_of_the_phantom_that_was_scanned(scan):
+    """A cylinder of 20 cm under a beam for the body of 32 cm: more than CTDIvol where the beam is, SSDE's factor 1.78;
+    the whole cylinder is 160 mm long, of which some 50 mm were exposed."""
+    inserts = ps.voxelise(ps.scene("ct_numbers"), spacing_mm=4)
+    doses = scan.organ_doses(inserts, histories=2**16)
+    body, error = doses.of("body")
+    assert error < 0.02 * body
+    share = scan.dose.length_mm / 160.0
+    assert 0.7 < body / (scan.dose.ssde_mgy * share) < 1.3
+    with pytest.raises(ps.errors.InvalidInput, match="that was scanned"):
+        scan.organ_doses(ps.voxelise(ps.scene("water_20cm"), spacing_mm=20))
 
 
 def test_what_scans_refuse(scan):

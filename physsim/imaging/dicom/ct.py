@@ -92,11 +92,15 @@ class CtTechnique:
 
 
 def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique, subject: Subject, identity: Identity,
-                   *, series: int = 1, current_ma: npt.ArrayLike | None = None, overwrite: bool = False) -> list[Path]:
+                   *, series: int = 1, current_ma: npt.ArrayLike | None = None,
+                   ctdi_vol_mgy: npt.ArrayLike | None = None, water_diameter_mm: npt.ArrayLike | None = None,
+                   overwrite: bool = False) -> list[Path]:
     """Write `volume_hu` (HU) into an existing `folder` as slice_0001.dcm and so on, whole HU in 16 bits.
 
-    `current_ma`: (slices,) tube current by slice when it was modulated. Returns the files, in the order of the volume's
-    z axis. Raises InvalidInput when a value leaves 16 bits or the axes are left-handed (DICOM's slices cannot say so).
+    `current_ma`, `ctdi_vol_mgy`, `water_diameter_mm`: (slices,) tube current when it was modulated, dose index, and
+    water-equivalent diameter (0 where there is none), in place of the technique's. Returns the files, in the
+    order of the volume's z axis. Raises InvalidInput when a value leaves 16 bits or the axes are left-handed (DICOM's
+    slices cannot say so).
     Neglects: fractions of a HU.
     """
     folder, hu = Path(folder), volume_hu.array
@@ -107,10 +111,10 @@ def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique,
     if np.linalg.det(np.array(volume_hu.direction)) < 0:
         raise InvalidInput(message(f"direction={volume_hu.direction}", "DICOM slices run along row x column",
                                    "Flip the z axis."))
-    currents = None if current_ma is None else np.asarray(current_ma, np.float64)
-    if currents is not None and (currents.shape != (len(hu),) or not (currents > 0).all()):
-        raise InvalidInput(message(f"current_ma of shape {currents.shape}",
-                                   f"one current above 0 mA for each of {len(hu)} slices", "Give them."))
+    currents, indices, diameters = (
+        _by_slice(name, values, len(hu), least) for name, values, least in
+        (("current_ma", current_ma, 0.0), ("ctdi_vol_mgy", ctdi_vol_mgy, 0.0),
+         ("water_diameter_mm", water_diameter_mm, -1.0)))
     paths = [folder / f"slice_{number:04d}.dcm" for number in range(1, len(hu) + 1)]
     for path in paths:
         check_output(path, overwrite)
@@ -127,10 +131,21 @@ def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique,
                       **general_image_module(identity, index + 1, ("ORIGINAL", "PRIMARY", "AXIAL"), technique.scatter)}
         if currents is not None:
             attributes |= exposure_module(technique, float(currents[index]))
+        attributes |= dose_module(technique.ctdi_vol_mgy if indices is None else float(indices[index]),
+                                  technique.ctdi_phantom_cm, technique.water_equivalent_diameter_mm
+                                  if diameters is None else float(diameters[index]) or None)
         return dicom_bytes(with_sop_common_module(attributes, identity, SOP_CLASS, pixels), pixels)
 
     write_series(paths, one, overwrite)
     return paths
+
+
+def _by_slice(name: str, values: npt.ArrayLike | None, slices: int, above: float) -> npt.NDArray[np.float64] | None:
+    found = None if values is None else np.asarray(values, np.float64)
+    if found is not None and (found.shape != (slices,) or not (found > above).all()):
+        raise InvalidInput(message(f"{name} of shape {found.shape}",
+                                   f"one value above {above:g} for each of {slices} slices", "Give them."))
+    return found
 
 
 def image_plane_module(volume: Image, index: int) -> Module:
@@ -171,14 +186,19 @@ def ct_image_module(technique: CtTechnique, volume: Image) -> Module:
         module["TableFeedPerRotation"] = feed
         if technique.exposure_time_s is not None:
             module["TableSpeed"] = feed / technique.exposure_time_s
-    if technique.ctdi_vol_mgy is not None:
-        module |= {"CTDIvol": technique.ctdi_vol_mgy,
-                   "CTDIPhantomTypeCodeSequence": [code(*CTDI_PHANTOMS[technique.ctdi_phantom_cm], "DCM")]}
-    if technique.water_equivalent_diameter_mm is not None:
-        module |= {"WaterEquivalentDiameter": technique.water_equivalent_diameter_mm,
-                   "WaterEquivalentDiameterCalculationMethodCodeSequence": [
-                       code("113987", "AAPM 220", "DCM")]}
     return module | exposure_module(technique, technique.tube_current_ma)
+
+
+def dose_module(ctdi_vol_mgy: float | None, phantom_cm: int, water_diameter_mm: float | None) -> Module:
+    """CTDIvol (mGy) with its phantom, and water-equivalent diameter (mm) with its method."""
+    module: Module = {}
+    if ctdi_vol_mgy is not None:
+        module |= {"CTDIvol": ctdi_vol_mgy,
+                   "CTDIPhantomTypeCodeSequence": [code(*CTDI_PHANTOMS[phantom_cm], "DCM")]}
+    if water_diameter_mm is not None:
+        module |= {"WaterEquivalentDiameter": water_diameter_mm,
+                   "WaterEquivalentDiameterCalculationMethodCodeSequence": [code("113987", "AAPM 220", "DCM")]}
+    return module
 
 
 def exposure_module(technique: CtTechnique, current_ma: float | None) -> Module:

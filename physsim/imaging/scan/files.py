@@ -46,8 +46,8 @@ def save_scan(scan: Scan, path: str | Path, overwrite: bool) -> None:
     path = check_scan_output(path, overwrite)
     name = path.name.lower()
     if name.endswith((".h5", ".hdf5")):
-        write_layers(path, _layers(scan), {"scan": json.loads(scan.provenance.to_json()), "truth": scan.truth.table()},
-                     overwrite)
+        write_layers(path, _layers(scan), {"scan": json.loads(scan.provenance.to_json()), "truth": scan.truth.table(),
+                                           "dose": scan.dose.table()}, overwrite)
     elif name.endswith(".png"):
         from physsim.imaging.scan.picture import write_planes
 
@@ -61,9 +61,12 @@ def save_scan(scan: Scan, path: str | Path, overwrite: bool) -> None:
                                volume.direction)
         rotation = scan.protocol.rotation
         assert rotation is not None
-        modulated = None if rotation.modulation is None else _current_by_slice(scan)
-        save_ct_series(path, clipped, ct_technique(scan), subject(scan.provenance), identity(scan.provenance),
-                       current_ma=modulated, overwrite=overwrite)
+        technique, dose = ct_technique(scan), scan.dose
+        assert technique.tube_current_ma is not None
+        modulated = None if rotation.modulation is None else technique.tube_current_ma * scan.current_by_slice()
+        save_ct_series(path, clipped, technique, subject(scan.provenance), identity(scan.provenance),
+                       current_ma=modulated, ctdi_vol_mgy=dose.by_slice_mgy,
+                       water_diameter_mm=None if dose.cut else dose.water_diameter_mm, overwrite=overwrite)
 
 
 def ct_technique(scan: Scan) -> CtTechnique:
@@ -82,21 +85,8 @@ def ct_technique(scan: Scan) -> CtTechnique:
         focal_spot_mm=max(protocol.focal_spot_mm) or None,
         filter_type="NONE" if protocol.spectrum.bowtie is None else "BUTTERFLY",
         filters=filter_words(protocol.spectrum), rotation="CW", modulation="XYZ" if modulated else "NONE",
-        ctdi_phantom_cm=16 if protocol.body_part == "HEAD" else 32, body_part=protocol.body_part,
+        ctdi_phantom_cm=scan.dose.phantom_cm, body_part=protocol.body_part,
         description=protocol.title or protocol.name)
-
-
-def _current_by_slice(scan: Scan) -> np.ndarray:
-    """(slices,) mA: of views whose source stands within half the collimation of a slice, or the nearest."""
-    rotation = scan.protocol.rotation
-    assert rotation is not None
-    heights = scan.volume.origin_mm[2] + scan.volume.spacing_mm[2] * np.arange(len(scan.volume.array))
-    reach = 0.5 * rotation.collimation_mm(scan.protocol.detector)
-    source, found = scan.geometry.source_mm[:, 2], []
-    for height in heights:
-        distance = np.abs(source - height)
-        found.append(scan.mas[distance <= max(reach, float(distance.min()))].mean())
-    return np.array(found) * (rotation.views / rotation.turn_s)
 
 
 def _layers(scan: Scan) -> dict[str, Layer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.body import phantom_record
+from physsim.imaging.dose.ct_organs import HISTORIES, OrganDoses, organ_doses
+from physsim.imaging.dose.scan_dose import ScanDose, scan_dose
 from physsim.imaging.scan.truth import ScanTruth
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
+from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
@@ -60,9 +65,46 @@ class Scan:
     def __len__(self) -> int:
         return len(self.geometry)
 
+    @cached_property
+    def dose(self) -> ScanDose:
+        """CTDIvol, dose-length product and size-specific estimate. A beam's index is computed once (some 3 s of CPU)
+        and kept in the user's cache folder."""
+        record, volume = self.provenance.phantom, self.volume
+        assert volume.origin_mm is not None
+        sides = [(volume.origin_mm[n] - 0.5 * volume.spacing_mm[n],
+                  volume.origin_mm[n] + (volume.array.shape[2 - n] - 0.5) * volume.spacing_mm[n]) for n in (0, 1)]
+        cut = any(record.body_low_mm[n] < low or record.body_high_mm[n] > high for n, (low, high) in enumerate(sides))
+        return scan_dose(self.protocol, self.mas, self.geometry.source_mm[:, 2], volume, self.current_by_slice(), cut)
+
+    def organ_doses(self, phantom: Phantom, histories: int = HISTORIES, threads: int | None = None) -> OrganDoses:
+        """Mean absorbed doses of the organs of `phantom`, the one that was scanned, by photon transport; see
+        imaging.dose.ct_organs. Raises InvalidInput for another phantom."""
+        record = self.provenance.phantom
+        if phantom_record(phantom, (record.body_low_mm, record.body_high_mm)) != record:
+            raise InvalidInput(message(f"phantom {phantom.name!r}", f"the scan was of {record.name!r}, or of another "
+                                       "state of it", "Give the phantom that was scanned."))
+        low, high = record.body_low_mm, record.body_high_mm
+        rotation = self.protocol.rotation
+        assert rotation is not None
+        axis = rotation.aim_mm or (0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]))
+        return organ_doses(phantom, self.protocol, self.geometry, self.mas, axis, histories=histories,
+                           seed=self.provenance.seed, threads=threads)
+
+    def current_by_slice(self) -> NDArray[np.float64]:
+        """(slices,) tube current over its mean: of views whose source stands within half the collimation of a slice,
+        or the nearest."""
+        rotation, volume = self.protocol.rotation, self.volume
+        assert rotation is not None
+        assert volume.origin_mm is not None
+        heights = volume.origin_mm[2] + volume.spacing_mm[2] * np.arange(len(volume.array))
+        reach, source = 0.5 * rotation.collimation_mm(self.protocol.detector), self.geometry.source_mm[:, 2]
+        near = [np.abs(source - height) for height in heights]
+        found = [self.mas[away <= max(reach, float(away.min()))].mean() for away in near]
+        return np.array(found) / float(self.mas.mean())
+
     def figures(self) -> dict[str, float]:
         """What the scan amounts to: views and turns, mAs of a turn (mean, least, greatest), collimation (mm),
-        scatter's error, pixels beyond what can be read out, and those without photons."""
+        scatter's error, pixels beyond what can be read out and those without photons, doses (see `dose`)."""
         rotation = self.protocol.rotation
         assert rotation is not None
         turn = self.mas * rotation.views
@@ -76,7 +118,8 @@ class Scan:
         if "scatter" in self.layers and "primary" in self.layers:
             sums = [float(self[name].sum(dtype=np.float64)) for name in ("scatter", "primary")]
             result["scatter_to_primary"] = sums[0] / sums[1] if sums[1] > 0.0 else float("inf")
-        return {**result, "saturated_pixels": float(self.saturated), "starved_pixels": float(self.starved)}
+        return {**result, "saturated_pixels": float(self.saturated), "starved_pixels": float(self.starved),
+                **self.dose.figures()}
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the scan by the ending of the name, whole or not at all.
