@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from physsim.imaging.reconstruction.sart import os_sart as os_sart
     from physsim.imaging.reconstruction.tomosynthesis import tomosynthesis_fbp as tomosynthesis_fbp
     from physsim.imaging.scan.result import Scan as Scan
+    from physsim.imaging.scan.spectral_result import SpectralScan as SpectralScan
     from physsim.imaging.simulate import simulate as simulate
     from physsim.imaging.torch import ForwardModel as ForwardModel
     from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
@@ -170,6 +171,7 @@ _PUBLIC = {
     "Pose": "physsim.spec.protocol",
     "Protocol": "physsim.spec.protocol",
     "protocols": "physsim.spec.protocol_library",
+    "SpectralScan": "physsim.imaging.scan.spectral_result",
     "Scan": "physsim.imaging.scan.result",
     "simulate": "physsim.imaging.simulate",
     "Exposure": "physsim.imaging.exposure",

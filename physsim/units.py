@@ -20,6 +20,7 @@ UAS_PER_MAS = 1000.0
 MS_PER_S = 1000.0
 MGY_PER_UGY = 1e-3
 MGY_PER_GY = 1e3
+MG_PER_G = 1e3
 
 
 def per_mm_from_per_cm(value):  # type: ignore[no-untyped-def]

@@ -44,7 +44,7 @@ def simulate(
     from physsim.errors import InvalidInput, message
     from physsim.imaging.exposure_files import check_exposure_output
     from physsim.imaging.scan.files import check_scan_output
-    from physsim.imaging.scan.result import Scan
+    from physsim.imaging.scan.spectral_files import check_spectral_output
     from physsim.imaging.simulate import check_request
     from physsim.imaging.technique import contents
 
@@ -54,7 +54,9 @@ def simulate(
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
-        if run.protocol.rotation is not None:
+        if run.protocol.second_beam is not None:
+            check_spectral_output(path, overwrite)
+        elif run.protocol.rotation is not None:
             check_scan_output(path, overwrite)
         else:
             check_exposure_output(path, overwrite, run.protocol.breast is not None and run.protocol.breast.is_sweep)
@@ -72,7 +74,7 @@ def simulate(
                     threads=threads, keep=keep, progress=stages.scaled(0.3, 0.9))
         stages("files", 0.9)
         for path in out:
-            if isinstance(shot, Scan):
+            if run.protocol.rotation is not None:
                 shot.save(path, overwrite)
             else:
                 shot.save(path, overwrite, for_processing=for_processing and path.suffix.lower() == ".dcm")

@@ -18,6 +18,7 @@ from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.field import BeamField, Images, Layers, beam_field
 from physsim.imaging.reading import Reading, take_reading
+from physsim.imaging.scan.dual_energy import take_dual_energy
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.truth import exposure_truth
@@ -56,7 +57,8 @@ _LAYERS = {
 def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | MonteCarlo = "none", noise: bool = True,
              seed: int = 0, device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
              keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
-    """The image of `phantom` by `protocol`, in absolute units: an Exposure, or a Scan of a protocol with a rotation.
+    """The image of `phantom` by `protocol`, in absolute units: an Exposure, a Scan of a protocol with a rotation, or a
+    SpectralScan of one with a second beam.
 
     A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
@@ -92,6 +94,9 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
+    if protocol.second_beam is not None:
+        return take_dual_energy(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+                                progress=tell)
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell)

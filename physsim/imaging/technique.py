@@ -20,6 +20,7 @@ from physsim.spec.spectrum import Spectrum
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
     from physsim.imaging.scan.result import Scan
+    from physsim.imaging.scan.spectral_result import SpectralScan
 
 DISPLAYED = {"log": ("LOG", "ln(open field / signal)"), "processed": ("PROCESSED", "processed for presentation")}
 # DICOM's words (PS3.3 C.8.7.10 and C.8.11.9)
@@ -102,7 +103,7 @@ def caption(shot: Exposure, view: int) -> list[str]:
     return lines
 
 
-def contents(shot: Exposure | Scan) -> str:
+def contents(shot: Exposure | Scan | SpectralScan) -> str:
     """What the image holds, in a sentence."""
     noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
     if shot.scatter_error is None:

@@ -18,6 +18,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid, Vector
 from physsim.spec.reconstruction import Reconstruction
 from physsim.spec.rotation import Rotation
+from physsim.spec.spectral import SecondBeam, SpectralImages
 from physsim.spec.spectrum import Spectrum
 
 View = Literal["PA", "AP", "LAT", "RLAT"]
@@ -105,7 +106,8 @@ class Protocol(Spec):
     with the cathode at "u+" or "u-"; without tube or bowtie there is no such side. `body_part`: DICOM's name, "PHANTOM"
     for a test object. `patient`: posture, arms and breath of patients that are made for it. `detector`: a Detector, the
     name of a shipped one, or a table with its name as `preset` and the fields to change (`pixel_mm`: as if its pixels
-    were read out together). `display`: what pictures and DICOM images for presentation hold: ln(open field / signal),
+    were read out together). `second_beam`: of a dual-energy scan, which takes its path again; `spectral`: what images
+    it is made into. `display`: what pictures and DICOM images for presentation hold: ln(open field / signal),
     or that processed as readers see it (imaging.radiograph_display).
 
     >>> import physsim as ps
@@ -128,6 +130,8 @@ class Protocol(Spec):
     breast: BreastPositioning | None = None
     rotation: Rotation | None = None
     reconstruction: Reconstruction | None = None
+    second_beam: SecondBeam | None = None
+    spectral: SpectralImages | None = None
     poses: tuple[Pose, ...] = ()
     cathode: Side | None = None
     body_part: str = "PHANTOM"
@@ -162,6 +166,20 @@ class Protocol(Spec):
         if self.rotation is not None and self.exposure_control is not None:
             raise ValueError(message("exposure_control with rotation", "a scan's tube current has no such control",
                                      "Give mas of a turn, and rotation.modulation."))
+        for name, value, needed in (("second_beam", self.second_beam, self.rotation),
+                                    ("spectral", self.spectral, self.second_beam)):
+            if value is not None and needed is None:
+                raise ValueError(message(f"{name} without {'rotation' if name == 'second_beam' else 'second_beam'}",
+                                         "it has no effect", f"Leave {name} out."))
+        if self.second_beam is not None:
+            if not self.second_beam.spectrum.absolute:
+                raise ValueError(message("second_beam.spectrum", "it is relative, and an exposure in mAs needs photons "
+                                         "per mAs", "Give output_factor, or scale it with Spectrum.scaled_to_kerma."))
+            if self.second_beam.spectrum == self.spectrum:
+                raise ValueError(message("second_beam.spectrum", "it is the first beam's, from which no materials can "
+                                         "be told apart", "Give another kvp or filter."))
+            if self.spectral is None:
+                object.__setattr__(self, "spectral", SpectralImages())
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
                 "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),

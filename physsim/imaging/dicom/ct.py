@@ -41,6 +41,16 @@ WINDOWS = {"CHEST": (("lung", Window(-1350.0, 150.0)), ("mediastinum", Window(-1
 SOFT_TISSUE = (("soft tissue", Window(-160.0, 240.0)),)
 
 
+@dataclass(frozen=True)
+class MaterialMap:
+    """Of images that were computed from others: the unit of their values ("HU", "mg/ml"), what a stored step is of it,
+    and how they were made, in words."""
+
+    unit: str
+    step: float
+    made: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class CtTechnique:
     """How a CT scan was taken, in the words of DICOM; mm, degrees, kVp, mA, seconds, mGy. None: not stated.
@@ -94,17 +104,18 @@ class CtTechnique:
 def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique, subject: Subject, identity: Identity,
                    *, series: int = 1, current_ma: npt.ArrayLike | None = None,
                    ctdi_vol_mgy: npt.ArrayLike | None = None, water_diameter_mm: npt.ArrayLike | None = None,
-                   overwrite: bool = False) -> list[Path]:
+                   derived: MaterialMap | None = None, overwrite: bool = False) -> list[Path]:
     """Write `volume_hu` (HU) into an existing `folder` as slice_0001.dcm and so on, whole HU in 16 bits.
 
     `current_ma`, `ctdi_vol_mgy`, `water_diameter_mm`: (slices,) tube current when it was modulated, dose index, and
     water-equivalent diameter (0 where there is none), in place of the technique's. Returns the files, in the
     order of the volume's z axis. Raises InvalidInput when a value leaves 16 bits or the axes are left-handed (DICOM's
     slices cannot say so).
-    Neglects: fractions of a HU.
+    `derived`: of images computed from others, whose unit and steps it says. Neglects: fractions of a HU, or step.
     """
     folder, hu = Path(folder), volume_hu.array
-    lowest, highest = float(hu.min()), float(hu.max())  # NaN if there is one
+    step = 1.0 if derived is None else derived.step
+    lowest, highest = float(hu.min()) / step, float(hu.max()) / step  # NaN if there is one
     if not LOWEST_HU <= lowest <= highest <= HIGHEST_HU:
         raise InvalidInput(message(f"CT numbers from {lowest} to {highest}",
                                    f"16 bits hold {LOWEST_HU} to {HIGHEST_HU} HU", "Clip the volume."))
@@ -123,12 +134,15 @@ def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique,
         **general_study_module(identity, technique.description),
         **general_series_module(identity, "CT", series, technique.description, technique.body_part),
         "PatientPosition": "HFS", **frame_of_reference_module(identity), **general_equipment_module(identity),
-        **ct_image_module(technique, volume_hu), **window_module(technique)})
+        **ct_image_module(technique, volume_hu), **window_module(technique),
+        **({} if derived is None else derived_module(derived))})
+    kind = ("ORIGINAL" if derived is None else "DERIVED", "PRIMARY", "AXIAL")
 
     def one(index: int) -> bytes:
-        pixels = np.rint(hu[index]).astype(np.int16)
+        pixels = np.rint(hu[index] / np.float32(step)).astype(np.int16)
         attributes = {**common, **image_plane_module(volume_hu, index),
-                      **general_image_module(identity, index + 1, ("ORIGINAL", "PRIMARY", "AXIAL"), technique.scatter)}
+                      **general_image_module(identity, index + 1, kind, technique.scatter if derived is None
+                                             else f"{derived.made} {technique.scatter}")}
         if currents is not None:
             attributes |= exposure_module(technique, float(currents[index]))
         attributes |= dose_module(technique.ctdi_vol_mgy if indices is None else float(indices[index]),
@@ -199,6 +213,12 @@ def dose_module(ctdi_vol_mgy: float | None, phantom_cm: int, water_diameter_mm: 
         module |= {"WaterEquivalentDiameter": water_diameter_mm,
                    "WaterEquivalentDiameterCalculationMethodCodeSequence": [code("113987", "AAPM 220", "DCM")]}
     return module
+
+
+def derived_module(derived: MaterialMap) -> Module:
+    """Slope and unit of images computed from others (C.11.1): HU, or milligrams per millilitre."""
+    return {"RescaleIntercept": 0, "RescaleSlope": derived.step,
+            "RescaleType": "MGML" if derived.unit == "mg/ml" else derived.unit}
 
 
 def exposure_module(technique: CtTechnique, current_ma: float | None) -> Module:

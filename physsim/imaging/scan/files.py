@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from physsim.imaging.dicom.ct import SOFT_TISSUE, WINDOWS, CtTechnique, save_ct_
 from physsim.imaging.exposure_files import check_dicom
 from physsim.imaging.technique import contents, filter_words, identity, peak_kv, subject
 from physsim.io.atomic import check_output
+from physsim.io.dicom_identity import Identity
 from physsim.io.hdf5 import Layer, write_layers
 from physsim.io.volume import ENDINGS, write_volume
 
@@ -55,28 +57,33 @@ def save_scan(scan: Scan, path: str | Path, overwrite: bool) -> None:
     elif name.endswith(_VOLUMES):
         write_volume(path, scan.volume, "HU", overwrite)
     else:
-        path.mkdir(exist_ok=True)
-        volume = scan.volume
-        clipped = type(volume)(np.clip(volume.array, _LOWEST_HU, _HIGHEST_HU), volume.spacing_mm, volume.origin_mm,
-                               volume.direction)
-        rotation = scan.protocol.rotation
-        assert rotation is not None
-        technique, dose = ct_technique(scan), scan.dose
-        assert technique.tube_current_ma is not None
-        modulated = None if rotation.modulation is None else technique.tube_current_ma * scan.current_by_slice()
-        save_ct_series(path, clipped, technique, subject(scan.provenance), identity(scan.provenance),
-                       current_ma=modulated, ctdi_vol_mgy=dose.by_slice_mgy,
-                       water_diameter_mm=None if dose.cut else dose.water_diameter_mm, overwrite=overwrite)
+        save_slices(scan, path, overwrite, identity(scan.provenance))
 
 
-def ct_technique(scan: Scan) -> CtTechnique:
-    """How the scan was taken, in the words of DICOM."""
+def save_slices(scan: Scan, folder: Path, overwrite: bool, study: Identity, series: int = 1, name: str = "") -> None:
+    """The volume as a DICOM series in `folder`; `name` goes into its description."""
+    folder.mkdir(exist_ok=True)
+    volume, rotation = scan.volume, scan.protocol.rotation
+    clipped = type(volume)(np.clip(volume.array, _LOWEST_HU, _HIGHEST_HU), volume.spacing_mm, volume.origin_mm,
+                           volume.direction)
+    assert rotation is not None
+    title = scan.protocol.title or scan.protocol.name
+    technique, dose = ct_technique(scan, description=f"{title}, {name}" if name else title), scan.dose
+    assert technique.tube_current_ma is not None
+    modulated = None if rotation.modulation is None else technique.tube_current_ma * scan.current_by_slice()
+    save_ct_series(folder, clipped, technique, subject(scan.provenance), study, series=series,
+                   current_ma=modulated, ctdi_vol_mgy=dose.by_slice_mgy,
+                   water_diameter_mm=None if dose.cut else dose.water_diameter_mm, overwrite=overwrite)
+
+
+def ct_technique(scan: Scan, **words: Any) -> CtTechnique:
+    """How the scan was taken, in the words of DICOM; `words` take the place of what follows from the scan."""
     protocol, rotation, wanted = scan.protocol, scan.protocol.rotation, scan.protocol.reconstruction
     assert rotation is not None
     assert wanted is not None
     height = rotation.collimation_mm(protocol.detector)
     modulated = rotation.modulation is not None
-    return CtTechnique(
+    found = CtTechnique(
         kvp=peak_kv(protocol), kernel=wanted.kernel.upper(), scatter=contents(scan),
         tube_current_ma=float(scan.mas.mean()) * rotation.views / rotation.turn_s, exposure_time_s=rotation.turn_s,
         pitch=rotation.pitch, slice_collimation_mm=height / protocol.detector.rows, collimation_mm=height,
@@ -87,6 +94,7 @@ def ct_technique(scan: Scan) -> CtTechnique:
         filters=filter_words(protocol.spectrum), rotation="CW", modulation="XYZ" if modulated else "NONE",
         ctdi_phantom_cm=scan.dose.phantom_cm, body_part=protocol.body_part,
         description=protocol.title or protocol.name)
+    return dataclasses.replace(found, **words)
 
 
 def _layers(scan: Scan) -> dict[str, Layer]:

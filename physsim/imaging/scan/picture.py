@@ -9,6 +9,7 @@ import numpy as np
 
 from physsim.imaging.scan.files import window_of
 from physsim.imaging.technique import contents, peak_kv
+from physsim.io.image import Image
 from physsim.io.picture import write_radiograph_png
 from physsim.io.presentation import Window
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 _GAP = 8  # pixels between planes
 
 
-def write_planes(scan: Scan, path: Path, overwrite: bool) -> None:
-    """PNG, the patient's right at the viewer's left in the axial and coronal plane, the head up."""
-    volume = scan.volume
+def write_planes(scan: Scan, path: Path, overwrite: bool, other: Image | None = None, words: str = "") -> None:
+    """PNG, the patient's right at the viewer's left in the axial and coronal plane, the head up. `other`: in place of
+    the scan's volume, told by `words`."""
+    volume = scan.volume if other is None else other
     hu, (x, _, z) = volume.array, volume.spacing_mm
     nz, ny, nx = hu.shape
     planes = [hu[nz // 2], _stretched(hu[::-1, ny // 2], z / x), _stretched(hu[::-1, :, nx // 2], z / x)]
@@ -36,7 +38,7 @@ def write_planes(scan: Scan, path: Path, overwrite: bool) -> None:
     caption = [f"{scan.protocol.title or scan.protocol.name}: {scan.provenance.phantom.name or 'phantom'}, seed "
                f"{scan.provenance.seed}",
                f"{peak_kv(scan.protocol):g} kVp, {figures['mas_mean']:.3g} mAs a turn, {int(figures['views'])} views, "
-               f"{low:g} to {high:g} HU", contents(scan)]
+               f"{low:g} to {high:g} HU" + (f", {words}" if words else ""), contents(scan)]
     write_radiograph_png(path, np.concatenate(columns, axis=1), x, caption, window=Window(low, high),
                          patient_orientation=("L", "P"), plane="isocentre", overwrite=overwrite)
 

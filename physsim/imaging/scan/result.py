@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.body import phantom_record
 from physsim.imaging.dose.ct_organs import HISTORIES, OrganDoses, organ_doses
-from physsim.imaging.dose.scan_dose import ScanDose, scan_dose
+from physsim.imaging.dose.scan_dose import ScanDose, scan_dose, water_diameter_mm
 from physsim.imaging.scan.truth import ScanTruth
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
 
@@ -69,26 +70,50 @@ class Scan:
     def dose(self) -> ScanDose:
         """CTDIvol, dose-length product and size-specific estimate. A beam's index is computed once (some 3 s of CPU)
         and kept in the user's cache folder."""
-        record, volume = self.provenance.phantom, self.volume
+        volume, (lowest, highest) = self.volume, self.box_mm()
         assert volume.origin_mm is not None
         sides = [(volume.origin_mm[n] - 0.5 * volume.spacing_mm[n],
                   volume.origin_mm[n] + (volume.array.shape[2 - n] - 0.5) * volume.spacing_mm[n]) for n in (0, 1)]
-        cut = any(record.body_low_mm[n] < low or record.body_high_mm[n] > high for n, (low, high) in enumerate(sides))
+        cut = any(lowest[n] < low or highest[n] > high for n, (low, high) in enumerate(sides))
         return scan_dose(self.protocol, self.mas, self.geometry.source_mm[:, 2], volume, self.current_by_slice(), cut)
 
     def organ_doses(self, phantom: Phantom, histories: int = HISTORIES, threads: int | None = None) -> OrganDoses:
         """Mean absorbed doses of the organs of `phantom`, the one that was scanned, by photon transport; see
         imaging.dose.ct_organs. Raises InvalidInput for another phantom."""
         record = self.provenance.phantom
-        if phantom_record(phantom, (record.body_low_mm, record.body_high_mm)) != record:
+        if phantom_record(phantom, self.box_mm()) != record:
             raise InvalidInput(message(f"phantom {phantom.name!r}", f"the scan was of {record.name!r}, or of another "
                                        "state of it", "Give the phantom that was scanned."))
-        low, high = record.body_low_mm, record.body_high_mm
-        rotation = self.protocol.rotation
-        assert rotation is not None
-        axis = rotation.aim_mm or (0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]))
-        return organ_doses(phantom, self.protocol, self.geometry, self.mas, axis, histories=histories,
+        return organ_doses(phantom, self.protocol, self.geometry, self.mas, self.axis_mm(), histories=histories,
                            seed=self.provenance.seed, threads=threads)
+
+    def box_mm(self) -> Box:
+        """Low and high corner (world mm) of the body that was scanned."""
+        return self.provenance.phantom.body_low_mm, self.provenance.phantom.body_high_mm
+
+    def axis_mm(self) -> tuple[float, float]:
+        """(x, y) of the axis of rotation."""
+        rotation, (low, high) = self.protocol.rotation, self.box_mm()
+        assert rotation is not None
+        return rotation.aim_mm or (0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]))
+
+    def parts(self) -> tuple[Geometry, ...]:
+        """The views of each axial turn, or of the helix."""
+        rotation, wanted = self.protocol.rotation, self.protocol.reconstruction
+        assert rotation is not None
+        assert wanted is not None
+        return rotation.turns(self.protocol.detector, self.box_mm(), wanted.field_mm)
+
+    def grid(self) -> Grid:
+        """Of the volume."""
+        rotation, wanted = self.protocol.rotation, self.protocol.reconstruction
+        assert rotation is not None
+        assert wanted is not None
+        return wanted.grid(self.box_mm(), rotation.range_of(self.box_mm()), rotation.aim_mm)
+
+    def water_diameter_mm(self) -> NDArray[np.float64]:
+        """(slices,) of the water cylinder that attenuates as the slice does; see imaging.dose.scan_dose."""
+        return water_diameter_mm(self.volume)
 
     def current_by_slice(self) -> NDArray[np.float64]:
         """(slices,) tube current over its mean: of views whose source stands within half the collimation of a slice,

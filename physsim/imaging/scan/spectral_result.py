@@ -1,0 +1,85 @@
+"""The result of simulate() for a scan at more than one energy: its channels, and the images made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.scan.result import Scan
+from physsim.imaging.scan.truth import ScanTruth
+from physsim.io.image import Image
+from physsim.spec.protocol import Protocol
+from physsim.spec.provenance import Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralScan:
+    """One CT scan at more than one energy.
+
+    `channels`: name -> a Scan of each beam or energy bin, on one grid. `images`: name -> (z, y, x) float32, for each
+    material its amount (mg/ml, "water", "I") and CT numbers as at one energy (HU, "mono 70 keV"); `errors`: their
+    standard errors by the same names, found in the channels' own noise; empty without noise. `effective_kev`: of the
+    channels, behind the body.
+
+    >>> import physsim as ps
+    >>> water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=8)
+    >>> coarse = ps.protocols.chest_dual_energy_ct(
+    ...     views=90, columns=56, rows=2, pixel_mm=16.0, offset_mm=(4.0, 0.0), pitch=None, stops=1, modulation=None,
+    ...     matrix=32, field_mm=256.0, range_mm=(-4.0, 4.0), slice_mm=8.0)
+    >>> scan = ps.simulate(water, coarse, noise=False)
+    >>> abs(round(float(scan["I"].array[0, 14:18, 14:18].mean()), 1)) < 0.2     # mg/ml
+    True
+    """
+
+    channels: Mapping[str, Scan]
+    images: Mapping[str, Image]
+    errors: Mapping[str, Image]
+    effective_kev: tuple[float, ...]
+    protocol: Protocol
+    truth: ScanTruth
+    provenance: Provenance
+
+    def __getitem__(self, name: str) -> Image:
+        """An image by name. Raises InvalidInput, with the nearest names, for one that is not there."""
+        if name not in self.images:
+            raise InvalidInput(message(f"image {name!r}", "this scan made none of that name",
+                                       did_you_mean(name, self.images)))
+        return self.images[name]
+
+    @property
+    def scatter_error(self) -> float | None:
+        """The largest e_S of the channels; None without scatter."""
+        known = [one.scatter_error for one in self.channels.values() if one.scatter_error is not None]
+        return max(known) if known else None
+
+    def figures(self) -> dict[str, float]:
+        """Of each channel, by "channel: figure"; effective energies; doses of all beams together."""
+        result = {f"{channel}: {name}": value for channel, one in self.channels.items()
+                  for name, value in one.figures().items()}
+        result |= {f"{channel}: effective_kev": kev
+                   for channel, kev in zip(self.channels, self.effective_kev, strict=True)}
+        beams = [one.dose for one in self.beams()]
+        result |= {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in beams),
+                   "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in beams)}
+        known = [one.ssde_mgy for one in beams if one.ssde_mgy is not None]
+        return result | ({"ssde_mgy": float(np.cumsum(known)[-1])} if known else {})
+
+    def beams(self) -> tuple[Scan, ...]:
+        """The channels that had a beam of their own: all, or the first of a counting detector's bins."""
+        return tuple(self.channels.values()) if self.protocol.second_beam is not None else \
+            tuple(self.channels.values())[:1]
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the scan by the ending of the name.
+
+        A folder (no ending): one folder of DICOM CT images for each channel and each image (amounts as mg/ml), and
+        spectral.h5 with all images and their errors. `.h5`: that file alone. `.png`: planes of the first image at one
+        energy. Raises OutputError when a file exists and `overwrite` is False, InvalidInput for an unknown ending.
+        """
+        from physsim.imaging.scan.spectral_files import save_spectral
+
+        save_spectral(self, path, overwrite)
