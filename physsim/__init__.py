@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from physsim.imaging.reconstruction.fdk import fdk as fdk
     from physsim.imaging.reconstruction.sart import os_sart as os_sart
     from physsim.imaging.reconstruction.tomosynthesis import tomosynthesis_fbp as tomosynthesis_fbp
+    from physsim.imaging.scan.gated import GatedScan as GatedScan
+    from physsim.imaging.scan.moving import Cine as Cine
     from physsim.imaging.scan.result import Scan as Scan
     from physsim.imaging.scan.spectral_result import SpectralScan as SpectralScan
     from physsim.imaging.simulate import simulate as simulate
@@ -171,6 +173,8 @@ _PUBLIC = {
     "Pose": "physsim.spec.protocol",
     "Protocol": "physsim.spec.protocol",
     "protocols": "physsim.spec.protocol_library",
+    "Cine": "physsim.imaging.scan.moving",
+    "GatedScan": "physsim.imaging.scan.gated",
     "SpectralScan": "physsim.imaging.scan.spectral_result",
     "Scan": "physsim.imaging.scan.result",
     "simulate": "physsim.imaging.simulate",

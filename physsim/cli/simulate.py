@@ -54,7 +54,7 @@ def simulate(
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
-        if run.protocol.second_beam is not None:
+        if run.protocol.second_beam is not None or run.protocol.gating is not None:
             check_spectral_output(path, overwrite)
         elif run.protocol.rotation is not None:
             check_scan_output(path, overwrite)
@@ -69,7 +69,12 @@ def simulate(
 
         stages("phantom", 0.0)
         state = {"seed": run.seed} | run.protocol.patient.model_dump()
-        body = voxels_of(body_from(run.phantom, state), run.protocol, run.phantom.spacing_mm)
+        body = body_from(run.phantom, state)
+        if run.protocol.gating is None:
+            body = voxels_of(body, run.protocol, run.phantom.spacing_mm)
+        elif run.phantom.spacing_mm is not None:
+            raise InvalidInput(message(f"spacing_mm={run.phantom.spacing_mm:g}", "bodies of gated scans have 2 mm",
+                                       "Leave it out."))
         shot = take(body, run.protocol, scatter=run.scatter, noise=run.noise, seed=run.seed, device=device,
                     threads=threads, keep=keep, progress=stages.scaled(0.3, 0.9))
         stages("files", 0.9)

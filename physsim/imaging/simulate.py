@@ -19,6 +19,8 @@ from physsim.imaging.exposure_index import behind_body, controlled_mean, referen
 from physsim.imaging.field import BeamField, Images, Layers, beam_field
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
+from physsim.imaging.scan.gated import check_gated, take_gated
+from physsim.imaging.scan.moving import Cine
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.truth import exposure_truth
@@ -54,11 +56,11 @@ _LAYERS = {
 }
 
 
-def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | MonteCarlo = "none", noise: bool = True,
-             seed: int = 0, device: str | Device = "auto", threads: int | None = None, areal_density: bool = False,
-             keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
+def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: str | MonteCarlo = "none",
+             noise: bool = True, seed: int = 0, device: str | Device = "auto", threads: int | None = None,
+             areal_density: bool = False, keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
     """The image of `phantom` by `protocol`, in absolute units: an Exposure, a Scan of a protocol with a rotation, or a
-    SpectralScan of one with a second beam.
+    SpectralScan of one with a second beam, a GatedScan of one with gating (of a Patient, or a Cine of its states).
 
     A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
@@ -89,6 +91,10 @@ def simulate(phantom: Phantom | Patient, protocol: Protocol, *, scatter: str | M
             raise InvalidInput(message(f"{name}={value!r}", f"it has no effect on {protocol.name}", "Leave it out."))
     if scanned:
         check_kept(keep)
+    check_gated(phantom, protocol)
+    if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
+        return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
+                          keep=keep, progress=progress or (lambda stage, fraction: None))
     phantom = voxels_of(phantom, protocol)
     has_dose = not scanned and check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)

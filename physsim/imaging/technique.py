@@ -19,6 +19,7 @@ from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
+    from physsim.imaging.scan.gated import GatedScan
     from physsim.imaging.scan.result import Scan
     from physsim.imaging.scan.spectral_result import SpectralScan
 
@@ -103,7 +104,7 @@ def caption(shot: Exposure, view: int) -> list[str]:
     return lines
 
 
-def contents(shot: Exposure | Scan | SpectralScan) -> str:
+def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     """What the image holds, in a sentence."""
     noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
     if shot.scatter_error is None:

@@ -14,6 +14,7 @@ from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
 from physsim.spec.detector_library import detectors
 from physsim.spec.exposure_control import ExposureControl, Field
+from physsim.spec.gating import Gating
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid, Vector
 from physsim.spec.reconstruction import Reconstruction
@@ -107,8 +108,8 @@ class Protocol(Spec):
     for a test object. `patient`: posture, arms and breath of patients that are made for it. `detector`: a Detector, the
     name of a shipped one, or a table with its name as `preset` and the fields to change (`pixel_mm`: as if its pixels
     were read out together). `second_beam`: of a dual-energy scan, which takes its path again; `spectral`: what images
-    it is made into. `display`: what pictures and DICOM images for presentation hold: ln(open field / signal),
-    or that processed as readers see it (imaging.radiograph_display).
+    it is made into. `gating`: of axial scans of a body that moves. `display`: what pictures and DICOM images for
+    presentation hold: ln(open field / signal), or that processed as readers see it (imaging.radiograph_display).
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
@@ -132,6 +133,7 @@ class Protocol(Spec):
     reconstruction: Reconstruction | None = None
     second_beam: SecondBeam | None = None
     spectral: SpectralImages | None = None
+    gating: Gating | None = None
     poses: tuple[Pose, ...] = ()
     cathode: Side | None = None
     body_part: str = "PHANTOM"
@@ -171,6 +173,10 @@ class Protocol(Spec):
             if value is not None and needed is None:
                 raise ValueError(message(f"{name} without {'rotation' if name == 'second_beam' else 'second_beam'}",
                                          "it has no effect", f"Leave {name} out."))
+        if self.gating is not None and (self.rotation is None or self.rotation.pitch is not None
+                                        or self.second_beam is not None):
+            raise ValueError(message("gating", "it is of axial scans with one beam (rotation without pitch)",
+                                     "Leave pitch and second_beam out."))
         if self.second_beam is not None:
             if not self.second_beam.spectrum.absolute:
                 raise ValueError(message("second_beam.spectrum", "it is relative, and an exposure in mAs needs photons "

@@ -14,6 +14,7 @@ from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.hardness import hardness
 from physsim.imaging.scan.current import middle_columns, relative_current
 from physsim.imaging.scan.gantry import Gantry, gantry
+from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
@@ -54,8 +55,10 @@ def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
 
 
 def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int, device: Device,
-              threads: int, keep: Sequence[str], progress: Callable[[str, float], None]) -> Scan:
-    """See physsim.simulate; `protocol` has a rotation and a reconstruction."""
+              threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
+              moving: MovingBody | None = None) -> Scan:
+    """See physsim.simulate; `protocol` has a rotation and a reconstruction. `moving`: what each view sees, where that
+    is not `phantom`, of which box, scatter and current are."""
     rotation, wanted = protocol.rotation, protocol.reconstruction
     assert rotation is not None
     assert wanted is not None
@@ -73,7 +76,8 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     strewn = None if run is None else _scatter(phantom, protocol, beam, geometry, run, seed, threads)
     fluence = np.interp(beam.energies_kev, *_central(protocol))
     measurement = Measurement(
-        phantom, protocol.detector, geometry, beam, mas, strewn, wanted.scatter_correction == "known",
+        phantom if moving is None else moving, protocol.detector, geometry, beam, mas, strewn,
+        wanted.scatter_correction == "known",
         hardness(protocol.detector, beam.energies_kev, fluence),
         water_lengths(beam, first_order=wanted.beam_hardening == "none"), noise, seed, threads, str(device), kept)
     lengths = np.empty(geometry.shape, np.float32)

@@ -17,6 +17,7 @@ from physsim.io.hdf5 import Layer, write_layers
 from physsim.io.image import Image
 
 if TYPE_CHECKING:
+    from physsim.imaging.scan.gated import GatedScan
     from physsim.imaging.scan.spectral_result import SpectralScan
 
 _MG_ML = 0.01  # steps of stored amounts, in which 16 bits hold -327 to 327 mg/ml
@@ -95,3 +96,20 @@ def _layers(scan: SpectralScan) -> dict[str, Layer]:
                for name, image in scan.errors.items()}
     return layers | {f"channel_{folder_of(name)}": Layer.of_image(one.volume, "HU", name)
                      for name, one in scan.channels.items()}
+
+
+def save_gated(scan: GatedScan, path: str | Path, overwrite: bool) -> None:
+    """See GatedScan.save."""
+    path = check_spectral_output(path, overwrite)
+    first = next(iter(scan.phases.values()))
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        layers = {folder_of(name): Layer.of_image(one.volume, "HU", name) for name, one in scan.phases.items()}
+        write_layers(path, layers, {"scan": json.loads(scan.provenance.to_json()), "figures": scan.figures(),
+                                    "truth": {name: one.truth.table() for name, one in scan.phases.items()}}, overwrite)
+    elif path.suffix:
+        first.save(path, overwrite)
+    else:
+        path.mkdir(exist_ok=True)
+        study = identity(scan.provenance)
+        for number, (name, one) in enumerate(scan.phases.items(), 1):
+            save_slices(one, path / folder_of(name), overwrite, study, number, name)

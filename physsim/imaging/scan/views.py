@@ -14,6 +14,7 @@ from physsim.imaging.detector.readout import read_out
 from physsim.imaging.hardness import Hardness
 from physsim.imaging.reading import even_calibration
 from physsim.imaging.scan.gantry import Gantry
+from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.water import WaterLengths
 from physsim.phantom.phantom import Phantom
 from physsim.physics.attenuation import mass_attenuation_cm2_g
@@ -63,7 +64,7 @@ class Measurement:
     counted so far that could not be read out, or saw less than one photon.
     """
 
-    phantom: Phantom
+    phantom: Phantom | MovingBody
     detector: Detector
     geometry: Geometry
     gantry: Gantry
@@ -137,7 +138,9 @@ class Measurement:
 
     def _primary(self, views: slice) -> Images:
         """(views, 2, rows, columns) per mAs of keV and keV^2."""
-        return primary_views(self.phantom, self.gantry, self.geometry[views], self.device, self.threads)
+        seen = [(views, self.phantom)] if isinstance(self.phantom, Phantom) else self.phantom.runs(views)
+        return np.concatenate([primary_views(body, self.gantry, self.geometry[some], self.device, self.threads)
+                               for some, body in seen])
 
 
 def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: str, threads: int) -> Images:
