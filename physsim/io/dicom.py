@@ -67,6 +67,12 @@ def dicom_bytes(attributes: Attributes, pixels: npt.NDArray[Any]) -> bytes:
     return _whole_file({**attributes, **stored}, data, "OB" if bits == 8 else "OW", pixels.dtype.kind == "i")
 
 
+def bytes_without_pixels(attributes: Attributes) -> bytes:
+    """The bytes of a DICOM file that holds no image, such as a structured report."""
+    _pydicom()
+    return _head(attributes, encode({"SpecificCharacterSet": "ISO_IR 192", **attributes}))
+
+
 def packed_bits(frames: Iterable[npt.NDArray[np.bool_]]) -> bytes:
     """Frames (rows, columns) of one size as one bit a pixel without gaps, the first pixel lowest (PS3.5 8.1.1)."""
     parts, rest = [], iter(frames)
@@ -89,11 +95,15 @@ def bit_packed_bytes(attributes: Attributes, packed: bytes, shape: tuple[int, in
 
 def _whole_file(attributes: Attributes, data: memoryview, representation: str, signed: bool) -> bytes:
     dataset = encode({"SpecificCharacterSet": "ISO_IR 192", **attributes}, signed)
-    meta = file_meta(attributes["SOPClassUID"], attributes["SOPInstanceUID"], EXPLICIT_LITTLE_ENDIAN,
-                     IMPLEMENTATION_UID, f"PHYSSIM {__version__}")
     padding = len(data) % 2
     head = element_head(_PIXEL_DATA, representation, len(data) + padding)
-    return b"".join((meta, dataset, head, data, b"\0" * padding))
+    return b"".join((_head(attributes, dataset), head, data, b"\0" * padding))
+
+
+def _head(attributes: Attributes, dataset: bytes) -> bytes:
+    meta = file_meta(attributes["SOPClassUID"], attributes["SOPInstanceUID"], EXPLICIT_LITTLE_ENDIAN,
+                     IMPLEMENTATION_UID, f"PHYSSIM {__version__}")
+    return meta + dataset
 
 
 def read_dicom(path: str | Path) -> DicomImage:

@@ -76,6 +76,35 @@ def test_figures_hold_the_doses(scan):
     assert scan.dose.table()["body_cut"] is False
 
 
+def test_the_dose_report_holds_the_doses(scan, tmp_path):
+    """X-Ray Radiation Dose SR: read back by pydicom, judged by dciodvfy."""
+    pydicom = pytest.importorskip("pydicom")
+    scan.save_dose(tmp_path / "dose.dcm")
+    scan.save_dose(tmp_path / "dose.json")
+    report = pydicom.dcmread(tmp_path / "dose.dcm")
+    found = {}
+
+    def look(items):
+        for item in items:
+            name = item.ConceptNameCodeSequence[0].CodeMeaning
+            if item.ValueType == "NUM":
+                found[name] = float(item.MeasuredValueSequence[0].NumericValue)
+            look(item.get("ContentSequence", []))
+
+    look(report.ContentSequence)
+    figures = scan.figures()
+    assert found["Mean CTDIvol"] == pytest.approx(figures["ctdi_vol_mgy"], rel=1e-6)
+    assert found["CT Dose Length Product Total"] == pytest.approx(figures["dlp_mgy_cm"], rel=1e-6)
+    assert found["Size Specific Dose Estimation"] == pytest.approx(figures["ssde_mgy"], rel=1e-6)
+    assert (found["KVP"], found["Pitch Factor"], found["Total Number of Irradiation Events"]) == (120.0, 1.0, 1.0)
+    assert found["X-Ray Tube Current"] == pytest.approx(1.25 / 0.5, rel=1e-6)
+    assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.67"
+    assert complaints(tmp_path / "dose.dcm") == []
+    assert json.loads((tmp_path / "dose.json").read_text())[""]["ctdi_vol_mgy"] == figures["ctdi_vol_mgy"]
+    with pytest.raises(ps.errors.InvalidInput, match="names no format of doses"):
+        scan.save_dose(tmp_path / "dose.txt")
+
+
 def test_organ_doses_are_of_the_phantom_that_was_scanned(scan):
     """A cylinder of 20 cm, 50 mm long, of which half is exposed: below the size-specific estimate by the scatter that a
     long body would add."""

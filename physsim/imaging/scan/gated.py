@@ -57,6 +57,12 @@ class GatedScan:
         return result | {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in doses),
                          "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in doses)}
 
+    def save_dose(self, path: str | Path, overwrite: bool = False) -> None:
+        """Doses of each phase as a DICOM dose report (.dcm) or a table (.json)."""
+        from physsim.imaging.scan.dose_files import save_dose
+
+        save_dose(self.phases, self.provenance, path, overwrite)
+
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """A folder (no ending): one folder of DICOM slices a phase. `.h5`: all volumes. `.png`: planes of the first.
 

@@ -146,6 +146,12 @@ class Scan:
         return {**result, "saturated_pixels": float(self.saturated), "starved_pixels": float(self.starved),
                 **self.dose.figures()}
 
+    def save_dose(self, path: str | Path, overwrite: bool = False) -> None:
+        """Doses as a DICOM dose report (.dcm) or a table (.json)."""
+        from physsim.imaging.scan.dose_files import save_dose
+
+        save_dose({"": self}, self.provenance, path, overwrite)
+
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the scan by the ending of the name, whole or not at all.
 

@@ -20,7 +20,7 @@ from physsim.spec.provenance import Provenance
 class SpectralScan:
     """One CT scan at more than one energy.
 
-    `channels`: name -> a Scan of each beam or energy bin, on one grid. `images`: name -> (z, y, x) float32, for each
+    `channels`: name -> a Scan of each beam, on one grid. `images`: name -> (z, y, x) float32, for each
     material its amount (mg/ml, "water", "I") and CT numbers as at one energy (HU, "mono 70 keV"); `errors`: their
     standard errors by the same names, found in the channels' own noise; empty without noise. `effective_kev`: of the
     channels, behind the body.
@@ -62,16 +62,17 @@ class SpectralScan:
                   for name, value in one.figures().items()}
         result |= {f"{channel}: effective_kev": kev
                    for channel, kev in zip(self.channels, self.effective_kev, strict=True)}
-        beams = [one.dose for one in self.beams()]
+        beams = [one.dose for one in self.channels.values()]
         result |= {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in beams),
                    "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in beams)}
         known = [one.ssde_mgy for one in beams if one.ssde_mgy is not None]
         return result | ({"ssde_mgy": float(np.cumsum(known)[-1])} if known else {})
 
-    def beams(self) -> tuple[Scan, ...]:
-        """The channels that had a beam of their own: all, or the first of a counting detector's bins."""
-        return tuple(self.channels.values()) if self.protocol.second_beam is not None else \
-            tuple(self.channels.values())[:1]
+    def save_dose(self, path: str | Path, overwrite: bool = False) -> None:
+        """Doses of each beam as a DICOM dose report (.dcm) or a table (.json)."""
+        from physsim.imaging.scan.dose_files import save_dose
+
+        save_dose(self.channels, self.provenance, path, overwrite)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the scan by the ending of the name.
