@@ -17,6 +17,7 @@ from physsim.spec.exposure_control import ExposureControl, Field
 from physsim.spec.gating import Gating
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid, Vector
+from physsim.spec.readout import CountingReadout
 from physsim.spec.reconstruction import Reconstruction
 from physsim.spec.rotation import Rotation
 from physsim.spec.spectral import SecondBeam, SpectralImages
@@ -186,6 +187,10 @@ class Protocol(Spec):
                                          "be told apart", "Give another kvp or filter."))
             if self.spectral is None:
                 object.__setattr__(self, "spectral", SpectralImages())
+        if self.rotation is not None and isinstance(self.detector.readout, CountingReadout):
+            raise ValueError(message("rotation with a detector that counts", "scans are read out as charge",
+                                     "Give an integrating detector, such as gos_ct; counts by energy bin: "
+                                     "physsim.imaging.detector.counts."))
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
                 "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),

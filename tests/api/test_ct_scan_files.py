@@ -128,12 +128,17 @@ def test_what_scans_refuse(scan):
         (lambda: chest(positioning=ps.Positioning(view="PA", source_detector_mm=1800.0)).changed(pitch=1.0), "no such"),
         (lambda: ps.protocols.chest_pa(reconstruction={"kernel": "ramp"}), "without rotation"),
         (lambda: chest(detector_air_kerma_ugy=2.0), "tube current has no such control"),
+        (lambda: chest(detector="cdte_ct"), "read out as charge"),
     ):
         with pytest.raises(ps.errors.InvalidInput, match=words):
             call()
     water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=20)
     with pytest.raises(ps.errors.InvalidInput, match="gaps"):
         ps.simulate(water, ps.protocols.chest_ct(**SMALL, pitch=1.7))
+    with pytest.raises(ps.errors.InvalidInput, match="narrow the fan"):
+        ps.simulate(water, ps.protocols.chest_ct(**SMALL | {"columns": 140, "pitch": None}))
+    with pytest.raises(ps.errors.InvalidInput, match=r"half a turn and the fan: 229\.\d degrees"):
+        ps.simulate(water, ps.protocols.chest_ct(**SMALL | {"pitch": None, "arc_deg": 150.0, "stops": 1}), noise=False)
     with pytest.raises(ps.errors.InvalidInput, match="Did you mean 'scatter'"):
         ps.simulate(water, ps.protocols.chest_ct(**SMALL), keep=("scater",))
     with pytest.raises(ps.errors.InvalidInput, match="no effect"):
