@@ -13,6 +13,7 @@ HEADERS = sorted(KERNELS.rglob("*.h"))
 UNITS = ("cpu.cpp", "cpu_baseline.cpp", "cpu_avx2.cpp", "cpu_avx512.cpp",
          "montecarlo_baseline.cpp", "montecarlo_avx2.cpp", "montecarlo_avx512.cpp",
          "scatter_baseline.cpp", "scatter_avx2.cpp",
+         "nodes_baseline.cpp", "nodes_avx2.cpp", "nodes_avx512.cpp",
          "body_baseline.cpp", "body_avx2.cpp", "body_avx512.cpp",
          "image_baseline.cpp", "image_avx2.cpp", "image_avx512.cpp")
 

@@ -26,6 +26,15 @@ struct FineArrays {
     }
 };
 
+const ScatterHistories& histories_named(const std::string& isa) {
+    return kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
+}
+
+const NodeKernels& nodes_named(const std::string& isa) {
+    const std::string name = kernels_named(isa).name;
+    return name == "avx512" ? nodes_avx512() : name == "avx2" ? nodes_avx2() : nodes_baseline();
+}
+
 // Means of basis densities as words, what a count stands for (g/cm3), and how uneven cells are (BasisVoxels::spread). Rounding is dithered by the cell's number, so that a large
 // uniform part is right on average.
 py::tuple basis_cells(const py::array& labels, const py::object& density, const Floats& material_density, const Floats& coefficient,
@@ -39,7 +48,7 @@ py::tuple basis_cells(const py::array& labels, const py::object& density, const 
         if (factor[a] < 1) throw std::invalid_argument("a cell has at least one voxel");
         cells[a] = (fine.shape[a] + factor[a] - 1) / factor[a];
     }
-    const ScatterHistories& kernels = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
+    const ScatterHistories& kernels = histories_named(isa);
     const int64_t layer = static_cast<int64_t>(cells[0]) * cells[1] * (MOST_BASIS + 1);
     std::vector<float> means(static_cast<size_t>(layer * cells[2]), 0.0f);
     py::array_t<int32_t> words({cells[2] + 2, cells[1] + 2, cells[0] + 2});
@@ -124,8 +133,8 @@ class ScatterView {
                  const std::string& isa) const {
         const ScatterScene scene = with(targets, column, row);
         if (places.ndim() != 2 || places.shape(1) != 3) throw std::invalid_argument("places must be (n, 3)");
-        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
-        const ReachNodes reach = kernels_named(isa).reach;
+        const ScatterHistories& histories = histories_named(isa);
+        const NodeKernels& nodes = nodes_named(isa);
         const int32_t count = static_cast<int32_t>(places.shape(0)), parts = (count + EVENTS_AT_ONCE - 1) / EVENTS_AT_ONCE;
         Floats found(count);
         float* worth = found.mutable_data();
@@ -138,7 +147,7 @@ class ScatterView {
             while (tasks.take(parts, part)) {
                 const int32_t from = part * EVENTS_AT_ONCE, some = std::min(EVENTS_AT_ONCE, count - from);
                 histories.probes(scene, static_cast<float>(energy_kev), static_cast<float>(share), place + 3 * from, some, events.data());
-                reach(scene, events.data(), some, worth + from);
+                nodes.reach(scene, events.data(), some, worth + from);
             }
         });
         return found;
@@ -165,7 +174,7 @@ class ScatterView {
     // (cells, cells) optical depths at an energy over the field; once guided, what first collisions there are worth. `alike` rows share their middle one's.
     py::array_t<float> field_rays(double energy_kev, int cells, int alike, int threads, const std::string& isa) const {
         if (cells < 1 || alike < 1) throw std::invalid_argument("a field has cells");
-        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
+        const ScatterHistories& histories = histories_named(isa);
         py::array_t<float> found({cells, cells});
         float* depth = found.mutable_data();
         py::gil_scoped_release release;
@@ -189,8 +198,8 @@ class ScatterView {
         const ScatterScene scene = with(targets, column, row);
         const int replicates = static_cast<int>(sums.array.shape(0)), groups = scene.targets.count / TARGETS_AT_ONCE;
         if (sums.array.ndim() != 3 || sums.array.shape(1) != 2 || sums.array.shape(2) != scene.targets.count) throw std::invalid_argument("sums have another shape");
-        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
-        const DetectNodes detect = kernels_named(isa).nodes;
+        const ScatterHistories& histories = histories_named(isa);
+        const NodeKernels& nodes = nodes_named(isa);
         double* out = sums.array.mutable_data();
         py::gil_scoped_release release;
         std::vector<ScatterEvent> events(static_cast<size_t>(replicates) * static_cast<size_t>(count));
@@ -205,7 +214,7 @@ class ScatterView {
             team.barrier();
             while (tasks.take(replicates * groups, item)) {
                 double* compton = out + static_cast<int64_t>(item / groups) * 2 * scene.targets.count;
-                detect(scene, events.data() + static_cast<size_t>(item / groups) * static_cast<size_t>(count), count, item % groups * TARGETS_AT_ONCE, compton,
+                nodes.detect(scene, events.data() + static_cast<size_t>(item / groups) * static_cast<size_t>(count), count, item % groups * TARGETS_AT_ONCE, THIN_FIRST, compton,
                        compton + scene.targets.count);
             }
         });
@@ -218,8 +227,8 @@ class ScatterView {
         if (!scene.importance.value) throw std::logic_error("histories need an importance: guide() comes first");
         const int batches = static_cast<int>(sums.array.shape(0));
         if (sums.array.ndim() != 2 || sums.array.shape(1) != scene.targets.count) throw std::invalid_argument("sums have another shape");
-        const ScatterHistories& histories = kernels_named(isa).name == std::string("portable") ? scatter_baseline() : scatter_avx2();
-        const DetectNodes detect = kernels_named(isa).nodes;
+        const ScatterHistories& histories = histories_named(isa);
+        const NodeKernels& nodes = nodes_named(isa);
         double* out = sums.array.mutable_data();
         std::atomic<int64_t> total{0};
         std::atomic<bool> overflow{false};
@@ -243,7 +252,7 @@ class ScatterView {
                             break;
                         }
                         if (waiting < EVENTS_AT_ONCE && n + 1 < count) continue;
-                        for (int32_t target = 0; target < scene.targets.count; target += TARGETS_AT_ONCE) detect(scene, events.data(), waiting, target, own, own);
+                        for (int32_t target = 0; target < scene.targets.count; target += TARGETS_AT_ONCE) nodes.detect(scene, events.data(), waiting, target, THIN_MORE, own, own);
                         total += waiting, waiting = 0;
                     }
                 }

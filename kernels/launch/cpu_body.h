@@ -2,7 +2,6 @@
 // symbols would be shared between the units and could bring instructions that an older CPU lacks.
 #include "launch/physics.h"
 #include "launch/scatter.h"
-#include "launch/scatter_nodes.h"
 #include "launch/table.h"
 #include "raytrace/columns.h"
 #include "raytrace/pack.h"
@@ -40,8 +39,6 @@ static const KernelTable table = {
     {pack_spectral_columns, pack_spectral_block, spectral_columns, spectral_packets, finish_groups, survey_layer},
     ask_photons,
     scatter_kernels,
-    detect_nodes_of,
-    reach_nodes_of,
 };
 
 }  // namespace PHYSSIM_ISA

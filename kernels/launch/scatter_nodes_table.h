@@ -6,6 +6,9 @@
 namespace physsim {
 
 constexpr int32_t TARGETS_AT_ONCE = 16;
+// What a grid lets through below which few targets are asked (node_detection.h): first collisions share their targets evenly as Sobol points
+// do, so that thinning costs them more.
+constexpr float THIN_FIRST = 0.4f, THIN_MORE = 2.5f;
 constexpr int32_t MOST_EVENTS = 1 << 14;  // of one history
 
 struct ScatterHistories {
@@ -22,13 +25,19 @@ struct ScatterHistories {
     void (*means)(const FineVoxels&, const float* coefficient, const int32_t (&factor)[3], const int32_t (&cells)[3], int32_t layer, float* means);
 };
 
-// Adds the scores of events to TARGETS_AT_ONCE targets.
-using DetectNodes = void (*)(const ScatterScene&, const ScatterEvent*, int32_t count, int32_t target, double* compton, double* rayleigh);
-
-// What isotropic events are worth to all targets together.
-using ReachNodes = void (*)(const ScatterScene&, const ScatterEvent*, int32_t count, float* worth);
+struct NodeKernels {
+    const char* name;
+    // Adds the scores of events to TARGETS_AT_ONCE targets.
+    void (*detect)(const ScatterScene&, const ScatterEvent*, int32_t count, int32_t target, float thinned_below, double* compton, double* rayleigh);
+    // What isotropic events are worth to all targets together.
+    void (*reach)(const ScatterScene&, const ScatterEvent*, int32_t count, float* worth);
+};
 
 const ScatterHistories& scatter_baseline();
 const ScatterHistories& scatter_avx2();
+
+const NodeKernels& nodes_baseline();
+const NodeKernels& nodes_avx2();
+const NodeKernels& nodes_avx512();
 
 }  // namespace physsim

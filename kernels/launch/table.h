@@ -1,7 +1,6 @@
 // The kernels of one instruction set, as plain function pointers: what cpu.cpp calls without knowing the instruction set.
 #pragma once
 #include "launch/physics_table.h"
-#include "launch/scatter_nodes_table.h"
 #include "launch/scatter_table.h"
 #include "launch/spectral_table.h"
 #include "raytrace/rays.h"
@@ -28,8 +27,6 @@ struct KernelTable {
     SpectralKernels spectral;
     void (*ask_photons)(const PhotonTables&, const PhotonJob&);
     ScatterKernels scatter;
-    DetectNodes nodes;
-    ReachNodes reach;
 };
 
 const KernelTable& kernels_portable();

@@ -33,13 +33,31 @@ PHYSSIM_HD F along_arc_normal(F along_u, F along_normal, F sine, F cosine) { ret
 // exp(-depth), for depth >= 0.
 PHYSSIM_HD F transmitted(F depth) { return exp2_of_minus(depth * F(1.44269504f)); }
 
-// Expected share of the energy of photons that meet the detector at (u, v) cm from its centre, in a direction by its axes (normal > 0).
-PHYSSIM_HD F grid_transmission(const AntiScatterGrid& grid, F u, F v, F along_u, F along_v, F along_normal, F energy_kev) {
+// A photon's way through the strips: its slopes' slant, and how far it moves across them on its way (cm).
+struct StripsCrossed { F slant, length; };
+
+// Of photons that meet the detector at (u, v) cm from its centre, in a direction by its axes (of any length; normal > 0).
+PHYSSIM_HD StripsCrossed strips_crossed(const AntiScatterGrid& grid, F u, F v, F along_u, F along_v, F along_normal) {
     const F zero(0.0f), one(1.0f), ahead = maximum(along_normal, F(1e-6f)), slope_u = along_u / ahead, slope_v = along_v / ahead;
     const F slope = slope_u * F(grid.across[0]) + slope_v * F(grid.across[1]), slant = square_root(one + slope_u * slope_u + slope_v * slope_v);
     const F place = u * F(grid.across[0]) + v * F(grid.across[1]) - slope * F(grid.gap) - F(grid.offset);
-    const F off = slope - place * F(grid.inverse_focus), d(grid.strip), period(grid.period), space = period - d;
-    const F crossed = maximum(F(grid.height) * maximum(off, zero - off), F(1e-6f) * period);
+    const F off = slope - place * F(grid.inverse_focus);
+    return {slant, maximum(F(grid.height) * maximum(off, zero - off), F(1e-6f) * F(grid.period))};
+}
+
+// About the share of photons of an energy that get through strips which they cross: 1 / exp of the mean depth of the strips alone, by its first
+// terms.
+PHYSSIM_HD float through_strips(const AntiScatterGrid& grid, float energy_kev) {
+    const float place = (energy_kev - grid.energy_low) * grid.per_kev, last = static_cast<float>(grid.energies - 1);
+    const int32_t entry = 3 * static_cast<int32_t>((place < 0.0f ? 0.0f : place > last ? last : place) + 0.5f);
+    const float depth = (grid.attenuation[entry] - grid.attenuation[entry + 1]) * grid.height * grid.strip / grid.period;
+    return 1.0f / (1.0f + depth * (1.0f + depth * (0.5f + depth * (1.0f / 6.0f))));
+}
+
+// Expected share of the energy of photons that meet the detector at (u, v) cm from its centre, in a direction by its axes (normal > 0).
+PHYSSIM_HD F grid_transmission(const AntiScatterGrid& grid, F u, F v, F along_u, F along_v, F along_normal, F energy_kev) {
+    const StripsCrossed way = strips_crossed(grid, u, v, along_u, along_v, along_normal);
+    const F zero(0.0f), one(1.0f), slant = way.slant, crossed = way.length, d(grid.strip), period(grid.period), space = period - d;
 
     const F last(static_cast<float>(grid.energies - 1)), at = maximum(zero, minimum(last, (energy_kev - F(grid.energy_low)) * F(grid.per_kev)));
     const I node = minimum(truncate(at), I(grid.energies - 2)), entry = node * I(3);

@@ -11,6 +11,7 @@ struct ScatterEvent {
     float compton_norm, rayleigh_norm;  // of the angular laws at this energy; both 0: isotropic emission (fluorescence)
     float functions[3][3];              // f_k at E' of half = (1 - cos theta) / 2: [0] + [1] half + [2] half^2, see event_of
     float jitter[2];                    // of the place within each target's cell, 0 to 1
+    float lot, through_strips;          // 0 to 1: decides which targets behind a grid are left out; about the share of photons that get through its strips, 1: there are none
     int32_t material;
 };
 

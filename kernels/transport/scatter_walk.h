@@ -286,6 +286,20 @@ PHYSSIM_HD void field_rays(const ScatterScene& scene, float energy_kev, int32_t 
     }
 }
 
+// 0 to 1 by the bits of a place, as good as random (the last mixing of MurmurHash3).
+PHYSSIM_HD float lot_of(const float (&at)[3]) {
+    uint32_t mixed = 0;
+    for (int a = 0; a < 3; a++) {
+        uint32_t bits;
+        __builtin_memcpy(&bits, &at[a], sizeof bits);
+        mixed = (mixed ^ bits) * 0x9e3779b1u;
+        mixed ^= mixed >> 15;
+    }
+    mixed = (mixed ^ (mixed >> 16)) * 0x85ebca6bu;
+    mixed = (mixed ^ (mixed >> 13)) * 0xc2b2ae35u;
+    return static_cast<float>((mixed ^ (mixed >> 16)) >> 8) * 0x1p-24f;
+}
+
 // What the collision sends on: its angular laws at its energy.
 PHYSSIM_HD ScatterEvent event_of(const ScatterScene& scene, const Walker& photon, const Matter& matter, float jitter_u, float jitter_v) {
     ScatterEvent event;
@@ -304,6 +318,8 @@ PHYSSIM_HD ScatterEvent event_of(const ScatterScene& scene, const Walker& photon
         event.functions[0][k] = near.f[k], event.functions[1][k] = whole - curve, event.functions[2][k] = curve;
     }
     event.jitter[0] = jitter_u, event.jitter[1] = jitter_v;
+    event.lot = lot_of(event.at);
+    event.through_strips = scene.targets.grid.attenuation ? through_strips(scene.targets.grid, photon.energy) : 1.0f;
     return event;
 }
 

@@ -160,6 +160,13 @@ def spline_weights(nodes: Floats, places: Floats, period: float | None = None) -
     return np.asarray(weights)
 
 
+def fit_weights(nodes: Floats, places: Floats) -> Floats:
+    """(nodes, places) what values at many `places` add to the nodes of the cubic spline that fits them best."""
+    spline = spline_weights(nodes, places)
+    normal = np.stack([_sum(spline * one[:, None]) for one in spline.T])
+    return _solved(normal, np.ascontiguousarray(spline.T))
+
+
 def _even(pixels: int, count: int) -> Floats:
     return np.asarray(pixels * (np.arange(count) / (count - 1) - 0.5))
 

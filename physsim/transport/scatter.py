@@ -29,12 +29,12 @@ from physsim.transport.scatter_optics import ScatterOptics, Side, check_one_view
 from physsim.transport.scatter_scene import ScatterScene, pack_scatter_scene
 from physsim.transport.scatter_sums import (
     BATCHES,
-    NODE_LEVELS,
     REPLICATES,
-    SINGLE_LEVELS,
     MultipleSums,
     SingleSums,
     ViewJob,
+    node_levels,
+    single_levels,
 )
 
 CELL_MM = 8.0
@@ -124,8 +124,9 @@ def one_view(
     """Looks at pre-set numbers; between two of them grows what lowers the error most for its cost."""
     source, targets = optics.source_fields(geometry, scene), optics.target_fields(geometry, scene)
     job = ViewJob(scene, geometry, source, targets, run, seed, threads, 1.0)
-    began, level, single_level = time.monotonic(), 0, first_single_level(geometry)
-    single, multiple = SingleSums(job, SINGLE_LEVELS[single_level]), MultipleSums(job, NODE_LEVELS[0])
+    began, level = time.monotonic(), 0
+    levels, single_left = node_levels(targets["grid"]), single_levels(targets["grid"], geometry)
+    single, multiple = SingleSums(job, single_left.pop(0)), MultipleSums(job, levels[0])
     single.grow()
     multiple.grow()
     while True:
@@ -137,16 +138,16 @@ def one_view(
         wanted = run.relative_error or 0.01
         # beyond what is allowed by 2 sigma of 8 checks: that is once the noise in squares
         coarse = found.interpolation_error > np.hypot(0.5 * wanted, found.interpolation_noise)
-        refine = coarse and level + 1 < len(NODE_LEVELS)
+        refine = coarse and level + 1 < len(levels)
         if refine:
             level, histories = level + 1, multiple.histories
-            multiple = MultipleSums(job, NODE_LEVELS[level])
+            multiple = MultipleSums(job, levels[level])
             multiple.grow_to(histories)
         between, noise = single.interpolation()
         scatter = single.mean_and_variance()[0] + float(found.image.mean())
         if between > np.hypot(SINGLE_SHARE * wanted * scatter, noise):  # of 32 checks neighbours err together
-            single_level, points = single_level + 1, single.points
-            single, refine = SingleSums(job, SINGLE_LEVELS[single_level]), True
+            points = single.points
+            single, refine = SingleSums(job, single_left.pop(0)), True
             single.grow_to(points)
         if not refine:
             break
@@ -164,15 +165,6 @@ def one_view(
     )
     _warn(result, run)
     return result
-
-
-def first_single_level(geometry: Geometry) -> int:
-    """The first of SINGLE_LEVELS with fewer nodes than pixels along each axis."""
-    return next(
-        level
-        for level, nodes in enumerate(SINGLE_LEVELS)
-        if nodes is None or (geometry.columns > nodes[0] and geometry.rows > nodes[1])
-    )
 
 
 def _until(job: ViewJob, single: SingleSums, multiple: MultipleSums, began: float) -> bool:

@@ -7,9 +7,9 @@ import pytest
 from scatter_cases import phantom
 
 import physsim as ps
-from physsim.transport.scatter import first_single_level, scatter_scene
+from physsim.transport.scatter import scatter_scene
 from physsim.transport.scatter_optics import optics_of
-from physsim.transport.scatter_sums import NODE_LEVELS, SINGLE_LEVELS, MultipleSums, SingleSums, ViewJob
+from physsim.transport.scatter_sums import NODE_LEVELS, SINGLE_LEVELS, MultipleSums, SingleSums, ViewJob, single_levels
 
 BEAM = ps.Spectrum(kvp=90, filters=[("Al", 4.0)])
 RUN = ps.MonteCarlo(relative_error=0.02)
@@ -75,8 +75,8 @@ def test_the_spline_keeps_means_and_variances(sums):
 def test_pixels_are_few_or_shadows_sharp():
     """A detector of few pixels has no nodes; a wall of lead before the detector refines them."""
     body = phantom()
-    assert SINGLE_LEVELS[first_single_level(view_of(body, 12, 10))] is None
-    assert SINGLE_LEVELS[first_single_level(view_of(body, 20, 18))] == (16, 14)
+    assert single_levels(None, view_of(body, 12, 10)) == [None]
+    assert single_levels(None, view_of(body, 20, 18)) == [(16, 14), None]
     labels = np.zeros((24, 12, 24), np.uint8)
     labels[:, :8] = 1
     labels[:, 11, 12:] = 2  # its edge casts a sharp shadow upon a detector right behind
