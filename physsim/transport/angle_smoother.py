@@ -30,8 +30,9 @@ class AngleFit:
 
     `smoothed` (nodes, nodes): what a node's image adds to the smoothed one of a node. `stiffness`: as chosen.
     left_out: (nodes, pixels) difference of a node's image from the fit through all the others (nan at the ends of an
-    open arc, which nothing predicts); `left_out_noise` (nodes,) the mean over pixels of its variance by noise alone.
-    `spans` (nodes,): the part of the scan that a node stands for; they add to 1.
+    open arc, which nothing predicts); `left_out_noise` (nodes, nodes) the mean over pixels of its covariance by noise
+    alone. `spans` (nodes,): the part of the scan that a node stands for; they add to 1. `independent`: of a node's
+    pixels, as many as would scatter the mean of their squares as much.
     """
 
     nodes: Floats
@@ -41,6 +42,7 @@ class AngleFit:
     left_out: Floats
     left_out_noise: Floats
     spans: Floats
+    independent: float
 
     def weights(self, places: Floats) -> Floats:
         """(places, nodes) what each node's image adds to that of a place."""
@@ -52,35 +54,57 @@ class LeftOut:
     """What node views miss of each other, several independent fits of the same nodes (parts of one image) together.
 
     squares: (nodes,) squared difference of a node's image from that by all the others, mean over pixels, noise taken
-    off (nan where nothing predicts); `noise` what was taken off; `spans` as in AngleFit.
+    off (nan where nothing predicts); `spans` as in AngleFit. scatters: (nodes, nodes) root of the part of two nodes in
+    the variance of what noise adds to the mean square.
     """
 
     squares: Floats
-    noise: Floats
+    scatters: Floats
     spans: Floats
 
     def bias_squared(self) -> tuple[float, float]:
         """Square of the RMS interpolation error over the scan, and the standard error that noise gives it.
 
         With a node left out the gap is twice as wide as any that is used: a bound rather than an estimate. Noise can
-        make it negative. A view's pixels err together: its noise counts as that of two independent ones, so that the
-        square's standard error is the noise itself.
+        make it negative. The standard error is that of squares of normal differences, which neighbours share.
         """
         known = np.isfinite(self.squares)
         parts = self.spans[known] / self.spans[known].sum()
         value = float((parts * self.squares[known]).sum())
-        return value, float(np.sqrt(((parts * self.noise[known]) ** 2).sum()))
+        shared = parts[:, None] * parts * self.scatters[np.ix_(known, known)] ** 2
+        return value, float(np.sqrt(shared.sum()))
 
 
 def left_out(*fits: AngleFit) -> LeftOut:
     """Of fits to parts of the same images with independent errors: differences add, and so do variances."""
-    noise = np.asarray(sum(fit.left_out_noise for fit in fits))
+    noise = sum(np.diagonal(fit.left_out_noise) for fit in fits)
     apart = np.asarray(sum(fit.left_out for fit in fits))
-    return LeftOut((apart**2).mean(axis=1) - noise, noise, fits[0].spans)
+    # tr((A + B)^2) is at most (root of tr(A^2) + root of tr(B^2))^2
+    scatters = sum(np.abs(fit.left_out_noise) * np.sqrt(2.0 / fit.independent) for fit in fits)
+    return LeftOut((apart**2).mean(axis=1) - noise, np.asarray(scatters), fits[0].spans)
 
 
-def fit_angle(nodes: Floats, period: float | None, images: Floats, variances: Floats) -> AngleFit:
-    """`nodes`: rising places of (nodes, pixels) `images` with the known mean `variances` (nodes,) of their pixels."""
+def independent_values(apart: Floats) -> float:
+    """Of images whose errors `apart` (..., n, values) make up as the deviations of n estimates from their mean: as many
+    independent values of equal variance whose mean square would scatter as much, tr(C)^2 / tr(C^2) of the covariance.
+
+    Without bias for normal estimates, by the moments of a Wishart matrix of n - 1 degrees.
+    """
+    degrees, values = apart.shape[-2] - 1.0, apart.shape[-1]
+    gram = np.stack([product(one, np.ascontiguousarray(one.T)) for one in apart.reshape(-1, *apart.shape[-2:])])
+    squares = float((gram**2).sum(axis=(1, 2)).sum())
+    trace = float((np.trace(gram, axis1=1, axis2=2) ** 2).sum())
+    own = (squares - trace / degrees) / (1.0 + 1.0 / degrees - 2.0 / degrees**2)
+    if not own > 0.0:
+        return float(values)
+    return float(min(max((trace - 2.0 * own / degrees) / own, 1.0), values))
+
+
+def fit_angle(
+    nodes: Floats, period: float | None, images: Floats, variances: Floats, independent: float = 1.0
+) -> AngleFit:
+    """`nodes`: rising places of (nodes, pixels) `images` with the known mean `variances` (nodes,) of their pixels, of
+    which `independent` are."""
     spans = _spans(nodes, period)
     best: tuple[float, float, Floats] | None = None
     for stiffness, smoothed in _smoothers(tuple(nodes.tolist()), period):
@@ -93,11 +117,11 @@ def fit_angle(nodes: Floats, period: float | None, images: Floats, variances: Fl
     assert best is not None
     taken = np.eye(len(nodes)) - best[2]
     without = taken / np.diagonal(taken)[:, None]
-    noise = product(without**2, variances[:, None])[:, 0]
+    noise = product(without, variances[:, None] * without.T)
     apart = product(without, images)
     if period is None:
         apart[[0, -1]] = np.nan
-    return AngleFit(nodes, period, best[2], best[1], apart, noise, spans)
+    return AngleFit(nodes, period, best[2], best[1], apart, noise, spans, independent)
 
 
 def product(left: Floats, right: Floats) -> Floats:

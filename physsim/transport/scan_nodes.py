@@ -18,22 +18,26 @@ from numpy.typing import NDArray
 from physsim.portable import exp, log
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
+from physsim.transport.angle_smoother import independent_values
 from physsim.transport.node_spline import FLOOR, NodeSpline, spline_weights
 from physsim.transport.scatter_optics import ScatterOptics
 from physsim.transport.scatter_scene import ScatterScene
 from physsim.transport.scatter_sums import (
     BATCHES,
     NODE_CELL,
-    NODE_LEVELS,
     REPLICATES,
     MultipleSums,
     SingleSums,
     ViewJob,
+    above_noise,
+    behind_strips,
     coarse_view,
     next_count,
+    node_levels,
 )
 
 Floats = NDArray[np.float64]
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 FIRST_POINTS, FIRST_HISTORIES = 4, 4  # of a replicate, of a batch: views share the work
@@ -43,21 +47,27 @@ FLAT_LEVELS = ((8, 4), (12, 4), (17, 6))  # nodes there, in place of NODE_LEVELS
 
 @dataclass(frozen=True, eq=False)
 class NodeImages:
-    """What node views know: `images` (2, nodes, rows, columns) keV/cm2 per history of single and of multiple scatter on
-    the grid, `variances` (the same) of them.
+    """What node views know: `images` (nodes, rows, columns) keV/cm2 per history of single and of multiple scatter on
+    the grid, each in its own node views, `variances` (the same) of them. `independent`: values in
+    the noise of a view's single and multiple scatter.
 
     multiple_error: RMS over views of the spline of multiple scatter against its checks, over the mean scatter, noise
     taken off; `multiple_noise`: one standard error of that, by the spread over views.
     """
 
-    images: Floats
-    variances: Floats
+    images: tuple[Floats, Floats]
+    variances: tuple[Floats, Floats]
+    independent: tuple[float, float]
     multiple_error: float
     multiple_noise: float
 
 
 class NodeViews:
-    """Sums of single and multiple scatter in some views of a scan, on a grid of places that reaches the edges."""
+    """Sums of single and multiple scatter in some views of a scan, on a grid of places that reaches the edges.
+
+    `views`: where single scatter is known; `multiple_views`: some of them, where multiple scatter is, which turns
+    slowly with the angle.
+    """
 
     def __init__(
         self,
@@ -72,21 +82,26 @@ class NodeViews:
         self._scene, self._geometry, self._optics, self._run = scene, geometry, optics, run
         self._grid, self._seed, self._threads, self._level = grid, seed, threads, 0
         wide, high = (n * step for n, step in zip((geometry.columns, geometry.rows), geometry.pixel_mm, strict=True))
-        self._levels = FLAT_LEVELS if wide > FLAT * high else NODE_LEVELS
+        flat = FLAT_LEVELS[1:] if behind_strips(optics.grid) else FLAT_LEVELS  # a strip sees little of the phantom
+        self._levels = flat if wide > FLAT * high else node_levels(optics.grid)
         self.views: list[int] = []
-        self._jobs: list[ViewJob] = []
+        self.multiple_views: list[int] = []
+        self._jobs: dict[int, ViewJob] = {}
         self._single: list[SingleSums] = []
         self._multiple: list[MultipleSums] = []
         self.points, self.histories = FIRST_POINTS, FIRST_HISTORIES
 
-    def add(self, views: list[int]) -> None:
-        """More views, which catch up with the others."""
-        self._optics.source_fields(self._geometry[views[0]], self._scene)  # the field's spectra, made once for all
+    def add(self, views: list[int], multiple: list[int]) -> None:
+        """More views of single scatter, and of multiple scatter where that of order 1 is known too; they catch up."""
+        views = views + [view for view in multiple if view not in self.views and view not in views]
+        if views:
+            self._optics.source_fields(self._geometry[views[0]], self._scene)  # the field's spectra, made once for all
         jobs = self._in_threads(lambda view: self._job(view, self._grid, NODE_CELL), views)
+        self._jobs |= dict(zip(views, jobs, strict=True))
         self.views += views
-        self._jobs += jobs
         self._single += [SingleSums(job) for job in jobs]
-        self._multiple += [MultipleSums(job, self._levels[self._level]) for job in jobs]
+        self.multiple_views += multiple
+        self._multiple += [MultipleSums(self._jobs[view], self._levels[self._level]) for view in multiple]
         self._catch_up()
 
     def grow(self, kept: Floats) -> None:
@@ -110,42 +125,46 @@ class NodeViews:
         if self._level + 1 == len(self._levels):
             return False
         self._level += 1
-        self._multiple = [MultipleSums(job, self._levels[self._level]) for job in self._jobs]
+        self._multiple = [MultipleSums(self._jobs[view], self._levels[self._level]) for view in self.multiple_views]
         self._catch_up()
         return True
 
     def noise(self) -> tuple[float, Floats]:
         """Mean scatter, and the mean variances (2,) of a place by single and multiple scatter, quickly: by nodes."""
-        parts = [[one.mean_and_variance() for one in part] for part in (self._single, self._multiple)]
-        means, variances = np.moveaxis(np.array(parts).mean(axis=1), -1, 0)
+        parts = (self._single, self._multiple)
+        means, variances = np.array([np.mean([one.mean_and_variance() for one in part], axis=0) for part in parts]).T
         return float(means.sum()), variances
 
     def photons(self) -> int:
         """Histories of multiple scatter so far, all views."""
-        return self.histories * BATCHES * len(self.views)
+        return self.histories * BATCHES * len(self.multiple_views)
 
     def images(self) -> NodeImages:
-        """In the order of `views`."""
+        """In the order of `views` and `multiple_views`."""
         single = np.stack([one.images().sum(axis=1) for one in self._single])
         values = np.stack([one.values() for one in self._multiple])
         everywhere = _everywhere(self._multiple[0].spline)
         nodes = self._multiple[0].spline.nodes
         mean = values.mean(axis=1)
-        safe = np.maximum(mean, FLOOR * max(float(mean.max()), 1e-300))
         apart = (values - mean[:, None]) / np.sqrt(BATCHES * (BATCHES - 1.0))
+        safe = np.maximum(above_noise(mean, apart), FLOOR * max(float(mean.max()), 1e-300))
         found = exp(_weighted(log(safe[:, :nodes]), everywhere))
         relative = _weighted(apart[..., :nodes] / safe[:, None, :nodes], everywhere)
         places = self._grid[0] * self._grid[1]
         checked = found[:, places:]
         noise = ((checked[:, None] * relative[..., places:] - apart[..., nodes:]) ** 2).sum(axis=1)
         off = (((checked - mean[:, nodes:]) ** 2) - noise).mean(axis=1)
-        shape = (len(self.views), self._grid[1], self._grid[0])
-        variances = ((found[:, None, :places] * relative[..., :places]) ** 2).sum(axis=1).reshape(shape)
-        variances = np.stack([single.var(axis=1, ddof=1) / REPLICATES, variances])
-        images = np.stack([single.mean(axis=1), found[:, :places].reshape(shape)])
-        scale = max(float(images.sum(axis=0).mean()), 1e-300)
-        error, spread = max(float(off.mean()), 0.0), float(off.std()) / np.sqrt(len(off))
-        return NodeImages(images, variances, float(np.sqrt(error)) / scale, float(np.sqrt(spread)) / scale)
+        shape = (len(self.multiple_views), self._grid[1], self._grid[0])
+        absolute = found[:, None, :places] * relative[..., :places]
+        variances = (absolute**2).sum(axis=1).reshape(shape)
+        single_variances = single.var(axis=1, ddof=1) / REPLICATES
+        single_apart = (single - single.mean(axis=1, keepdims=True)).reshape(len(single), REPLICATES, places)
+        independent = independent_values(single_apart), independent_values(absolute)
+        images = single.mean(axis=1), found[:, :places].reshape(shape)
+        scale = max(float(images[0].mean() + images[1].mean()), 1e-300)
+        error = float(np.sqrt(max(float(off.mean()), 0.0))) / scale
+        spread = float(np.sqrt(float(off.std()) / np.sqrt(len(off)))) / scale
+        return NodeImages(images, (single_variances, variances), independent, error, spread)
 
     def detector_error(self, view: int, across: Floats, along: Floats) -> tuple[float, float]:
         """Mean squared error of single scatter between the grid's places in a view, and its mean.
@@ -178,13 +197,10 @@ class NodeViews:
     def _catch_up(self) -> None:
         """Views side by side, one thread each: the same bits on any number of threads."""
 
-        def one(number: int) -> None:
-            self._single[number].grow_to(self.points)
-            self._multiple[number].grow_to(self.histories)
+        self._in_threads(lambda sums: sums.grow_to(self.histories), self._multiple)
+        self._in_threads(lambda sums: sums.grow_to(self.points), self._single)
 
-        self._in_threads(one, range(len(self.views)))
-
-    def _in_threads(self, work: Callable[[int], Result], items: Iterable[int]) -> list[Result]:
+    def _in_threads(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """What `work` makes of each item, in order."""
         if self._threads == 1:
             return [work(item) for item in items]

@@ -24,7 +24,7 @@ from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.angle_smoother import AngleFit, LeftOut, fit_angle, left_out, product
+from physsim.transport.angle_smoother import AngleFit, fit_angle, left_out, product
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import FLOOR, spline_weights
 from physsim.transport.response_table import ResponseTable
@@ -35,6 +35,7 @@ from physsim.transport.scatter_optics import Side, optics_of
 Floats = NDArray[np.float64]
 
 NODE_VIEWS = 72
+FEW_NODES = 24  # of fewer node views all know multiple scatter too
 _MOST_LOOKS = 60
 _MOST_ROUNDS = 8  # of more node views
 _CHECKED_VIEWS = 2  # for the error of the grid
@@ -46,18 +47,21 @@ class ScatterScan:
     """Scatter in every view of a scan (keV/cm2 per history), made for the views that are asked for.
 
     node_views: (nodes,) numbers of the views that were estimated; `nodes` (2, nodes, grid rows, grid columns) their
-    images of single and of multiple scatter, each with its own noise, `variances` the squares of its standard errors.
+    images of single and of multiple scatter, each with its own noise, `variances` the squares of its standard errors;
+    multiple_views: those of multiple scatter, which is 0 in the others, that no view hears of.
     `angles` (2, views, nodes): what a node's image adds to a view, smoothed by its own kind of scatter; `rows` (rows,
     grid rows), `columns` (columns, grid columns) to a place.
     `histories` of multiple scatter and Sobol `points` (of each scramble) in each node view.
 
     Errors that are not noise, each RMS over the mean scatter. interpolation_error: of the angle, by predicting every
-    node view from the others, noise taken off (a bound: the gap is then twice as wide as any that is used);
+    node view from the others, noise taken off (a bound: the gap is then twice as wide as any that is used), squares of
+    single and multiple scatter added;
     interpolation_noise: one standard error of that figure, also where it reads 0. detector_error: of the grid's spline.
     multiple_error, multiple_noise: of the spline of multiple scatter over a view's nodes.
     """
 
     node_views: NDArray[np.int64]
+    multiple_views: NDArray[np.int64]
     nodes: Floats
     variances: Floats
     angles: Floats
@@ -123,10 +127,11 @@ def scatter_scan(
     """Scatter of a scan of many views of one phantom by a flat or curved detector.
 
     `node_views` views (at most all), spread evenly over the scan, are estimated on a grid of `grid` places (across,
-    along the detector) that reaches the detector's edges. A scan whose last view is as far from the first as the second
+    along the detector) that reaches the detector's edges; multiple scatter, which turns slowly, in every other one of
+    FEW_NODES views and more. A scan whose last view is as far from the first as the second
     is closed in angle. `run`: `relative_error` is e_S of the scan, over all its views; photons go on until the standard
     error of interpolation_error is half of that too, and where interpolation_error is beyond it and two
-    standard errors, node views are added. `histories` counts photons
+    standard errors, node views are added for the kind of scatter that errs more. `histories` counts photons
     of multiple scatter in each node view, `seconds` and `most_histories` the whole scan. `cathode`, `focal_spot_mm`,
     `anti_scatter_grid`, `response` and `cell_mm` as in scatter_image.
 
@@ -155,24 +160,32 @@ def scatter_scan(
         np.arange(wanted) * views // wanted if period is not None else np.rint(np.linspace(0, views - 1, wanted))
     ).astype(np.int64)
     nodes = NodeViews(scene, geometry, optics, run, grid, seed, count)
-    nodes.add(first.tolist())
+    nodes.add(first.tolist(), _slow(first.tolist(), period is None))
     if run.histories is not None:
         nodes.grow_to(run.histories)
     fits, found, error, reached = _grown(nodes, run, views, period, began)
-    order = np.argsort(nodes.views)
-    bias, spread = left_out(*fits).bias_squared()
-    mean = max(float(found.images.sum(axis=0).mean()), 1e-300)
+    bias, spread = _bent(fits)
+    mean = max(sum(float(part.mean()) for part in found.images), 1e-300)
+    estimated, every = np.sort(np.array(nodes.views)), np.arange(views, dtype=np.float64)
+    images, variances = np.zeros((2, 2, len(estimated), grid[1], grid[0]))
+    angles = np.zeros((2, views, len(estimated)))
+    for part, (known, fit) in enumerate(zip((nodes.views, nodes.multiple_views), fits, strict=True)):
+        own = np.argsort(known)
+        at = np.searchsorted(estimated, np.array(known)[own])
+        images[part, at], variances[part, at] = found.images[part][own], found.variances[part][own]
+        angles[part][:, at] = fit.weights(every)
     along, across = fine_weights(grid[1]), fine_weights(grid[0])
-    asked = order[:: max(1, len(order) // _CHECKED_VIEWS)][:_CHECKED_VIEWS]
-    checks = [nodes.detector_error(nodes.views[view], across, along) for view in asked]
+    asked = estimated[:: max(1, len(estimated) // _CHECKED_VIEWS)][:_CHECKED_VIEWS].tolist()
+    checks = [nodes.detector_error(view, across, along) for view in asked]
     result = ScatterScan(
-        np.array(nodes.views)[order],
-        np.ascontiguousarray(found.images[:, order]),
-        np.ascontiguousarray(found.variances[:, order]),
-        np.stack([fit.weights(np.arange(views, dtype=np.float64)) for fit in fits]),
+        estimated,
+        np.sort(np.array(nodes.multiple_views)),
+        images,
+        variances,
+        angles,
         spline_weights(*_places(geometry.rows, grid[1])),
         spline_weights(*_places(geometry.columns, grid[0])),
-        nodes.photons() // len(nodes.views),
+        nodes.photons() // len(nodes.multiple_views),
         nodes.points,
         float(np.sqrt(max(bias, 0.0))) / mean,
         float(np.sqrt(spread)) / mean,
@@ -196,17 +209,15 @@ def _grown(
         fits = _fits(nodes, found, period)
         if not mean > 0.0:
             return fits, found, np.inf, False
-        order = np.argsort(nodes.views)
         left = np.array(
             [
-                product(fit.weights(every) ** 2, part[order].mean(axis=(1, 2))[:, None]).mean()
-                for fit, part in zip(fits, found.variances, strict=True)
+                product(fit.weights(every) ** 2, part[np.argsort(known)].mean(axis=(1, 2))[:, None]).mean()
+                for fit, part, known in zip(fits, found.variances, (nodes.views, nodes.multiple_views), strict=True)
             ]
         )
         error = float(np.sqrt(left.sum())) / mean
         kept = left / np.maximum(noise, 1e-300)  # what smoothing leaves: until the aim is near, looks need no new fit
-        missed = left_out(*fits)
-        bias, spread = missed.bias_squared()
+        bias, spread = _bent(fits)
         told = spread / max(float(noise.sum()), 1e-300)
         aim = run.relative_error
         if aim is None:
@@ -216,16 +227,17 @@ def _grown(
             continue
         known = error <= aim and spread <= (_TOLD * aim * mean) ** 2
         spent = run.most_histories is not None and nodes.photons() >= run.most_histories
+        bent = bias > (aim * mean) ** 2 + 2.0 * spread
+        clear = spread <= (aim * mean) ** 2  # beyond doubt early: what is added then grows with the others
+        if bent and clear and rounds < _MOST_ROUNDS and not spent:
+            rounds += 1
+            if any(more := _between(fits, views, (aim * mean) ** 2)):
+                nodes.add(*more)
+                continue
         if known or spent or look + 1 == _MOST_LOOKS:
-            # what e_S allows is known best at the end: only then is it asked whether the interpolation does
+            # what e_S allows is known best at the end: only then is it asked whether the nodes of a view do
             coarse = found.multiple_error**2 > (0.5 * aim) ** 2 + 2.0 * found.multiple_noise**2
             if coarse and not spent and nodes.refine_multiple():
-                continue
-            bent = bias > (aim * mean) ** 2 + 2.0 * spread
-            more = _between(fits[0], missed, views, (aim * mean) ** 2) if bent and rounds < _MOST_ROUNDS else []
-            if more and not spent:
-                rounds += 1
-                nodes.add(more)
                 continue
             return fits, found, error, error <= aim and not coarse and not bent
         below = error <= aim
@@ -239,19 +251,37 @@ def _grown(
     raise AssertionError("unreachable")
 
 
+def _slow(views: list[int], open_arc: bool) -> list[int]:
+    """Every other of many node views, and the last one of an open arc."""
+    if len(views) < FEW_NODES:
+        return views
+    return views[::2] + ([views[-1]] if open_arc and len(views) % 2 == 0 else [])
+
+
 def _fits(nodes: NodeViews, found: NodeImages, period: float | None) -> list[AngleFit]:
     """Of single and of multiple scatter: the latter bends less over the angle and is averaged over more of it."""
-    order = np.argsort(nodes.views)
-    places = np.array(nodes.views, dtype=np.float64)[order]
-    return [
-        fit_angle(places, period, images[order].reshape(len(order), -1), variances[order].mean(axis=(1, 2)))
-        for images, variances in zip(found.images, found.variances, strict=True)
-    ]
+    fits = []
+    for part, known in enumerate((nodes.views, nodes.multiple_views)):
+        order = np.argsort(known)
+        places, images = np.array(known, dtype=np.float64)[order], found.images[part][order]
+        variances = found.variances[part][order].mean(axis=(1, 2))
+        fits.append(fit_angle(places, period, images.reshape(len(order), -1), variances, found.independent[part]))
+    return fits
 
 
-def _between(fit: AngleFit, missed: LeftOut, views: int, allowed: float) -> list[int]:
-    """New node views beside those that their neighbours predict worst: until what is left alone is allowed."""
-    squares = np.nan_to_num(missed.squares, nan=-np.inf)
+def _bent(fits: list[AngleFit]) -> tuple[float, float]:
+    """Square of the interpolation error and its standard error: of both kinds of scatter together."""
+    (single, one), (multiple, other) = (left_out(fit).bias_squared() for fit in fits)
+    return single + multiple, float(np.hypot(one, other))
+
+
+def _between(fits: list[AngleFit], views: int, allowed: float) -> list[list[int]]:
+    """New node views of single and of multiple scatter, of the one that errs more: beside those that their neighbours
+    predict worst, until what is left alone is allowed."""
+    missed = [left_out(fit) for fit in fits]
+    part = int(np.argmax([one.bias_squared()[0] for one in missed]))
+    fit = fits[part]
+    squares = np.nan_to_num(missed[part].squares, nan=-np.inf)
     worst = np.argsort(-squares, kind="stable")
     parts = np.maximum(squares, 0.0) * fit.spans
     left = float(parts.sum()) - np.cumsum(parts[worst])
@@ -265,7 +295,7 @@ def _between(fit: AngleFit, missed: LeftOut, views: int, allowed: float) -> list
             middle = int((start + 0.5 * ((end - start) % views)) % views)
             if float(middle) not in fit.nodes:
                 found.add(middle)
-    return sorted(found)
+    return [sorted(found), []] if part == 0 else [[], sorted(found)]
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:
