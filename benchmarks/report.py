@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import montecarlo_report, phantom_report
+from . import chain, montecarlo_report, phantom_report
 from .machine import line
 
 HEADER = ("job", "code", "threads", "s", "Gsteps/s", "RMS against float64", "sphere against analytic", "MiB", "J")
@@ -141,8 +141,8 @@ def main() -> None:
     if not results:
         parser.error(f"{folder} holds no result. Make one: physsim bench raytrace --out {folder}/MACHINE.json")
     for path, result in results:
-        if result.get("kind") == "phantom":
-            pages.append(phantom_report.markdown(result))
+        if (kind := result.get("kind")) in ("phantom", "chain"):
+            pages.append((phantom_report if kind == "phantom" else chain).markdown(result))
             continue
         draw, write = (
             (montecarlo_report.plot, montecarlo_report.markdown)

@@ -30,6 +30,7 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 
 
 from physsim.cli import bench as _bench  # noqa: E402, F401
+from physsim.cli import bench_chain as _bench_chain  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401
 from physsim.cli import bench_phantom as _bench_phantom  # noqa: E402, F401
 from physsim.cli import demo as _demo  # noqa: E402, F401

@@ -73,8 +73,8 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     per_view = protocol.mas / rotation.views
     mas = per_view * _current(phantom, protocol, beam, geometry, device, threads)
     progress("scatter", 0.05)
-    strewn = None if run is None else _scatter(phantom, protocol, beam, geometry, run, seed, threads)
-    fluence = np.interp(beam.energies_kev, *_central(protocol))
+    strewn = None if run is None else scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
+    fluence = np.interp(beam.energies_kev, *central_beam(protocol))
     measurement = Measurement(
         phantom if moving is None else moving, protocol.detector, geometry, beam, mas, strewn,
         wanted.scatter_correction == "known",
@@ -125,9 +125,9 @@ def _current(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
     return relative_current(protocol.rotation.modulation, every)
 
 
-def _scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
+def scan_scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
              threads: int) -> ScanScatter:
-    """By the scan's nodes, as many a turn in each turn."""
+    """Scatter in every view, by the scan's nodes, as many a turn in each turn; `run`: see scatter_scan."""
     assert protocol.rotation is not None
     estimate = partial(
         scatter_scan, phantom, spectrum=protocol.spectrum, cathode=protocol.cathode,
@@ -144,7 +144,8 @@ def _scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
     return ScanScatter(scan, ratio, beam.photons * area)
 
 
-def _central(protocol: Protocol) -> tuple[Floats, Floats]:
+def central_beam(protocol: Protocol) -> tuple[Floats, Floats]:
+    """Energies (keV) and fluence of the open beam at its middle."""
     bins = protocol.spectrum.sample()
     return np.asarray(bins.energies_kev), np.asarray(bins.fluence)
 

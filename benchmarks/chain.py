@@ -1,0 +1,268 @@
+"""How long images take, stage by stage: a CT rotation, a chest radiograph, tomosynthesis, and FDK beside RTK's.
+
+Honest because: each stage is run alone with what the stages before it made; the least of its turns counts, in seconds
+of the wall and of all CPUs; the rotation has the size of one that was measured with XCIST (540 mm from the source to
+the axis, 950 mm to an arc of 900 x 64 pixels of 1 mm, 120 kVp, 256 x 256 x 64 voxels of water and bone); scatter is
+Monte Carlo with the error that it states, and RTK reconstructs the same projections in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import machine
+from .peers import PEERS, RUNNERS, interpreter
+from .worker import Worker, WorkerFailed
+
+XCIST_READ_US = 12.3  # a pixel and view, two cores: measured by others, without Monte Carlo scatter
+_WATER_PER_MM = 0.02
+
+
+def measure(
+    quick: bool = False, threads: int | None = None, rounds: int = 3, peers: bool = True,
+    peers_folder: Path = Path(".peers"), say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Run the jobs; `quick`: miniature ones, whose figures mean nothing. Rows, figures, notes and what failed."""
+    from physsim.device.choice import thread_count
+    from physsim.errors import PhyssimError
+
+    told = say or (lambda text: print(text, file=sys.stderr))
+    count = thread_count(threads)
+    result: dict[str, Any] = {
+        "kind": "chain", "machine": machine.describe(),
+        "settings": {"threads": count, "rounds": rounds, "quick": quick},
+        "rows": [], "figures": {}, "notes": {}, "failed": [],
+    }  # fmt: skip
+    jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
+        ("rotation", _rotation), ("radiograph", _radiograph), ("tomosynthesis", _tomosynthesis),
+        ("fdk", partial(_fdk, peers_folder=peers_folder if peers else None)),
+    ]  # fmt: skip
+    for name, job in jobs:
+        told(name)
+        try:
+            job(result, quick, rounds, count)
+        except (PhyssimError, MemoryError) as error:  # others are faults of this file
+            result["failed"].append(name)
+            result["notes"][name] = f"{type(error).__name__}: {error}"
+    return result
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The page of one machine."""
+    lines = [f"## Images on {result['machine']['cpu']}, {result['settings']['threads']} threads", "",
+             machine.line(result["machine"], result["settings"]), "",
+             "| job | stage | code | s | CPU s | us a pixel and view |", "|---|---|---|---:|---:|---:|"]  # fmt: skip
+    for row in result["rows"]:
+        pixel = "-" if row["us_per_pixel"] is None else format(row["us_per_pixel"], ".3g")
+        lines.append(f"| {row['job']} | {row['stage']} | {row['code']} | {row['seconds']:.3g} | "
+                     f"{row['cpu_seconds']:.3g} | {pixel} |")  # fmt: skip
+    lines += ["", "| figure | value |", "|---|---:|"]
+    for name, value in result["figures"].items():
+        lines.append(f"| {name.replace('_', ' ')} | {'-' if value is None else format(value, '.3g')} |")
+    lines += ["", *(f"- {name}: {reason}" for name, reason in result["notes"].items())]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def rotation_job(quick: bool = False) -> tuple[Any, Any]:
+    """A cylinder of water with rods of bone, and the protocol that turns around it."""
+    import physsim as ps
+
+    size, slices, views = (32, 8, 16) if quick else (256, 64, 1000)
+    place = (np.arange(size) + 0.5) / size - 0.5
+    x, y = np.meshgrid(place, place)
+    plane = (x**2 + y**2 < 0.49**2).astype(np.uint8)
+    for angle in range(0, 360, 45):
+        middle = 0.3 * np.cos(np.deg2rad(angle)), 0.3 * np.sin(np.deg2rad(angle))
+        plane[(x - middle[0]) ** 2 + (y - middle[1]) ** 2 < 0.04**2] = 2
+    spacing, thick = 300.0 / size, 64.0 / slices
+    grid = ps.Grid(shape=(slices, size, size), spacing_mm=(spacing, spacing, thick),
+                   origin_mm=(-150.0 + spacing / 2, -150.0 + spacing / 2, -32.0 + thick / 2))  # fmt: skip
+    names = ("air_dry", "water", "bone_cortical_icru44")
+    phantom = ps.Phantom(grid=grid, labels=np.broadcast_to(plane, grid.shape).copy(),
+                         materials=tuple(ps.material(name) for name in names))  # fmt: skip
+    protocol = ps.protocols.chest_ct(
+        source_axis_mm=540.0, source_detector_mm=950.0, views=views, pitch=None, stops=1, modulation=None,
+        range_mm=(-8.0, 8.0), aim_mm=(0.0, 0.0), mas=200.0,
+    )  # fmt: skip
+    bowtie = protocol.spectrum.bowtie
+    assert bowtie is not None
+    wider = bowtie.replace(fan_angles_deg=(*bowtie.fan_angles_deg[:-1], 28.0))  # the fan is
+    protocol = protocol.replace(spectrum=protocol.spectrum.replace(bowtie=wider))
+    if quick:
+        protocol = protocol.changed(columns=60, rows=4, pixel_mm=(15.0, 16.0))
+    return phantom, protocol
+
+
+def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    from physsim.imaging.body import body_box_mm
+    from physsim.imaging.hardness import hardness
+    from physsim.imaging.scan.gantry import gantry
+    from physsim.imaging.scan.scan import central_beam, scan_scatter
+    from physsim.imaging.scan.views import Measurement, primary_views
+    from physsim.imaging.scan.water import water_lengths
+    from physsim.spec.scatter import MonteCarlo
+
+    phantom, protocol = rotation_job(quick)
+    geometry = protocol.geometry(body_box_mm(phantom))
+    millions = math.prod(geometry.shape) / 1e6
+    row = partial(_row, result, "rotation", millions=millions)
+    beam = row("beam at the pixels, once a scanner", _least(lambda: gantry(protocol, geometry[0]), 1))
+    noise = hardness(protocol.detector, beam.energies_kev, np.interp(beam.energies_kev, *central_beam(protocol)))
+    water = water_lengths(beam)
+    views = range(0, len(geometry), 50)
+
+    def traced() -> None:
+        for first in views:
+            primary_views(phantom, beam, geometry[first : first + 50], "cpu", threads)
+
+    row("primary", _least(traced, rounds))
+    run = MonteCarlo(relative_error=0.4 if quick else 0.02)
+    strewn = row("scatter: Monte Carlo", _least(
+        lambda: scan_scatter(phantom, protocol, beam, geometry, run, 1, threads), 1))  # fmt: skip
+    result["figures"]["rotation_scatter_error"] = strewn.scan.relative_error
+    mas = np.full(len(geometry), protocol.mas / len(geometry))
+
+    def measured(scatter: Any) -> None:
+        made = Measurement(phantom, protocol.detector, geometry, beam, mas, scatter, scatter is not None, noise, water,
+                           True, 1, threads, "cpu", ())  # fmt: skip
+        for _ in made.chunks():
+            pass
+
+    row("primary, detector and noise", _least(lambda: measured(None), rounds))
+    row("primary, scatter's images, detector and noise", _least(lambda: measured(strewn), rounds))
+    seconds = {one["stage"]: one["seconds"] for one in result["rows"] if one["job"] == "rotation"}
+    without = seconds["primary, detector and noise"]
+    both = seconds["primary, scatter's images, detector and noise"] + seconds["scatter: Monte Carlo"]
+    result["figures"] |= {
+        "rotation_us": without / millions, "rotation_with_scatter_us": both / millions,
+        "rotation_with_scatter_seconds": both, "rotation_over_xcist_read": XCIST_READ_US / (without / millions),
+    }  # fmt: skip
+
+
+def _radiograph(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    import physsim as ps
+
+    phantom = ps.thorax(spacing_mm=10.0 if quick else 2.0)
+    side = 100 if quick else 2000
+    protocol = ps.protocols.chest_pa(columns=side, rows=side, pixel_mm=430.0 / side)
+    run = ps.MonteCarlo(relative_error=0.2 if quick else 0.02)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def taken(scatter: Any) -> Any:
+            shot = ps.simulate(phantom, protocol, scatter=scatter, seed=1, threads=threads, device="cpu")
+            shot.save(Path(folder) / "chest.dcm", overwrite=True)
+            return shot
+
+        row = partial(_row, result, "radiograph", millions=side**2 / 1e6)
+        row("grid, noise, DICOM", _least(lambda: taken("none"), rounds))
+        shot = row("the same with scatter: Monte Carlo", _least(lambda: taken(run), rounds))
+    seconds = result["rows"][-1]["seconds"]
+    result["figures"] |= {"radiograph_seconds": seconds, "radiograph_scatter_error": shot.scatter_error}
+
+
+def _tomosynthesis(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    import physsim as ps
+    from physsim.body.breast import Breast, breast
+
+    drawn = Breast.draw("B", length_mm=45.0, half_width_mm=45.0) if quick else Breast.draw("B")
+    phantom = breast(drawn, spacing_mm=1.2 if quick else 0.4, organ_labels=False)
+    protocol = ps.protocols.tomosynthesis(pixel_mm=2.4 if quick else 0.2)
+    shot = _row(result, "tomosynthesis", "25 views, noise, no scatter", _least(
+        lambda: ps.simulate(phantom, protocol, scatter="none", seed=1, threads=threads, device="cpu"), 1))  # fmt: skip
+    _row(result, "tomosynthesis", "slices", _least(shot.slices, 1))
+
+
+def fdk_job(quick: bool = False) -> tuple[Any, Any, np.ndarray]:
+    """256^3 voxels of 1 mm from 360 views of 384 x 256 pixels of 1.2 mm: geometry, grid, line integrals of a ball."""
+    import physsim as ps
+
+    size, views = (32, 24) if quick else (256, 360)
+    step = 256.0 / size
+    geometry = ps.Geometry.circular(views=views, source_axis_mm=1000.0, source_detector_mm=1500.0, rows=size,
+                                    columns=size * 3 // 2, pixel_mm=1.6 * step)  # fmt: skip
+    grid = ps.Grid(shape=(size, size, size), spacing_mm=(step, step, step), origin_mm=(-128.0 + step / 2,) * 3)
+    place = grid.origin_mm[0] + step * np.arange(size)
+    z, y, x = np.meshgrid(place, place, place, indexing="ij", sparse=True)
+    ball = np.where((x - 20.0) ** 2 + (y + 10.0) ** 2 + z**2 < 90.0**2, np.float32(_WATER_PER_MM), np.float32(0.0))
+    return geometry, grid, ps.project(ball, geometry, grid=grid, device="cpu")
+
+
+def _fdk(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_folder: Path | None) -> None:
+    import physsim as ps
+
+    geometry, grid, lines = fdk_job(quick)
+    made = _row(result, "FDK", "whole", _least(lambda: ps.fdk(lines, geometry, grid, threads=threads), rounds))
+    ours, figures = result["rows"][-1], result["figures"]
+    figures |= {"fdk_seconds": ours["seconds"], "fdk_over_rtk_cpu": None, "fdk_rms_hu_from_rtk": None}
+    if peers_folder is None:
+        result["notes"]["rtk"] = "not asked for (--peers)"
+        return
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        _write_fdk(folder / "job", geometry, grid, lines)
+        try:
+            python = interpreter(PEERS["rtk"], peers_folder)
+            with Worker(python, RUNNERS / "run_rtk_fdk.py", threads, folder / "stderr.txt") as worker:
+                loaded = worker.ask(load=str(folder / "job"))
+                took = worker.ask(run=1)
+                theirs = worker.result(folder)
+        except (subprocess.CalledProcessError, WorkerFailed) as error:
+            result["notes"]["rtk"] = str(error)
+            return
+    code = f"RTK {loaded['versions']['itk-rtk']}"
+    result["rows"].append({"job": "FDK", "stage": "whole", "code": code, "seconds": took["seconds"],
+                           "cpu_seconds": took["cpu_seconds"], "us_per_pixel": None})  # fmt: skip
+    inside = made.shape[0] // 4  # of the ball and around: far from where either ends
+    part = (slice(inside, -inside),) * 3
+    off = 1000.0 * (made - theirs)[part].astype(np.float64) / _WATER_PER_MM
+    figures["fdk_over_rtk_cpu"] = took["cpu_seconds"] / ours["cpu_seconds"]
+    figures["fdk_rms_hu_from_rtk"] = float(np.sqrt((off**2).mean()))
+
+
+def _write_fdk(folder: Path, geometry: Any, grid: Any, lines: np.ndarray) -> None:
+    folder.mkdir()
+    np.save(folder / "projections.npy", lines)
+    poses = {"source": geometry.source_mm, "centre": geometry.centre_mm, "u": geometry.u, "v": geometry.v}
+    for name, array in poses.items():
+        np.save(folder / f"{name}.npy", array)
+    job = {"rows": geometry.rows, "columns": geometry.columns, "pixel_mm": geometry.pixel_mm, "shape": grid.shape,
+           "spacing_mm": grid.spacing_mm, "origin_mm": grid.origin_mm}  # fmt: skip
+    (folder / "job.json").write_text(json.dumps(job))
+
+
+def _least(work: Callable[[], Any], rounds: int) -> tuple[float, float, Any]:
+    """Seconds of the wall and of all CPUs of the fastest of some turns, and what the last one made."""
+    wall, cpu, made = math.inf, math.inf, None
+    for _ in range(rounds):
+        made = None  # two of them need not fit into memory
+        began, spent = time.perf_counter(), _cpu_seconds()
+        made = work()
+        wall, cpu = min(wall, time.perf_counter() - began), min(cpu, _cpu_seconds() - spent)
+    return wall, cpu, made
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _row(
+    result: dict[str, Any], job: str, stage: str, took: tuple[float, float, Any], millions: float | None = None
+) -> Any:
+    """A row of what `_least` found; gives what was made."""
+    wall, cpu, made = took
+    result["rows"].append({"job": job, "stage": stage, "code": "physsim", "seconds": wall, "cpu_seconds": cpu,
+                           "us_per_pixel": None if millions is None else wall / millions})  # fmt: skip
+    return made

@@ -1,0 +1,53 @@
+"""RTK's FDK (package: itk-rtk). Only the filter's Update() is timed, which is in RTK's favour.
+
+RTK turns about y: what we call (x, y, z) is (x, z, -y) there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import itk
+import numpy as np
+from itk import RTK as rtk
+from run_rtk import Image, image_of
+from serve import Job, serve
+
+
+def prepare(job: Job) -> Callable[[], Any]:
+    """Poses go in by source, detector centre and axes."""
+    poses = [job[name][:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0]) for name in ("source", "centre", "u", "v")]
+    geometry = rtk.ThreeDCircularProjectionGeometry.New()
+    for pose in zip(*poses, strict=True):
+        if not geometry.AddProjection(*([float(value) for value in vector] for vector in pose)):
+            raise ValueError(f"RTK refused the pose {pose}")
+    du, dv = job.pixel_mm
+    corner = [-0.5 * (job.columns - 1) * du, -0.5 * (job.rows - 1) * dv, 0.0]
+    lines = image_of(job["projections"], [du, dv, 1.0], corner)
+    nz, ny, nx = job.shape
+    dx, dy, dz = job.spacing_mm
+    x, y, z = job.origin_mm
+    empty = image_of(np.zeros((ny, nz, nx), np.float32), [dx, dz, dy], [x, z, -(y + (ny - 1) * dy)])
+    filtered = rtk.FDKConeBeamReconstructionFilter[Image].New()
+    filtered.InPlaceOff()
+    filtered.SetInput(0, empty)
+    filtered.SetInput(1, lines)
+    filtered.SetGeometry(geometry)
+
+    def run() -> Any:
+        filtered.Modified()
+        filtered.Update()
+        return filtered.GetOutput()
+
+    return run
+
+
+def finish(image: Any) -> np.ndarray:
+    """(z, y, x) in our frame from (-y, z, x)."""
+    return np.ascontiguousarray(itk.array_from_image(image)[::-1].transpose(1, 0, 2))
+
+
+if __name__ == "__main__":
+    serve(prepare, finish, lambda: {"itk-rtk": version("itk-rtk"), "itk": version("itk-core")})

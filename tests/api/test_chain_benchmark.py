@@ -1,0 +1,43 @@
+"""`physsim bench chain` on miniature jobs: every stage runs and says what it must; no speed is asserted."""
+
+import json
+
+import pytest
+from physsim._benchmarks import chain
+
+from physsim.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def result():
+    return chain.measure(quick=True, rounds=1, peers=False, say=lambda text: None)
+
+
+def test_every_stage_ran(result):
+    assert not result["failed"], result["notes"]
+    assert {row["job"] for row in result["rows"]} == {"rotation", "radiograph", "tomosynthesis", "FDK"}
+    assert len([row for row in result["rows"] if row["job"] == "rotation"]) == 5
+    assert all(row["seconds"] > 0 and row["cpu_seconds"] > 0 for row in result["rows"])
+    figures = result["figures"]
+    assert figures["rotation_with_scatter_us"] > figures["rotation_us"] > 0
+    assert 0 < figures["rotation_scatter_error"] <= 0.4
+    assert 0 < figures["radiograph_scatter_error"] <= 0.2
+    assert figures["fdk_over_rtk_cpu"] is None
+    assert "rtk" in result["notes"]
+    json.dumps(result)
+
+
+def test_the_page_shows_every_row(result):
+    page = chain.markdown(result)
+    assert all(f"| {row['job']} | {row['stage']} |" in page for row in result["rows"])
+    assert page.startswith("## Images on ")
+
+
+def test_the_command_writes_json(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    small = {"machine": {"cpu": "c"}, "settings": {"threads": 1}, "rows": [], "figures": {}, "notes": {}, "failed": []}
+    monkeypatch.setattr(chain, "measure", lambda **_: small)
+    made = CliRunner().invoke(app, ["bench", "chain", "--quick", "--json", "--out", str(tmp_path / "r.json")])
+    assert made.exit_code == 0, made.output
+    assert json.loads((tmp_path / "r.json").read_text()) == json.loads(made.stdout)
