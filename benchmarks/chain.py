@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 
 from . import machine
 from .peers import PEERS, RUNNERS, interpreter
+from .scatter_jobs import took
 from .worker import Worker, WorkerFailed
 
 XCIST_READ_US = 12.3  # a pixel and view, two cores: measured by others, without Monte Carlo scatter
@@ -216,18 +215,18 @@ def _fdk(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_f
             python = interpreter(PEERS["rtk"], peers_folder)
             with Worker(python, RUNNERS / "run_rtk_fdk.py", threads, folder / "stderr.txt") as worker:
                 loaded = worker.ask(load=str(folder / "job"))
-                took = worker.ask(run=1)
+                turn = worker.ask(run=1)
                 theirs = worker.result(folder)
         except (subprocess.CalledProcessError, WorkerFailed) as error:
             result["notes"]["rtk"] = str(error)
             return
     code = f"RTK {loaded['versions']['itk-rtk']}"
-    result["rows"].append({"job": "FDK", "stage": "whole", "code": code, "seconds": took["seconds"],
-                           "cpu_seconds": took["cpu_seconds"], "us_per_pixel": None})  # fmt: skip
+    result["rows"].append({"job": "FDK", "stage": "whole", "code": code, "seconds": turn["seconds"],
+                           "cpu_seconds": turn["cpu_seconds"], "us_per_pixel": None})  # fmt: skip
     inside = made.shape[0] // 4  # of the ball and around: far from where either ends
     part = (slice(inside, -inside),) * 3
     off = 1000.0 * (made - theirs)[part].astype(np.float64) / _WATER_PER_MM
-    figures["fdk_over_rtk_cpu"] = took["cpu_seconds"] / ours["cpu_seconds"]
+    figures["fdk_over_rtk_cpu"] = turn["cpu_seconds"] / ours["cpu_seconds"]
     figures["fdk_rms_hu_from_rtk"] = float(np.sqrt((off**2).mean()))
 
 
@@ -247,22 +246,16 @@ def _least(work: Callable[[], Any], rounds: int) -> tuple[float, float, Any]:
     wall, cpu, made = math.inf, math.inf, None
     for _ in range(rounds):
         made = None  # two of them need not fit into memory
-        began, spent = time.perf_counter(), _cpu_seconds()
-        made = work()
-        wall, cpu = min(wall, time.perf_counter() - began), min(cpu, _cpu_seconds() - spent)
+        seconds, spent, made = took(work)
+        wall, cpu = min(wall, seconds), min(cpu, spent)
     return wall, cpu, made
 
 
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def _row(
-    result: dict[str, Any], job: str, stage: str, took: tuple[float, float, Any], millions: float | None = None
+    result: dict[str, Any], job: str, stage: str, found: tuple[float, float, Any], millions: float | None = None
 ) -> Any:
     """A row of what `_least` found; gives what was made."""
-    wall, cpu, made = took
+    wall, cpu, made = found
     result["rows"].append({"job": job, "stage": stage, "code": "physsim", "seconds": wall, "cpu_seconds": cpu,
                            "us_per_pixel": None if millions is None else wall / millions})  # fmt: skip
     return made

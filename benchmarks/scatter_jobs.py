@@ -121,7 +121,7 @@ def run(task: dict[str, Any]) -> Row:
     return {**row, "voxels": voxels, "rss_mb": peak, "task_seconds": time.perf_counter() - begin_job}
 
 
-def _took(call: Callable[[], Any]) -> tuple[float, float, Any]:
+def took(call: Callable[[], Any]) -> tuple[float, float, Any]:
     """Wall and CPU seconds of a call, and what it returned."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = call()
@@ -144,9 +144,9 @@ def _analog(made: Job, task: dict[str, Any]) -> Row:
     """Rate and error of analog transport, on raw pixels and smoothed; the least time of the rounds counts."""
     histories, threads = task["histories"], task["threads"]
     _photons(made, 64, threads)  # tables are read, caches are warm
-    start = min(_took(lambda: _photons(made, 1, threads))[0] for _ in range(2))
+    start = min(took(lambda: _photons(made, 1, threads))[0] for _ in range(2))
     wall, cpu, result = min(
-        (_took(lambda: _photons(made, histories, threads)) for _ in range(task["rounds"])), key=_wall
+        (took(lambda: _photons(made, histories, threads)) for _ in range(task["rounds"])), key=_wall
     )
     seconds = max(wall - start, 1e-9)
     single = result.batch_images("compton") + result.batch_images("rayleigh")
@@ -163,8 +163,8 @@ def _analog(made: Job, task: dict[str, Any]) -> Row:
 def _dose(made: Job, task: dict[str, Any]) -> Row:
     """Analog transport with dose by voxel too."""
     histories, threads = task["histories"], task["threads"]
-    start = min(_took(lambda: _photons(made, 64, threads, voxel_dose=True))[0] for _ in range(2))
-    wall, cpu, result = _took(lambda: _photons(made, histories, threads, voxel_dose=True))
+    start = min(took(lambda: _photons(made, 64, threads, voxel_dose=True))[0] for _ in range(2))
+    wall, cpu, result = took(lambda: _photons(made, histories, threads, voxel_dose=True))
     seconds = max(wall - start, 1e-9)
     values, errors = result.voxel_energy(), result.voxel_error()
     high = values > 0.5 * values.max()  # the usual figure: mean relative error of voxels above half of the maximum
@@ -176,12 +176,12 @@ def _dose(made: Job, task: dict[str, Any]) -> Row:
 def _forced(made: Job, task: dict[str, Any]) -> Row:
     """A scatter image until its error is reached, for each target: measured, not scaled."""
     estimate, threads = ESTIMATORS[task["code"]], task["threads"]
-    cold = _took(lambda: estimate(made, 0.5, threads))[0]
-    start = min(_took(lambda: estimate(made, 0.5, threads))[0] for _ in range(6))  # of two one read 15 ms too long
+    cold = took(lambda: estimate(made, 0.5, threads))[0]
+    start = min(took(lambda: estimate(made, 0.5, threads))[0] for _ in range(6))  # of two one read 15 ms too long
     row: Row = {"cold_startup_seconds": cold, "startup_seconds": min(start, cold), "targets": []}
     for target in TARGETS if task["fine"] else TARGETS[:2]:
         wall, cpu, image = min(
-            (_took(partial(estimate, made, target, threads)) for _ in range(task["rounds"])), key=_wall
+            (took(partial(estimate, made, target, threads)) for _ in range(task["rounds"])), key=_wall
         )
         nodes, interpolation = _interpolation(image)
         row["targets"].append(
@@ -211,11 +211,11 @@ def _rotation(made: Job, task: dict[str, Any]) -> Row:
     """Scatter of a CT rotation: nodes, and then every view on the detector's own pixels."""
     options = {} if task["fine"] else {"node_views": 6, "grid": (8, 4)}
     scan = partial(ps.scatter_scan, made.phantom, made.geometry, made.spectrum, seed=1, threads=task["threads"])
-    start = _took(lambda: scan(ps.MonteCarlo(histories=1), **options))[0]
+    start = took(lambda: scan(ps.MonteCarlo(histories=1), **options))[0]
     error = 0.02 if task["fine"] else 0.3
-    wall, cpu, found = _took(lambda: scan(ps.MonteCarlo(relative_error=error), **options))
+    wall, cpu, found = took(lambda: scan(ps.MonteCarlo(relative_error=error), **options))
     views = np.array_split(np.arange(len(made.geometry)), max(1, len(made.geometry) // VIEWS_AT_ONCE))
-    images = sum(_took(partial(found.images, some))[0] for some in views)
+    images = sum(took(partial(found.images, some))[0] for some in views)
     row = {"seconds": wall, "cpu_seconds": cpu, "startup_seconds": start, "images_seconds": images}
     more = {"interpolation_error": found.interpolation_error, "interpolation_noise": found.interpolation_noise}
     return row | more | {"error": found.relative_error, "node_views": len(found.node_views)}
@@ -223,7 +223,7 @@ def _rotation(made: Job, task: dict[str, Any]) -> Row:
 
 def _start_up(made: Job, task: dict[str, Any]) -> Row:
     """From the voxels to the first photon, the first time in a process."""
-    wall, cpu, _ = _took(lambda: _photons(made, 1, task["threads"]))
+    wall, cpu, _ = took(lambda: _photons(made, 1, task["threads"]))
     return {"histories": 1, "seconds": wall, "cpu_seconds": cpu, "startup_seconds": wall}
 
 

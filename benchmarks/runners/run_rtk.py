@@ -22,20 +22,27 @@ def image_of(array: np.ndarray, spacing: list[float], origin: list[float]) -> An
     return image
 
 
-def prepare(job: Job) -> Callable[[], Any]:
-    """Poses go in by source, detector centre and axes, so that RTK's rays are ours, oblique ones too."""
-    poses = [job[name] for name in ("source", "centre", "u", "v")]
+def geometry_of(poses: list[np.ndarray]) -> Any:
+    """RTK's, from each view's source, detector centre and axes (views, 3): its rays are ours, oblique ones too."""
     geometry = rtk.ThreeDCircularProjectionGeometry.New()
     for pose in zip(*poses, strict=True):
         if not geometry.AddProjection(*([float(value) for value in vector] for vector in pose)):
             raise ValueError(f"RTK refused the pose {pose}")
+    return geometry
+
+
+def stack_of(job: Job, views: np.ndarray) -> Any:
+    """(views, rows, columns) about the detector's middle."""
     du, dv = job.pixel_mm
+    return image_of(views, [du, dv, 1.0], [-0.5 * (job.columns - 1) * du, -0.5 * (job.rows - 1) * dv, 0.0])
+
+
+def prepare(job: Job) -> Callable[[], Any]:
+    """The job's rays through its volume."""
+    poses = [job[name] for name in ("source", "centre", "u", "v")]
+    geometry = geometry_of(poses)
     volume = image_of(job["volume"], job.spacing_mm, job.origin_mm)
-    stack = image_of(
-        np.zeros((len(poses[0]), job.rows, job.columns), np.float32),
-        [du, dv, 1.0],
-        [-0.5 * (job.columns - 1) * du, -0.5 * (job.rows - 1) * dv, 0.0],
-    )
+    stack = stack_of(job, np.zeros((len(poses[0]), job.rows, job.columns), np.float32))
     projector = rtk.JosephForwardProjectionImageFilter[Image, Image].New()
     projector.InPlaceOff()
     projector.SetInput(0, stack)

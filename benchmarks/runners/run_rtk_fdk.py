@@ -12,20 +12,13 @@ from typing import Any
 import itk
 import numpy as np
 from itk import RTK as rtk
-from run_rtk import Image, image_of
+from run_rtk import Image, geometry_of, image_of, stack_of
 from serve import Job, serve
 
 
 def prepare(job: Job) -> Callable[[], Any]:
     """Poses go in by source, detector centre and axes."""
     poses = [job[name][:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0]) for name in ("source", "centre", "u", "v")]
-    geometry = rtk.ThreeDCircularProjectionGeometry.New()
-    for pose in zip(*poses, strict=True):
-        if not geometry.AddProjection(*([float(value) for value in vector] for vector in pose)):
-            raise ValueError(f"RTK refused the pose {pose}")
-    du, dv = job.pixel_mm
-    corner = [-0.5 * (job.columns - 1) * du, -0.5 * (job.rows - 1) * dv, 0.0]
-    lines = image_of(job["projections"], [du, dv, 1.0], corner)
     nz, ny, nx = job.shape
     dx, dy, dz = job.spacing_mm
     x, y, z = job.origin_mm
@@ -33,8 +26,8 @@ def prepare(job: Job) -> Callable[[], Any]:
     filtered = rtk.FDKConeBeamReconstructionFilter[Image].New()
     filtered.InPlaceOff()
     filtered.SetInput(0, empty)
-    filtered.SetInput(1, lines)
-    filtered.SetGeometry(geometry)
+    filtered.SetInput(1, stack_of(job, job["projections"]))
+    filtered.SetGeometry(geometry_of(poses))
 
     def run() -> Any:
         filtered.Modified()

@@ -185,8 +185,6 @@ class Protocol(Spec):
             if self.second_beam.spectrum == self.spectrum:
                 raise ValueError(message("second_beam.spectrum", "it is the first beam's, from which no materials can "
                                          "be told apart", "Give another kvp or filter."))
-            if self.spectral is None:
-                object.__setattr__(self, "spectral", SpectralImages())
         if self.rotation is not None and isinstance(self.detector.readout, CountingReadout):
             raise ValueError(message("rotation with a detector that counts", "scans are read out as charge",
                                      "Give an integrating detector, such as gos_ct; counts by energy bin: "

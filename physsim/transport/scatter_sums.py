@@ -183,7 +183,7 @@ class MultipleSums:
         geometry = job.geometry
         coarse = geometry.columns < FINE_PIXELS * nodes[0] or geometry.rows < FINE_PIXELS * nodes[1]
         split = 2 if coarse and job.cell == 1.0 else 1  # a scan's places are places
-        checks = FEW_CHECKS if sorted(nodes) == sorted(NODE_LEVELS[0]) else None
+        checks = FEW_CHECKS if nodes == NODE_LEVELS[0] else None
         self.spline: NodeSpline = node_spline(geometry.columns, geometry.rows, *nodes, split, checks)
         self._strips = StripTargets.of(self.spline, job.targets["grid"])
         self._sums = np.zeros((BATCHES, self._strips.column.size))

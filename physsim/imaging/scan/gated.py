@@ -15,7 +15,7 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm, voxels_of
 from physsim.imaging.scan.dual_energy import other_seed
 from physsim.imaging.scan.moving import Cine, MovingBody, states_of_views
-from physsim.imaging.scan.result import Scan
+from physsim.imaging.scan.result import Scan, figures_together, largest_scatter_error
 from physsim.imaging.scan.scan import take_scan
 from physsim.phantom.phantom import Phantom
 from physsim.spec.gating import Gating
@@ -46,16 +46,11 @@ class GatedScan:
     @property
     def scatter_error(self) -> float | None:
         """The largest e_S of the phases; None without scatter."""
-        known = [one.scatter_error for one in self.phases.values() if one.scatter_error is not None]
-        return max(known) if known else None
+        return largest_scatter_error(self.phases)
 
     def figures(self) -> dict[str, float]:
         """Of each phase, by "phase: figure"; doses of all together."""
-        result = {f"{phase}: {name}": value for phase, one in self.phases.items()
-                  for name, value in one.figures().items()}
-        doses = [one.dose for one in self.phases.values()]
-        return result | {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in doses),
-                         "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in doses)}
+        return figures_together(self.phases)
 
     def save_dose(self, path: str | Path, overwrite: bool = False) -> None:
         """Doses of each phase as a DICOM dose report (.dcm) or a table (.json)."""

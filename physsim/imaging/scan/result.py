@@ -163,3 +163,17 @@ class Scan:
         from physsim.imaging.scan.files import save_scan
 
         save_scan(self, path, overwrite)
+
+
+def largest_scatter_error(scans: Mapping[str, Scan]) -> float | None:
+    """The largest e_S of several scans; None without scatter."""
+    known = [one.scatter_error for one in scans.values() if one.scatter_error is not None]
+    return max(known) if known else None
+
+
+def figures_together(scans: Mapping[str, Scan]) -> dict[str, float]:
+    """Figures of each of several scans of one body, by "name: figure", and the doses of all of them."""
+    found = {f"{name}: {figure}": value for name, one in scans.items() for figure, value in one.figures().items()}
+    doses = [one.dose for one in scans.values()]
+    return found | {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in doses),
+                    "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in doses)}

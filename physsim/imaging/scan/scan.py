@@ -126,7 +126,7 @@ def _current(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
 
 
 def scan_scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
-             threads: int) -> ScanScatter:
+                 threads: int) -> ScanScatter:
     """Scatter in every view, by the scan's nodes, as many a turn in each turn; `run`: see scatter_scan."""
     assert protocol.rotation is not None
     estimate = partial(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.imaging.scan.result import Scan
+from physsim.imaging.scan.result import Scan, figures_together, largest_scatter_error
 from physsim.imaging.scan.truth import ScanTruth
 from physsim.io.image import Image
 from physsim.spec.protocol import Protocol
@@ -53,19 +53,14 @@ class SpectralScan:
     @property
     def scatter_error(self) -> float | None:
         """The largest e_S of the channels; None without scatter."""
-        known = [one.scatter_error for one in self.channels.values() if one.scatter_error is not None]
-        return max(known) if known else None
+        return largest_scatter_error(self.channels)
 
     def figures(self) -> dict[str, float]:
         """Of each channel, by "channel: figure"; effective energies; doses of all beams together."""
-        result = {f"{channel}: {name}": value for channel, one in self.channels.items()
-                  for name, value in one.figures().items()}
+        result = figures_together(self.channels)
         result |= {f"{channel}: effective_kev": kev
                    for channel, kev in zip(self.channels, self.effective_kev, strict=True)}
-        beams = [one.dose for one in self.channels.values()]
-        result |= {"ctdi_vol_mgy": sum(one.ctdi_vol_mgy for one in beams),
-                   "dlp_mgy_cm": sum(one.dlp_mgy_cm for one in beams)}
-        known = [one.ssde_mgy for one in beams if one.ssde_mgy is not None]
+        known = [one.dose.ssde_mgy for one in self.channels.values() if one.dose.ssde_mgy is not None]
         return result | ({"ssde_mgy": float(np.cumsum(known)[-1])} if known else {})
 
     def save_dose(self, path: str | Path, overwrite: bool = False) -> None:
