@@ -59,6 +59,8 @@ def mending_rules(names: tuple[str, ...], spacing_mm: float) -> dict[str, Any]:
             conduit[number] = is_conduit(name)
             if rule["betti"] and spacing_mm <= rule["coarsest_mm"]:
                 judged[number], betti[number] = 1, rule["betti"]
+                if rule["as_painted"]:  # its openings are not those of the organ with conduits given back
+                    betti[number, 1:] = -1
             if rule["filled_with"]:
                 held += [n for n, other in enumerate(names) if n and n != number and is_held(other, rule)]
         first[number + 1] = len(held)

@@ -6,8 +6,9 @@ chi = corners - edges + faces - cubes.
 
 An organ is judged with what runs through it and with what it holds. Vessels, airways and nerves (`conduits` of
 phantoms/anatomy/topology.toml) first give their voxels back to the organs round them: a muscle that an artery pierces
-has one piece and no hole, one that is cut by a bone has two. Then what an organ holds (`filled_with`: urine in a
-bladder) is taken as part of it.
+has one piece and no hole, one that is cut by a bone has two; only of an organ `as_painted` (the diaphragm, thinner than
+the vein it lets through) such openings count. Then what an organ holds (`filled_with`: urine in a bladder) is taken as
+part of it.
 Reference: T. Y. Kong, A. Rosenfeld, Comput. Vis. Graph. Image Process. 48 (1989) 357 (26- and 6-connectedness).
 """
 
@@ -88,7 +89,7 @@ def organ_topology(phantom: Phantom) -> list[OrganTopology]:
         if own_boxes[number] is None or number == 0:
             continue
         rule, judged, room = declared_topology(name), whole, boxes
-        if number in conduits or boxes[number] is None:
+        if number in conduits or boxes[number] is None or rule["as_painted"]:
             judged, room = labels, own_boxes
         filled = [n for n, other in enumerate(names[: len(room)])
                   if n and n != number and room[n] is not None and is_held(other, rule)]  # fmt: skip
@@ -131,7 +132,7 @@ def given_back(labels: npt.NDArray[Any], conduits: Sequence[int]) -> npt.NDArray
 
 
 def declared_topology(name: str) -> dict[str, Any]:
-    """`betti`, `coarsest_mm`, `filled_with` of an organ: the first row whose pattern fits, or the default."""
+    """`betti`, `coarsest_mm`, `filled_with`, `as_painted` of an organ: of the first row that fits, or the default."""
     table = _table()
     for row in table.get("organ", ()):
         if _fits(name, row["names"]):
