@@ -30,7 +30,7 @@ def test_controls_change_what_they_name():
     assert fields[1]["{side} kidney"].scale == pytest.approx(1.1)
     assert larger.numbers["liver_size"] == 1.1
     tubes = [own["pancreas"].parts[0].tube for own in fields]
-    assert tubes[1].radius == pytest.approx([1.2 * one for one in tubes[0].radius])
+    assert np.array(tubes[1].radii) == pytest.approx(1.2 * np.array(tubes[0].radii))
     walls = [own["stomach"].layers[1].depth_mm for own in solids]
     assert walls[1] == pytest.approx(1.5 * walls[0])
     radii = [own["small bowel"].model_extra["lumen_mm"] for own in makers]
