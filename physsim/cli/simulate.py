@@ -54,7 +54,7 @@ def simulate(
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device)
     for path in out:
-        if run.protocol.second_beam is not None or run.protocol.gating is not None:
+        if run.protocol.second_beam is not None or run.protocol.gating is not None or run.protocol.energy_bins:
             check_spectral_output(path, overwrite)
         elif run.protocol.rotation is not None:
             check_scan_output(path, overwrite)

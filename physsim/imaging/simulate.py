@@ -21,6 +21,7 @@ from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
 from physsim.imaging.scan.gated import check_gated, take_gated
 from physsim.imaging.scan.moving import Cine
+from physsim.imaging.scan.photon_counting import take_counting
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.truth import exposure_truth
@@ -60,7 +61,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
              noise: bool = True, seed: int = 0, device: str | Device = "auto", threads: int | None = None,
              areal_density: bool = False, keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
     """The image of `phantom` by `protocol`, in absolute units: an Exposure, a Scan of a protocol with a rotation, or a
-    SpectralScan of one with a second beam, a GatedScan of one with gating (of a Patient, or a Cine of its states).
+    SpectralScan of one with a second beam or a counting detector, a GatedScan of one with gating (of a Patient, or a
+    Cine of its states).
 
     A Patient is voxelised first: at 2 mm, the region of the body that the protocol names (see voxels_of).
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
@@ -103,6 +105,9 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if protocol.second_beam is not None:
         return take_dual_energy(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                                 progress=tell)
+    if protocol.energy_bins:
+        return take_counting(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+                             progress=tell)
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell)

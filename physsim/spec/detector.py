@@ -58,6 +58,10 @@ class Detector(Spec):
                 raise ValueError(message("readout of kind counting on a scintillator",
                                          "photons are counted by the charge that each frees in a photoconductor",
                                          "Give absorber=Photoconductor(material='cdte', ...)."))
+            cell = self.readout.cell_mm
+            if cell is not None and any(a > b * (1.0 + 1e-9) for a, b in zip(cell, self.pixel_mm, strict=True)):
+                raise ValueError(message(f"cell_mm={cell} in pixels of {self.pixel_mm} mm",
+                                         "a pixel is one cell or more", "Give smaller cells, or leave cell_mm out."))
             if isinstance(self.absorber, IdealAbsorber):
                 for name in ("bias_v", "cloud_um"):
                     value = getattr(self.readout, name)
@@ -77,6 +81,17 @@ class Detector(Spec):
         return 1.0 if isinstance(self.absorber, IdealAbsorber) else self.absorber.fill_factor
 
     @property
+    def cell_mm(self) -> tuple[float, float]:
+        """Pitch of what counts for itself; the pixel's, unless a counting readout has cells."""
+        cell = self.readout.cell_mm if isinstance(self.readout, CountingReadout) else None
+        return self.pixel_mm if cell is None else cell
+
+    @property
+    def cells_per_pixel(self) -> float:
+        """Of a counting detector; 1 without cells."""
+        return self.pixel_mm[0] * self.pixel_mm[1] / (self.cell_mm[0] * self.cell_mm[1])
+
+    @property
     def depth_layers(self) -> int:
         """In how many layers of depth blur and noise are told apart."""
         return self.absorber.depth_layers if isinstance(self.absorber, Scintillator) else 1
@@ -88,7 +103,8 @@ class Detector(Spec):
 
     def with_pixels(self, pixel_mm: float | tuple[float, float]) -> Detector:
         """The same field (to the nearest whole pixel) in pixels of another size, as if pixels were read out together:
-        they hold as much more charge as they are larger, and the noise of as many more adds up.
+        they hold as much more charge as they are larger, and the noise of as many more adds up. Counting pixels keep
+        the cells that they have.
         """
         pitch = self.replace(pixel_mm=pixel_mm).pixel_mm
         width, height = self.size_mm
@@ -99,5 +115,8 @@ class Detector(Spec):
                 full_well_electrons=readout.full_well_electrons * many,
                 electronic_noise_electrons=readout.electronic_noise_electrons * math.sqrt(many),
                 dn_per_electron=None if per_electron is None else per_electron / many)
+        if isinstance(readout, CountingReadout) and many != 1.0:
+            cell = tuple(min(a, b) for a, b in zip(self.cell_mm, pitch, strict=True))
+            readout = readout.replace(cell_mm=None if cell == pitch else cell)
         return self.replace(pixel_mm=pitch, rows=round(height / pitch[1]), columns=round(width / pitch[0]),
                             readout=readout)

@@ -109,8 +109,9 @@ class Protocol(Spec):
     for a test object. `patient`: posture, arms and breath of patients that are made for it. `detector`: a Detector, the
     name of a shipped one, or a table with its name as `preset` and the fields to change (`pixel_mm`: as if its pixels
     were read out together). `second_beam`: of a dual-energy scan, which takes its path again; `spectral`: what images
-    it is made into. `gating`: of axial scans of a body that moves. `display`: what pictures and DICOM images for
-    presentation hold: ln(open field / signal), or that processed as readers see it (imaging.radiograph_display).
+    it, or the energy bins of a scan by a counting detector, are made into. `gating`: of axial scans of a body that
+    moves. `display`: what pictures and DICOM images for presentation hold: ln(open field / signal), or that processed
+    as readers see it (imaging.radiograph_display).
 
     >>> import physsim as ps
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
@@ -169,11 +170,11 @@ class Protocol(Spec):
         if self.rotation is not None and self.exposure_control is not None:
             raise ValueError(message("exposure_control with rotation", "a scan's tube current has no such control",
                                      "Give mas of a turn, and rotation.modulation."))
-        for name, value, needed in (("second_beam", self.second_beam, self.rotation),
-                                    ("spectral", self.spectral, self.second_beam)):
-            if value is not None and needed is None:
-                raise ValueError(message(f"{name} without {'rotation' if name == 'second_beam' else 'second_beam'}",
-                                         "it has no effect", f"Leave {name} out."))
+        if self.second_beam is not None and self.rotation is None:
+            raise ValueError(message("second_beam without rotation", "it has no effect", "Leave second_beam out."))
+        if self.spectral is not None and self.second_beam is None and self.energy_bins < 2:
+            raise ValueError(message("spectral without second_beam", "it has no effect: the detector tells no energies "
+                                     "apart", "Leave spectral out, or give a detector of two bins or more."))
         if self.gating is not None and (self.rotation is None or self.rotation.pitch is not None
                                         or self.second_beam is not None):
             raise ValueError(message("gating", "it is of axial scans with one beam (rotation without pitch)",
@@ -185,10 +186,7 @@ class Protocol(Spec):
             if self.second_beam.spectrum == self.spectrum:
                 raise ValueError(message("second_beam.spectrum", "it is the first beam's, from which no materials can "
                                          "be told apart", "Give another kvp or filter."))
-        if self.rotation is not None and isinstance(self.detector.readout, CountingReadout):
-            raise ValueError(message("rotation with a detector that counts", "scans are read out as charge",
-                                     "Give an integrating detector, such as gos_ct; counts by energy bin: "
-                                     "physsim.imaging.detector.counts."))
+        self._counts()
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
                 "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),
@@ -206,6 +204,26 @@ class Protocol(Spec):
         if self.poses:
             self._posed()
         return self
+
+    def _counts(self) -> None:
+        """Refuses what a counting detector cannot do in a scan, and what only it can elsewhere."""
+        readout = self.detector.readout
+        wanted = None if self.reconstruction is None else self.reconstruction.count_rate_correction
+        dead = isinstance(readout, CountingReadout) and readout.dead_time_ns > 0.0
+        if wanted is not None and not dead:
+            raise ValueError(message(f"count_rate_correction={wanted!r}", "it has no effect on a detector without dead "
+                                     "time", "Leave it out."))
+        if isinstance(readout, CountingReadout) and self.rotation is not None:
+            for name in ("second_beam", "gating"):
+                if getattr(self, name) is not None:
+                    raise ValueError(message(f"{name} with a detector that counts", "its scans are of one beam and of "
+                                             "a body that stands still", f"Leave {name} out, or give gos_ct."))
+
+    @property
+    def energy_bins(self) -> int:
+        """Bins of energy that a scan by this protocol tells apart by its detector; 0 unless it counts photons."""
+        readout = self.detector.readout
+        return len(readout.thresholds_kev) if isinstance(readout, CountingReadout) and self.rotation is not None else 0
 
     def geometry(self, body_box_mm: Box, grid: Grid | None = None) -> Geometry:
         """The poses for a body that fills `body_box_mm` (low and high corner, world mm), in the voxels of `grid`.

@@ -69,8 +69,10 @@ class CountingReadout(Spec):
 
     `thresholds_kev`: strictly rising; bin k counts pulses from threshold k up to the next, the last without end.
     `dead_time_ns` of a pixel after a pulse: "paralysable" (each pulse, counted or not, begins it anew) or
-    "nonparalysable". `frame_us`: time of a reading, from which rates follow. `noise_kev`: standard deviation of a
-    pulse's height by electronics. Charge drifts as a cloud: `cloud_um`, its standard deviation where it begins, grows
+    "nonparalysable". `frame_us`: time of a reading, from which rates follow; in a scan that of a view, turn_s / views,
+    takes its place. `noise_kev`: standard deviation of a pulse's height by electronics. `cell_mm`: along a row and a
+    column, of the cells that count each for itself and are read out together as one pixel; a pixel is one if left out.
+    Charge drifts as a cloud: `cloud_um`, its standard deviation where it begins, grows
     by diffusion under `bias_v` over the way to the pixels, and clouds near a border are shared by pixels. `drift_mm`:
     between the electrodes, where that is not the layer's thickness (silicon lit from its edge).
     """
@@ -84,6 +86,7 @@ class CountingReadout(Spec):
     bias_v: float | None = pydantic.Field(default=None, gt=0.0)
     cloud_um: float = pydantic.Field(default=0.0, ge=0.0, le=200.0)
     drift_mm: float | None = pydantic.Field(default=None, gt=0.0, le=100.0)
+    cell_mm: tuple[pydantic.PositiveFloat, pydantic.PositiveFloat] | None = None
 
     @pydantic.model_validator(mode="after")
     def _drift_needs_bias(self) -> Self:

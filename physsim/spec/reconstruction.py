@@ -18,7 +18,9 @@ class Reconstruction(Spec):
     `kernel`: of the filter (see physsim.fdk). `beam_hardening`: "water" turns each measurement into the length of water
     that would give it, pixel by pixel of the detector, so that CT numbers of water are 0 everywhere; "none" divides by
     the open beam's attenuation of water. `scatter_correction`: "known" takes the expected scatter off, which leaves
-    its noise, as a scanner with a perfect scatter model would; "none" leaves it.
+    its noise, as a scanner with a perfect scatter model would; "none" leaves it. `count_rate_correction`: of detectors
+    that count: "law" gives back, on average, what dead time took from the counts, "none" leaves them; "law" where they
+    have a dead time if left out.
     """
 
     kernel: Kernel = "hann"
@@ -27,6 +29,7 @@ class Reconstruction(Spec):
     slice_mm: float = pydantic.Field(default=1.0, gt=0.0)
     beam_hardening: Literal["water", "none"] = "water"
     scatter_correction: Literal["known", "none"] = "known"
+    count_rate_correction: Literal["law", "none"] | None = None
 
     def grid(self, body_box_mm: Box, range_mm: tuple[float, float], aim_mm: tuple[float, float] | None) -> Grid:
         """Slices whose middles fill the range, about the axis of rotation."""

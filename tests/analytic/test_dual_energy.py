@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from dicom_judge import complaints
+from iodine_cases import MG_ML, body, middles
 
 import physsim as ps
 from physsim.body.contrast import contrast_material
@@ -12,26 +13,6 @@ from physsim.body.contrast import contrast_material
 COARSE = {"views": 240, "pixel_mm": 4.0, "rows": 4, "columns": 225, "pitch": None, "stops": 1, "modulation": None,
           "offset_mm": (1.0, 0.0), "range_mm": (-4.0, 4.0), "slice_mm": 4.0, "field_mm": 240.0, "matrix": 80,
           "kernel": "smooth"}
-MG_ML = (2.0, 8.0)  # of iodine, in rods at +-50 mm
-
-
-def body():
-    """Water of 20 cm with two rods of 30 mm of water with iodine."""
-    y, x = np.mgrid[:108, :108] * 2.0 - 107.0
-    labels = np.zeros((8, 108, 108), np.uint8)
-    labels[:, np.hypot(x, y) < 100.0] = 1
-    for number, side in enumerate((-50.0, 50.0)):
-        labels[:, np.hypot(x - side, y) < 15.0] = 2 + number
-    water = ps.material("water")
-    rods = [contrast_material(water, "iodine", mg) for mg in MG_ML]
-    grid = ps.Grid(shape=labels.shape, spacing_mm=(2.0, 2.0, 2.0), origin_mm=(-107.0, -107.0, -7.0))
-    return ps.Phantom(grid=grid, labels=labels, materials=(ps.material("air"), water, *rods), name="iodine in water")
-
-
-def middles(image):
-    """Means over 10 mm in the middle of both rods, and of the body beside them."""
-    y, x = np.mgrid[:80, :80] * 3.0 - 118.5
-    return [float(image.array[0][np.hypot(x - at, y - up) < 10.0].mean()) for at, up in ((-50, 0), (50, 0), (0, 50))]
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ def counts_of_deposits(
 ) -> tuple[Floats, Floats]:
     """Mean counts (deposits, bins) of one deposit in all pixels, and pairs (deposits, bins, bins): the mean number of
     ordered pairs of counts of the two bins in different pixels; (deposits, 0, 0) without `pairs`."""
-    parts, chance = shared_fractions(detector.pixel_mm, sigma_mm)
+    parts, chance = shared_fractions(detector.cell_mm, sigma_mm)
     bins = len(readout.thresholds_kev)
     kept = bins if pairs else 0
     mean, found = np.zeros((len(deposits_kev), bins)), np.zeros((len(deposits_kev), kept, kept))

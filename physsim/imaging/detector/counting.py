@@ -105,14 +105,21 @@ def pulse_heights(
 ) -> Floats:
     """(n,) chances that a pulse of a beam of `photons` (E,) is up to step_kev, twice that, ... high; those that pass
     the lowest threshold only, and so none below it."""
+    share = np.asarray(photons, np.float64)
+    found = over_chances(share, pulses_by_height(detector, energies_kev, step_kev))
+    return np.asarray(found / found.sum())
+
+
+def pulses_by_height(detector: Detector, energies_kev: ArrayLike, step_kev: float = 2.0) -> Floats:
+    """(E, n) pulses of one photon up to step_kev, twice that, ... high, none below the lowest threshold."""
     readout = counting(detector)
-    energies, share = np.atleast_1d(np.asarray(energies_kev, np.float64)), np.asarray(photons, np.float64)
+    energies = np.atleast_1d(np.asarray(energies_kev, np.float64))
     highest = 1.1 * float(energies.max()) + 4.0 * readout.noise_kev
     edges = step_kev * np.arange(1, int(highest / step_kev) + 2)
     fine = detector.replace(readout=readout.replace(thresholds_kev=tuple(edges.tolist())))
-    found = np.concatenate([[0.0], over_chances(share, _mean_counts(fine, energies))])[:-1]
-    found[edges <= readout.thresholds_kev[0]] = 0.0
-    return np.asarray(found / found.sum())
+    found = np.concatenate([np.zeros((energies.size, 1)), _mean_counts(fine, energies)], axis=1)[:, :-1]
+    found[:, edges <= readout.thresholds_kev[0]] = 0.0
+    return np.asarray(found)
 
 
 def _mean_counts(detector: Detector, energies: Floats) -> Floats:

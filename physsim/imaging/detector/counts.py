@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
-from physsim.imaging.detector.counting import counting, pulse_heights
+from physsim.imaging.detector.charge_sharing import over_chances
+from physsim.imaging.detector.counting import counting, pulses_by_height
 from physsim.imaging.detector.pile_up import piled_up, registered_rate
 from physsim.imaging.noise import poisson_counts
 from physsim.spec.detector import Detector
@@ -25,6 +26,9 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 _LOADS = 33  # of the table of pile-up: rate x dead time from 0 to 2
+_INVERTED = 257  # loads at which the law of dead time is inverted
+_HIGHEST_LOAD = 50.0  # of a nonparalysable detector, whose counts end at one a dead time
+_ROUNDS, _CLOSE = 30, 2e-5  # of the bins' shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,36 +44,57 @@ class Counted:
 
 @dataclass(frozen=True, eq=False)
 class PileUpTable:
-    """Registered over true counts by bin, (loads, bins), at loads (rate x dead time) of equal steps from 0 on, for one
-    beam: load_step."""
+    """Registered over true counts by bin, (beams, loads, bins), at loads (rate x dead time) of equal steps from 0 on.
 
+    mean_bin: (beams,) rising mean number of the bins of each beam's true counts; a pixel is between the two nearest.
+    """
+
+    mean_bin: Floats
     ratio: Floats
     load_step: float
 
-    def at(self, load: Floats, number: int) -> Floats:
-        """Of bin `number` at `load` (...,); the last beyond the table."""
-        return np.asarray(np.interp(load, self.load_step * np.arange(len(self.ratio)), self.ratio[:, number]))
+    def ratios(self, load: Floats, share: Floats, kept: Floats) -> Floats:
+        """(bins, ...) at `load` (...) for shares of the bins in true counts (bins, ...), so scaled that of all counts
+        `kept` (...) is left: what the law of dead time says, whatever the heights of pulses."""
+        step = np.clip(load / self.load_step, 0.0, self.ratio.shape[1] - 1.001)
+        low = step.astype(np.int64)
+        along = step - low
+        mean = sum((number * one for number, one in enumerate(share)), np.zeros(load.shape))
+        beam = np.clip(np.interp(mean, self.mean_bin, np.arange(len(self.mean_bin))), 0.0, len(self.mean_bin) - 1.0)
+        first = np.minimum(beam.astype(np.int64), max(len(self.mean_bin) - 2, 0))
+        next_, across = np.minimum(first + 1, len(self.mean_bin) - 1), beam - first
+        found = np.stack([sum(weight * ((1.0 - along) * one[at, low] + along * one[at, low + 1])
+                              for weight, at in ((1.0 - across, first), (across, next_)))
+                          for one in np.moveaxis(self.ratio, 2, 0)])
+        return np.asarray(found * (kept / np.maximum((found * share).sum(axis=0), 1e-30)))
 
 
 def pile_up_table(detector: Detector, energies_kev: Floats, photons: Floats, step_kev: float = 2.0) -> PileUpTable:
-    """What pile-up makes of the bins, for a beam of `photons` (E,) that arrive. Refused without dead time."""
+    """What pile-up makes of the bins, for beams of `photons` (E,) or (beams, E) that arrive. Refused without dead
+    time."""
     readout = counting(detector)
     if readout.dead_time_ns == 0.0:
         raise InvalidInput(message("dead_time_ns=0", "pulses do not pile up", "Leave the table out."))
-    heights = pulse_heights(detector, energies_kev, photons, step_kev)
-    place = step_kev * (np.arange(len(heights)) + 0.5)
+    pulses = pulses_by_height(detector, energies_kev, step_kev)
+    place = step_kev * (np.arange(pulses.shape[1]) + 0.5)
     number = np.searchsorted(np.array(readout.thresholds_kev), place, side="right") - 1
-    inside = number >= 0
+    bins = len(readout.thresholds_kev)
+    loads = 2.0 * np.arange(_LOADS) / (_LOADS - 1)
 
     def by_bin(spectrum: Floats) -> Floats:
-        found = np.bincount(number[inside], weights=spectrum[inside], minlength=len(readout.thresholds_kev))
+        found = np.bincount(number[number >= 0], weights=spectrum[number >= 0], minlength=bins)
         return np.asarray(found, np.float64)
 
-    loads = 2.0 * np.arange(_LOADS) / (_LOADS - 1)
-    true = np.maximum(by_bin(heights), 1e-12)
-    rows = [by_bin(piled_up(detector, load / readout.dead_s, heights)) * readout.dead_s / load / true
-            for load in loads[1:]]
-    return PileUpTable(np.stack([np.ones(len(true)), *rows]), float(loads[1]))
+    made = []
+    for beam in np.atleast_2d(np.asarray(photons, np.float64)):
+        heights = over_chances(beam, pulses)
+        heights = heights / heights.sum()
+        true = np.maximum(by_bin(heights), 1e-12)
+        rows = [by_bin(piled_up(detector, load / readout.dead_s, heights)) * readout.dead_s / load / true
+                for load in loads[1:]]
+        made.append((float((true * np.arange(bins)).sum()), np.stack([np.ones(bins), *rows])))
+    made.sort(key=lambda one: one[0])
+    return PileUpTable(np.array([mean for mean, _ in made]), np.stack([ratio for _, ratio in made]), float(loads[1]))
 
 
 def counted_images(
@@ -85,8 +110,9 @@ def counted_images(
     """Counts of a scan from `rates` (kinds, views, rows, columns): mean events of each of CountEvents.kinds that
     photons at the pixel make, mean photons times CountEvents.rates.
 
-    Dead time takes its part by the pixel's own rate of counts; with `table` it also shifts counts to higher bins, as it
-    does for that table's beam. The same bits for any threads. Raises InvalidInput for other shapes.
+    Dead time takes its part by the rate of counts of a pixel's cells; with `table` it also shifts counts to higher
+    bins, as it does for those of the table's beams whose bins are as full. The same bits for any threads. Raises
+    InvalidInput for other shapes.
     """
     readout = counting(detector)
     true = np.asarray(rates, np.float32)
@@ -98,38 +124,117 @@ def counted_images(
     load = np.zeros(true.shape[1:])
     for kind, one in zip(kinds, true, strict=True):
         load += float(kind.sum()) * one
-    load *= readout.dead_s / readout.frame_s
+    load *= readout.dead_s / readout.frame_s / detector.cells_per_pixel
     kept = np.ones_like(load)
     if readout.dead_time_ns > 0.0:
         some = np.maximum(load, 1e-12)
         kept = registered_rate(detector, some / readout.dead_s) * readout.dead_s / some
-    ratios = None if table is None else [table.at(load, n) for n in range(bins)]
     counts = np.zeros((bins, *true.shape[1:]), np.float32)
-    for kind, one in zip(kinds, true, strict=True):
-        if not one.any():
-            continue
-        ratio = kept
-        if ratios is not None:
-            ratio = np.asarray(sum(int(n) * part for n, part in zip(kind, ratios, strict=True)) / kind.sum())
-        _draw(counts, kind, one * ratio.astype(np.float32), seed, first_view, threads)
+    left = true * kept.astype(np.float32)
+    if table is not None:
+        mean = np.tensordot(kinds.T.astype(np.float64), true, 1)
+        left = _thinned(kinds, true, table.ratios(load, _shares(mean), kept))
+    for kind, one in zip(kinds, left, strict=True):
+        if one.any():
+            _draw(counts, kind, one, _leaves(detector), seed, first_view, threads)
     pulses = float(load.sum())
     lost = 0.0 if pulses == 0.0 else 1.0 - float((load * kept).sum()) / pulses
     many = int(np.count_nonzero(load > 1.0)) if readout.pile_up == "paralysable" else 0
     return Counted(counts=counts, lost=lost, paralysed=many)
 
 
-def _draw(
-    counts: Images, kind: NDArray[np.int64], rate: Images, seed: int, first_view: int, threads: int | None
-) -> None:
-    """Adds events of one kind: the first count here, the next ones in the pixels after, before, and two after it."""
-    places = [number for number, times in enumerate(kind.tolist()) for _ in range(times)]
-    name = "counts " + " ".join(map(str, places))
-    axes = (1,) if len(places) == 1 else (1, 2)  # half of the events lie along a column, half along a row
-    for axis in axes:
-        drawn = poisson_counts(rate * np.float32(1.0 / len(axes)), seed=seed, stream=f"{name} along {axis}",
-                               first_view=first_view, threads=threads)
-        for number, step in zip(places, (0, 1, -1, 2), strict=False):
-            counts[number] += drawn if step == 0 else _moved(drawn, step, axis)
+def _thinned(kinds: NDArray[np.int64], rates: Images, ratios: Floats) -> Images:
+    """Rates of events whose counts by bin are those of `rates` times each bin's ratio: events of several counts keep
+    the least of theirs, and what their bins are owed beyond comes as events of one count."""
+    left = rates.copy()
+    for number, (kind, one) in enumerate(zip(kinds, rates, strict=True)):
+        if kind.sum() > 1:
+            left[number] = one * np.minimum.reduce([ratios[n] for n in np.flatnonzero(kind)])
+    for number, kind in enumerate(kinds):
+        if kind.sum() == 1:
+            own = int(kind.argmax())
+            left[number] = rates[number] * ratios[own]
+            for k in np.flatnonzero((kinds[:, own] > 0) & (kinds.sum(axis=1) > 1)):
+                left[number] += np.float32(kinds[k, own]) * (rates[k] * ratios[own] - left[k]).astype(np.float32)
+    return np.maximum(left, np.float32(0.0))
+
+
+def expected_counts(detector: Detector, kinds: NDArray[np.int64], rates: Images) -> Images:
+    """(bins, views, rows, columns) mean counts of `rates` as in counted_images, without dead time: where the counts
+    of an event lie."""
+    counts = np.zeros((kinds.shape[1], *rates.shape[1:]), np.float32)
+    for kind, one in zip(kinds, rates, strict=True):
+        for _, share, places, axis in _ways(kind, _leaves(detector)):
+            _lay(counts, one * np.float32(share), places, axis)
+    return counts
+
+
+def corrected_counts(detector: Detector, counts: Images, table: PileUpTable | None) -> tuple[Images, int]:
+    """Registered counts (bins, ...) to those that would have been without dead time, on average; and how many pixels
+    and views register as many as no rate below one pulse a dead time does, which are taken at that rate.
+
+    All counts by the law of dead time turned round; the bins' shares by the fixed point of share ~ registered / ratio.
+    """
+    readout = counting(detector)
+    if readout.dead_time_ns == 0.0:
+        return counts, 0
+    steps = np.linspace(0.0, 1.0, _INVERTED)  # fine where the law is flat
+    loads = 1.0 - (1.0 - steps) ** 2 if readout.pile_up == "paralysable" else _HIGHEST_LOAD * steps**2
+    registered = registered_rate(detector, loads / readout.dead_s) * readout.dead_s
+    per_load = readout.dead_s / readout.frame_s / detector.cells_per_pixel
+    whole = counts.sum(axis=0, dtype=np.float64)
+    load = np.interp(whole * per_load, registered, loads)
+    kept = np.where(load > 0.0, np.interp(load, loads, registered) / np.where(load > 0.0, load, 1.0), 1.0)
+    many = int(np.count_nonzero(whole * per_load > registered[-1]))
+    share = _shares(counts)
+    if table is not None:
+        seen, flat, rate, rest = (one.reshape(*one.shape[:-3], -1) for one in (share, share.copy(), load, kept))
+        left = np.arange(rate.size)
+        for _ in range(_ROUNDS):
+            old = flat[:, left]
+            new = _shares(seen[:, left] / np.maximum(table.ratios(rate[left], old, rest[left]), 1e-6))
+            flat[:, left] = new
+            left = left[np.abs(new - old).max(axis=0) > _CLOSE]
+        share = flat.reshape(counts.shape)
+    return np.asarray(share * (whole / kept), np.float32), many
+
+
+def _shares(counts: Images | Floats) -> Floats:
+    """(bins, ...) of the sum over bins; none where it is 0."""
+    whole = counts.sum(axis=0, dtype=np.float64)
+    return np.asarray(counts / np.where(whole > 0.0, whole, 1.0))
+
+
+def _leaves(detector: Detector) -> tuple[float, float]:
+    """Chances that a count in the next cell along a column, and along a row, lies in another pixel."""
+    (cell_x, cell_y), (pixel_x, pixel_y) = detector.cell_mm, detector.pixel_mm
+    return cell_y / pixel_y, cell_x / pixel_x
+
+
+def _ways(kind: NDArray[np.int64], leaves: tuple[float, float]) -> list[tuple[str, float, tuple[int, ...], int]]:
+    """How the counts of an event may lie: name of its random stream, chance, bins, and the axis along which each next
+    count is a pixel further (0: all in one pixel). Half of the events lie along a column, half along a row."""
+    bins = tuple(number for number, times in enumerate(kind.tolist()) for _ in range(times))
+    name = "counts " + " ".join(map(str, bins))
+    if len(bins) == 1:
+        return [(f"{name} along 1", 1.0, bins, 0)]
+    apart = [(f"{name} along {axis}", 0.5 * leaves[axis - 1], bins, axis) for axis in (1, 2)]
+    inside = 1.0 - 0.5 * (leaves[0] + leaves[1])
+    return apart + ([(f"{name} in one", inside, bins, 0)] if inside > 1e-9 else [])
+
+
+def _draw(counts: Images, kind: NDArray[np.int64], rate: Images, leaves: tuple[float, float], seed: int,
+          first_view: int, threads: int | None) -> None:
+    """Adds events of one kind to `counts`."""
+    for name, share, bins, axis in _ways(kind, leaves):
+        drawn = poisson_counts(rate * np.float32(share), seed=seed, stream=name, first_view=first_view, threads=threads)
+        _lay(counts, drawn, bins, axis)
+
+
+def _lay(counts: Images, events: Images, bins: tuple[int, ...], axis: int) -> None:
+    """The first count here, the next ones in the pixels after, before, and two after it along `axis`."""
+    for number, step in zip(bins, (0, 1, -1, 2), strict=False):
+        counts[number] += events if step == 0 or axis == 0 else _moved(events, step, axis)
 
 
 def _moved(image: Images, step: int, axis: int) -> Images:

@@ -76,6 +76,8 @@ class Flights:
 
     def of(self, tables: Pair, energy_kev: Floats) -> Pair:
         """Means and pairs at energies (m,)."""
+        if tables[1].shape[-1] == 0:  # pairs are not asked for
+            return self.at(tables[0], energy_kev), np.zeros((*np.shape(energy_kev), 0, 0))
         return self.at(tables[0], energy_kev), self.at(tables[1], energy_kev)
 
     def counts(self, deposits: Pair) -> Pair:
@@ -126,12 +128,12 @@ class Flights:
         whole = self.of(deposits, energy_kev)
         mean = (1.0 - away.sum(axis=1))[:, None] * whole[0]
         pairs = (1.0 - away.sum(axis=1))[:, None, None] * whole[1]
-        for number, line in enumerate(self.line_kev):
-            if away[:, number].any():
-                apart = together(self.of(deposits, np.maximum(energy_kev - line, 0.0)),
-                                 self.of(deposits, np.full_like(energy_kev, line)))
-                mean = mean + away[:, number, None] * apart[0]
-                pairs = pairs + away[:, number, None, None] * apart[1]
+        emitting = np.flatnonzero(away.any(axis=0))
+        lines = self.line_kev[emitting]
+        apart = together(self.of(deposits, np.maximum(energy_kev[:, None] - lines, 0.0)), self.of(deposits, lines))
+        for place, number in enumerate(emitting.tolist()):
+            mean = mean + away[:, number, None] * apart[0][:, place]
+            pairs = pairs + away[:, number, None, None] * apart[1][:, place]
         return mean, pairs
 
 
@@ -143,6 +145,6 @@ def _same_pixel(detector: Detector, free_mm: float) -> float:
     ways = np.sqrt(1.0 - polar**2)[:, None, None] * path
     inside = np.ones((_POLAR, _AZIMUTHS, _PATHS))
     directions = cosine_of_turns(azimuth), cosine_of_turns(azimuth - 0.25)
-    for turned, pitch in zip(directions, detector.pixel_mm, strict=True):
+    for turned, pitch in zip(directions, detector.cell_mm, strict=True):
         inside *= np.maximum(0.0, 1.0 - ways * turned[:, None] / pitch)
     return float(np.cumsum(inside.ravel())[-1] / inside.size)

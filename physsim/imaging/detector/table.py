@@ -68,12 +68,12 @@ def _depth(detector: Detector, energies: Floats) -> Floats:
 @lru_cache(maxsize=8)
 def _kept(detector_json: str) -> Floats:
     """(cosines, depth layers, 3, E) moments over the chance to interact, at bin_energies_kev."""
-    key = f"{detector_json} {COSINES} {BIN_KEV} {tables_sha256()} {_sources()}"
+    key = f"{detector_json} {COSINES} {BIN_KEV} {tables_sha256()} {sources_sha256()}"
     return kept_array("detector", key, lambda: _made(Detector.from_json(detector_json), bin_energies_kev()))
 
 
 @lru_cache(maxsize=1)
-def _sources() -> str:
+def sources_sha256() -> str:
     """Digest of the code that makes the table: a change of it makes a new one."""
     package = Path(physsim.physics.__path__[0])
     return digest_of_files((package, Path(__file__).parent), (".py",))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from physsim.device.choice import Device
 from physsim.imaging.detector.readout import integrating
-from physsim.imaging.scan.gantry import gantry
+from physsim.imaging.scan.gantry import Gantry, gantry
 from physsim.imaging.scan.noise_map import noise_variance
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import take_scan
@@ -22,7 +24,18 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectral import SpectralImages
 
-NEGLECTS = ("body and table move between the beams", "cross-scatter of two sources")
+NEGLECTS = ("body and table move between the beams", "cross-scatter of two sources", "hardening by other than water")
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A scan, the beam as its channel sees it, noise of a reading beside quanta (in the unit of the beam's signal), and
+    whether materials are found from it; False for a sum of other channels."""
+
+    scan: Scan
+    beam: Gantry
+    electronic: float
+    one_of_all: bool = True
 
 
 def take_dual_energy(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int,
@@ -44,7 +57,9 @@ def take_dual_energy(phantom: Phantom, protocol: Protocol, run: MonteCarlo | Non
             phantom, one, run, noise=noise, seed=seed if number == 0 else other_seed(seed, number), device=device,
             threads=threads, keep=keep, progress=told)
     progress("materials", 0.95)
-    made = combined(channels, protocol, seed, threads)
+    made = combined({name: _channel(one) for name, one in channels.items()}, protocol, seed, threads)
+    record = made.provenance
+    made = dataclasses.replace(made, provenance=record.replace(neglects=(*record.neglects, *NEGLECTS)))
     progress("materials", 1.0)
     return made
 
@@ -54,16 +69,20 @@ def other_seed(seed: int, number: int) -> int:
     return (seed ^ (stream_number(f"beam {number}") << 31)) % 2**63
 
 
-def combined(channels: dict[str, Scan], protocol: Protocol, seed: int, threads: int) -> SpectralScan:
-    """What channels on one grid amount to."""
-    scans = list(channels.values())
-    wanted, one = protocol.spectral or SpectralImages(), scans[0]
-    size = float(np.median(np.stack([scan.water_diameter_mm() for scan in scans])))
-    effective = [effective_kev(gantry(scan.protocol, scan.geometry[0]), size, wanted.materials) for scan in scans]
+def combined(channels: Mapping[str, Channel], protocol: Protocol, seed: int, threads: int) -> SpectralScan:
+    """What channels on one grid amount to; of fewer than two no materials."""
+    scans = {name: one.scan for name, one in channels.items()}
+    wanted, one = protocol.spectral or SpectralImages(), next(iter(scans.values()))
+    size = float(np.median(np.stack([scan.water_diameter_mm() for scan in scans.values()])))
+    effective = {name: effective_kev(one.beam, size, wanted.materials) for name, one in channels.items()}
+    record = one.provenance.replace(protocol=protocol, seed=seed)
+    used = [name for name, one in channels.items() if one.one_of_all]
+    if len(used) < 2:
+        return SpectralScan(scans, {}, {}, tuple(effective.values()), protocol, one.truth, record)
     noisy = one.provenance.noise != "none"
-    variances = [_variance(scan, threads) for scan in scans] if noisy else None
-    found = spectral_volumes([scan.volume.array for scan in scans], variances, effective, wanted.materials,
-                             wanted.energies_kev)
+    variances = [_variance(channels[name], threads) for name in used] if noisy else None
+    found = spectral_volumes([scans[name].volume.array for name in used], variances, [effective[name] for name in used],
+                             wanted.materials, wanted.energies_kev)
     names = [*(resolved_material(material).name for material in wanted.materials),
              *(f"mono {energy:g} keV" for energy in wanted.energies_kev)]
 
@@ -74,11 +93,9 @@ def combined(channels: dict[str, Scan], protocol: Protocol, seed: int, threads: 
         return {name: Image(array, grid.spacing_mm, grid.origin_mm, grid.direction)
                 for name, array in zip(names, (*amounts, *single), strict=True)}
 
-    record = one.provenance.replace(protocol=protocol, seed=seed,
-                                    neglects=(*one.provenance.neglects, *NEGLECTS, "hardening by other than water"))
-    return SpectralScan(channels, images(found.amounts, found.at_energy),
-                        images(found.amounts_error, found.at_energy_error), tuple(effective), protocol, one.truth,
-                        record)
+    return SpectralScan(scans, images(found.amounts, found.at_energy),
+                        images(found.amounts_error, found.at_energy_error), tuple(effective.values()), protocol,
+                        one.truth, record)
 
 
 def _name(protocol: Protocol, taken: dict[str, Scan]) -> str:
@@ -87,12 +104,15 @@ def _name(protocol: Protocol, taken: dict[str, Scan]) -> str:
     return name if name not in taken else f"{name} (2)"
 
 
-def _variance(scan: Scan, threads: int) -> np.ndarray:
+def _channel(scan: Scan) -> Channel:
+    detector = scan.protocol.detector
+    noise_kev = integrating(detector).electronic_noise_electrons / detector.absorber.electrons_per_kev
+    return Channel(scan, gantry(scan.protocol, scan.geometry[0]), noise_kev)
+
+
+def _variance(channel: Channel, threads: int) -> np.ndarray:
+    scan = channel.scan
     wanted = scan.protocol.reconstruction
     assert wanted is not None
-    detector = scan.protocol.detector
-    readout = integrating(detector)
-    return noise_variance(scan.lengths_mm, scan.parts(), scan.grid(), wanted.kernel,
-                          beam=gantry(scan.protocol, scan.geometry[0]), mas=scan.mas,
-                          electronic_kev=readout.electronic_noise_electrons / detector.absorber.electrons_per_kev,
-                          seed=scan.provenance.seed, threads=threads)
+    return noise_variance(scan.lengths_mm, scan.parts(), scan.grid(), wanted.kernel, beam=channel.beam, mas=scan.mas,
+                          electronic_kev=channel.electronic, seed=scan.provenance.seed, threads=threads)

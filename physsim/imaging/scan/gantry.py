@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.detector.counting_table import mean_counts
 from physsim.imaging.detector.table import depends_on_slant, moments_at
 from physsim.imaging.field import node_spectra, rays_of_rows
 from physsim.imaging.grid_field import arrivals, inverse_of
@@ -23,6 +24,7 @@ from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
+from physsim.spec.readout import CountingReadout
 from physsim.transport.angle_smoother import product
 from physsim.units import CM2_PER_MM2, MM_PER_M
 
@@ -30,7 +32,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 Tube = tuple[Floats, Floats, tuple[float, float] | None, Floats]  # see node_spectra
 
-QUANTITIES = ("signal", "square")  # keV and keV^2 that photons add to the detector's signal
+QUANTITIES = ("signal", "square")  # keV and keV^2 that photons add to the signal; counts by bin of one that counts
 _LINEAR = 2e-5  # largest error of the open signal between two heights
 _TOLERANCE = 3e-6  # largest error of a sum of spectra at an energy, over the largest value of any
 _MOST_ANCHORS = 40
@@ -40,7 +42,8 @@ _SLANTS = 7
 
 @dataclass(frozen=True, eq=False)
 class Gantry:
-    """energies_kev: (E,). anchors: (QUANTITIES, anchors, E) spectra, per mm2 and mAs at 1 m. mix: (nodes, anchors), the
+    """energies_kev: (E,). anchors: (QUANTITIES, anchors, E) spectra, per mm2 and mAs at 1 m; of a counting detector
+    the bins' counts in place of QUANTITIES. mix: (nodes, anchors), the
     sum of anchors at each node; nodes count along the heights of a column first. position: (rows, columns) float32
     place of each pixel among nodes. factor: (rows, columns) float32, inverse square, obliquity and area. photons:
     through the whole detector without object and grid, per mAs.
@@ -120,14 +123,14 @@ def _heights(protocol: Protocol, view: Geometry, tube: Tube) -> int:
     if view.rows == 1:
         return 2
     three = min(3, view.columns)
-    exact = _signal(protocol, _at_heights(view, view.rows, three), tube)  # (columns, rows)
+    exact = _signal(protocol, _at_heights(view, view.rows, three), tube)  # (signals, columns, rows)
     place = np.arange(view.rows) / (view.rows - 1)
     count = 2
     while count < view.rows:
         known = _signal(protocol, _at_heights(view, count, three), tube)
         lower = np.minimum((place * (count - 1)).astype(int), count - 2)
         share = place * (count - 1) - lower
-        between = known[:, lower] * (1.0 - share) + known[:, lower + 1] * share
+        between = known[..., lower] * (1.0 - share) + known[..., lower + 1] * share
         if (np.abs(between - exact) <= _LINEAR * exact).all():
             return count
         count = 2 * count - 1
@@ -135,9 +138,10 @@ def _heights(protocol: Protocol, view: Geometry, tube: Tube) -> int:
 
 
 def _signal(protocol: Protocol, nodes: Geometry, tube: Tube) -> Floats:
-    """(columns, heights) of a pixel of factor 1."""
+    """(signals, columns, heights) of a pixel of factor 1: one signal, or the counts of each bin."""
     _, _, spectra = _spectra(protocol, nodes, tube)
-    return in_order(np.ascontiguousarray(spectra[0].T)).reshape(nodes.columns, nodes.rows)
+    wanted = spectra if protocol.energy_bins else spectra[:1]
+    return in_order(np.ascontiguousarray(np.moveaxis(wanted, 2, 0))).reshape(-1, nodes.columns, nodes.rows)
 
 
 def _at_heights(view: Geometry, heights: int, columns: int) -> Geometry:
@@ -179,20 +183,24 @@ def _spectra(protocol: Protocol, nodes: Geometry, tube: Tube,
         strips = strips if nodes.radius_mm is None else strips.bent(nodes.radius_mm)
         direction, spot = arrivals(nodes, 0, (slice(0, nodes.rows), slice(0, nodes.columns)))
         seen = arriving * strips.transmission(energies, listed(direction)[:, None], listed(spot)[:, None])
-    first, second = _moments(protocol, energies, 1.0 / listed(rays.cosine))
-    return energies, arriving, np.stack([seen * first, seen * second])
+    return energies, arriving, seen * _moments(protocol, energies, 1.0 / listed(rays.cosine))
 
 
-def _moments(protocol: Protocol, energies: Floats, slants: Floats) -> tuple[Floats, Floats]:
-    """First and second moment of the signal (nodes, E), by the polynomial through a few slants."""
+def _moments(protocol: Protocol, energies: Floats, slants: Floats) -> Floats:
+    """(QUANTITIES, nodes, E) of a photon, by the polynomial through a few slants."""
+    def at(slant: float) -> Floats:
+        if isinstance(protocol.detector.readout, CountingReadout):
+            return mean_counts(protocol.detector, energies, slant)
+        return np.asarray(moments_at(protocol.detector, energies, slant).sum(axis=0)[:2])
+
     if not depends_on_slant(protocol.detector) or np.ptp(slants) < 1e-9:
         known = np.array([float(slants.mean())])
     else:
         known = slants.min() + np.ptp(slants) * chebyshev(_SLANTS)
-    tables = np.stack([moments_at(protocol.detector, energies, slant).sum(axis=0)[:2] for slant in known.tolist()])
+    tables = np.stack([at(slant) for slant in known.tolist()])
     shares = np.stack([np.broadcast_to(one, slants.shape) for one in lagrange(known, slants)], axis=1)
-    first, second = (product(np.ascontiguousarray(shares), np.ascontiguousarray(tables[:, n])) for n in (0, 1))
-    return np.maximum(first, 0.0), np.maximum(second, 0.0)
+    return np.maximum(np.stack([product(np.ascontiguousarray(shares), np.ascontiguousarray(tables[:, n]))
+                                for n in range(tables.shape[1])]), 0.0)
 
 
 def _anchors(spectra: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

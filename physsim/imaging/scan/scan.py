@@ -22,12 +22,14 @@ from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
 from physsim.imaging.scattered import signal_responses
 from physsim.io.hdf5 import Layer
+from physsim.io.image import Image
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
 from physsim.spec.scatter import MonteCarlo
-from physsim.transport.scatter_scan import NODE_VIEWS, scatter_scan
+from physsim.transport.scatter_scan import NODE_VIEWS, ScatterScan, scatter_scan
 from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
@@ -39,7 +41,7 @@ LAYERS = {"primary": ("keV", "energy that unscattered photons add to the signal 
           "image": ("keV", "corrected for offset, gain and defects")}
 NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",
             "scatter that leaves the detector", "motion of tube and body during a view")
-_AXES = ("view", "row", "column")
+AXES = ("view", "row", "column")
 _LOOKED_AT = 8  # views of which one is looked at to set the current
 _SCATTER_GRID = (48, 6)  # places across and along: bowtie and grid bend scatter across
 _SCATTER_SQUARE = MonteCarlo(histories=2048)
@@ -71,7 +73,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     check_in_field(phantom, geometry)
     beam = gantry(protocol, geometry[0])
     per_view = protocol.mas / rotation.views
-    mas = per_view * _current(phantom, protocol, beam, geometry, device, threads)
+    mas = per_view * relative_views(phantom, protocol, beam, geometry, device, threads)
     progress("scatter", 0.05)
     strewn = None if run is None else scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
     fluence = np.interp(beam.energies_kev, *central_beam(protocol))
@@ -87,26 +89,42 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
         for name, values in chunk.layers.items():
             layers.setdefault(name, np.empty(geometry.shape, values.dtype))[chunk.views] = values
     progress("reconstruction", 0.7)
-    grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
-    assert grid.origin_mm is not None
-    axis = np.array(grid.origin_mm[:2]) + 0.5 * (wanted.matrix - 1) * np.array(grid.spacing_mm[:2])
-    reach = float(np.abs(np.array([corner[:2] for corner in box]) - axis).max())
-    beyond = reach > 0.5 * rotation.measured_diameter_mm(protocol.detector)
-    volume = reconstructed(lengths, parts, grid, wanted.kernel, body_per_mm=1.0 if beyond else None, threads=threads)
+    volume, grid = scan_volume(lengths, protocol, box, parts, threads)
     progress("truth", 0.95)
-    record = Provenance(
-        protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
-        scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
-        device=device.kind, neglects=_neglects(run, noise, protocol), kernels_sha256=kernels_sha256(),
-        tables_sha256=tables_sha256())
-    made = {name: Layer(values, LAYERS[name][0], _AXES, LAYERS[name][1]) for name, values in layers.items()}
+    record = scan_record(phantom, protocol, box, run, "quanta, charge, electronics" if noise else "none", seed, device)
+    made = {name: Layer(values, LAYERS[name][0], AXES, LAYERS[name][1]) for name, values in layers.items()}
     done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
                 None if strewn is None else strewn.scan.relative_error, measurement.saturated, measurement.starved)
     progress("truth", 1.0)
     return done
 
 
-def _current(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, device: Device,
+def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, parts: Sequence[Geometry],
+                threads: int) -> tuple[Image, Grid]:
+    """CT numbers of lengths of water, and their grid; `box`: of the body. See `reconstructed`."""
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
+    assert grid.origin_mm is not None
+    axis = np.array(grid.origin_mm[:2]) + 0.5 * (wanted.matrix - 1) * np.array(grid.spacing_mm[:2])
+    reach = float(np.abs(np.array([corner[:2] for corner in box]) - axis).max())
+    beyond = reach > 0.5 * rotation.measured_diameter_mm(protocol.detector)
+    return reconstructed(lengths, parts, grid, wanted.kernel, body_per_mm=1.0 if beyond else None,
+                         threads=threads), grid
+
+
+def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: MonteCarlo | None, noise: str, seed: int,
+                device: Device) -> Provenance:
+    """Of a scan whose noise is `noise`, "none" for none."""
+    return Provenance(
+        protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
+        scatter="none" if run is None else run.to_json(), noise=noise, device=device.kind,
+        neglects=_neglects(run, noise != "none", protocol), kernels_sha256=kernels_sha256(),
+        tables_sha256=tables_sha256())
+
+
+def relative_views(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, device: Device,
              threads: int) -> Floats:
     """(views,) of each view over the mean, by the middle of every _LOOKED_AT-th view, linear between."""
     assert protocol.rotation is not None
@@ -128,20 +146,29 @@ def _current(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geome
 def scan_scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
                  threads: int) -> ScanScatter:
     """Scatter in every view, by the scan's nodes, as many a turn in each turn; `run`: see scatter_scan."""
-    assert protocol.rotation is not None
-    estimate = partial(
-        scatter_scan, phantom, spectrum=protocol.spectrum, cathode=protocol.cathode,
-        focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, grid=_SCATTER_GRID,
-        seed=seed, threads=threads)
+    estimate = scatter_estimator(phantom, protocol, seed, threads)
     responses = signal_responses(protocol.detector)
-    turns = max(1.0, len(geometry) / protocol.rotation.views)
-    scan = estimate(geometry, run=run, node_views=max(8, round(NODE_VIEWS * turns)), response=responses[0])
+    scan = estimate(geometry, run=run, node_views=node_views(protocol, geometry), response=responses[0])
     few = np.unique(np.rint(np.linspace(0, len(geometry) - 1, _SCATTER_VIEWS)).astype(int))
     second = estimate(geometry[few], run=_SCATTER_SQUARE, node_views=_SCATTER_VIEWS, response=responses[1])
     mean = float(scan.grid(few).mean())
     ratio = float(second.grid(np.arange(len(few))).mean()) / mean if mean > 0.0 else 0.0
     area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
     return ScanScatter(scan, ratio, beam.photons * area)
+
+
+def scatter_estimator(phantom: Phantom, protocol: Protocol, seed: int, threads: int) -> Callable[..., ScatterScan]:
+    """scatter_scan of a protocol's beam: give it geometry, run, node_views and response."""
+    return partial(
+        scatter_scan, phantom, spectrum=protocol.spectrum, cathode=protocol.cathode,
+        focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid, grid=_SCATTER_GRID,
+        seed=seed, threads=threads)
+
+
+def node_views(protocol: Protocol, geometry: Geometry) -> int:
+    """As many in each turn."""
+    assert protocol.rotation is not None
+    return max(8, round(NODE_VIEWS * max(1.0, len(geometry) / protocol.rotation.views)))
 
 
 def central_beam(protocol: Protocol) -> tuple[Floats, Floats]:

@@ -48,8 +48,11 @@ def save_spectral(scan: SpectralScan, path: str | Path, overwrite: bool) -> None
     if path.suffix:
         from physsim.imaging.scan.picture import write_planes
 
-        write_planes(next(iter(scan.channels.values())), path, overwrite, scan.images[_single(scan)],
-                     f"as at {_single(scan).removeprefix('mono ')}")
+        first, single = next(iter(scan.channels.values())), _single(scan)
+        if single is None:
+            write_planes(first, path, overwrite)
+        else:
+            write_planes(first, path, overwrite, scan.images[single], f"as at {single.removeprefix('mono ')}")
         return
     path.mkdir(exist_ok=True)
     one = next(iter(scan.channels.values()))
@@ -77,13 +80,14 @@ def folder_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def _single(scan: SpectralScan) -> str:
-    return next(name for name in scan.images if name.startswith("mono "))
+def _single(scan: SpectralScan) -> str | None:
+    return next((name for name in scan.images if name.startswith("mono ")), None)
 
 
 def _how(scan: SpectralScan, name: str) -> str:
-    channels = ", ".join(f"{one} (as {kev:.1f} keV)"
-                         for one, kev in zip(scan.channels, scan.effective_kev, strict=True))
+    known = list(zip(scan.channels, scan.effective_kev, strict=True))
+    whole = scan.protocol.energy_bins > 1  # the first channel is the sum of the others
+    channels = ", ".join(f"{one} (as {kev:.1f} keV)" for one, kev in known[1 if whole else 0:])
     return f"{name} from {channels}."
 
 

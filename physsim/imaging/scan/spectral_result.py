@@ -20,10 +20,11 @@ from physsim.spec.provenance import Provenance
 class SpectralScan:
     """One CT scan at more than one energy.
 
-    `channels`: name -> a Scan of each beam, on one grid. `images`: name -> (z, y, x) float32, for each
+    `channels`: name -> a Scan of each beam, on one grid; or, of a counting detector's one beam, of all counts ("above
+    25 keV") and of each bin ("25-50 keV"), whose layers are counts. `images`: name -> (z, y, x) float32, for each
     material its amount (mg/ml, "water", "I") and CT numbers as at one energy (HU, "mono 70 keV"); `errors`: their
-    standard errors by the same names, found in the channels' own noise; empty without noise. `effective_kev`: of the
-    channels, behind the body.
+    standard errors by the same names, found in the channels' own noise; empty without noise. Both are empty with one
+    bin. `effective_kev`: of the channels, behind the body.
 
     >>> import physsim as ps
     >>> water = ps.voxelise(ps.scene("water_20cm"), spacing_mm=8)
@@ -55,11 +56,22 @@ class SpectralScan:
         """The largest e_S of the channels; None without scatter."""
         return largest_scatter_error(self.channels)
 
+    @property
+    def beams(self) -> Mapping[str, Scan]:
+        """A channel of each beam, by its name; bins of energy are of one beam."""
+        if self.protocol.second_beam is not None:
+            return self.channels
+        return {"": next(iter(self.channels.values()))}
+
     def figures(self) -> dict[str, float]:
-        """Of each channel, by "channel: figure"; effective energies; doses of all beams together."""
-        result = figures_together(self.channels)
+        """Of each beam's channel, by "channel: figure" (by "figure" where there is one beam); effective energies; doses
+        of all beams together."""
+        several = len(self.beams) > 1
+        result = figures_together(self.channels) if several else next(iter(self.beams.values())).figures()
         result |= {f"{channel}: effective_kev": kev
                    for channel, kev in zip(self.channels, self.effective_kev, strict=True)}
+        if not several:
+            return result
         known = [one.dose.ssde_mgy for one in self.channels.values() if one.dose.ssde_mgy is not None]
         return result | ({"ssde_mgy": float(np.cumsum(known)[-1])} if known else {})
 
@@ -67,7 +79,7 @@ class SpectralScan:
         """Doses of each beam as a DICOM dose report (.dcm) or a table (.json)."""
         from physsim.imaging.scan.dose_files import save_dose
 
-        save_dose(self.channels, self.provenance, path, overwrite)
+        save_dose(self.beams, self.provenance, path, overwrite)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the scan by the ending of the name.

@@ -1,0 +1,146 @@
+"""A scan by a detector that counts photons: all bins of energy are measured together, and each makes a volume."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.device.choice import Device
+from physsim.imaging.body import body_box_mm, check_in_field
+from physsim.imaging.detector.count_kinds import count_kinds
+from physsim.imaging.detector.counting import counting
+from physsim.imaging.detector.counting_table import mean_counts, response_at_normal
+from physsim.imaging.detector.pile_up_beams import pile_up_of_beam
+from physsim.imaging.scan.counted_views import CountedViews, channels
+from physsim.imaging.scan.dual_energy import Channel, combined
+from physsim.imaging.scan.gantry import Gantry, gantry
+from physsim.imaging.scan.result import Scan
+from physsim.imaging.scan.scan import (
+    AXES,
+    central_beam,
+    check_kept,
+    node_views,
+    relative_views,
+    scan_record,
+    scan_volume,
+    scatter_estimator,
+)
+from physsim.imaging.scan.spectral_result import SpectralScan
+from physsim.imaging.scan.truth import scan_truth
+from physsim.imaging.scan.views import ScanScatter
+from physsim.imaging.scan.water import water_lengths
+from physsim.io.hdf5 import Layer
+from physsim.phantom.phantom import Phantom
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.scatter import MonteCarlo
+from physsim.transport.response_table import ResponseTable
+from physsim.units import CM_PER_MM
+
+Floats = NDArray[np.float64]
+
+LAYERS = {"primary": "counts that unscattered photons leave in the bin, without dead time",
+          "scatter": "counts that scattered photons leave",
+          "signal": "primary + scatter, shared with neighbours: the expected image without dead time",
+          "raw": "counts that are registered",
+          "image": "corrected for dead time"}
+NEGLECTS = ("heights of piled-up pulses behind other than water", "registered counts vary as Poisson's",
+            "noise that bins share, in the errors of materials", "hardening by other than water")
+US_PER_S = 1e6
+
+
+def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int,
+                  device: Device, threads: int, keep: Sequence[str],
+                  progress: Callable[[str, float], None]) -> SpectralScan:
+    """See physsim.simulate; `protocol` has a rotation and a counting detector. Scatter has a run for each bin.
+
+    Neglects: see NEGLECTS and imaging.detector.counts.
+    """
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    assert protocol.mas is not None
+    kept = check_kept(keep)
+    progress("beam at the pixels", 0.0)
+    box = body_box_mm(phantom)
+    parts = rotation.turns(protocol.detector, box, wanted.field_mm)
+    geometry = protocol.geometry(box)
+    check_in_field(phantom, geometry)
+    readout = counting(protocol.detector)
+    view_s = rotation.turn_s / rotation.views
+    detector = protocol.detector.replace(readout=readout.replace(frame_us=US_PER_S * view_s))
+    every = gantry(protocol, geometry[0])
+    beams = channel_gantries(protocol, every)
+    mas = protocol.mas / rotation.views * relative_views(phantom, protocol, beams[0], geometry, device, threads)
+    progress("scatter", 0.05)
+    strewn = [] if run is None else _scatter(phantom, protocol, every, geometry, run, seed, threads)
+    fluence = np.interp(every.energies_kev, *central_beam(protocol))
+    measured = CountedViews(
+        phantom, detector, geometry, every, mas, strewn, wanted.scatter_correction == "known",
+        wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
+        pile_up_of_beam(detector, every.energies_kev, fluence),
+        [water_lengths(one, first_order=wanted.beam_hardening == "none") for one in beams], noise, seed, threads,
+        str(device), kept)
+    lengths = np.empty((len(beams), *geometry.shape), np.float32)
+    layers: dict[str, NDArray[np.float32]] = {}
+    for chunk in measured.chunks(lambda share: progress("views", 0.2 + 0.4 * share)):
+        lengths[:, chunk.views] = chunk.lengths_mm
+        for name, values in chunk.layers.items():
+            layers.setdefault(name, np.empty(lengths.shape, np.float32))[:, chunk.views] = values
+    record = scan_record(phantom, protocol, box, run, "counts, shared charge, dead time" if noise else "none", seed,
+                         device)
+    record = record.replace(neglects=(*record.neglects, *NEGLECTS))
+    error = max((one.scan.relative_error for one in strewn), default=None)
+    done: dict[str, Channel] = {}
+    truth = None
+    for number, (name, beam) in enumerate(zip(names_of(readout.thresholds_kev), beams, strict=True)):
+        progress("reconstruction", 0.6 + 0.3 * number / len(beams))
+        volume, grid = scan_volume(lengths[number], protocol, box, parts, threads)
+        truth = scan_truth(phantom, grid) if truth is None else truth
+        made = {key: Layer(values[number], "counts", AXES, LAYERS[key]) for key, values in layers.items()}
+        scan = Scan(volume, lengths[number], made, geometry, protocol, truth, record, mas, error, measured.beyond,
+                    measured.starved)
+        done[name] = Channel(scan, beam, 0.0, one_of_all=number > 0 or len(beams) == 1)
+    progress("materials", 0.9)
+    result = combined(done, protocol, seed, threads)
+    progress("materials", 1.0)
+    return result
+
+
+def names_of(thresholds_kev: Sequence[float]) -> list[str]:
+    """Of the channels: all counts, and each bin where there are several."""
+    whole = f"above {thresholds_kev[0]:g} keV"
+    if len(thresholds_kev) == 1:
+        return [whole]
+    bins = [f"{low:g}-{high:g} keV" for low, high in itertools.pairwise(thresholds_kev)]
+    return [whole, *bins, f"above {thresholds_kev[-1]:g} keV"]
+
+
+def channel_gantries(protocol: Protocol, every: Gantry) -> list[Gantry]:
+    """Of each channel: its mean counts, and the variance of what one photon leaves in neighbours together."""
+    response = response_at_normal(protocol.detector, every.energies_kev)
+    counts, seconds = channels(response.mean.T), np.stack([np.diag(one) for one in response.second_moment()], axis=1)
+    if len(counts) > 1:
+        seconds = np.concatenate([response.second_moment().sum(axis=(1, 2))[None], seconds])
+    excess = np.where(counts > 0.0, seconds / np.where(counts > 0.0, counts, 1.0), 1.0)  # (channels, E)
+    return [dataclasses.replace(every, anchors=np.stack([one, one * more]))
+            for one, more in zip(channels(every.anchors), excess, strict=True)]
+
+
+def _scatter(phantom: Phantom, protocol: Protocol, every: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
+             threads: int) -> list[ScanScatter]:
+    """Counts of each bin, of the same histories."""
+    estimate = scatter_estimator(phantom, protocol, seed, threads)
+    per_mas = every.photons * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
+
+    def counts(number: int, energies: Floats, slant: float) -> Floats:
+        return np.asarray(mean_counts(protocol.detector, energies, slant)[number])
+
+    return [ScanScatter(estimate(geometry, run=run, node_views=node_views(protocol, geometry),
+                                 response=ResponseTable.of(partial(counts, number))), 0.0, per_mas)
+            for number in range(protocol.energy_bins)]
