@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.device.choice import Device
-from physsim.imaging.body import body_box_mm, check_in_field
 from physsim.imaging.detector.count_kinds import count_kinds
 from physsim.imaging.detector.counting import counting
 from physsim.imaging.detector.counting_table import mean_counts, response_at_normal
@@ -26,6 +25,7 @@ from physsim.imaging.scan.scan import (
     check_kept,
     node_views,
     relative_views,
+    scan_poses,
     scan_record,
     scan_volume,
     scatter_estimator,
@@ -67,10 +67,7 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
     assert protocol.mas is not None
     kept = check_kept(keep)
     progress("beam at the pixels", 0.0)
-    box = body_box_mm(phantom)
-    parts = rotation.turns(protocol.detector, box, wanted.field_mm)
-    geometry = protocol.geometry(box)
-    check_in_field(phantom, geometry)
+    box, parts, geometry = scan_poses(phantom, protocol)
     readout = counting(protocol.detector)
     view_s = rotation.turn_s / rotation.views
     detector = protocol.detector.replace(readout=readout.replace(frame_us=US_PER_S * view_s))

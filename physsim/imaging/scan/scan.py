@@ -67,10 +67,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     assert protocol.mas is not None
     kept = check_kept(keep)
     progress("beam at the pixels", 0.0)
-    box = body_box_mm(phantom)
-    parts = rotation.turns(protocol.detector, box, wanted.field_mm)
-    geometry = protocol.geometry(box)
-    check_in_field(phantom, geometry)
+    box, parts, geometry = scan_poses(phantom, protocol)
     beam = gantry(protocol, geometry[0])
     per_view = protocol.mas / rotation.views
     mas = per_view * relative_views(phantom, protocol, beam, geometry, device, threads)
@@ -97,6 +94,17 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
                 None if strewn is None else strewn.scan.relative_error, measurement.saturated, measurement.starved)
     progress("truth", 1.0)
     return done
+
+
+def scan_poses(phantom: Phantom, protocol: Protocol) -> tuple[Box, tuple[Geometry, ...], Geometry]:
+    """The body's box, the views of each turn, and all of them. Raises InvalidInput for a body out of the field."""
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    box = body_box_mm(phantom)
+    parts, geometry = rotation.turns(protocol.detector, box, wanted.field_mm), protocol.geometry(box)
+    check_in_field(phantom, geometry)
+    return box, parts, geometry
 
 
 def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, parts: Sequence[Geometry],
