@@ -67,17 +67,17 @@ static void looked_up(float* d, const float* a, const float* constants) {
     }
 }
 
-// A number in [-1, 1) from a lattice point's number.
+// A whole number in [0, 2^24) from a lattice point's number.
 PHYSSIM_HD float lattice_value(uint32_t h) {
     h ^= h >> 15;
     h *= 0x2C1B3C6Du;
     h ^= h >> 12;
     h *= 0x297A2D39u;
     h ^= h >> 15;
-    return static_cast<float>(static_cast<int32_t>(h >> 8)) * 0x1p-23f - 1.0f;
+    return static_cast<float>(static_cast<int32_t>(h >> 8));
 }
 
-// Adds one octave of lattice noise: random values on a turned lattice, joined by 3 t^2 - 2 t^3 along each axis.
+// Adds one octave of lattice noise: random values in [-1, 1) on a turned lattice, joined by 3 t^2 - 2 t^3 along each axis.
 // Constants: rows of the turn over the wavelength, shifts, amplitude.
 template <int N>
 static void add_noise(float* d, const float* x, const float* y, const float* z, const float* c, int32_t seed) {
@@ -103,7 +103,7 @@ static void add_noise(float* d, const float* x, const float* y, const float* z, 
         const float c001 = lattice_value(a00 ^ k1), c101 = lattice_value(a10 ^ k1), c011 = lattice_value(a01 ^ k1), c111 = lattice_value(a11 ^ k1);
         const float c00 = c000 + u * (c100 - c000), c10 = c010 + u * (c110 - c010), c01 = c001 + u * (c101 - c001), c11 = c011 + u * (c111 - c011);
         const float low = c00 + v * (c10 - c00), high = c01 + v * (c11 - c01);
-        d[i] += amplitude * (low + w * (high - low));
+        d[i] += amplitude * ((low + w * (high - low)) * 0x1p-23f - 1.0f);
     }
 }
 

@@ -84,7 +84,7 @@ def fitted_tissues(
     known = _evaluated({**first.numbers, **numbers}, where)
     others = with_growths(others, present(first, Names(known), where), known, where, patient.seed)
     coarse_mm = _COARSE_MM * space.mean_scale
-    coarse = replace(space, lattice_mm=max(space.lattice_mm, coarse_mm))
+    coarse = replace(space, lattice_mm=max(space.lattice_mm, 2.0 * coarse_mm))
     target = np.array([patient.target_mass_g(one.organ) for one in tissues])
     weight = 1000.0 * patient.weight_kg
     slopes, last = _slopes(patient, tissues), None

@@ -202,8 +202,15 @@ def surface(shape: declare.SurfaceShape, value: Value) -> Compiled:
         thick = np.full(rows.shape[:2], value(shape.thickness))
     if thick.min() <= 0:
         raise ValueError("thickness: a sheet is thicker than 0 mm. Mend it.")
-    grid = np.concatenate([rows, thick[:, :, None]], axis=2)
-    grid = _refined(np.swapaxes(_refined(grid, shape.step_mm), 0, 1), shape.step_mm)
+    grid = np.ascontiguousarray(np.concatenate([rows, thick[:, :, None]], axis=2))
+    return _surface(grid.tobytes(), len(grid), shape.step_mm)
+
+
+@lru_cache(maxsize=256)
+def _surface(grid_of: bytes, rows: int, step_mm: float) -> Compiled:
+    """The sheet through points with thicknesses (rows, n, 4): bodies share most of them."""
+    given = np.frombuffer(grid_of).reshape(rows, -1, 4)
+    grid = _refined(np.swapaxes(_refined(given, step_mm), 0, 1), step_mm)
     a, b, c, d = grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]
     corners = np.concatenate([np.stack([a, b, c], 2).reshape(-1, 3, 4), np.stack([d, c, b], 2).reshape(-1, 3, 4)])
     edges = corners[:, 1:, :3] - corners[:, :1, :3]
@@ -224,9 +231,11 @@ def surface(shape: declare.SurfaceShape, value: Value) -> Compiled:
     table[:, 22:25], table[:, 25:28] = np.cross(two, normal) / square, np.cross(normal, one) / square
     table[:, 28], table[:, 29] = 1 / (one**2).sum(1), 1 / (two**2).sum(1)
     table[:, 30] = 1 / ((two - one) ** 2).sum(1)
-    reach = 0.5 * thick.max()
+    reach = 0.5 * given[:, :, 3].max()
     flat = grid[:, :, :3].reshape(-1, 3)
-    return Compiled("SHEET", np.zeros(0), flat.min(0) - reach, flat.max(0) + reach, 1.2, _digits(table))
+    table = _digits(table)
+    table.flags.writeable = False
+    return Compiled("SHEET", np.zeros(0), flat.min(0) - reach, flat.max(0) + reach, 1.2, table)
 
 
 def _refined(grid: Array, step_mm: float) -> Array:

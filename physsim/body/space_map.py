@@ -51,10 +51,13 @@ def tabulated(space: SpaceMap, grid: Grid, step_mm: float = LATTICE_MM) -> Latti
     last = np.ceil(corners.max(0) / step_mm) + 1
     x, y, z = (step_mm * np.arange(a, b + 1) for a, b in zip(first, last, strict=True))
     shape = (len(z), len(y), len(x))
-    points = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-    values = space.canonical_from_world(points.reshape(-1, 3)).T.reshape(3, *shape)
-    edges = np.stack([np.diff(values, axis=n)[:, : shape[0] - 1, : shape[1] - 1, : shape[2] - 1] for n in (3, 2, 1)])
-    volume = np.einsum("izyx,izyx->zyx", edges[0], np.cross(edges[1], edges[2], axis=0))
+    points = np.empty((*shape, 3))
+    points[..., 0], points[..., 1], points[..., 2] = x, y[:, None], z[:, None, None]
+    values = np.ascontiguousarray(space.canonical_from_world(points.reshape(-1, 3)).T).reshape(3, *shape)
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (
+        np.diff(values, axis=n)[:, : shape[0] - 1, : shape[1] - 1, : shape[2] - 1] for n in (3, 2, 1)
+    )
+    volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
     if not (np.isfinite(values).all() and volume.min() > 0):
         raise InvalidInput(
             message("canonical_from_world", "the map folds: two places would show the same tissue", "Mend the map.")
@@ -82,10 +85,10 @@ def world_box(space: SpaceMap, low_mm: Array, high_mm: Array, count: int = 24) -
 
 def voxel_boxes(space: SpaceMap, grid: Grid, low_mm: Array, high_mm: Array) -> tuple[Array, Array]:
     """Bounds (n, 3), in voxel indices, of n small boxes of the canonical body, from their corners."""
-    corners = low_mm[:, None, :] + _CORNERS[None] * (high_mm - low_mm)[:, None, :]
+    corners = low_mm + _CORNERS[:, None] * (high_mm - low_mm)  # (8, n, 3)
     world = space.world_from_canonical(corners.reshape(-1, 3))
     inverse = grid.voxel_from_world
-    index = (world @ inverse[:3, :3].T + inverse[:3, 3]).reshape(-1, 8, 3)
-    low, high = index.min(1), index.max(1)
+    index = (world @ inverse[:3, :3].T + inverse[:3, 3]).reshape(8, -1, 3)
+    low, high = index.min(0), index.max(0)
     room = 0.05 * (high - low)
     return low - room, high + room

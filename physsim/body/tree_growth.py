@@ -174,13 +174,18 @@ def kept_apart(branches: Branches, radius: Floats, obstacles: Floats) -> Branche
                 hit = deep > 0
                 away = _unit(place[hit] - middle[nearest[hit, one]]) * np.minimum(deep[hit], 2.0)[:, None]
                 for nodes, share in ((own[hit], part), (parent[hit], 1.0 - part)):
-                    np.add.at(push, nodes, share * away)
-                    np.add.at(weight, nodes, share)
+                    push += _sums(nodes, share * away, len(end))
+                    weight += share * np.bincount(nodes, minlength=len(end))
         fixed = branches.served == 1
         step = push / np.maximum(weight, 1.0)[:, None]
         end = np.where(fixed[:, None], end, np.round(end + step, 4))
     start = np.where((branches.parent >= 0)[:, None], end[branches.parent], branches.start)
     return Branches(start, end, branches.parent, branches.served, branches.root, branches.normal)
+
+
+def _sums(index: Ints, vectors: Floats, count: int) -> Floats:
+    """(count, 3) sums of vectors (n, 3) by index (n,), in their order."""
+    return np.stack([np.bincount(index, one, count) for one in vectors.T], axis=1)
 
 
 def _held(toward: Floats, heading: Floats, cosine: float) -> Floats:
