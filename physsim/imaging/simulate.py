@@ -24,6 +24,7 @@ from physsim.imaging.scan.moving import Cine
 from physsim.imaging.scan.photon_counting import take_counting
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
+from physsim.imaging.sub_poses import SubPoses, point_source, sub_poses
 from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
@@ -39,7 +40,6 @@ STAGES = ("beam at the pixels", "rays through the phantom", "truth", "scatter", 
 NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",
             "scatter that leaves the detector")
 WITHOUT_SCATTER, WITHOUT_NOISE = "scattered photons", "noise"
-POINT_PRIMARY = "size of the focal spot (unscattered photons)"
 DEFAULT_RUN = MonteCarlo(relative_error=0.02)
 _AXES = ("view", "row", "column")
 _LAYERS = {
@@ -76,7 +76,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     volume, of "primary", "scatter", "signal", "raw" and "image" (a radiograph keeps all).
     `progress(stage, fraction)` is called as the work goes on. The same bits for any number of `threads`.
 
-    Neglects: table and detector cover; the focal spot's size for unscattered photons; air outside the phantom's grid
+    Neglects: table and detector cover; the focal spot's size for unscattered photons, unless protocol.primary_rays
+    has more than one; air outside the phantom's grid
     (the beam runs in vacuum there, with and without the phantom: over 1.8 m of air it would lose 4 % at 60 keV).
     Raises InvalidInput before any work for a field of view that the phantom is not in, unknown scatter, and a tube that
     cannot give what exposure control asks for; DeviceUnavailable for a device that is absent.
@@ -124,11 +125,10 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     field = beam_field(protocol, geometry)
     position = field.position()
     tell(STAGES[1], 0.1)
-    made, dense = Layers(geometry.shape), []
+    made, dense, rays = Layers(geometry.shape), [], sub_poses(protocol, box)
     for views in field.groups():
-        outputs, areal = primary_signal(phantom, field.energies_kev, field.weights, geometry[views],
-                                        None if position is None else position[views], areal_density=areal_density,
-                                        device=used, threads=threads)
+        outputs, areal = _primary(phantom, field, geometry[views], None if position is None else position[views], rays,
+                                  areal_density, used, threads)
         field.add_layers(made, outputs, position, views)
         dense += [] if areal is None else [areal]
     tell(STAGES[2], 0.5)
@@ -161,6 +161,18 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
                     saturated=0 if reading is None else reading.saturated,
                     thickness_mm=made_thickness_mm(phantom),
                     glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
+
+
+def _primary(phantom: Phantom, field: BeamField, views: Geometry, place: Images | None, rays: SubPoses,
+             areal_density: bool, used: Device, threads: int) -> tuple[Images, Images | None]:
+    """As primary_signal of the views, the mean over their rays; areal densities are those of the middle ray."""
+    def traced(pose: Geometry, dense: bool = False) -> tuple[Images, Images | None]:
+        return primary_signal(phantom, field.energies_kev, field.weights, pose, place, areal_density=dense, device=used,
+                              threads=threads)
+
+    if not rays.several:
+        return traced(views, areal_density)
+    return rays.mean(lambda pose: traced(pose)[0], views), traced(views, True)[1] if areal_density else None
 
 
 def scatter_run(scatter: str | MonteCarlo) -> MonteCarlo | None:
@@ -239,7 +251,7 @@ def _layers(seen: dict[str, Images], free: dict[str, Images], strewn: Scattered 
 
 def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *((WITHOUT_SCATTER,) if run is None else ()), *(() if noise else (WITHOUT_NOISE,)),
-            *((POINT_PRIMARY,) if max(protocol.focal_spot_mm) > 0.0 else ()))
+            *point_source(protocol))
 
 
 def _poses(geometry: Geometry) -> tuple[Pose, ...]:

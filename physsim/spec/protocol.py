@@ -117,6 +117,10 @@ class Protocol(Spec):
     >>> ps.protocols.chest_pa(mas=1.5, pixel_mm=0.4).detector.columns
     1075
 
+    `primary_rays`: of unscattered photons of a pixel and view, from so many parts of the focal spot along u and along
+    v, and of a scan's view in time, in which tube and detector turn: their mean is the primary image, blurred as in a
+    scanner, for as many times the work. (1, 1, 1) is a point source that stands still in a view; (3, 1, 3) does for CT.
+
     Neglects: table and detector cover, extrafocal radiation.
     Errors: InvalidInput at construction, for a parameter without effect too.
     """
@@ -141,6 +145,14 @@ class Protocol(Spec):
     body_part: str = "PHANTOM"
     patient: PatientState = PatientState()
     display: Literal["log", "processed"] = "log"
+    primary_rays: tuple[int, int, int] = (1, 1, 1)
+
+    @pydantic.field_validator("primary_rays")
+    @classmethod
+    def _some_rays(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        if not all(1 <= one <= 64 for one in value):
+            raise ValueError(message(f"primary_rays={value}", "each is from 1 to 64", "Give for example (3, 1, 3)."))
+        return value
 
     @pydantic.field_validator("detector", mode="before")
     @classmethod
@@ -187,6 +199,12 @@ class Protocol(Spec):
                 raise ValueError(message("second_beam.spectrum", "it is the first beam's, from which no materials can "
                                          "be told apart", "Give another kvp or filter."))
         self._counts()
+        for rays, there, what in zip(self.primary_rays, (*(width > 0.0 for width in self.focal_spot_mm),
+                                                         self.rotation is not None),
+                                     ("focal_spot_mm[0]=0", "focal_spot_mm[1]=0", "no rotation"), strict=True):
+            if rays > 1 and not there:
+                raise ValueError(message(f"primary_rays={self.primary_rays} with {what}", "more than one ray has no "
+                                         "effect there", "Give 1 there."))
         if (self.mas is None) == (self.exposure_control is None):
             raise ValueError(message(
                 "protocol with " + ("mas and exposure_control" if self.mas else "neither mas nor exposure_control"),

@@ -13,6 +13,7 @@ from physsim.imaging.detector.counts import PileUpTable, corrected_counts, count
 from physsim.imaging.scan.gantry import Gantry
 from physsim.imaging.scan.views import ScanScatter, primary_views
 from physsim.imaging.scan.water import WaterLengths
+from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
 from physsim.portable import log
 from physsim.spec.detector import Detector
@@ -60,6 +61,7 @@ class CountedViews:
     threads: int
     device: str
     keep: tuple[str, ...]
+    rays: SubPoses
     beyond: int = 0
     starved: int = 0
     _opened: Images = field(init=False)
@@ -75,7 +77,7 @@ class CountedViews:
             some = slice(first, min(first + step, views))
             progress(first / views)
             mas = self.mas[some].astype(np.float32)[:, None, None]
-            seen = primary_views(self.phantom, self.gantry, self.geometry[some], self.device, self.threads)
+            seen = primary_views(self.phantom, self.gantry, self.geometry[some], self.device, self.threads, self.rays)
             primary = np.moveaxis(seen, 1, 0) * mas
             layers, scatter = {"primary": primary}, None
             if self.scatter:

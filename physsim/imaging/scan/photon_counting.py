@@ -34,6 +34,7 @@ from physsim.imaging.scan.spectral_result import SpectralScan
 from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import ScanScatter
 from physsim.imaging.scan.water import water_lengths
+from physsim.imaging.sub_poses import sub_poses
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -82,7 +83,7 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
         wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
         pile_up_of_beam(detector, every.energies_kev, fluence),
         [water_lengths(one, first_order=wanted.beam_hardening == "none") for one in beams], noise, seed, threads,
-        str(device), kept)
+        str(device), kept, sub_poses(protocol, box))
     lengths = np.empty((len(beams), *geometry.shape), np.float32)
     layers: dict[str, NDArray[np.float32]] = {}
     for chunk in measured.chunks(lambda share: progress("views", 0.2 + 0.4 * share)):

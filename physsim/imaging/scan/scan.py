@@ -21,6 +21,7 @@ from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
 from physsim.imaging.scattered import signal_responses
+from physsim.imaging.sub_poses import point_source, sub_poses
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
 from physsim.phantom.phantom import Phantom
@@ -40,7 +41,7 @@ LAYERS = {"primary": ("keV", "energy that unscattered photons add to the signal 
           "raw": ("DN", "digital numbers as they are read out"),
           "image": ("keV", "corrected for offset, gain and defects")}
 NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",
-            "scatter that leaves the detector", "motion of tube and body during a view")
+            "scatter that leaves the detector")
 AXES = ("view", "row", "column")
 _LOOKED_AT = 8  # views of which one is looked at to set the current
 _SCATTER_GRID = (48, 6)  # places across and along: bowtie and grid bend scatter across
@@ -78,7 +79,8 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
         phantom if moving is None else moving, protocol.detector, geometry, beam, mas, strewn,
         wanted.scatter_correction == "known",
         hardness(protocol.detector, beam.energies_kev, fluence),
-        water_lengths(beam, first_order=wanted.beam_hardening == "none"), noise, seed, threads, str(device), kept)
+        water_lengths(beam, first_order=wanted.beam_hardening == "none"), noise, seed, threads, str(device), kept,
+        sub_poses(protocol, box))
     lengths = np.empty(geometry.shape, np.float32)
     layers: dict[str, NDArray[np.generic]] = {}
     for chunk in measurement.chunks(lambda share: progress("views", 0.2 + 0.5 * share)):
@@ -187,4 +189,5 @@ def central_beam(protocol: Protocol) -> tuple[Floats, Floats]:
 
 def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *(("scattered photons",) if run is None else ()), *(() if noise else ("noise",)),
-            *(("size of the focal spot (unscattered photons)",) if max(protocol.focal_spot_mm) > 0.0 else ()))
+            *point_source(protocol), *(("motion of tube and body during a view",) if protocol.primary_rays[2] == 1 else
+                                       ("motion of the body during a view",)))

@@ -16,6 +16,7 @@ from physsim.imaging.reading import even_calibration
 from physsim.imaging.scan.gantry import Gantry
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.water import WaterLengths
+from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.portable import log
@@ -78,6 +79,7 @@ class Measurement:
     threads: int
     device: str
     keep: tuple[str, ...]
+    rays: SubPoses
     saturated: int = 0
     starved: int = 0
     _opened: Floats = field(init=False)
@@ -139,12 +141,15 @@ class Measurement:
     def _primary(self, views: slice) -> Images:
         """(views, 2, rows, columns) per mAs of keV and keV^2."""
         seen = [(views, self.phantom)] if isinstance(self.phantom, Phantom) else self.phantom.runs(views)
-        return np.concatenate([primary_views(body, self.gantry, self.geometry[some], self.device, self.threads)
-                               for some, body in seen])
+        return np.concatenate([primary_views(body, self.gantry, self.geometry[some], self.device, self.threads,
+                                             self.rays) for some, body in seen])
 
 
-def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: str, threads: int) -> Images:
-    """(views, 2, rows, columns) float32 keV and keV^2 per mAs that unscattered photons add to the signal."""
+def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: str, threads: int,
+                  rays: SubPoses | None = None) -> Images:
+    """(views, QUANTITIES, rows, columns) float32 per mAs of unscattered photons; `rays`: whose mean each pixel is."""
+    if rays is not None and rays.several:
+        return rays.mean(lambda pose: primary_views(phantom, gantry, pose, device, threads), geometry)
     table = np.stack([mass_attenuation_cm2_g(one, gantry.energies_kev) for one in phantom.materials])
     own = np.array([one.density_g_cm3 for one in phantom.materials])
     planes = slice(None) if phantom.overlays or phantom.meshes else met_planes(phantom.grid, geometry)
