@@ -26,8 +26,8 @@ def radiograph(rays):
 
 
 def test_an_edge_s_penumbra_is_as_wide_as_the_spot_by_similar_triangles():
-    """Halfway the shadow of a spot of 1.2 mm is 1.2 mm wide: the profile of 24 parts is the ramp of a uniform spot within
-    1 / 24 of the step and half a pixel's; with one ray it is a step."""
+    """Halfway the shadow of a spot of 1.2 mm is 1.2 mm wide: the profile of 24 parts is the ramp of a uniform spot
+    within 1 / 24 of the step; with one ray it is a step."""
     made = {rays: ps.simulate(edge_phantom(), radiograph(rays), noise=False)["primary"][0, 1]
             for rays in ((1, 1, 1), (24, 1, 1))}
     x = (np.arange(101) - 50.0) * 0.05
@@ -41,8 +41,8 @@ def test_an_edge_s_penumbra_is_as_wide_as_the_spot_by_similar_triangles():
 def test_rays_in_time_turn_and_move_as_the_scan_does():
     """Three rays of a view in time are those of a helix of thrice as many views: the middle one its own."""
     box = ((-50.0, -40.0, -20.0), (50.0, 60.0, 20.0))
-    protocol = ps.protocols.chest_ct(pixel_mm=8.0, rows=8, columns=112, views=120, field_mm=100.0, primary_rays=(1, 1, 3),
-                                     range_mm=(-10.0, 10.0))
+    protocol = ps.protocols.chest_ct(pixel_mm=8.0, rows=8, columns=112, views=120, field_mm=100.0,
+                                     primary_rays=(1, 1, 3), range_mm=(-10.0, 10.0))
     coarse = protocol.geometry(box)
     fine = protocol.changed(views=360).geometry(box)
     poses = list(sub_poses(protocol, box).of(coarse))
@@ -70,7 +70,7 @@ def test_a_turning_scan_blurs_beside_the_axis_as_its_arc_is_long():
               "offset_mm": (0.5, 0.0), "aim_mm": (0.0, 0.0), "anti_scatter_grid": None}
     widths = {}
     for rays in ((1, 1, 1), (1, 1, 9)):
-        image = ps.simulate(wire, ps.protocols.chest_ct(**common, primary_rays=rays), noise=False).volume.array[0] + 1000.0
+        image = ps.simulate(wire, ps.protocols.chest_ct(**common, primary_rays=rays), noise=False).volume.array[0] + 1e3
         part = image[200 - 20 : 200 + 20, 360 - 20 : 360 + 20].astype(float)
         part = np.where(part > 0.1 * part.max(), part, 0.0)
         at = (np.arange(40) - 19.5) * 0.5
