@@ -32,6 +32,8 @@ def simulate(
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
     keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw or image, into .h5; repeat."),  # noqa: B008
+    projections: Path | None = typer.Option(None, help="Folder for a scan's projections as DICOM-CT-PD."),  # noqa: B008
+    truth: Path | None = typer.Option(None, help="File for a scan's truth: .dcm (segmentation), .nii.gz, .mha."),  # noqa: B008
     for_processing: bool = typer.Option(False, "--for-processing", help="Linear DICOM (keV) instead of a picture."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
@@ -47,6 +49,7 @@ def simulate(
     from physsim.imaging.scan.spectral_files import check_spectral_output
     from physsim.imaging.simulate import check_request
     from physsim.imaging.technique import contents
+    from physsim.io.atomic import check_output
 
     wanted = {"pixel_mm": pixel_mm, "kvp": kvp, "mas": mas, "view": view, "side": side}
     changes = {name: value for name, value in wanted.items() if value is not None}
@@ -60,6 +63,14 @@ def simulate(
             check_scan_output(path, overwrite)
         else:
             check_exposure_output(path, overwrite, run.protocol.breast is not None and run.protocol.breast.is_sweep)
+    plain = run.protocol.rotation is not None and not (run.protocol.second_beam or run.protocol.gating
+                                                       or run.protocol.energy_bins)
+    for name, target in (("--projections", projections), ("--truth", truth)):
+        if target is not None and not plain:
+            raise InvalidInput(message(f"{name} {target}", "they are of a scan with one beam and one volume",
+                                       "Leave it out, or save the channels' from Python."))
+        if target is not None:
+            check_output(target / "projection_00001.dcm" if target.is_dir() else target, overwrite)
     if for_processing and not any(path.suffix.lower() == ".dcm" for path in out):
         raise InvalidInput(message("--for-processing", "it has no effect without a .dcm", "Leave it out."))
     with Stages(quiet=as_json) as stages:
@@ -83,6 +94,11 @@ def simulate(
                 shot.save(path, overwrite)
             else:
                 shot.save(path, overwrite, for_processing=for_processing and path.suffix.lower() == ".dcm")
+        if projections is not None:
+            shot.save_projections(projections, overwrite=overwrite)
+        if truth is not None:
+            slices = next((path for path in out if path.is_dir()), None) if truth.suffix.lower() == ".dcm" else None
+            shot.save_truth(truth, slices, overwrite)
     asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
     report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}

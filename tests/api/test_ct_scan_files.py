@@ -161,6 +161,12 @@ def test_the_command_writes_a_folder_of_slices(physsim, tmp_path):
     assert report["mas_mean"] == pytest.approx(1.25, rel=1e-12)
     assert report["turns"] >= 1.0
     assert len(list((tmp_path / "ct").glob("slice_*.dcm"))) == 4
+    views, truth = tmp_path / "views", tmp_path / "truth.dcm"
+    status, out, _ = physsim("simulate", spec, "--out", tmp_path / "again", "--projections", views, "--truth", truth,
+                             "--json")
+    assert (status, len(list(views.iterdir())), truth.exists()) == (0, json.loads(out)["views"], True)
+    status, _, error = physsim("simulate", "--protocol", "chest_pa", "--out", tmp_path / "a.png", "--truth", "t.dcm")
+    assert (status, "one beam" in error) == (2, True)
     status, _, error = physsim("simulate", spec, "--out", tmp_path / "ct.dcm")
     assert status == 2
     assert "folder" in error

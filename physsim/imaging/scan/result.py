@@ -152,6 +152,24 @@ class Scan:
 
         save_dose({"": self}, self.provenance, path, overwrite)
 
+    def save_projections(self, folder: str | Path, corrected: bool = True, overwrite: bool = False) -> None:
+        """What was measured, in the manner of DICOM-CT-PD: a file a view, with the poses of focus and detector.
+
+        `corrected`: each measurement as a length of water times its attenuation, what the volume is made of; else
+        -ln(image / open beam) before beam hardening and scatter are corrected, of a scan that kept its "image".
+        Raises OutputError when files exist and `overwrite` is False.
+        """
+        from physsim.imaging.scan.measured_files import save_projections
+
+        save_projections(self, folder, corrected, overwrite)
+
+    def save_truth(self, path: str | Path, slices: str | Path | None = None, overwrite: bool = False) -> None:
+        """Organs and lesions on the volume's grid: `.dcm` as a DICOM segmentation, a segment each, which names the
+        images in the folder `slices` that it belongs to; else as scan.truth.save."""
+        from physsim.imaging.scan.measured_files import save_truth
+
+        save_truth(self, path, slices, overwrite)
+
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the scan by the ending of the name, whole or not at all.
 
