@@ -42,5 +42,6 @@ from physsim.cli import simulate as _simulate  # noqa: E402, F401
 from physsim.cli import spectrum as _spectrum  # noqa: E402, F401
 from physsim.cli import validate_all as _validate_all  # noqa: E402, F401
 from physsim.cli import validate_mcgpu as _validate_mcgpu  # noqa: E402, F401
+from physsim.cli import validate_measured as _validate_measured  # noqa: E402, F401
 from physsim.cli import validate_spectra as _validate_spectra  # noqa: E402, F401
 from physsim.cli import validate_tg195 as _validate_tg195  # noqa: E402, F401

@@ -43,6 +43,16 @@ class PhantomSource(Spec):
         return self
 
 
+def protocol_from(value: Any) -> Any:
+    """A shipped protocol by its name, or a table with it as `preset` and the fields to change; others as given."""
+    if isinstance(value, str):
+        return protocols[value]
+    if isinstance(value, dict) and "preset" in value:
+        changes = dict(value)
+        return protocols[changes.pop("preset")].changed(**changes)
+    return value
+
+
 class Run(Spec):
     """What `physsim simulate SPEC.toml` does.
 
@@ -65,12 +75,4 @@ class Run(Spec):
     scatter: Literal["none", "montecarlo"] | MonteCarlo = "none"
     noise: bool = True
 
-    @pydantic.field_validator("protocol", mode="before")
-    @classmethod
-    def _preset(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return protocols[value]
-        if isinstance(value, dict) and "preset" in value:
-            changes = dict(value)
-            return protocols[changes.pop("preset")].changed(**changes)
-        return value
+    _preset = pydantic.field_validator("protocol", mode="before")(protocol_from)
