@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from physsim.imaging.simulate import simulate as simulate
     from physsim.imaging.torch import ForwardModel as ForwardModel
     from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
+    from physsim.imaging.uncertainty import propagate as propagate
     from physsim.phantom.compiled import areal_density_g_cm2 as areal_density_g_cm2
     from physsim.phantom.compiled import path_lengths_mm as path_lengths_mm
     from physsim.phantom.library import scene as scene
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from physsim.spec.source import Sweep as Sweep
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
+    from physsim.spec.uncertainty import InputUncertainty as InputUncertainty
     from physsim.transport.montecarlo import transport_photons as transport_photons
     from physsim.transport.montecarlo_grid import grid_performance as grid_performance
     from physsim.transport.montecarlo_result import MonteCarloResult as MonteCarloResult
@@ -178,6 +180,8 @@ _PUBLIC = {
     "SpectralScan": "physsim.imaging.scan.spectral_result",
     "Scan": "physsim.imaging.scan.result",
     "simulate": "physsim.imaging.simulate",
+    "propagate": "physsim.imaging.uncertainty",
+    "InputUncertainty": "physsim.spec.uncertainty",
     "Exposure": "physsim.imaging.exposure",
     "ConeField": "physsim.spec.source",
     "MonteCarlo": "physsim.spec.scatter",

@@ -34,6 +34,7 @@ def simulate(
     keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw or image, into .h5; repeat."),  # noqa: B008
     projections: Path | None = typer.Option(None, help="Folder for a scan's projections as DICOM-CT-PD."),  # noqa: B008
     truth: Path | None = typer.Option(None, help="File for a scan's truth: .dcm (segmentation), .nii.gz, .mha."),  # noqa: B008
+    uncertainty: Path | None = typer.Option(None, help="An .h5 for what uncertain inputs do to image and figures."),  # noqa: B008
     for_processing: bool = typer.Option(False, "--for-processing", help="Linear DICOM (keV) instead of a picture."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
     as_json: bool = typer.Option(False, "--json", help="Print figures as JSON."),
@@ -49,6 +50,7 @@ def simulate(
     from physsim.imaging.scan.spectral_files import check_spectral_output
     from physsim.imaging.simulate import check_request
     from physsim.imaging.technique import contents
+    from physsim.imaging.uncertainty import check_several
     from physsim.io.atomic import check_output
 
     wanted = {"pixel_mm": pixel_mm, "kvp": kvp, "mas": mas, "view": view, "side": side}
@@ -71,6 +73,11 @@ def simulate(
                                        "Leave it out, or save the channels' from Python."))
         if target is not None:
             check_output(target / "projection_00001.dcm" if target.is_dir() else target, overwrite)
+    if uncertainty is not None:
+        if uncertainty.suffix.lower() not in (".h5", ".hdf5"):
+            raise InvalidInput(message(f"--uncertainty {uncertainty}", "images and a table are written", "Give .h5."))
+        check_several(run.protocol)
+        check_output(uncertainty, overwrite)
     if for_processing and not any(path.suffix.lower() == ".dcm" for path in out):
         raise InvalidInput(message("--for-processing", "it has no effect without a .dcm", "Leave it out."))
     with Stages(quiet=as_json) as stages:
@@ -88,6 +95,7 @@ def simulate(
                                        "Leave it out."))
         shot = take(body, run.protocol, scatter=run.scatter, noise=run.noise, seed=run.seed, device=device,
                     threads=threads, keep=keep, progress=stages.scaled(0.3, 0.9))
+        known = None if uncertainty is None else _propagated(uncertainty, body, run, threads, stages, overwrite)
         stages("files", 0.9)
         for path in out:
             if run.protocol.rotation is not None:
@@ -102,16 +110,30 @@ def simulate(
     asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
     report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}
+    if known is not None:
+        report["uncertainty"] = {name: known.uncertainty(name) for name in known.endpoint}
     if as_json:
         typer.echo(json.dumps(report))
         return
     for name, value in shot.figures().items():
-        typer.echo(f"{name:28s} {value:.6g}")
+        beside = "" if known is None or name not in known.endpoint else f" +- {known.uncertainty(name):.2g}"
+        typer.echo(f"{name:28s} {value:.6g}{beside}")
     typer.echo(contents(shot))
     for path in out:
         typer.echo(f"wrote {path}")
     for line in lines(report):
         typer.echo(line)
+
+
+def _propagated(path: Path, body: Any, run: Any, threads: int | None, stages: Any, overwrite: bool) -> Any:
+    """Uncertainties of the run's image and figures, written to `path`."""
+    from physsim.imaging.uncertainty import propagate
+    from physsim.io.hdf5 import write_layers
+
+    found = propagate(body, run.protocol, scatter=run.scatter, seed=run.seed, threads=threads,
+                      progress=lambda name, share: stages("uncertainty", 0.9))
+    write_layers(path, found.layers(), {"endpoints": found.table()}, overwrite)
+    return found
 
 
 def _run(spec: Path | None, phantom: str | None, patient: str | None, protocol: str | None, spacing_mm: float | None,

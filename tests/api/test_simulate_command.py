@@ -62,6 +62,20 @@ def test_demo_names_the_extra_that_it_needs(physsim, tmp_path, monkeypatch):
     assert not (tmp_path / "demo").exists()
 
 
+def test_uncertain_inputs_reach_image_and_figures(physsim, spec, tmp_path):
+    status, out, _ = physsim("simulate", spec, "--out", tmp_path / "a.h5", "--uncertainty", tmp_path / "u.h5", "--json")
+    assert status == 0
+    report, made = json.loads(out), read_layers(tmp_path / "u.h5")
+    assert 0.0 < report["uncertainty"]["transmission_min"] < 0.2 * report["transmission_min"]
+    assert {"image", "uncertainty", "change_cross_sections", "change_tube_voltage"} <= set(made.layers)
+    relative = made.layers["uncertainty"].array / made.layers["image"].array
+    assert 0.001 < float(np.median(relative)) < 0.2  # exposure control holds the mean
+    assert made.provenance["endpoints"][0]["endpoint"]
+    status, _, err = physsim("simulate", "--protocol", "photon_counting_ct", "--out", tmp_path / "ct", "--uncertainty",
+                             tmp_path / "b.h5")
+    assert (status, "more than one image" in err) == (2, True)
+
+
 def test_a_spec_makes_an_exposure(physsim, spec, tmp_path):
     status, out, _ = physsim("simulate", spec, "--out", tmp_path / "a.h5", "--out", tmp_path / "a.png", "--json")
     assert status == 0
