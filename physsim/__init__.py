@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from physsim.imaging.scan.result import Scan as Scan
     from physsim.imaging.scan.spectral_result import SpectralScan as SpectralScan
     from physsim.imaging.simulate import simulate as simulate
+    from physsim.imaging.stages import Stages as Stages
     from physsim.imaging.torch import ForwardModel as ForwardModel
     from physsim.imaging.torch import SpectralForwardModel as SpectralForwardModel
     from physsim.imaging.uncertainty import propagate as propagate
@@ -181,6 +182,7 @@ _PUBLIC = {
     "Scan": "physsim.imaging.scan.result",
     "simulate": "physsim.imaging.simulate",
     "propagate": "physsim.imaging.uncertainty",
+    "Stages": "physsim.imaging.stages",
     "InputUncertainty": "physsim.spec.uncertainty",
     "Exposure": "physsim.imaging.exposure",
     "ConeField": "physsim.spec.source",

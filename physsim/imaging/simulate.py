@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from physsim.imaging.scan.moving import Cine
 from physsim.imaging.scan.photon_counting import take_counting
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
+from physsim.imaging.stages import OWN, Stages, check_stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses, point_source, sub_poses
 from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
@@ -59,7 +61,8 @@ _LAYERS = {
 
 def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: str | MonteCarlo = "none",
              noise: bool = True, seed: int = 0, device: str | Device = "auto", threads: int | None = None,
-             areal_density: bool = False, keep: Sequence[str] = (), progress: Progress | None = None) -> Any:
+             areal_density: bool = False, keep: Sequence[str] = (), stages: Stages = OWN,
+             progress: Progress | None = None) -> Any:
     """The image of `phantom` by `protocol`, in absolute units: an Exposure, a Scan of a protocol with a rotation, or a
     SpectralScan of one with a second beam or a counting detector, a GatedScan of one with gating (of a Patient, or a
     Cine of its states).
@@ -74,6 +77,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
     areal density of every material of a radiograph. `keep`: layers of a scan to keep beside its lengths of water and
     volume, of "primary", "scatter", "signal", "raw" and "image" (a radiograph keeps all).
+    `stages`: the user's own in place of scatter, noise, correction, lengths of water or reconstruction (see Stages).
     `progress(stage, fraction)` is called as the work goes on. The same bits for any number of `threads`.
 
     Neglects: table and detector cover; the focal spot's size for unscattered photons, unless protocol.primary_rays
@@ -95,9 +99,10 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         check_kept(keep)
     check_gated(phantom, protocol)
+    check_stages(stages, scanned=scanned, counted=protocol.energy_bins > 0, noise=noise, scatter=run is not None)
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
         return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
-                          keep=keep, progress=progress or (lambda stage, fraction: None))
+                          keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
     phantom = voxels_of(phantom, protocol)
     has_dose = not scanned and check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
@@ -105,18 +110,18 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     tell = progress or (lambda stage, fraction: None)
     if protocol.second_beam is not None:
         return take_dual_energy(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
-                                progress=tell)
+                                progress=tell, stages=stages)
     if protocol.energy_bins:
         return take_counting(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                              progress=tell)
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
-                         progress=tell)
-    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell)
+                         progress=tell, stages=stages)
+    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell, stages)
 
 
 def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise: bool, seed: int, used: Device,
-            threads: int, areal_density: bool, has_dose: bool, tell: Progress) -> Exposure:
+            threads: int, areal_density: bool, has_dose: bool, tell: Progress, stages: Stages) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     box = body_box_mm(phantom)
@@ -137,13 +142,15 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     strewn = None
     if run is not None:
         strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
+    elif stages.scatter is not None:
+        strewn = _own_scatter(stages, made.seen, geometry)
     dose = dose_per_mas(phantom, protocol, geometry, made.free["photons"], seed, threads) if has_dose else None
     mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
     for part in (made.seen, made.free):
         for array in part.values():
             array *= np.float32(mas)
     tell(STAGES[4], 0.8)
-    reading = _read(protocol, field, made.seen, made.free["signal"], strewn, mas, noise, seed, threads)
+    reading = _read(protocol, field, made.seen, made.free["signal"], strewn, mas, noise, seed, threads, stages)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading)
     if dense:
@@ -153,11 +160,11 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
         scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
-        device=used.kind, neglects=_neglects(run, noise, protocol), kernels_sha256=kernels_sha256(),
+        device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)), kernels_sha256=kernels_sha256(),
         tables_sha256=tables_sha256())
     tell(STAGES[5], 1.0)
     return Exposure(layers, geometry, protocol, truth, record, mas=mas,
-                    scatter_error=None if strewn is None else max(strewn.errors),
+                    scatter_error=None if strewn is None or run is None else max(strewn.errors),
                     saturated=0 if reading is None else reading.saturated,
                     thickness_mm=made_thickness_mm(phantom),
                     glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
@@ -223,13 +230,29 @@ def _mas(protocol: Protocol, primary: Images, free: Images, strewn: Scattered | 
 
 
 def _read(protocol: Protocol, field: BeamField, seen: dict[str, Images], flat: Images, strewn: Scattered | None,
-          mas: float, noise: bool, seed: int, threads: int) -> Reading:
+          mas: float, noise: bool, seed: int, threads: int, stages: Stages) -> Reading:
     signal, square = seen["signal"], seen["square"]
     if strewn is not None:
         signal = signal + np.float32(mas) * strewn.signal
         square = square + np.float32(mas) * strewn.square
-    return take_reading(protocol.detector, field.energies_kev, field.central_fluence(), signal, square, flat,
-                        noise=noise, seed=seed, threads=threads)
+    own = noise and stages.noise is not None
+    made = take_reading(protocol.detector, field.energies_kev, field.central_fluence(), signal, square, flat,
+                        noise=noise and not own, seed=seed, threads=threads)
+    image = made.image
+    if own and stages.noise is not None:
+        image = checked_stage("noise", stages.noise(made.expected, np.asarray(square, np.float32), 0), image.shape)
+    if stages.correction is not None:
+        image = checked_stage("correction", stages.correction(image), image.shape)
+    return made if image is made.image else dataclasses.replace(made, image=image)
+
+
+def _own_scatter(stages: Stages, seen: dict[str, Images], geometry: Geometry) -> Scattered:
+    """The user's, per mAs, its photons of the primary's energies; no error is known."""
+    assert stages.scatter is not None
+    primary = seen["signal"]
+    signal = checked_stage("scatter", stages.scatter(primary, geometry), primary.shape, negative=False)
+    square = np.asarray(signal * (seen["square"] / np.maximum(primary, np.float32(1e-30))), np.float32)
+    return Scattered(signal, square, (0.0,) * len(primary), 0, True)
 
 
 def _layers(seen: dict[str, Images], free: dict[str, Images], strewn: Scattered | None, mas: float,

@@ -10,6 +10,7 @@ import numpy as np
 from physsim.errors import InvalidInput, message
 from physsim.imaging.dicom.attributes import Subject, orientation_letters
 from physsim.imaging.dicom.radiograph import Technique
+from physsim.imaging.stages import USERS_OWN
 from physsim.io.dicom_identity import Identity
 from physsim.spec.absorber import Scintillator
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
@@ -107,6 +108,8 @@ def caption(shot: Exposure, view: int) -> list[str]:
 def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     """What the image holds, in a sentence."""
     noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
+    if f"scatter{USERS_OWN}" in shot.provenance.neglects:
+        return f"Scatter by the user's own model; {noise}."
     if shot.scatter_error is None:
         return f"Primary only, no scatter, {noise}."
     return f"Scatter by Monte Carlo, standard error {100 * shot.scatter_error:.2g} % of its mean; {noise}."

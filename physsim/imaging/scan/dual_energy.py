@@ -16,6 +16,7 @@ from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import take_scan
 from physsim.imaging.scan.spectral import effective_kev, spectral_volumes
 from physsim.imaging.scan.spectral_result import SpectralScan
+from physsim.imaging.stages import OWN, Stages
 from physsim.io.image import Image
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import stream_number
@@ -40,7 +41,7 @@ class Channel:
 
 def take_dual_energy(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int,
                      device: Device, threads: int, keep: Sequence[str],
-                     progress: Callable[[str, float], None]) -> SpectralScan:
+                     progress: Callable[[str, float], None], stages: Stages = OWN) -> SpectralScan:
     """See physsim.simulate; `protocol` has a rotation and a second beam, which takes the same path.
 
     Neglects: what moves between the beams, scatter of one beam in the other's views (two rotations, or two scans).
@@ -55,7 +56,7 @@ def take_dual_energy(phantom: Phantom, protocol: Protocol, run: MonteCarlo | Non
 
         channels[_name(one, channels)] = take_scan(
             phantom, one, run, noise=noise, seed=seed if number == 0 else other_seed(seed, number), device=device,
-            threads=threads, keep=keep, progress=told)
+            threads=threads, keep=keep, progress=told, stages=stages)
     progress("materials", 0.95)
     made = combined({name: _channel(one) for name, one in channels.items()}, protocol, seed, threads)
     record = made.provenance

@@ -17,6 +17,7 @@ from physsim.imaging.scan.dual_energy import other_seed
 from physsim.imaging.scan.moving import Cine, MovingBody, states_of_views
 from physsim.imaging.scan.result import Scan, figures_together, largest_scatter_error
 from physsim.imaging.scan.scan import take_scan
+from physsim.imaging.stages import OWN, Stages
 from physsim.phantom.phantom import Phantom
 from physsim.spec.gating import Gating
 from physsim.spec.protocol import Protocol
@@ -69,7 +70,8 @@ class GatedScan:
 
 
 def take_gated(body: Patient | Cine, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int,
-               device: Device, threads: int, keep: Sequence[str], progress: Callable[[str, float], None]) -> GatedScan:
+               device: Device, threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
+               stages: Stages = OWN) -> GatedScan:
     """See physsim.simulate; `protocol` has a rotation and a gating."""
     gating, rotation = protocol.gating, protocol.rotation
     assert gating is not None
@@ -101,7 +103,7 @@ def take_gated(body: Patient | Cine, protocol: Protocol, run: MonteCarlo | None,
 
         scans[f"phase {100.0 * phase:g} %"] = take_scan(
             middle, placed.replace(gating=None), run, noise=noise, seed=other_seed(seed, number) if number else seed,
-            device=device, threads=threads, keep=keep, progress=told, moving=moving)
+            device=device, threads=threads, keep=keep, progress=told, moving=moving, stages=stages)
     record = next(iter(scans.values())).provenance
     return GatedScan(scans, protocol, record.replace(
         protocol=protocol, seed=seed, neglects=(*record.neglects, "motion between the body's states of a cycle",

@@ -21,6 +21,7 @@ from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
 from physsim.imaging.scattered import signal_responses
+from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import point_source, sub_poses
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
@@ -59,7 +60,7 @@ def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
 
 def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int, device: Device,
               threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
-              moving: MovingBody | None = None) -> Scan:
+              moving: MovingBody | None = None, stages: Stages = OWN) -> Scan:
     """See physsim.simulate; `protocol` has a rotation and a reconstruction. `moving`: what each view sees, where that
     is not `phantom`, of which box, scatter and current are."""
     rotation, wanted = protocol.rotation, protocol.reconstruction
@@ -80,7 +81,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
         wanted.scatter_correction == "known",
         hardness(protocol.detector, beam.energies_kev, fluence),
         water_lengths(beam, first_order=wanted.beam_hardening == "none"), noise, seed, threads, str(device), kept,
-        sub_poses(protocol, box))
+        sub_poses(protocol, box), stages)
     lengths = np.empty(geometry.shape, np.float32)
     layers: dict[str, NDArray[np.generic]] = {}
     for chunk in measurement.chunks(lambda share: progress("views", 0.2 + 0.5 * share)):
@@ -88,9 +89,10 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
         for name, values in chunk.layers.items():
             layers.setdefault(name, np.empty(geometry.shape, values.dtype))[chunk.views] = values
     progress("reconstruction", 0.7)
-    volume, grid = scan_volume(lengths, protocol, box, parts, threads)
+    volume, grid = scan_volume(lengths, protocol, box, parts, threads, stages)
     progress("truth", 0.95)
     record = scan_record(phantom, protocol, box, run, "quanta, charge, electronics" if noise else "none", seed, device)
+    record = record.replace(neglects=stages.neglected(record.neglects))
     made = {name: Layer(values, LAYERS[name][0], AXES, LAYERS[name][1]) for name, values in layers.items()}
     done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
                 None if strewn is None else strewn.scan.relative_error, measurement.saturated, measurement.starved)
@@ -110,13 +112,16 @@ def scan_poses(phantom: Phantom, protocol: Protocol) -> tuple[Box, tuple[Geometr
 
 
 def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, parts: Sequence[Geometry],
-                threads: int) -> tuple[Image, Grid]:
+                threads: int, stages: Stages = OWN) -> tuple[Image, Grid]:
     """CT numbers of lengths of water, and their grid; `box`: of the body. See `reconstructed`."""
     rotation, wanted = protocol.rotation, protocol.reconstruction
     assert rotation is not None
     assert wanted is not None
     grid = wanted.grid(box, rotation.range_of(box), rotation.aim_mm)
     assert grid.origin_mm is not None
+    if stages.reconstruction is not None:
+        made = checked_stage("reconstruction", stages.reconstruction(lengths, parts, grid), grid.shape)
+        return Image(made, grid.spacing_mm, grid.origin_mm, grid.direction), grid
     axis = np.array(grid.origin_mm[:2]) + 0.5 * (wanted.matrix - 1) * np.array(grid.spacing_mm[:2])
     reach = float(np.abs(np.array([corner[:2] for corner in box]) - axis).max())
     beyond = reach > 0.5 * rotation.measured_diameter_mm(protocol.detector)

@@ -16,6 +16,7 @@ from physsim.imaging.reading import even_calibration
 from physsim.imaging.scan.gantry import Gantry
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.water import WaterLengths
+from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
 from physsim.physics.attenuation import mass_attenuation_cm2_g
@@ -80,6 +81,7 @@ class Measurement:
     device: str
     keep: tuple[str, ...]
     rays: SubPoses
+    stages: Stages = OWN
     saturated: int = 0
     starved: int = 0
     _opened: Floats = field(init=False)
@@ -106,10 +108,21 @@ class Measurement:
                 scatter = self.scatter.signal(some, self.threads) * mas
                 signal, square = primary + scatter, square + np.float32(self.scatter.square_kev) * scatter
                 layers["scatter"] = scatter
+            elif self.stages.scatter is not None:
+                scatter = checked_stage("scatter", self.stages.scatter(primary, self.geometry[some]), primary.shape,
+                                        negative=False)
+                square = square * (1.0 + scatter / np.maximum(primary, np.float32(1e-30)))
+                signal = primary + scatter
+                layers["scatter"] = scatter
             else:
                 scatter = None
             cumulants = self._layered(signal, square)
-            if self.noise:
+            if self.noise and self.stages.noise is not None:
+                layers["signal"] = expected_signal(self.detector, np.ascontiguousarray(cumulants[:, 0]),
+                                                   threads=self.threads)
+                expected = np.asarray(layers["signal"], np.float32)
+                image = checked_stage("noise", self.stages.noise(expected, square, first), signal.shape)
+            elif self.noise:
                 quanta = detected_signal(self.detector, cumulants, seed=self.seed, first_view=first,
                                          few=self.hardness.few(signal, square), threads=self.threads)
                 raw = read_out(quanta, self.detector, seed=self.seed, first_view=first, held_kev=held,
@@ -117,18 +130,22 @@ class Measurement:
                 held, self.saturated = raw.held_kev, self.saturated + raw.saturated
                 image = correct(raw, even_calibration(self.detector, 0, self.threads))
                 layers["raw"] = raw.dn
-            if not self.noise or "signal" in self.keep:
+            if "signal" not in layers and (not self.noise or "signal" in self.keep):
                 layers["signal"] = expected_signal(self.detector, np.ascontiguousarray(cumulants[:, 0]),
                                                    threads=self.threads)
             if not self.noise:
                 image = np.array(layers["signal"], np.float32)
+            if self.stages.correction is not None:
+                image = checked_stage("correction", self.stages.correction(image), image.shape)
             layers["image"] = image
             left = image if scatter is None or not self.known_scatter else image - scatter
             dim = left < least
             self.starved += int(dim.sum())
             ratio = np.where(dim, least, left)
             ratio /= opened.astype(np.float32) * mas
-            lengths = self.water.of((-log(ratio)).astype(np.float32))
+            attenuation = (-log(ratio)).astype(np.float32)
+            lengths = self.water.of(attenuation) if self.stages.lengths is None else \
+                checked_stage("lengths", self.stages.lengths(attenuation), attenuation.shape)
             yield Chunk(some, lengths, {name: layers[name] for name in self.keep if name in layers})
 
     def _opened_quanta(self) -> Floats:
