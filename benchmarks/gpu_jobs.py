@@ -154,7 +154,7 @@ def run_spectral(kernels: CudaKernels, job: Job, channels: int | None) -> dict[s
     count, every = channels or materials, np.arange(materials, dtype=np.int32)
     coefficients = None if channels is None else rng.uniform(0.0, 1.0, (count, materials)).astype(np.float32)
     attenuation = rng.uniform(0.001, 0.03, (energies, count)).astype(np.float32)
-    weights = rng.random((1, 1, energies)).astype(np.float32)
+    weights = rng.random((1, 1, 1, energies)).astype(np.float32)
     rays, there = voxel_rays(job.geometry, job.grid), (kernels.xp.asarray(labels), kernels.xp.asarray(density))
 
     def run() -> Any:
@@ -169,7 +169,8 @@ def run_spectral(kernels: CudaKernels, job: Job, channels: int | None) -> dict[s
         _engine.project_plain(one, job.grid.spacing_mm, some.start, some.end, some.start_row, some.end_row,
                               paths[material], thread_count())
     sums = paths if coefficients is None else np.einsum("km,mvrc->kvrc", coefficients.astype(float), paths)
-    truth = np.einsum("e,evrc->vrc", weights[0, 0].astype(float), 2.0 ** -np.einsum("ek,kvrc->evrc", attenuation, sums))
+    one = weights[0, 0, 0].astype(float)
+    truth = np.einsum("e,evrc->vrc", one, 2.0 ** -np.einsum("ek,kvrc->evrc", attenuation, sums))
     wrong = np.abs(arrays.to_numpy(run())[views, 0] / truth - 1).max()
     steps = crossings(rays, job.edge)
     spent = timed(kernels, run)

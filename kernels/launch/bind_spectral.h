@@ -73,7 +73,7 @@ struct Maps {  // (1 or views, rows, columns) float32, or None
 Maps maps_of(const py::object& map) { return {map.is_none() ? Floats() : map.cast<Floats>()}; }
 
 // material: (labels) int32 number among the present; coefficient: (channels, present padded to 32) or None; attenuation: (energies, channels);
-// weights: (outputs, nodes, energies); signal: (views, outputs, rows, columns) or None; areal: (views, materials, rows, columns) or None, with
+// weights: (outputs, 1 or columns, nodes, energies); signal: (views, outputs, rows, columns) or None; areal: (views, materials, rows, columns) or None, with
 // table and areal_scale (present).
 void project_spectral_arrays(const py::array& labels, const py::object& density, const std::array<double, 3>& spacing, Doubles start, Doubles end,
                              Doubles start_row, Doubles end_row, bool flat, const std::vector<int>& along, int rows, Ints material, int label_bits,
@@ -90,7 +90,7 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
     job.channels = {basis ? static_cast<int32_t>(coefficients.shape(0)) : present, present, label_bits, 1.0f / units,
                     basis ? static_cast<int32_t>(coefficients.shape(1)) : 0, basis ? coefficients.data() : nullptr};
     job.signal = {static_cast<int32_t>(weights.shape(0)), static_cast<int32_t>(weights.shape(1)), static_cast<int32_t>(weights.shape(2)),
-                  attenuation.data(), weights.data()};
+                  static_cast<int32_t>(weights.shape(3)), attenuation.data(), weights.data()};
     job.weightless = weightless;
     job.threads = threads;
     const Maps positions = maps_of(position), factors = maps_of(factor);
@@ -98,7 +98,7 @@ void project_spectral_arrays(const py::array& labels, const py::object& density,
     for (py::ssize_t v = 0; v < static_cast<py::ssize_t>(along.size()); v++) {
         const int w = along[static_cast<size_t>(v)];
         const ViewImages images = {signal ? signal->array.mutable_data(v, 0, 0, 0) : nullptr, areal ? areal->array.mutable_data(v, 0, 0, 0) : nullptr,
-                                   table.data(), areal_scale.data(), positions.of(v), factors.of(v), end.shape(1)};
+                                   table.data(), areal_scale.data(), positions.of(v), factors.of(v), end.shape(1), 0};
         add_parts(parts[w + 1], rays.view(v, rows), flat, w, job.labels.spacing, images, static_cast<int>(v), job.channels.count);
     }
     std::vector<SpectralPatch> patches;

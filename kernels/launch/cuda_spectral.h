@@ -19,12 +19,13 @@ struct SpectralImages {
 
 // A ray's place in the images, and its channels in the block's shared memory: channel k at sums[k * stride].
 struct SpectralPixel {
-    int64_t view, at, plane;
+    int64_t view, at, plane, column;
     int32_t stride;
     float* sums;
 
     PHYSSIM_HD SpectralPixel(const Job& job, int64_t v, const Pixel& pixel) {
         view = v, plane = static_cast<int64_t>(job.rows) * job.columns, at = static_cast<int64_t>(pixel.row) * job.columns + pixel.column;
+        column = pixel.column;
         stride = blockDim.x * blockDim.y, sums = block_memory() + threadIdx.y * blockDim.x + threadIdx.x;
     }
 
@@ -55,7 +56,7 @@ PHYSSIM_HD void write_images(const SpectralPixel& pixel, const Channels& channel
     const float factor = images.factor ? images.factor[(images.factor_views > 1 ? pixel.view : 0) * pixel.plane + pixel.at] : 1.0f;
     for (int o = 0; o < detector.outputs; o++)
         images.signal[(pixel.view * detector.outputs + o) * pixel.plane + pixel.at] =
-            detected(detector, pixel.sums, pixel.stride, channels.count, o, place) * factor;
+            detected(detector, pixel.sums, pixel.stride, channels.count, o, pixel.column, place) * factor;
 }
 
 // Traces the channels of a ray through the box, then makes its images of them, or keeps them where more is to come.

@@ -61,7 +61,7 @@ inline void add_parts(std::vector<SpectralView>& parts, const ViewRays& rays, bo
             if (*image) *image += c;
         for (const float** map : {&part.images.position, &part.images.factor})
             if (*map) *map += c;
-        part.view = view, part.first_column = c;
+        part.view = view, part.first_column = c, part.images.first_column = c;
         parts.push_back(part);
     }
 }

@@ -88,6 +88,10 @@ inline void finish_groups(const RayGroups& groups, const Channels& channels, con
     const int32_t axis[3] = {groups.along == 0 ? 1 : 0, groups.along == 2 ? 1 : 2, groups.along};
     ParameterInMm scale[16];
     for (int c = from; c < to && groups.along >= 0; c++) scale[c - from] = ParameterInMm(ColumnPath(rays, axis, c), groups.spacing, axis);
+    const int apart = signal.columns > 1 ? groups.wide : 1;  // columns of a group with nodes of their own
+    alignas(64) float in_column[16][16];
+    for (int j = 0; j < apart; j++)
+        for (int l = 0; l < 16; l++) in_column[j][l] = apart == 1 || l % groups.wide == j ? 1.0f : 0.0f;
     for (int r = 0; r * groups.high < rays.rows; r++)  // columns inside: the lines of an image's rows stay in the first-level cache
         for (int c = from; c < to; c++) {
             const float* sums = groups.sums + r * groups.row_step + c * groups.column_step;
@@ -121,11 +125,13 @@ inline void finish_groups(const RayGroups& groups, const Channels& channels, con
             }
             for (int o = 0; o < signal.outputs; o++) {
                 F total(0.0f);
-                for (int n = low; n <= high; n++) {
-                    const F value = weigh(signal.weights + (static_cast<int64_t>(o) * signal.nodes + n) * signal.energies, signal.energies, scratch);
-                    const F away = place - F(static_cast<float>(n));
-                    total = total + value * maximum(F(1.0f) - maximum(away, F(0.0f) - away), F(0.0f));
-                }
+                for (int j = 0; j < apart && column + j < rays.columns; j++)
+                    for (int n = low; n <= high; n++) {
+                        const F value = weigh(signal.of(o, images.first_column + column + j, n), signal.energies, scratch);
+                        const F away = place - F(static_cast<float>(n));
+                        const F share = maximum(F(1.0f) - maximum(away, F(0.0f) - away), F(0.0f));
+                        total = total + value * (share * load(in_column[j]));
+                    }
                 if (images.factor) total = total * get(images.factor, row, column);
                 put(images.signal + o * plane, row, column, total);
             }

@@ -39,9 +39,13 @@ struct RayGroups {
 
 // Outputs of a view: signal = factor x sum over energies of weight x 2^-(attenuation . sums), weights linear between nodes.
 struct Signal {
-    int32_t outputs, nodes, energies;
+    int32_t outputs, columns, nodes, energies;  // columns: 1, or as many as the image's, each with nodes of its own
     const float* attenuation;  // (energies, channels) log2 of the attenuation a unit of each channel
-    const float* weights;      // (outputs, nodes, energies)
+    const float* weights;      // (outputs, columns, nodes, energies)
+
+    PHYSSIM_HD const float* of(int32_t output, int64_t column, int32_t node) const {
+        return weights + ((output * static_cast<int64_t>(columns) + (columns > 1 ? column : 0)) * nodes + node) * energies;
+    }
 };
 struct ViewImages {
     float* signal;          // (outputs, rows, columns) or null
@@ -51,6 +55,7 @@ struct ViewImages {
     const float* position;  // (rows, columns) place between the nodes, or null
     const float* factor;    // (rows, columns) or null
     int64_t columns;        // of the whole image
+    int64_t first_column;   // in it, of the part that the maps point at
 };
 
 // First word of a part of a tile, and the bits that differ from it anywhere in the part.

@@ -18,8 +18,8 @@ struct Channels {
 // signal = sum over energies of weight x 2^-(attenuation . channels), weights linear between the nodes.
 struct Detector {
     const float* attenuation;  // (energies, channels) log2 of the attenuation a unit of each channel
-    const float* weights;      // (outputs, nodes, energies)
-    int32_t outputs, nodes, energies;
+    const float* weights;      // (outputs, columns, nodes, energies)
+    int32_t outputs, columns, nodes, energies;  // columns: 1, or as many as the image's, each with nodes of its own
 };
 
 struct NoDensity {};
@@ -57,12 +57,13 @@ struct ThreadRun {
     }
 };
 
-// Signal of one output at `place` between the nodes.
-PHYSSIM_HD float detected(const Detector& detector, const float* sums, int32_t stride, int32_t channels, int32_t output, float place) {
+// Signal of one output in a column at `place` between its nodes.
+PHYSSIM_HD float detected(const Detector& detector, const float* sums, int32_t stride, int32_t channels, int32_t output, int64_t column, float place) {
     place = minimum(maximum(place, 0.0f), static_cast<float>(detector.nodes - 1));
     const int32_t low = minimum(static_cast<int32_t>(place), maximum(detector.nodes - 2, 0));
     const float between = place - static_cast<float>(low);
-    const float* weights = detector.weights + (static_cast<int64_t>(output) * detector.nodes + low) * detector.energies;
+    const int64_t set = output * static_cast<int64_t>(detector.columns) + (detector.columns > 1 ? column : 0);
+    const float* weights = detector.weights + (set * detector.nodes + low) * detector.energies;
     const int32_t next = detector.nodes > 1 ? detector.energies : 0;
     float total = 0.0f;
     for (int e = 0; e < detector.energies; e++) {

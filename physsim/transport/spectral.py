@@ -135,6 +135,7 @@ def project_signal(
     are interpolated linearly at position (rows, columns) or (views, rows, columns), 0 at the first node, nodes - 1 at
     the last (heel effect, bowtie). factor: the same shapes, multiplies the pixel (inverse square, obliquity).
     mix: (nodes, spectra): weights then hold spectra in place of nodes, of which each node's is a sum; for many nodes.
+    (columns, nodes, spectra) gives each column of pixels nodes of its own.
     tolerance: largest error of the log signal that basis functions may bring in, and ENERGIES_SHARE of it that fewer
     energies may; None takes every material and energy by itself.
 
@@ -227,7 +228,7 @@ def _project(
     body, patches = with_overlays(body, grid, geometry, overlays)
     body = with_meshes(body, meshes)
     materials, present = len(body.material_density_g_cm3), body.present
-    spectrum = np.zeros((1, 1, 1))
+    spectrum: NDArray[np.float64] = np.zeros((1, 1, 1, 1))
     attenuation: NDArray[np.float64] = np.zeros((1, len(present)))
     coefficients = None
     weightless = body.material_density_g_cm3[present] == 0
@@ -254,18 +255,17 @@ def _project(
                 coefficients[:, : len(present)] = (basis.coefficients * body.scale_g_cm2[:, None]).T
                 attenuation = basis.functions.T
             attenuation = attenuation[few]
-        if mix is not None:
-            spectrum = _mixed(np.asarray(mix, np.float64), spectrum)
+        spectrum = spectrum[:, None] if mix is None else _mixed(np.asarray(mix, np.float64), spectrum, columns)
     position, factor = checked_map("position", position, geometry), checked_map("factor", factor, geometry)
-    if position is None and spectrum.shape[1] > 1:
+    if position is None and spectrum.shape[2] > 1:
         raise InvalidInput(
             message(
-                f"weights with {spectrum.shape[1]} nodes",
+                f"weights with {spectrum.shape[2]} nodes",
                 "each pixel needs its place between them",
                 "Give position=(rows, columns) from 0 to nodes - 1.",
             )
         )
-    if position is not None and spectrum.shape[1] == 1:
+    if position is not None and spectrum.shape[2] == 1:
         raise InvalidInput(
             message("position", "there is one spectrum and nothing to interpolate", "Give weights (nodes, energies).")
         )
@@ -331,17 +331,28 @@ def _project(
     return _images_like(given, signal, areal_density)
 
 
-def _mixed(mix: NDArray[np.float64], spectra: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(outputs, nodes, energies) sums of spectra (outputs, spectra, energies)."""
-    if mix.ndim != 2 or mix.shape[1] != spectra.shape[1] or not np.isfinite(mix).all():
+def _mixed(mix: NDArray[np.float64], spectra: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """(outputs, 1 or columns, nodes, energies) sums of spectra (outputs, spectra, energies)."""
+    every = mix[None] if mix.ndim == 2 else mix
+    if every.ndim != 3 or every.shape[2] != spectra.shape[1] or not np.isfinite(mix).all():
         raise InvalidInput(
             message(
                 f"mix of shape {mix.shape}",
                 f"weights hold {spectra.shape[1]} spectra",
-                "Give (nodes, spectra), finite.",
+                "Give (nodes, spectra) or (columns, nodes, spectra), finite.",
             )
         )
-    return np.stack([product(np.ascontiguousarray(mix), np.ascontiguousarray(one)) for one in spectra])
+    if mix.ndim == 3 and len(mix) != columns:
+        raise InvalidInput(
+            message(
+                f"mix of shape {mix.shape}",
+                f"the detector has {columns} columns",
+                "Give (columns, nodes, spectra), or nodes for all columns.",
+            )
+        )
+    flat = np.ascontiguousarray(every.reshape(-1, every.shape[2]))
+    sums = np.stack([product(flat, np.ascontiguousarray(one)) for one in spectra])
+    return sums.reshape(len(spectra), *every.shape[:2], -1)
 
 
 def _images_like(given: Any, *images: Any | None) -> SpectralImages:

@@ -38,8 +38,8 @@ SHARED_BYTES = 48 * 1024  # of a block, without asking the driver for more
 MAX_CHANNELS = SHARED_BYTES // (4 * 32)  # those of one warp
 
 _CHANNELS = np.dtype([("coefficient", "u8"), ("number", "u8"), ("count", "i4"), ("labels", "i4")], align=True)
-_DETECTOR = np.dtype([("attenuation", "u8"), ("weights", "u8"), ("outputs", "i4"), ("nodes", "i4"), ("energies", "i4")],
-                     align=True)
+_WEIGHTS = ("outputs", "columns", "nodes", "energies")
+_DETECTOR = np.dtype([("attenuation", "u8"), ("weights", "u8")] + [(name, "i4") for name in _WEIGHTS], align=True)
 _POINTERS = ("signal", "areal", "partial", "table", "scale", "position", "factor")
 _COUNTS = ("materials", "position_views", "factor_views", "begins", "ends")
 _IMAGES = np.dtype([(name, "u8") for name in _POINTERS] + [(name, "i4") for name in _COUNTS], align=True)
@@ -60,8 +60,8 @@ def project_spectral_cuda(
         `kernels.xp`.
     number: (labels,) a label's place among the materials present. coefficients: (channels, materials present or more),
         a channel's unit a mm of relative density 1; None where channels are the materials present.
-    attenuation: (energies, channels), log2 of the attenuation a unit of each channel. weights: (outputs, nodes,
-        energies), linear between the nodes. position, factor: (views or 1, rows, columns).
+    attenuation: (energies, channels), log2 of the attenuation a unit of each channel. weights: (outputs, 1
+        or columns, nodes, energies), linear between the nodes. position, factor: (views or 1, rows, columns).
     materials, table, scale_g_cm2: areal densities are wanted where materials > 0 (then coefficients is None): of how
         many, the rows (channels,) of those present, and what 1 mm weighs (g/cm2).
     patches: what replaces the body where its box covers a ray; meshes: closed surfaces that do (mesh.mesh_arrays).
@@ -99,7 +99,8 @@ def _project(kernels: Kernels, labels: Any, density: Any | None, spacing_mm: Spa
     if coefficients is not None:  # by label, so that a change of material costs one look-up
         channels["coefficient"] = place(coefficients[:, number], np.float32)
     detector["attenuation"], detector["weights"] = place(attenuation, np.float32), place(weights, np.float32)
-    detector["outputs"], detector["nodes"], detector["energies"] = weights.shape
+    for name, many in zip(_WEIGHTS, weights.shape, strict=True):
+        detector[name] = many
     for name, values in (("position", position), ("factor", factor)):
         images[name] = place(values, np.float32)
         images[f"{name}_views"] = 0 if values is None else len(values)

@@ -24,7 +24,7 @@ class SpectralTables:
 
     coefficients: (channels, materials present or more) float32 or None where channels are the materials present.
     attenuation: (energies, channels) float32, log2 of the attenuation a unit of each channel.
-    weights: (outputs, nodes, energies) float32.
+    weights: (outputs, 1 or columns, nodes, energies) float32.
     """
 
     coefficients: NDArray[np.float32] | None

@@ -18,10 +18,10 @@ ALONG = list(_RAYS.along)
 
 
 def spectral(signal, areal):
-    one = np.ones((1, 1, 1), np.float32)
+    one = np.ones((1, 1, 1, 1), np.float32)
     _engine.project_spectral(
         VOLUME.astype(np.uint8), None, SPACING, *ENDS, True, ALONG, GEOMETRY.rows, np.zeros(65536, np.int32), 5, False,
-        2.0**29, 1, None, [0], one[0], one, None, None, signal, areal, np.zeros(1, np.int32),
+        2.0**29, 1, None, [0], one[0, 0], one, None, None, signal, areal, np.zeros(1, np.int32),
         np.ones(1, np.float32), [], None, 1, "")
 
 

@@ -148,8 +148,8 @@ def test_areal_densities(kernels, name):
     every = np.arange(8, dtype=np.int32)
     signal, areal = project_spectral_cuda(
         kernels, labels, density, GRID.spacing_mm, voxel_rays(geometry, GRID), number=every, coefficients=None,
-        attenuation=np.full((1, 8), 0.01, np.float32), weights=np.ones((1, 1, 1), np.float32), materials=8, table=every,
-        scale_g_cm2=np.ones(8, np.float32))
+        attenuation=np.full((1, 8), 0.01, np.float32), weights=np.ones((1, 1, 1, 1), np.float32), materials=8,
+        table=every, scale_g_cm2=np.ones(8, np.float32))
     starts, ends = (np.concatenate([np.broadcast_to(part, (geometry.rows, geometry.columns, 3)).reshape(-1, 3)
                                     for part in parts]) for parts in zip(*map(geometry.rays_mm, range(len(geometry))),
                                                                          strict=True))

@@ -38,20 +38,21 @@ def paths(labels, density, geometry):
     return np.stack(found)
 
 
-def tables(channels, energies=60, outputs=2, nodes=3):
+def tables(channels, energies=60, outputs=2, columns=1, nodes=3):
     rng = np.random.default_rng(9)
     number = np.zeros(LABELS, np.int32)
     number[PRESENT] = np.arange(len(PRESENT))
     attenuation = (rng.uniform(0.002, 0.05, (energies, channels))).astype(np.float32)
-    weights = rng.random((outputs, nodes, energies)).astype(np.float32)
+    weights = rng.random((outputs, columns, nodes, energies)).astype(np.float32)
     return number, attenuation, weights
 
 
 def expected_signal(channels, attenuation, weights, position, factor):
     t = np.einsum("ek,vkrc->verc", attenuation.astype(float), channels)
     transmission = 2.0**-t
-    at_nodes = np.einsum("one,verc->vonrc", weights.astype(float), transmission)
-    low = np.clip(np.floor(position), 0, weights.shape[1] - 2).astype(int)
+    every = np.broadcast_to(weights, (len(weights), position.shape[2], *weights.shape[2:])).astype(float)
+    at_nodes = np.einsum("ocne,verc->vonrc", every, transmission)
+    low = np.clip(np.floor(position), 0, weights.shape[2] - 2).astype(int)
     between = position - low
     pick = [np.take_along_axis(at_nodes, np.broadcast_to(node[:, None, None], at_nodes[:, :, :1].shape), 2)[:, :, 0]
             for node in (low, low + 1)]
@@ -60,10 +61,11 @@ def expected_signal(channels, attenuation, weights, position, factor):
 
 @pytest.mark.parametrize("density_type", [None, "float32", "float16"])
 @pytest.mark.parametrize("label_type", ["uint8", "uint16"])
+@pytest.mark.parametrize("own", [False, True], ids=["nodes of all columns", "nodes of each column"])
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_areal_densities_and_signal(kernels, name, label_type, density_type):
+def test_areal_densities_and_signal(kernels, name, own, label_type, density_type):
     geometry, (labels, density) = GEOMETRIES[name], body(label_type, density_type)
-    number, attenuation, weights = tables(len(PRESENT))
+    number, attenuation, weights = tables(len(PRESENT), columns=geometry.columns if own else 1)
     rng = np.random.default_rng(1)
     position = rng.uniform(0, 2, (3, geometry.rows, geometry.columns)).astype(np.float32)
     factor = rng.uniform(0.5, 1, (1, geometry.rows, geometry.columns)).astype(np.float32)
@@ -91,7 +93,7 @@ def test_basis_functions(kernels, name):
     assert areal is None
     channels = np.einsum("km,vmrc->vkrc", coefficients[:, :5].astype(float), paths(labels, density, geometry))
     transmission = 2.0**-np.einsum("ek,vkrc->verc", attenuation, channels)
-    expected = np.einsum("one,verc->vorc", weights.astype(float), transmission)
+    expected = np.einsum("one,verc->vorc", weights[:, 0].astype(float), transmission)
     np.testing.assert_allclose(signal, expected, rtol=1e-5)
 
 
@@ -117,7 +119,7 @@ def test_slabs_and_strides(kernels, name):
 def test_many_materials_take_smaller_blocks(kernels):
     labels = np.random.default_rng(3).integers(0, 200, GRID.shape).astype(np.uint8)
     number, table = np.arange(200, dtype=np.int32), np.arange(200, dtype=np.int32)
-    rays, one = voxel_rays(CIRCLE[:1], GRID), np.ones((1, 1, 1), np.float32)
+    rays, one = voxel_rays(CIRCLE[:1], GRID), np.ones((1, 1, 1, 1), np.float32)
     _, areal = project_spectral_cuda(
         kernels, labels, None, GRID.spacing_mm, rays, number=number, coefficients=None, weights=one, signal=False,
         attenuation=np.zeros((1, 200), np.float32), materials=200, table=table, scale_g_cm2=np.ones(200, np.float32))
