@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 # Log attenuation (to base e) of the rays at which the error of the signal is looked at.
 DEPTHS = (1.0, 5.0, 12.0)
+# Spectra beyond which only so many are looked at, evenly from the softest to the hardest.
+MOST_SPECTRA = 8
 # Materials beyond which only pairs with the most different ones are looked at.
 ALL_PAIRS = 40
 
@@ -48,7 +50,8 @@ def basis_functions(
     """The fewest functions of energy that give the signal of any ray within `tolerance` (absolute error of its log).
 
     mass_attenuation_cm2_g: (materials, energies) in cm2/g. weights: (..., energies), what a photon of each energy
-    adds to the signal, one row an output or spectrum; each row must hold the tolerance by itself. limits_g_cm2:
+    adds to the signal, one row an output or spectrum; each row must hold the tolerance by itself (of more than
+    MOST_SPECTRA rows, so many from the softest to the hardest). limits_g_cm2:
     (materials,) the most areal density that can occur of each (g/cm2). Rays looked at: single materials and pairs of
     them in equal parts, down to a transmission of exp(-12). K = the rank of the table (at most the materials) is
     exact.
@@ -71,6 +74,7 @@ def basis_functions(
     limits = np.full(len(table), np.inf) if limits_g_cm2 is None else np.asarray(limits_g_cm2, np.float64)
     used, spectra = normalised(rows)
     inside = np.ascontiguousarray(table[:, used])
+    spectra = soft_to_hard(inside, spectra)
     hard, scale = hardened(inside, spectra)
     amplitude = np.sqrt(np.maximum(hard / hard.max(), 1e-4))
     left, right = _engine.singular_vectors(inside / scale[:, None] * amplitude)
@@ -148,6 +152,15 @@ def normalised(rows: Floats) -> tuple[NDArray[np.bool_], Floats]:
     return used, np.asarray(spectra[:, used])
 
 
+def soft_to_hard(table: Floats, spectra: Floats) -> Floats:
+    """At most MOST_SPECTRA of the spectra, evenly in the order of the materials' mean attenuation of each."""
+    if len(spectra) <= MOST_SPECTRA:
+        return spectra
+    mean = in_order(table / np.maximum(in_order((table * in_order(spectra)).T), 1e-300)[:, None])
+    order = np.argsort(in_order((spectra * mean).T), kind="stable")
+    return np.asarray(spectra[order[np.rint(np.linspace(0, len(order) - 1, MOST_SPECTRA)).astype(int)]])
+
+
 def hardened(table: Floats, spectra: Floats) -> tuple[Floats, Floats]:
     """The mean of the spectra before and behind matter, (energies), and each material's mean attenuation of it,
     (materials), 1 where that is 0."""
@@ -163,10 +176,8 @@ def hardened(table: Floats, spectra: Floats) -> tuple[Floats, Floats]:
 
 def in_order(values: Floats) -> Floats:
     """Sum over the first axis, one after the other: numpy's own order depends on the CPU."""
-    total = np.zeros(values.shape[1:])
-    for value in values:
-        total = total + value
-    return total
+    flat = np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
+    return np.asarray(_engine.ordered_product(np.ones((1, len(flat))), flat)).reshape(values.shape[1:])
 
 
 def _thicknesses(attenuation: Floats, spectrum: Floats, exponential: Callable[[Floats], Floats]) -> Floats:

@@ -15,6 +15,7 @@ from physsim.transport.basis import (
     in_order,
     mixtures,
     normalised,
+    soft_to_hard,
 )
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,7 @@ LEAST_TRANSMISSION = 1e-40
 # Of the tolerance, what fitted weights may use up on the rays that are looked at; others are a little worse off.
 FITTED = 0.75
 MOST_RAYS, MOST_BETWEEN = 2000, 16
+CHOSEN_BY = 150  # rays that energies are chosen by: more than energies that could be needed
 
 
 def few_energies(
@@ -62,18 +64,22 @@ def few_energies(
     all_weights = checked_weights(weights, table.shape[1])
     used, spectra = normalised(all_weights.reshape(-1, table.shape[1]))
     inside = np.ascontiguousarray(table[:, used])
-    scale = hardened(inside, spectra)[1]
+    scale = hardened(inside, soft_to_hard(inside, spectra))[1]
     areal = mixtures(scale, basis.coefficients / scale[:, None])
     limits = np.full(len(table), np.inf) if limits_g_cm2 is None else np.asarray(limits_g_cm2, np.float64)
     most = np.min(np.where(areal > 0, limits, np.inf) / np.where(areal > 0, areal, 1.0), axis=1)
     thinnest = np.minimum(DEEPEST, most)[:, None] * 0.5**HALVINGS * in_order(areal.T[:, :, None] * inside[:, None, :])
     largest = spectra.max(0)
-    chosen = _engine.interpolative(_relative(_transmissions(thinnest), spectra), tolerance)[0]
-    # Few rays could be fitted by chance: with as many between them as make some MOST_RAYS.
-    between = min(MOST_BETWEEN, -(-MOST_RAYS // (len(thinnest) * HALVINGS)))
-    steps = [thinnest * 2.0 ** (-step / between) for step in range(between)]
-    relative = np.concatenate([_relative(_transmissions(step), spectra) for step in steps])
-    signals = np.stack([in_order((relative * (spectrum / largest)).T) for spectrum in spectra], axis=1)
+
+    def rays(most: int) -> Floats:
+        """Some `most` of them, by lengths between the doubled ones: few could be fitted by chance."""
+        between = max(1, min(MOST_BETWEEN, -(-most // (len(thinnest) * HALVINGS))))
+        steps = [thinnest * 2.0 ** (-step / between) for step in range(between)]
+        return np.concatenate([_relative(_transmissions(step), spectra) for step in steps])
+
+    chosen = _engine.interpolative(rays(CHOSEN_BY), tolerance)[0]
+    relative = rays(MOST_RAYS)
+    signals = _sums(relative, spectra / largest)
     kept, fitted = _engine.fewest_columns(np.ascontiguousarray(relative[:, chosen]), signals, FITTED * tolerance)
     chosen = chosen[kept]
     rows = all_weights.reshape(-1, table.shape[1])
@@ -95,5 +101,11 @@ def _transmissions(thinnest: Floats) -> Floats:
 
 def _relative(transmission: Floats, spectra: Floats) -> Floats:
     """What each energy adds at most to the signal of each ray, over the least signal of the spectra."""
-    least = np.min([in_order((transmission * spectrum).T) for spectrum in spectra], axis=0)
+    least = _sums(transmission, spectra).min(axis=1)
     return np.asarray(transmission * (spectra.max(0) / np.maximum(least, 1e-300)[:, None]))
+
+
+def _sums(rays: Floats, spectra: Floats) -> Floats:
+    """(rays, spectra) of (rays, energies) and (spectra, energies), over energies in order."""
+    found = _engine.ordered_product(np.ascontiguousarray(rays), np.ascontiguousarray(spectra.T))
+    return np.asarray(found)

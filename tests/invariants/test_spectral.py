@@ -9,6 +9,8 @@ from spectral_cases import SPECTRUM, ellipsoids, materials, rotation
 
 import physsim as ps
 from physsim import _engine
+from physsim.errors import InvalidInput
+from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.transport import spectral, spectral_tables
 from physsim.transport.basis import basis_functions
 from physsim.transport.energies import few_energies
@@ -36,6 +38,29 @@ def test_areal_densities_add_up_to_the_projected_density(geometry):
         :, 0
     ]
     np.testing.assert_allclose(areal, total, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", [STRAIGHT, TILTED])
+def test_columns_with_nodes_of_their_own_sum_their_own_spectra(geometry):
+    """Each pixel against the sum over energies of its column's mixture, from the areal densities of the same rays."""
+    labels, density, rho, table = body()
+    draw = np.random.default_rng(6)
+    spectra = np.stack([SPECTRUM, SPECTRUM[::-1]])
+    mix = draw.uniform(0.1, 1.0, (geometry.columns, 3, 2))
+    position = draw.uniform(0.0, 2.0, geometry.shape[1:])
+    signal = project_signal(labels, density, rho, table, np.stack([spectra, 2.0 * spectra]), GRID, geometry,
+                            position=position, mix=mix, tolerance=None)
+    areal = project_materials(labels, density, rho, GRID, geometry).astype(float)
+    behind = np.exp(-np.einsum("me,vmrc->verc", table, areal))
+    lower = np.minimum(position.astype(int), 1)
+    column = np.arange(geometry.columns)
+    share = (position - lower)[..., None]
+    shares = mix[column, lower] * (1.0 - share) + mix[column, lower + 1] * share  # (rows, columns, spectra)
+    wanted = np.einsum("rcs,se,verc->vrc", shares, spectra, behind)
+    for output, times in ((0, 1.0), (1, 2.0)):
+        np.testing.assert_allclose(signal[:, output], times * wanted, rtol=1e-5)
+    with pytest.raises(InvalidInput, match="43 columns"):
+        project_signal(labels, density, rho, table, spectra[None], GRID, geometry, position=position, mix=mix[:4])
 
 
 @pytest.mark.parametrize("geometry", [STRAIGHT, TILTED])
@@ -145,6 +170,17 @@ def test_few_energies_hold_their_tolerance_on_mixtures(tolerance):
         assert np.abs(np.log(np.where(seen, found / exact, 1.0))).max() < tolerance
         cancelled = np.exp(-within @ table[:, chosen]) @ np.abs(weights).T
         assert (cancelled / exact)[seen].max() < 3  # digits of float32 are not lost
+
+
+def test_few_energies_of_one_material_hold_their_tolerance_between_the_rays_looked_at():
+    """Bone alone, 248 energies: lengths that were not among those looked at."""
+    energies = np.arange(1.25, 125.0, 0.5)
+    table = mass_attenuation_cm2_g("bone", energies)[None]
+    spectra = np.stack([np.clip(120.0 - energies, 0, None) * (energies > 15.0), np.clip(energies - 20.0, 0.0, 40.0)])
+    chosen, weights = few_energies(table, spectra, basis_functions(table, spectra), 1e-6)
+    for areal in np.linspace(0.0, 20.0, 97):
+        exact = spectra @ np.exp(-table[0] * areal)
+        assert weights @ np.exp(-table[0, chosen] * areal) == pytest.approx(exact, rel=1e-6)
 
 
 def test_few_energies_change_the_signal_less_than_their_tolerance():
