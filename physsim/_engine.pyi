@@ -152,6 +152,16 @@ def compound_noise(
     mean: NDArray[np.float32], deposit: NDArray[np.float32], number: NDArray[np.int32], out: NDArray[np.float32],
     seed: int, stream: int, view: int, threads: int, isa: str, /,
 ) -> None: ...
+def layer_quanta(
+    signal: NDArray[np.float32], square: NDArray[np.float32], ratio: _Doubles, parts: _Doubles, counts: _Doubles,
+    deposit: NDArray[np.float32], few: float, mean: NDArray[np.float32], noise: NDArray[np.float32] | None, seed: int,
+    stream: int, first_view: int, threads: int, isa: str, /,
+) -> None: ...
+def water_lengths(
+    image: NDArray[np.float32], scatter: NDArray[np.float32] | None, least: NDArray[np.float32],
+    opened: NDArray[np.float32], mas: NDArray[np.float32], coefficients: NDArray[np.float32],
+    most: NDArray[np.float32], slope: NDArray[np.float32], out: NDArray[np.float32], threads: int, isa: str, /,
+) -> int: ...
 def blur(
     images: NDArray[np.float32], across: NDArray[np.float32], along: NDArray[np.float32], out: NDArray[np.float32],
     add: bool, threads: int, isa: str, /,

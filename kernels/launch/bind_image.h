@@ -53,6 +53,43 @@ void compound_noise(const Floats& mean, const Floats& deposit, const py::array_t
     });
 }
 
+// Means (views, pixels) of a layer's signal and, where `noise` is given, its noise, from a beam's signals and their squares (views, pixels).
+// ratio: (hardnesses), rising; parts: (3, hardnesses), counts: (classes, hardnesses), at these ratios.
+void layer_quanta(const Floats& signal, const Floats& square, Doubles ratio, Doubles parts, Doubles counts, const Floats& deposit, float few, InPlace<float> mean,
+                  std::optional<InPlace<float>> noise, uint64_t seed, uint32_t stream, uint32_t first_view, int threads, const std::string& isa) {
+    const int64_t views = signal.shape(0), pixels = signal.shape(1), hardnesses = ratio.size(), classes = deposit.size();
+    for (const auto* array : {&signal, &square, static_cast<const Floats*>(&mean.array), noise ? static_cast<const Floats*>(&noise->array) : &signal})
+        if (array->ndim() != 2 || array->shape(0) != views || array->shape(1) != pixels) throw std::invalid_argument("quanta: arrays are (views, pixels)");
+    if (hardnesses < 1 || hardnesses > MOST_HARDNESSES || parts.size() != 3 * hardnesses || counts.size() != classes * hardnesses)
+        throw std::invalid_argument("quanta: tables are (3 or classes, hardnesses), of 16 hardnesses at most");
+    const auto steps = [&](const Doubles& table) {
+        std::vector<float> made(static_cast<size_t>(table.size()));
+        for (int64_t n = 0; n < table.size(); n++)
+            made[static_cast<size_t>(n)] = static_cast<float>(n % hardnesses ? table.data()[n] - table.data()[n - 1] : table.data()[n]);
+        return made;
+    };
+    const std::vector<float> part_steps = steps(parts), count_steps = steps(counts);
+    LayerQuanta job = {};
+    job.stream = {seed, stream}, job.first_view = first_view, job.pixels = pixels, job.signal = signal.data(), job.square = square.data();
+    job.hardnesses = static_cast<int32_t>(hardnesses), job.classes = static_cast<int32_t>(classes), job.few = few;
+    for (int k = 0; k + 1 < job.hardnesses; k++)
+        job.ratio[k] = static_cast<float>(ratio.data()[k]), job.per_step[k] = static_cast<float>(1.0 / (ratio.data()[k + 1] - ratio.data()[k]));
+    job.parts = part_steps.data(), job.counts = count_steps.data(), job.deposit = deposit.data();
+    job.mean = mean.array.mutable_data(), job.noise = noise ? noise->array.mutable_data() : nullptr;
+    const ImageTable& kernels = image_kernels(isa);
+    const int64_t runs = (pixels + NOISE_RUN - 1) / NOISE_RUN, items = (runs + RUNS_AN_ITEM - 1) / RUNS_AN_ITEM;
+    if (pixels > INT32_MAX || views * items > INT32_MAX) throw std::invalid_argument("quanta: a view has at most 2^31 - 1 pixels");
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int item;
+        while (queue.take(static_cast<int>(views * items), item)) {
+            const int64_t first = item % items * RUNS_AN_ITEM, last = std::min(runs, first + RUNS_AN_ITEM);
+            for (int64_t run = first; run < last; run++) kernels.layer_quanta(job, item / items, run * NOISE_RUN);
+        }
+    });
+}
+
 // Images (views, rows, columns) blurred by kernels (terms, radius + 1) of rows and columns; `add`: to what is in `out`.
 void blur(const Floats& images, const Floats& across, const Floats& along, InPlace<float> out, bool add, int threads, const std::string& isa) {
     if (images.ndim() != 3 || out.array.ndim() != 3) throw std::invalid_argument("blur: images are (views, rows, columns)");
@@ -115,12 +152,44 @@ int64_t read_out(const Floats& signal, const Floats& gain, const Floats& offset_
     return saturated;
 }
 
+constexpr int64_t LENGTHS_AN_ITEM = 1024;
+
+// Lengths of water (views, pixels) of images, less scatter; returns how many signals were below the least. Maps: (pixels); coefficients: (powers, pixels).
+int64_t water_lengths(const Floats& image, const std::optional<Floats>& scatter, const Floats& least, const Floats& opened, const Floats& mas, const Floats& coefficients,
+                      const Floats& most, const Floats& slope, InPlace<float> out, int threads, const std::string& isa) {
+    const int64_t views = image.shape(0), pixels = image.shape(1), powers = coefficients.shape(0);
+    for (const auto* array : {&image, static_cast<const Floats*>(&out.array), scatter ? &*scatter : &image})
+        if (array->ndim() != 2 || array->shape(0) != views || array->shape(1) != pixels) throw std::invalid_argument("lengths: images are (views, pixels)");
+    for (const auto* map : {&least, &opened, &most, &slope})
+        if (map->size() != pixels) throw std::invalid_argument("lengths: maps are (pixels)");
+    if (mas.size() != views || powers < 1 || powers > MOST_POWERS || coefficients.size() != powers * pixels)
+        throw std::invalid_argument("lengths: mas are (views), coefficients (powers, pixels), of 16 powers at most");
+    const WaterLengths job = {pixels, static_cast<int32_t>(views), static_cast<int32_t>(powers), image.data(), scatter ? scatter->data() : nullptr, least.data(), opened.data(),
+                              most.data(), slope.data(), coefficients.data(), mas.data(), out.array.mutable_data()};
+    const ImageTable& kernels = image_kernels(isa);
+    const int64_t items = (pixels + LENGTHS_AN_ITEM - 1) / LENGTHS_AN_ITEM;
+    if (items > INT32_MAX || views > INT32_MAX) throw std::invalid_argument("lengths: too many pixels at once");
+    std::atomic<int64_t> starved{0};
+    py::gil_scoped_release release;
+    Queue queue;
+    Team(threads).run([&](int) {
+        int64_t own = 0;
+        int item;
+        while (queue.take(static_cast<int>(items), item))
+            own += kernels.water_lengths(job, item * LENGTHS_AN_ITEM, std::min(pixels, (item + 1) * LENGTHS_AN_ITEM));
+        starved += own;
+    });
+    return starved;
+}
+
 void bind_image(py::module_& m) {
     m.def("read_out_16", &read_out<uint16_t>);
     m.def("read_out_32", &read_out<int32_t>);
     m.def("blur", &blur);
     m.def("cumulant_noise", &cumulant_noise);
     m.def("compound_noise", &compound_noise);
+    m.def("layer_quanta", &layer_quanta);
+    m.def("water_lengths", &water_lengths);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #pragma once
 #include "core/random_words.h"
 #include "detect/blur_job.h"
+#include "detect/layer_quanta_job.h"
 #include "detect/read_out_job.h"
+#include "detect/water_lengths_job.h"
 #include "reconstruct/helical_views.h"
 
 namespace physsim {
@@ -41,8 +43,10 @@ struct ImageTable {
     void (*backproject_helix)(const HelicalBackprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room, TurnSight* sights);
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
+    void (*layer_quanta)(const LayerQuanta&, int64_t view, int64_t first);  // NOISE_RUN pixels of a view from `first` on
     void (*blur_tile)(const Blur&, const float* image, int row, int column, float* room, float* out);  // room: BLUR_ROOM floats
     int64_t (*read_out)(const ReadOut&, int64_t first);  // all views of NOISE_RUN pixels from `first` on; how many are saturated
+    int64_t (*water_lengths)(const WaterLengths&, int64_t first, int64_t last);  // of pixels [first, last) of all views; how many had no signal
 };
 
 const ImageTable& image_baseline();
