@@ -26,6 +26,7 @@ from physsim.spec.grid import Grid
 
 Floats = NDArray[np.float64]
 
+_VIEWS_AT_ONCE = 8  # their filtered pixels are kept while the volume is passed over once
 _STILL = 1e-6  # mm, and of unit vectors
 
 
@@ -54,14 +55,15 @@ def tomosynthesis_fbp(
     voxels, count = Columns(geometry, grid), thread_count(threads)
     rays = _Rays(geometry, voxels)
     rows = RowFilter(np.zeros(geometry.columns), np.zeros(geometry.rows), kernel)
-    filtered = np.zeros((1, rows.size), np.float32)
-    for view in range(len(geometry)):
-        across, along = rays.tangents(view)
-        weight = np.full((1, geometry.columns), rays.weights[view])
-        rows.about(across, along)(images[view : view + 1], weight, filtered, count)
+    filtered = np.zeros((min(len(geometry), _VIEWS_AT_ONCE), rows.size), np.float32)
+    for first in range(0, len(geometry), _VIEWS_AT_ONCE):
+        some = range(first, min(first + _VIEWS_AT_ONCE, len(geometry)))
+        for number, view in enumerate(some):
+            weight = np.full((1, geometry.columns), rays.weights[view])
+            rows.about(*rays.tangents(view))(images[view : view + 1], weight, filtered[number : number + 1], count)
         _engine.backproject_views(
-            filtered, rays.sights[view : view + 1], geometry.rows, geometry.columns, False, voxels.sums, count,
-            instruction_set(),
+            filtered[: len(some)], rays.sights[some.start : some.stop], geometry.rows, geometry.columns, False,
+            voxels.sums, count, instruction_set(),
         )
     return voxels.volume()
 
