@@ -105,12 +105,14 @@ def rotation_job(quick: bool = False) -> tuple[Any, Any]:
 
 
 def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    from physsim.imaging.beam_rays import central_fluence
     from physsim.imaging.body import body_box_mm
     from physsim.imaging.hardness import hardness
     from physsim.imaging.scan.gantry import gantry
-    from physsim.imaging.scan.scan import central_beam, scan_scatter
+    from physsim.imaging.scan.scan import scan_scatter
     from physsim.imaging.scan.views import Measurement, primary_views
     from physsim.imaging.scan.water import water_lengths
+    from physsim.imaging.sub_poses import SubPoses
     from physsim.spec.scatter import MonteCarlo
 
     phantom, protocol = rotation_job(quick)
@@ -118,7 +120,7 @@ def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) ->
     millions = math.prod(geometry.shape) / 1e6
     row = partial(_row, result, "rotation", millions=millions)
     beam = row("beam at the pixels, once a scanner", _least(lambda: gantry(protocol, geometry[0]), 1))
-    noise = hardness(protocol.detector, beam.energies_kev, np.interp(beam.energies_kev, *central_beam(protocol)))
+    noise = hardness(protocol.detector, beam.energies_kev, central_fluence(protocol, beam.energies_kev))
     water = water_lengths(beam)
     views = range(0, len(geometry), 50)
 
@@ -135,7 +137,7 @@ def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) ->
 
     def measured(scatter: Any) -> None:
         made = Measurement(phantom, protocol.detector, geometry, beam, mas, scatter, scatter is not None, noise, water,
-                           True, 1, threads, "cpu", ())  # fmt: skip
+                           True, 1, threads, "cpu", (), SubPoses())  # fmt: skip
         for _ in made.chunks():
             pass
 

@@ -10,7 +10,6 @@ are within 0.2 % (third cumulants 2 %) behind bone or fat, the parts of depth la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +17,10 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.moments import deposit_classes
 from physsim.imaging.detector.table import moments_at
-from physsim.imaging.nodes import in_order
-from physsim.imaging.noise import Counts
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.detector import Detector
+from physsim.transport.basis import in_order
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
@@ -55,29 +53,6 @@ class Hardness:
             for order, mean in enumerate((signal, square, square)):
                 out[layer, order] = np.interp(ratio, self.ratio_kev, self.parts[:, layer, order]) * mean
         return out
-
-    def few(self, signal: Images, square: Images) -> Sequence[tuple[Images, Counts]]:
-        """For each depth layer what imaging.noise asks of pixels with few quanta."""
-        flat, squares = signal.reshape(len(signal), -1), square.reshape(len(square), -1)
-
-        def counts_of(layer: int) -> Counts:
-            table = self.counts_per_kev[:, layer]
-
-            def counts(views: NDArray[np.int64], pixels: NDArray[np.int64]) -> Images:
-                mean = flat[views, pixels]
-                ratio = self._ratio(mean, squares[views, pixels])
-                if len(self.ratio_kev) == 1:
-                    return np.asarray(table[0][:, None] * mean[None], np.float32)
-                above = np.clip(np.searchsorted(self.ratio_kev, ratio), 1, len(self.ratio_kev) - 1)
-                low, high = self.ratio_kev[above - 1], self.ratio_kev[above]
-                share = np.clip((ratio - low) / (high - low), 0.0, 1.0)[:, None]
-                between = (1.0 - share) * table[above - 1] + share * table[above]
-                return np.asarray(between.T * mean[None], np.float32)
-
-            return counts
-
-        deposits = self.deposits_kev.astype(np.float32)
-        return [(deposits, counts_of(layer)) for layer in range(self.parts.shape[1])]
 
     @staticmethod
     def _ratio(signal: Images, square: Images) -> Floats:

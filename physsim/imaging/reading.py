@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.calibration import Calibration, calibrate, correct
-from physsim.imaging.detector.quanta import detected_signal, expected_signal
 from physsim.imaging.detector.readout import integrating, read_out
 from physsim.imaging.hardness import hardness
 from physsim.spec.detector import Detector
@@ -52,12 +52,10 @@ def take_reading(
     Flats are means of FLAT_FRAMES readings of the scanner of `scanner_seed`, their quantum noise averaged out.
     """
     law = hardness(detector, energies_kev, fluence)
-    cumulants = law.cumulants(signal, square)
-    expected = expected_signal(detector, np.ascontiguousarray(cumulants[:, 0]), threads=threads)
-    if not noise:
+    expected, quantum_noise = detected(detector, law, signal, square, noise=noise, seed=seed, threads=threads)
+    if quantum_noise is None:
         return Reading(expected, None, expected, 0)
-    quanta = detected_signal(detector, cumulants, seed=seed, few=law.few(signal, square), threads=threads)
-    raw = read_out(quanta, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
+    raw = read_out(expected + quantum_noise, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
     image = correct(raw, even_calibration(detector, scanner_seed, threads))
     return Reading(expected, raw.dn, image, raw.saturated)
 

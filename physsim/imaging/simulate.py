@@ -11,13 +11,14 @@ import numpy as np
 from physsim.body.patient import Patient
 from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
+from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
 from physsim.imaging.breast_body import made_thickness_mm
 from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
-from physsim.imaging.field import BeamField, Images, Layers, beam_field
+from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
 from physsim.imaging.scan.gated import check_gated, take_gated
@@ -26,7 +27,7 @@ from physsim.imaging.scan.photon_counting import take_counting
 from physsim.imaging.scan.scan import check_kept, take_scan
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.stages import OWN, Stages, check_stages, checked_stage
-from physsim.imaging.sub_poses import SubPoses, point_source, sub_poses
+from physsim.imaging.sub_poses import point_source, sub_poses
 from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
@@ -34,7 +35,8 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
 from physsim.spec.scatter import MonteCarlo
-from physsim.transport.primary import primary_signal
+from physsim.transport.mesh import traced_meshes
+from physsim.transport.spectral import project_materials
 from physsim.transport.spectral_device import device_for_spectral
 
 Progress = Callable[[str, float], None]
@@ -127,15 +129,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
-    field = beam_field(protocol, geometry)
-    position = field.position()
     tell(STAGES[1], 0.1)
-    made, dense, rays = Layers(geometry.shape), [], sub_poses(protocol, box)
-    for views in field.groups():
-        outputs, areal = _primary(phantom, field, geometry[views], None if position is None else position[views], rays,
-                                  areal_density, used, threads)
-        field.add_layers(made, outputs, position, views)
-        dense += [] if areal is None else [areal]
+    made = PrimaryLayers(phantom, protocol, geometry, sub_poses(protocol, box), str(used), threads)
     tell(STAGES[2], 0.5)
     truth = exposure_truth(phantom, geometry, threads)
     tell(STAGES[3], 0.55)
@@ -146,17 +141,17 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
         strewn = _own_scatter(stages, made.seen, geometry)
     dose = dose_per_mas(phantom, protocol, geometry, made.free["photons"], seed, threads) if has_dose else None
     mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
-    for part in (made.seen, made.free):
-        for array in part.values():
-            array *= np.float32(mas)
+    made.times(mas)
     tell(STAGES[4], 0.8)
-    reading = _read(protocol, field, made.seen, made.free["signal"], strewn, mas, noise, seed, threads, stages)
+    reading = _read(protocol, made, strewn, mas, noise, seed, threads, stages)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading)
-    if dense:
+    if areal_density:
         names = ", ".join(f"{n} {one.name}" for n, one in enumerate(phantom.materials))
-        layers["areal_density"] = Layer(np.concatenate(dense), "g/cm2", ("view", "material", "row", "column"),
-                                        f"materials: {names}")
+        dense = project_materials(
+            phantom.labels, phantom.density, [one.density_g_cm3 for one in phantom.materials], phantom.grid, geometry,
+            overlays=phantom.overlays, meshes=traced_meshes(phantom), device=used, threads=threads)
+        layers["areal_density"] = Layer(dense, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
         scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
@@ -168,18 +163,6 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
                     saturated=0 if reading is None else reading.saturated,
                     thickness_mm=made_thickness_mm(phantom),
                     glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
-
-
-def _primary(phantom: Phantom, field: BeamField, views: Geometry, place: Images | None, rays: SubPoses,
-             areal_density: bool, used: Device, threads: int) -> tuple[Images, Images | None]:
-    """As primary_signal of the views, the mean over their rays; areal densities are those of the middle ray."""
-    def traced(pose: Geometry, dense: bool = False) -> tuple[Images, Images | None]:
-        return primary_signal(phantom, field.energies_kev, field.weights, pose, place, areal_density=dense, device=used,
-                              threads=threads)
-
-    if not rays.several:
-        return traced(views, areal_density)
-    return rays.mean(lambda pose: traced(pose)[0], views), traced(views, True)[1] if areal_density else None
 
 
 def scatter_run(scatter: str | MonteCarlo) -> MonteCarlo | None:
@@ -229,15 +212,15 @@ def _mas(protocol: Protocol, primary: Images, free: Images, strewn: Scattered | 
     return control.detector_air_kerma_ugy / per_mas
 
 
-def _read(protocol: Protocol, field: BeamField, seen: dict[str, Images], flat: Images, strewn: Scattered | None,
-          mas: float, noise: bool, seed: int, threads: int, stages: Stages) -> Reading:
-    signal, square = seen["signal"], seen["square"]
+def _read(protocol: Protocol, layers: PrimaryLayers, strewn: Scattered | None, mas: float, noise: bool, seed: int,
+          threads: int, stages: Stages) -> Reading:
+    signal, square = layers.seen["signal"], layers.seen["square"]
     if strewn is not None:
         signal = signal + np.float32(mas) * strewn.signal
         square = square + np.float32(mas) * strewn.square
     own = noise and stages.noise is not None
-    made = take_reading(protocol.detector, field.energies_kev, field.central_fluence(), signal, square, flat,
-                        noise=noise and not own, seed=seed, threads=threads)
+    made = take_reading(protocol.detector, layers.energies_kev, central_fluence(protocol, layers.energies_kev), signal,
+                        square, layers.free["signal"], noise=noise and not own, seed=seed, threads=threads)
     image = made.image
     if own and stages.noise is not None:
         image = checked_stage("noise", stages.noise(made.expected, np.asarray(square, np.float32), 0), image.shape)

@@ -5,6 +5,7 @@ import pytest
 from exposure_cases import one_energy, slab, tilted_pose
 
 import physsim as ps
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.moments import signal_moments
 from physsim.imaging.detector.table import bin_energies_kev, moments_at
 from physsim.imaging.hardness import hardness
@@ -51,7 +52,32 @@ def test_cumulants_of_each_layer_follow_from_signal_and_square(material, g_cm2):
 def test_classes_of_few_quanta_have_the_same_moments():
     sums, signal, square = behind("water", 17.0)
     law = hardness(PANEL, BEAM.energies_kev, BEAM.fluence)
-    for layer, (deposits, counts) in enumerate(law.few(signal, square)):
-        mean = counts(np.zeros(1, np.int64), np.zeros(1, np.int64))[:, 0].astype(float)
-        assert (mean * deposits).sum() == pytest.approx(sums[layer, 0], rel=5e-3)
-        assert (mean * deposits.astype(float) ** 2).sum() == pytest.approx(sums[layer, 1], rel=0.02)
+    ratio = float(square[0, 0, 0] / signal[0, 0, 0])
+    for layer in range(len(sums)):
+        counts = np.array([np.interp(ratio, law.ratio_kev, one) for one in law.counts_per_kev[:, layer].T])
+        mean = counts * float(signal[0, 0, 0])
+        assert (mean * law.deposits_kev).sum() == pytest.approx(sums[layer, 0], rel=5e-3)
+        assert (mean * law.deposits_kev**2).sum() == pytest.approx(sums[layer, 1], rel=0.02)
+
+
+@pytest.mark.parametrize("quanta", [3.0, 12.0, 400.0])
+def test_drawn_quanta_have_the_mean_and_variance_of_the_law(quanta):
+    """Behind three lengths of water at once, in 240,000 pixels each: by classes' counts below 30 quanta, by
+    cumulants above. Of mean and variance each errs by 5 standard errors in 1 of 300,000 runs."""
+    plain = PANEL.replace(rows=240, columns=1000, absorber=PANEL.absorber.replace(spread=None, depth_layers=1),
+                          readout=ps.IntegratingReadout(crosstalk=0.0))
+    law = hardness(plain, BEAM.energies_kev, BEAM.fluence)
+    sums = [(behind("water", depth)[0]) for depth in (0.0, 5.0, 17.0)]
+    one = np.array([[total[:, order].sum() for order in (0, 1)] for total in sums])
+    one *= (quanta * one[:, 1] / one[:, 0] ** 2)[:, None]
+    signal, square = (np.broadcast_to(one[:, order, None, None], (3, 240, 1000)).astype(np.float32) for order in (0, 1))
+    expected, noise = detected(plain, law, signal, square, seed=5)
+    variance = law.cumulants(signal, square)[:, 1].sum(axis=0, dtype=float)[:, 0, 0]
+    np.testing.assert_allclose(expected, signal, rtol=2e-6)
+    for view, wanted in enumerate(variance):
+        assert abs(noise[view].mean(dtype=float)) < 5.0 * np.sqrt(wanted / 240_000)
+        fourth = 2.0 + 4.0 / quanta  # of a compound Poisson sum of such quanta: kurtosis about 1.5 / quanta, bounded
+        assert noise[view].var(dtype=float) == pytest.approx(wanted, rel=5.0 * np.sqrt(fourth / 240_000) + 0.005)
+    halves = [detected(plain, law, signal[part], square[part], seed=5, first_view=part.start, threads=1)[1]
+              for part in (slice(0, 1), slice(1, 3))]
+    np.testing.assert_array_equal(np.concatenate(halves), noise)

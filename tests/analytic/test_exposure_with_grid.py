@@ -6,7 +6,6 @@ from exposure_cases import one_energy, pixel_mm_and_rays, slab
 
 import physsim as ps
 from physsim.imaging.exposure_index import control_windows, signal_kev_per_ugy
-from physsim.imaging.grid_field import grid_field
 from physsim.spec.radiation_quality import radiation_quality
 
 GRID = ps.AntiScatterGrid(ratio=12, lines_per_cm=40, strip_mm=0.05, cover_mm=0.3, focal_distance_mm=1490.0, gap_mm=8.8)
@@ -30,22 +29,7 @@ def test_the_primary_is_attenuated_by_the_grids_law(change):
     for name in ("primary", "open_field"):
         np.testing.assert_allclose(behind[name][0], share * bare[name][0], rtol=2e-5)
     for name in ("photons", "air_kerma", "open_air_kerma"):  # before the grid
-        np.testing.assert_array_equal(behind[name], bare[name])
-
-
-def test_few_rays_give_the_transmission_of_all():
-    """Empirical interpolation: every energy at pixels that were not looked at, within its tolerance."""
-    geometry = one_energy(60.0, pixels=(150, 170), pixel_mm=2.0).geometry(((-1, -1, -1), (1, 1, 1)))
-    energies = np.arange(10.25, 125.0, 0.5)
-    field = grid_field(GRID.replace(focal_distance_mm=1200.0), geometry, energies)
-    shares = np.stack(field.shares(geometry, 0, slice(0, 150)))
-    for row, column in ((3, 7), (74, 100), (149, 31)):
-        way = geometry.pixel_centres_mm(0)[row, column] - geometry.source_mm[0]
-        apart = geometry.pixel_centres_mm(0)[row, column] - geometry.centre_mm[0]
-        axes = [geometry.u[0], geometry.v[0], geometry.normal[0]]
-        truth = GRID.replace(focal_distance_mm=1200.0).transmission(
-            energies, [way @ one for one in axes], [apart @ one for one in axes[:2]])
-        np.testing.assert_allclose(shares[:, row, column] @ field.components, truth, atol=4e-5)
+        np.testing.assert_allclose(behind[name], bare[name], rtol=4e-7)  # float32's digits
 
 
 def test_scatter_is_scatter_image_times_the_photons_of_the_field():

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.counting_table import response_at_normal
 from physsim.imaging.detector.events import count_events
-from physsim.imaging.nodes import in_order
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.detector import Detector
+from physsim.transport.basis import in_order
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]

@@ -15,7 +15,6 @@ from physsim.imaging.scan.views import ScanScatter, primary_views
 from physsim.imaging.scan.water import WaterLengths
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
-from physsim.portable import log
 from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
 
@@ -100,12 +99,11 @@ class CountedViews:
             yield CountedChunk(some, lengths, {name: channels(layers[name]) for name in self.keep if name in layers})
 
     def _lengths(self, channel: int, counts: Images, mas: Images) -> Images:
-        dim = counts < _LEAST_COUNTS
-        if self.noise:
-            self.starved += int(dim.sum())
-            counts = np.where(dim, np.float32(_LEAST_COUNTS), counts)
-        ratio = counts / (self._opened[channel] * mas)
-        return self.water[channel].of((-log(ratio)).astype(np.float32))
+        opened = self._opened[channel]
+        least = np.full_like(opened, _LEAST_COUNTS if self.noise else np.finfo(np.float32).tiny)
+        lengths, starved = self.water[channel].of(counts, None, least, opened, mas, threads=self.threads)
+        self.starved += starved if self.noise else 0
+        return lengths
 
 
 def channels(bins: NDArray[np.floating]) -> NDArray[np.floating]:

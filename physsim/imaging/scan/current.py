@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.imaging.nodes import in_order
 from physsim.portable import exp, log
 from physsim.spec.rotation import CurrentModulation
+from physsim.transport.basis import in_order
 
 Floats = NDArray[np.float64]
 

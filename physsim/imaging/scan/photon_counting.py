@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.device.choice import Device
+from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.detector.count_kinds import count_kinds
 from physsim.imaging.detector.counting import counting
 from physsim.imaging.detector.counting_table import mean_counts, response_at_normal
 from physsim.imaging.detector.pile_up_beams import pile_up_of_beam
 from physsim.imaging.scan.counted_views import CountedViews, channels
 from physsim.imaging.scan.dual_energy import Channel, combined
-from physsim.imaging.scan.gantry import Gantry, gantry
+from physsim.imaging.scan.gantry import SIGNAL, Gantry, gantry
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import (
     AXES,
-    central_beam,
     check_kept,
     node_views,
     relative_views,
@@ -77,7 +77,7 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
     mas = protocol.mas / rotation.views * relative_views(phantom, protocol, beams[0], geometry, device, threads)
     progress("scatter", 0.05)
     strewn = [] if run is None else _scatter(phantom, protocol, every, geometry, run, seed, threads)
-    fluence = np.interp(every.energies_kev, *central_beam(protocol))
+    fluence = central_fluence(protocol, every.energies_kev)
     measured = CountedViews(
         phantom, detector, geometry, every, mas, strewn, wanted.scatter_correction == "known",
         wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
@@ -126,15 +126,16 @@ def channel_gantries(protocol: Protocol, every: Gantry) -> list[Gantry]:
     if len(counts) > 1:
         seconds = np.concatenate([response.second_moment().sum(axis=(1, 2))[None], seconds])
     excess = np.where(counts > 0.0, seconds / np.where(counts > 0.0, counts, 1.0), 1.0)  # (channels, E)
-    return [dataclasses.replace(every, anchors=np.stack([one, one * more]))
-            for one, more in zip(channels(every.anchors), excess, strict=True)]
+    return [dataclasses.replace(every, quantities=SIGNAL, anchors=np.stack([one, one * more]),
+                                looked_at=np.stack([other, other * more]))
+            for one, other, more in zip(channels(every.anchors), channels(every.looked_at), excess, strict=True)]
 
 
 def _scatter(phantom: Phantom, protocol: Protocol, every: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
              threads: int) -> list[ScanScatter]:
     """Counts of each bin, of the same histories."""
     estimate = scatter_estimator(phantom, protocol, seed, threads)
-    per_mas = every.photons * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
+    per_mas = every.photons() * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
 
     def counts(number: int, energies: Floats, slant: float) -> Floats:
         return np.asarray(mean_counts(protocol.detector, energies, slant)[number])

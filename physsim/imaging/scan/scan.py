@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from physsim.device.choice import Device
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.hardness import hardness
 from physsim.imaging.scan.current import middle_columns, relative_current
@@ -75,7 +76,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     mas = per_view * relative_views(phantom, protocol, beam, geometry, device, threads)
     progress("scatter", 0.05)
     strewn = None if run is None else scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
-    fluence = np.interp(beam.energies_kev, *central_beam(protocol))
+    fluence = central_fluence(protocol, beam.energies_kev)
     measurement = Measurement(
         phantom if moving is None else moving, protocol.detector, geometry, beam, mas, strewn,
         wanted.scatter_correction == "known",
@@ -169,7 +170,7 @@ def scan_scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: G
     mean = float(scan.grid(few).mean())
     ratio = float(second.grid(np.arange(len(few))).mean()) / mean if mean > 0.0 else 0.0
     area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
-    return ScanScatter(scan, ratio, beam.photons * area)
+    return ScanScatter(scan, ratio, beam.photons() * area)
 
 
 def scatter_estimator(phantom: Phantom, protocol: Protocol, seed: int, threads: int) -> Callable[..., ScatterScan]:
@@ -184,12 +185,6 @@ def node_views(protocol: Protocol, geometry: Geometry) -> int:
     """As many in each turn."""
     assert protocol.rotation is not None
     return max(8, round(NODE_VIEWS * max(1.0, len(geometry) / protocol.rotation.views)))
-
-
-def central_beam(protocol: Protocol) -> tuple[Floats, Floats]:
-    """Energies (keV) and fluence of the open beam at its middle."""
-    bins = protocol.spectrum.sample()
-    return np.asarray(bins.energies_kev), np.asarray(bins.fluence)
 
 
 def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:

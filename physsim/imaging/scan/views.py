@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.calibration import correct
-from physsim.imaging.detector.quanta import detected_signal, expected_signal
 from physsim.imaging.detector.readout import read_out
 from physsim.imaging.hardness import Hardness
 from physsim.imaging.reading import even_calibration
@@ -94,8 +94,8 @@ class Measurement:
         views, pixels = len(self.geometry), self.geometry.rows * self.geometry.columns
         step = max(1, _CHUNK_PIXELS // pixels)
         held = None
-        opened = expected_signal(self.detector, self._layered(self._opened[0][None], self._opened[1][None])[:, 0],
-                                 threads=self.threads)[0]
+        opened = detected(self.detector, self.hardness, *(one[None] for one in self._opened), noise=False,
+                          threads=self.threads)[0][0]
         least = (opened * (_LEAST_QUANTA / np.maximum(self._opened_quanta(), 1e-30))).astype(np.float32)
         for first in range(0, views, step):
             some = slice(first, min(first + step, views))
@@ -116,44 +116,36 @@ class Measurement:
                 layers["scatter"] = scatter
             else:
                 scatter = None
-            cumulants = self._layered(signal, square)
-            if self.noise and self.stages.noise is not None:
-                layers["signal"] = expected_signal(self.detector, np.ascontiguousarray(cumulants[:, 0]),
-                                                   threads=self.threads)
-                expected = np.asarray(layers["signal"], np.float32)
-                image = checked_stage("noise", self.stages.noise(expected, square, first), signal.shape)
-            elif self.noise:
-                quanta = detected_signal(self.detector, cumulants, seed=self.seed, first_view=first,
-                                         few=self.hardness.few(signal, square), threads=self.threads)
-                raw = read_out(quanta, self.detector, seed=self.seed, first_view=first, held_kev=held,
+            own = self.stages.noise if self.noise else None
+            expected, noise = detected(self.detector, self.hardness, signal, square,
+                                       noise=self.noise and own is None, seed=self.seed, first_view=first,
+                                       threads=self.threads)
+            if own is not None:
+                image = checked_stage("noise", own(expected, square, first), signal.shape)
+            elif noise is not None:
+                noise += expected
+                raw = read_out(noise, self.detector, seed=self.seed, first_view=first, held_kev=held,
                                threads=self.threads)
                 held, self.saturated = raw.held_kev, self.saturated + raw.saturated
                 image = correct(raw, even_calibration(self.detector, 0, self.threads))
                 layers["raw"] = raw.dn
-            if "signal" not in layers and (not self.noise or "signal" in self.keep):
-                layers["signal"] = expected_signal(self.detector, np.ascontiguousarray(cumulants[:, 0]),
-                                                   threads=self.threads)
-            if not self.noise:
-                image = np.array(layers["signal"], np.float32)
+            else:
+                image = expected
             if self.stages.correction is not None:
                 image = checked_stage("correction", self.stages.correction(image), image.shape)
-            layers["image"] = image
-            left = image if scatter is None or not self.known_scatter else image - scatter
-            dim = left < least
-            self.starved += int(dim.sum())
-            ratio = np.where(dim, least, left)
-            ratio /= opened.astype(np.float32) * mas
-            attenuation = (-log(ratio)).astype(np.float32)
-            lengths = self.water.of(attenuation) if self.stages.lengths is None else \
-                checked_stage("lengths", self.stages.lengths(attenuation), attenuation.shape)
+            layers |= {"signal": expected, "image": image}
+            taken = scatter if self.known_scatter else None
+            lengths, starved = self.water.of(image, taken, least, opened, mas, threads=self.threads)
+            self.starved += starved
+            if self.stages.lengths is not None:
+                left = np.maximum(image if taken is None else image - taken, least)
+                attenuation = (-log(left / (opened * mas))).astype(np.float32)
+                lengths = checked_stage("lengths", self.stages.lengths(attenuation), attenuation.shape)
             yield Chunk(some, lengths, {name: layers[name] for name in self.keep if name in layers})
 
     def _opened_quanta(self) -> Floats:
         """(rows, columns) photons per mAs that would make the open signal, were they all alike."""
         return np.asarray(self._opened[0] ** 2 / np.maximum(self._opened[1], 1e-300))
-
-    def _layered(self, signal: Images | Floats, square: Images | Floats) -> Images:
-        return self.hardness.cumulants(np.asarray(signal, np.float32), np.asarray(square, np.float32))
 
     def _primary(self, views: slice) -> Images:
         """(views, 2, rows, columns) per mAs of keV and keV^2."""
@@ -172,10 +164,12 @@ def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: 
     planes = slice(None) if phantom.overlays or phantom.meshes else met_planes(phantom.grid, geometry)
     labels, density = phantom.labels[planes], None if phantom.density is None else phantom.density[planes]
     grid = _cut(phantom.grid, planes)
+    spectra = np.concatenate([gantry.anchors, gantry.looked_at], axis=1)
+    mix = np.pad(gantry.mix, ((0, 0), (0, gantry.looked_at.shape[1])))
     return np.asarray(project_signal(
-        labels, density, own, table, gantry.anchors, grid, geometry, position=gantry.position, factor=gantry.factor,
-        mix=gantry.mix, tolerance=1e-5, overlays=phantom.overlays, meshes=traced_meshes(phantom), device=device,
-        threads=threads))
+        labels, density, own, table, spectra, grid, geometry, position=gantry.position, factor=gantry.factor,
+        mix=mix.reshape(geometry.columns, -1, mix.shape[1]), tolerance=1e-5,
+        overlays=phantom.overlays, meshes=traced_meshes(phantom), device=device, threads=threads))
 
 
 def met_planes(grid: Grid, geometry: Geometry) -> slice:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
 from physsim.imaging.nodes import chebyshev
 from physsim.imaging.scan.gantry import Gantry
 from physsim.physics.attenuation import linear_attenuation_per_mm
@@ -33,17 +35,25 @@ class WaterLengths:
     most: Images
     slope: Images
 
-    def of(self, attenuation: Images) -> Images:
-        """mm of water for -ln(signal / open signal), (views, rows, columns); below 0 too, by noise."""
-        inside = np.minimum(attenuation, self.most)
-        total = inside * self.coefficients[-1]
-        for one in self.coefficients[-2::-1]:
-            total += one
-            total *= inside
-        np.subtract(attenuation, inside, out=inside)
-        inside *= self.slope
-        total += inside
-        return np.asarray(total, np.float32)
+    def of(self, image: Images, scatter: Images | None, least: Images, opened: Images, mas: Images, *,
+           threads: int | None = None) -> tuple[Images, int]:
+        """mm of water (views, rows, columns), below 0 too by noise, and how many signals counted as the least.
+
+        `image`, `scatter`: (views, rows, columns) keV, the latter to be taken away. `least`, `opened`: (rows, columns)
+        keV, what a signal counts as at least, and keV per mAs of the open beam. `mas`: of each view.
+        """
+        views, (rows, columns) = len(image), self.most.shape
+
+        def listed(images: Images) -> Images:
+            return np.ascontiguousarray(images, np.float32).reshape(views, -1)
+
+        out = np.empty((views, rows * columns), np.float32)
+        starved = _engine.water_lengths(
+            listed(image), None if scatter is None else listed(scatter), np.asarray(least, np.float32).ravel(),
+            np.asarray(opened, np.float32).ravel(), np.asarray(mas, np.float32).ravel(),
+            self.coefficients.reshape(len(self.coefficients), -1), self.most.ravel(), self.slope.ravel(), out,
+            thread_count(threads), instruction_set())
+        return out.reshape(views, rows, columns), starved
 
 
 def water_lengths(gantry: Gantry, *, first_order: bool = False) -> WaterLengths:

@@ -1,0 +1,60 @@
+"""The signal of an integrating detector from two sums over the beam: expected, and the noise of its quanta.
+
+Photons that interact in different depth layers are independent, so each layer has noise of its own, blurred as its
+light is; signal and noise are blurred apart (see imaging.detector.quanta). The beam's hardness says how much of the
+signal each layer has (see imaging.hardness).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
+from physsim.errors import InvalidInput, message
+from physsim.imaging.detector.blur import blur_kernel, blurred
+from physsim.imaging.hardness import Hardness
+from physsim.imaging.noise import FEW_QUANTA
+from physsim.randomness import checked_seed, stream_number
+from physsim.spec.detector import Detector
+
+Images = NDArray[np.float32]
+
+
+def detected(detector: Detector, law: Hardness, signal: Images, square: Images, *, noise: bool = True, seed: int = 0,
+             first_view: int = 0, threads: int | None = None) -> tuple[Images, Images | None]:
+    """Expected images and their quantum noise (None without `noise`), (views, rows, columns) keV, both blurred.
+
+    `signal`, `square`: (views, rows, columns) keV and keV^2, sums of what photons add and of its squares. Below
+    FEW_QUANTA quanta in a layer each class of quanta draws a count of its own. `first_view`: number of the first view
+    in its scan. The same bits for any threads and CPU, and however the views are cut. Raises InvalidInput for shapes
+    that differ, negative or missing values.
+    """
+    signal, square = (np.ascontiguousarray(one, np.float32) for one in (signal, square))
+    if signal.ndim != 3 or square.shape != signal.shape:
+        raise InvalidInput(message(f"signal and square of shapes {signal.shape}, {square.shape}",
+                                   "both are known of every pixel", "Give (views, rows, columns) of each."))
+    for name, array in (("signal", signal), ("square", square)):
+        if len(array) and not (float(array.min()) >= 0.0 and np.isfinite(float(array.max()))):
+            wrong = ~((array >= 0.0) & np.isfinite(array))
+            raise InvalidInput(message(name, f"{int(wrong.sum())} values are negative or missing",
+                                       "Mend it before noise is drawn."))
+
+    def listed(images: Images) -> Images:
+        return images.reshape(len(images), signal.shape[1] * signal.shape[2])
+
+    expected = np.zeros(signal.shape, np.float32)
+    spread = np.zeros(signal.shape, np.float32) if noise else None
+    mean = np.empty(signal.shape, np.float32)
+    drawn = np.empty(signal.shape, np.float32) if noise else None
+    for layer in range(detector.depth_layers):
+        _engine.layer_quanta(
+            listed(signal), listed(square), law.ratio_kev, np.ascontiguousarray(law.parts[:, layer].T),
+            np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), FEW_QUANTA,
+            listed(mean), None if drawn is None else listed(drawn), checked_seed(seed),
+            stream_number(f"quanta of layer {layer}"), first_view, thread_count(threads), instruction_set())
+        blurred(mean, blur_kernel(detector, layer), onto=expected, threads=threads)
+        if drawn is not None and spread is not None:
+            blurred(drawn, blur_kernel(detector, layer, noise=True), onto=spread, threads=threads)
+    return expected, spread

@@ -1,0 +1,41 @@
+"""What unscattered photons bring to the pixels of a radiograph, with the object and without it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.scan.gantry import QUANTITIES, gantry
+from physsim.imaging.scan.views import primary_views
+from physsim.imaging.sub_poses import SubPoses
+from physsim.phantom.phantom import Phantom
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+
+Images = NDArray[np.float32]
+
+
+class PrimaryLayers:
+    """Maps (views, rows, columns) float32 of QUANTITIES per pixel and mAs: photons before a grid; keV and keV^2 that
+    the detector makes of those behind it; uGy before a grid. `seen` behind the object (the mean over `rays`), `free`
+    without it. energies_kev: (E,) of the beam.
+    """
+
+    def __init__(self, phantom: Phantom, protocol: Protocol, geometry: Geometry, rays: SubPoses, device: str,
+                 threads: int) -> None:
+        self.seen, self.free = ({name: np.empty(geometry.shape, np.float32) for name in QUANTITIES} for _ in range(2))
+        for view in range(len(geometry)):
+            pose = geometry[view]
+            beam = gantry(protocol, geometry, QUANTITIES, view)
+            self.energies_kev = beam.energies_kev
+            behind, opened = primary_views(phantom, beam, pose, device, threads, rays)[0], beam.open_field()
+            behind[QUANTITIES.index("air_kerma")] *= beam.upright
+            for target, images in ((self.seen, behind), (self.free, opened)):
+                for number, name in enumerate(QUANTITIES):
+                    target[name][view] = images[number]
+
+    def times(self, mas: float) -> None:
+        """All layers from a mAs to `mas`."""
+        for part in (self.seen, self.free):
+            for array in part.values():
+                array *= np.float32(mas)
