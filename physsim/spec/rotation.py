@@ -38,7 +38,10 @@ class Rotation(Spec):
     None: as many as cover the range, side by side. `curved`: the detector's arc is about the focus. `offset_mm`: shift
     of the detector along (u, v); a quarter of a pixel along u doubles the sampling of a whole turn, half a detector
     its field. `range_mm`: (low, high) world z to be reconstructed; None: the body's box. `aim_mm`: (x, y) of the axis;
-    None: the middle of the body's box. `modulation`: of the tube's current; None: constant.
+    None: the middle of the body's box. `modulation`: of the tube's current; None: constant. `flying_spot_mm`: between
+    the two places of a flying focal spot, to which it springs from view to view along u: rays of one lie between those
+    of the other (half an element apart at the axis where it is pixel / 2 x source_axis / (source_detector -
+    source_axis)). Reference: T. G. Flohr et al., Med. Phys. 32 (2005) 2536.
     """
 
     source_axis_mm: float = pydantic.Field(gt=0.0)
@@ -54,6 +57,7 @@ class Rotation(Spec):
     range_mm: tuple[float, float] | None = None
     aim_mm: tuple[float, float] | None = None
     modulation: CurrentModulation | None = None
+    flying_spot_mm: float = pydantic.Field(default=0.0, ge=0.0, le=10.0)
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> Rotation:
@@ -66,6 +70,10 @@ class Rotation(Spec):
                 if value != usual:
                     raise ValueError(message(f"{name}={value} with pitch={self.pitch:g}",
                                              "it has no effect on a helix", f"Leave {name} out."))
+        if self.flying_spot_mm > 0.0 and (not self.curved or self.views % 2 or self.arc_deg != 360.0):
+            raise ValueError(message(f"flying_spot_mm={self.flying_spot_mm:g}", "it springs between two sets of views, "
+                                     "each a whole turn of a curved detector", "Give an even number of views, curved "
+                                     "and no arc_deg."))
         if self.range_mm is not None and not self.range_mm[0] < self.range_mm[1]:
             raise ValueError(message(f"range_mm={self.range_mm}", "it begins below its end", "Give (low, high) in mm."))
         return self
@@ -108,7 +116,8 @@ class Rotation(Spec):
             fan = 0.5 * detector.columns * detector.pixel_mm[0] / self.source_detector_mm
             late = feed * (0.5 + (fan + aside) / (2.0 * math.pi))
             early = 0.5 * height * (1.0 - 0.5 * field_mm / self.source_axis_mm)
-            turns = (high - low + 2.0 * max(late - early, 0.0)) / feed + _SPARE_VIEWS / self.views
+            spare = _SPARE_VIEWS * (2 if self.flying_spot_mm > 0.0 else 1)
+            turns = (high - low + 2.0 * max(late - early, 0.0)) / feed + spare / self.views
             views = math.ceil(turns * self.views - 1e-9)
             helix = self._circle(detector, views, 360.0 * views / self.views, feed, (x, y, middle))
             return (helix,)
@@ -129,7 +138,11 @@ class Rotation(Spec):
         return dataclasses.replace(parts[0], source_mm=source, centre_mm=centre, u=u, v=v)
 
     def _circle(self, detector: Detector, views: int, arc_deg: float, feed_mm: float, centre: Vector) -> Geometry:
-        return Geometry.circular(
+        made = Geometry.circular(
             views=views, source_axis_mm=self.source_axis_mm, source_detector_mm=self.source_detector_mm,
             rows=detector.rows, columns=detector.columns, pixel_mm=detector.pixel_mm, start_deg=self.start_deg,
             arc_deg=arc_deg, curved=self.curved, offset_mm=self.offset_mm, centre_mm=centre, pitch_mm=feed_mm)
+        if self.flying_spot_mm == 0.0:
+            return made
+        side = np.where(np.arange(views) % 2, 0.5, -0.5)[:, None] * self.flying_spot_mm
+        return dataclasses.replace(made, source_mm=made.source_mm + side * made.u)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.reconstruction.fdk import fdk
+from physsim.imaging.scan.flying import still_sets
 from physsim.io.image import Image
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
@@ -21,7 +22,8 @@ def reconstructed(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, ker
                   body_per_mm: float | None, threads: int) -> Image:
     """CT numbers (HU) on `grid` from lengths of water (views, rows, columns), those of each part after the other's.
 
-    Every slice comes from the turn that stands nearest to it. `body_per_mm` as in fdk: of a body wider than the fan.
+    Every slice comes from the turn that stands nearest to it; of a flying focal spot it is the mean of both sets.
+    `body_per_mm` as in fdk: of a body wider than the fan.
     """
     volume = np.empty(grid.shape, np.float32)
     assert grid.origin_mm is not None
@@ -37,8 +39,10 @@ def reconstructed(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, ker
             continue
         own = grid.replace(shape=(slices.size, *grid.shape[1:]),
                            origin_mm=(*grid.origin_mm[:2], float(heights[slices[0]])))
-        volume[slices[0] : slices[-1] + 1] = fdk(lengths_mm[views], part, own, kernel=kernel,
-                                                      body_per_mm=body_per_mm, threads=threads)
+        sets = still_sets(part)
+        made = [fdk(lengths_mm[views][some], still, own, kernel=kernel, body_per_mm=body_per_mm, threads=threads)
+                for some, still in sets]
+        volume[slices[0] : slices[-1] + 1] = made[0] if len(made) == 1 else np.float32(0.5) * (made[0] + made[1])
     volume -= 1.0
     volume *= np.float32(HU_OF_WATER)
     return Image(volume, grid.spacing_mm, grid.origin_mm, grid.direction)
