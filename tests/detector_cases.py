@@ -3,9 +3,10 @@
 import numpy as np
 
 import physsim as ps
-from physsim.imaging.detector.quanta import detected_signal
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.readout import read_out
 from physsim.imaging.detector.theory import DetectorTheory
+from physsim.imaging.hardness import Hardness
 from physsim.spec.absorber import Photoconductor, Scintillator, Spread
 from physsim.spec.detector import Detector
 from physsim.spec.radiation_quality import radiation_quality
@@ -34,13 +35,22 @@ def septa(side=304, **readout):
                     readout=IntegratingReadout(crosstalk=0.02, **readout))
 
 
+def law_of(moments):
+    """The hardness of one beam whose photons leave the moments (depth layers, 3), by quanta that all deposit alike."""
+    first, second = moments[:, 0].sum(), moments[:, 1].sum()
+    parts = np.stack([moments[:, 0] / first, moments[:, 1] / second, moments[:, 2] / second], axis=1)
+    deposit = second / first
+    return Hardness(np.array([deposit]), parts[None], np.array([deposit]), (parts[:, :1] / deposit)[None])
+
+
 def uniform_signal(theory, quanta_per_mm2, views, seed):
     """(views, rows, columns) keV with quantum noise and blur."""
     detector = theory.detector
     area = detector.pixel_mm[0] * detector.pixel_mm[1]
-    one = (theory.moments * quanta_per_mm2 * area).astype(np.float32)
-    cumulants = np.broadcast_to(one[:, :, None, None, None], (*one.shape, views, detector.rows, detector.columns))
-    return detected_signal(detector, cumulants, seed=seed)
+    sums = theory.moments.sum(axis=0)[:2] * quanta_per_mm2 * area
+    signal, square = np.broadcast_to(sums[:, None, None, None], (2, views, detector.rows, detector.columns))
+    expected, noise = detected(detector, law_of(theory.moments), signal, square, seed=seed)
+    return expected + noise
 
 
 def uniform_images(theory, quanta_per_mm2, views, seed):

@@ -1,8 +1,9 @@
 """The signal of an integrating detector from two sums over the beam: expected, and the noise of its quanta.
 
 Photons that interact in different depth layers are independent, so each layer has noise of its own, blurred as its
-light is; signal and noise are blurred apart (see imaging.detector.quanta). The beam's hardness says how much of the
-signal each layer has (see imaging.hardness).
+light is (G. Lubberts, J. Opt. Soc. Am. 58 (1968) 1475): noise keeps more of high frequencies than the signal does.
+Signal and noise are blurred apart, each by the kernel that its sampling asks for (detector/transfer.py). The beam's
+hardness says how much of the signal each layer has (see imaging.hardness).
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from detector_cases import needles, selenium, septa, theory_of
+from detector_cases import law_of, needles, selenium, septa, theory_of
 from scipy.ndimage import convolve
 
 from physsim import _engine
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.blur import blur, blur_kernel, blurred
-from physsim.imaging.detector.quanta import detected_signal
 from physsim.imaging.detector.transfer import cosine_of_turns, noise_transfer
 
 
@@ -76,12 +76,16 @@ def test_bits_of_the_readout(isa, digital):
 def test_views_and_threads():
     detector = needles(side=70)
     theory = theory_of(detector)
-    one = (theory.moments * 400.0).astype(np.float32)
-    cumulants = np.broadcast_to(one[:, :, None, None, None], (3, 3, 4, 70, 70))
-    whole = detected_signal(detector, cumulants, seed=1, threads=1)
-    parts = [detected_signal(detector, cumulants[:, :, n : n + 2], seed=1, first_view=n, threads=2) for n in (0, 2)]
+    sums = 400.0 * theory.moments.sum(axis=0)[:2]
+    images = np.broadcast_to(sums[:, None, None, None], (2, 4, 70, 70))
+
+    def made(views, **options):
+        return sum(detected(detector, law_of(theory.moments), *images[:, views], **options))
+
+    whole = made(slice(0, 4), seed=1, threads=1)
+    parts = [made(slice(n, n + 2), seed=1, first_view=n, threads=2) for n in (0, 2)]
     assert (whole == np.concatenate(parts)).all()
-    assert (whole != detected_signal(detector, cumulants, seed=2)).mean() > 0.9
+    assert (whole != made(slice(0, 4), seed=2)).mean() > 0.9
 
 
 def test_a_detector_without_spread_leaves_images_alone():

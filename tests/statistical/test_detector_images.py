@@ -8,6 +8,7 @@ import pytest
 from detector_cases import (
     RQA5,
     edge_coverage,
+    law_of,
     needles,
     power_in_regions,
     selenium,
@@ -20,9 +21,10 @@ from detector_cases import (
 import physsim as ps
 from physsim.evaluate.noise_power import detective_quantum_efficiency, noise_power_spectrum
 from physsim.evaluate.resolution import mtf_from_edge
+from physsim.imaging.detected import detected
 from physsim.imaging.detector.moments import deposit_classes, signal_moments
-from physsim.imaging.detector.quanta import detected_signal, expected_signal
 from physsim.imaging.detector.theory import DetectorTheory
+from physsim.imaging.hardness import hardness
 from physsim.spec.absorber import Scintillator
 
 REGION = 96
@@ -88,8 +90,8 @@ def test_light_from_depths_keeps_noise_at_high_frequencies():
 def measured_mtf(theory):
     detector = theory.detector
     share = edge_coverage(detector.rows, detector.columns)
-    mean = (theory.moments[:, 0, None, None, None] * (0.2 + 0.8 * share)).astype(np.float32)
-    image = expected_signal(detector, mean)[0]
+    sums = theory.moments.sum(axis=0)[:2, None, None, None] * (0.2 + 0.8 * share)
+    image = detected(detector, law_of(theory.moments), *sums, noise=False)[0][0]
     return mtf_from_edge(image, detector.pixel_mm[0], half_width_mm=60.0 * detector.pixel_mm[0])
 
 
@@ -117,14 +119,6 @@ def test_mtf_and_dqe_from_images(case):
         assert value == pytest.approx(float(law), rel=max(0.02, known))
 
 
-def few_of(detector, energies, rate):
-    """Classes and mean counts of every pixel, for exact noise: `rate` (E,) photons a pixel."""
-    deposits, chances = deposit_classes(detector, energies)
-    means = [(rate @ layer).astype(np.float32)[:, None] for layer in chances]
-    return [(deposits.astype(np.float32), lambda view, at, mean=mean: np.broadcast_to(mean, (len(mean), len(at))))
-            for mean in means]
-
-
 @pytest.mark.parametrize("quanta", [1.0, 10.0, 100.0, 1e3, 1e4, 1e5])
 def test_mean_variance_line(quanta):
     """Variance over mean of a scintillator's signal is the same from 1 to 100,000 quanta, within 1 %: 360,000
@@ -133,10 +127,9 @@ def test_mean_variance_line(quanta):
     detector = ps.Detector(rows=600, columns=600, pixel_mm=0.2, absorber=layer)
     theory = theory_of(detector)
     rate = quanta / 0.2**2
-    photons = quanta * RQA5.fluence / RQA5.fluence.sum()
-    one = (theory.moments * quanta).astype(np.float32)
-    cumulants = np.broadcast_to(one[:, :, None, None, None], (1, 3, 1, 600, 600))
-    signal = detected_signal(detector, cumulants, seed=8, few=few_of(detector, RQA5.energies_kev, photons))
+    sums = quanta * theory.moments.sum(axis=0)[:2]
+    law = hardness(detector, RQA5.energies_kev, RQA5.fluence)
+    signal = sum(detected(detector, law, *np.broadcast_to(sums[:, None, None, None], (2, 1, 600, 600)), seed=8))
     mean, variance = signal.mean(dtype=np.float64), signal.var(dtype=np.float64)
     assert mean == pytest.approx(theory.signal_kev(rate), rel=5.0 * np.sqrt(variance / signal.size) / mean)
     assert variance / mean == pytest.approx(theory.moments[0, 1] / theory.moments[0, 0], rel=0.01)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
-from physsim.imaging.detector.quanta import expected_signal
+from physsim.imaging.beam_rays import central_fluence
+from physsim.imaging.detected import detected
 from physsim.imaging.dicom.ct_projections import ProjectionScan, save_ct_projections
 from physsim.imaging.dicom.segmentation import Segment, save_segmentation
 from physsim.imaging.exposure_files import check_dicom
@@ -39,11 +40,9 @@ def line_integrals(scan: Scan) -> Images:
         raise InvalidInput(message("projections of counts", "their logarithm is not taken here",
                                    'Give corrected=True, or take scan["image"].'))
     beam = gantry(protocol, scan.geometry[0])
-    bins = protocol.spectrum.sample()
-    fluence = np.interp(beam.energies_kev, np.asarray(bins.energies_kev), np.asarray(bins.fluence))
+    law = hardness(protocol.detector, beam.energies_kev, central_fluence(protocol, beam.energies_kev))
     opened, square = (one[None].astype(np.float32) for one in beam.open_field())
-    cumulants = hardness(protocol.detector, beam.energies_kev, fluence).cumulants(opened, square)
-    free = expected_signal(protocol.detector, np.ascontiguousarray(cumulants[:, 0]))[0]
+    free = detected(protocol.detector, law, opened, square, noise=False)[0][0]
     ratio = scan["image"] / (free * scan.mas[:, None, None].astype(np.float32))
     least = np.float32(1e-6)
     return np.asarray(-log(np.maximum(ratio, least)), np.float32)
