@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.device.choice import thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.mammogram import evened_attenuation
 from physsim.imaging.reconstruction.tomosynthesis import tomosynthesis_fbp
@@ -63,12 +65,16 @@ def breast_slices(shot: Exposure, slice_mm: float = SLICE_MM, pixel_mm: float | 
     assert placed is not None
     grid, pitch = slice_grid(shot, slice_mm, pixel_mm), min(shot.geometry.pixel_mm)
     lengths, breast = np.empty(shot.geometry.shape, np.float32), np.ones(shot.geometry.shape, np.bool_)
-    for view in range(len(shot)):
+
+    def seen(view: int) -> None:
         lengths[view] = log_attenuation(shot["image"][view], shot.open_field[view].astype(np.float64))
         if even:
             lengths[view], breast[view] = evened_attenuation(
                 lengths[view], pitch, chest_wall="left" if placed.side == "L" else "right",
                 thickness_mm=shot.thickness_mm)
+
+    with ThreadPoolExecutor(thread_count(threads)) as pool:
+        list(pool.map(seen, range(len(shot))))
     volume = tomosynthesis_fbp(lengths, shot.geometry, grid, kernel=kernel, threads=threads)
     if even:
         inside = _seen_by_all(breast, shot.geometry, grid)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from breast_cases import mammogram, tomosynthesis
+from scipy import ndimage
 
 import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.imaging.exposure_files import check_exposure_output
+from physsim.imaging.mammogram import _smooth
 
 BEADS = [(4, 20, 8), (10, 8, 20), (15, 30, 14)]  # voxels (z, y, x) of 2 mm
 
@@ -52,3 +54,13 @@ def test_voxels_have_a_size():
     shot = ps.simulate(slab_with_beads(), tomosynthesis(3, body_part="PHANTOM", mas=5.0), noise=False)
     with pytest.raises(InvalidInput, match="slice_mm=0"):
         shot.slices(0.0)
+
+
+@pytest.mark.parametrize("sigma", [3.0, 8.0, 10.7, 28.6])
+def test_wide_smoothing_on_blocks_is_a_gaussian_s(sigma):
+    """Two edges of height 1 across each other: within 0.5 % of it, away from where blocks are padded."""
+    edges = np.zeros((300, 400))
+    edges[:, 173:] = 1.0
+    edges[97:] += 1.0
+    wanted = ndimage.gaussian_filter(edges, sigma, mode="nearest")
+    assert np.abs(_smooth(edges, sigma) - wanted)[:-40, :-40].max() < 5e-3
