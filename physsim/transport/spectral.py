@@ -135,7 +135,8 @@ def project_signal(
     are interpolated linearly at position (rows, columns) or (views, rows, columns), 0 at the first node, nodes - 1 at
     the last (heel effect, bowtie). factor: the same shapes, multiplies the pixel (inverse square, obliquity).
     mix: (nodes, spectra): weights then hold spectra in place of nodes, of which each node's is a sum; for many nodes.
-    (columns, nodes, spectra) gives each column of pixels nodes of its own.
+    (columns, nodes, spectra) gives each column of pixels nodes of its own. Spectra that weights hold beyond mix's are
+    looked at when basis functions and energies are chosen.
     tolerance: largest error of the log signal that basis functions may bring in, and ENERGIES_SHARE of it that fewer
     energies may; None takes every material and energy by itself.
 
@@ -334,7 +335,7 @@ def _project(
 def _mixed(mix: NDArray[np.float64], spectra: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
     """(outputs, 1 or columns, nodes, energies) sums of spectra (outputs, spectra, energies)."""
     every = mix[None] if mix.ndim == 2 else mix
-    if every.ndim != 3 or every.shape[2] != spectra.shape[1] or not np.isfinite(mix).all():
+    if every.ndim != 3 or not 0 < every.shape[2] <= spectra.shape[1] or not np.isfinite(mix).all():
         raise InvalidInput(
             message(
                 f"mix of shape {mix.shape}",
@@ -351,7 +352,7 @@ def _mixed(mix: NDArray[np.float64], spectra: NDArray[np.float64], columns: int)
             )
         )
     flat = np.ascontiguousarray(every.reshape(-1, every.shape[2]))
-    sums = np.stack([product(flat, np.ascontiguousarray(one)) for one in spectra])
+    sums = np.stack([product(flat, np.ascontiguousarray(one[: flat.shape[1]])) for one in spectra])
     return sums.reshape(len(spectra), *every.shape[:2], -1)
 
 

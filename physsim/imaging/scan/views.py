@@ -165,10 +165,9 @@ def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: 
     labels, density = phantom.labels[planes], None if phantom.density is None else phantom.density[planes]
     grid = _cut(phantom.grid, planes)
     spectra = np.concatenate([gantry.anchors, gantry.looked_at], axis=1)
-    mix = np.pad(gantry.mix, ((0, 0), (0, gantry.looked_at.shape[1])))
     return np.asarray(project_signal(
         labels, density, own, table, spectra, grid, geometry, position=gantry.position, factor=gantry.factor,
-        mix=mix.reshape(geometry.columns, -1, mix.shape[1]), tolerance=1e-5,
+        mix=gantry.mix.reshape(geometry.columns, -1, gantry.mix.shape[1]), tolerance=1e-5,
         overlays=phantom.overlays, meshes=traced_meshes(phantom), device=device, threads=threads))
 
 
