@@ -108,9 +108,10 @@ def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) ->
     from physsim.imaging.beam_rays import central_fluence
     from physsim.imaging.body import body_box_mm
     from physsim.imaging.hardness import hardness
-    from physsim.imaging.scan.gantry import gantry
+    from physsim.imaging.pixel_beam import pixel_beam
+    from physsim.imaging.primary_views import primary_views
     from physsim.imaging.scan.scan import scan_scatter
-    from physsim.imaging.scan.views import Measurement, primary_views
+    from physsim.imaging.scan.views import Measurement
     from physsim.imaging.scan.water import water_lengths
     from physsim.imaging.sub_poses import SubPoses
     from physsim.spec.scatter import MonteCarlo
@@ -119,7 +120,7 @@ def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int) ->
     geometry = protocol.geometry(body_box_mm(phantom))
     millions = math.prod(geometry.shape) / 1e6
     row = partial(_row, result, "rotation", millions=millions)
-    beam = row("beam at the pixels, once a scanner", _least(lambda: gantry(protocol, geometry[0]), 1))
+    beam = row("beam at the pixels, once a scanner", _least(lambda: pixel_beam(protocol, geometry[0]), 1))
     noise = hardness(protocol.detector, beam.energies_kev, central_fluence(protocol, beam.energies_kev))
     water = water_lengths(beam)
     views = range(0, len(geometry), 50)

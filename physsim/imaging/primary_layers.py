@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.imaging.scan.gantry import QUANTITIES, gantry
-from physsim.imaging.scan.views import primary_views
+from physsim.imaging.beam_spectra import QUANTITIES
+from physsim.imaging.pixel_beam import pixel_beam
+from physsim.imaging.primary_views import primary_views
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -26,7 +27,7 @@ class PrimaryLayers:
         self.seen, self.free = ({name: np.empty(geometry.shape, np.float32) for name in QUANTITIES} for _ in range(2))
         for view in range(len(geometry)):
             pose = geometry[view]
-            beam = gantry(protocol, geometry, QUANTITIES, view)
+            beam = pixel_beam(protocol, geometry, QUANTITIES, view)
             self.energies_kev = beam.energies_kev
             behind, opened = primary_views(phantom, beam, pose, device, threads, rays)[0], beam.open_field()
             behind[QUANTITIES.index("air_kerma")] *= beam.upright

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import physsim as ps
+from physsim.imaging.beam_spectra import QUANTITIES
 from physsim.imaging.detector.table import moments_at
-from physsim.imaging.scan.gantry import QUANTITIES, gantry
+from physsim.imaging.pixel_beam import pixel_beam
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.physics.spectra.cross_sections import air_absorption_cm2_g
 
@@ -77,7 +78,7 @@ def test_every_quantity_of_a_pixel_in_the_open_and_behind_water(name):
     geometry = protocol.geometry(BOX, GRID if protocol.breast else None)
     pose = geometry[view]
     several = pose if protocol.rotation is not None else geometry
-    beam = gantry(protocol, several, QUANTITIES, view)
+    beam = pixel_beam(protocol, several, QUANTITIES, view)
     per_mm = linear_attenuation_per_mm("water", beam.energies_kev)
     lengths = np.array([0.0, 20.0, 40.0] if protocol.spectrum.kvp < 50.0 else [0.0, 60.0, 200.0])
     found = beam.behind(lengths[:, None] * per_mm)  # (quantities, lengths, rows, columns)
@@ -104,5 +105,5 @@ def test_rays_of_an_arc_about_the_source_meet_it_upright_in_the_fan():
     up = along - (along @ np.ones(pose.rows)) / pose.rows
     wanted = pose.radius_mm / np.hypot(pose.radius_mm, up)
     np.testing.assert_allclose(rays.cosine, np.repeat(wanted[:, None], pose.columns, axis=1), rtol=1e-5)
-    beam = gantry(protocol.changed(anti_scatter_grid=None), pose)
+    beam = pixel_beam(protocol.changed(anti_scatter_grid=None), pose)
     assert beam.factor[pose.rows // 2, 0] < beam.factor[pose.rows // 2, pose.columns // 2]  # the bowtie's

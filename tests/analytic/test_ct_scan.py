@@ -6,7 +6,7 @@ import pytest
 
 import physsim as ps
 from physsim.imaging.detector.table import moments_at
-from physsim.imaging.scan.gantry import gantry
+from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scan.water import water_lengths
 from physsim.physics.attenuation import linear_attenuation_per_mm
 
@@ -37,7 +37,7 @@ def lengths_of(lengths, attenuation):
 
 def test_lengths_of_water_are_those_that_were_in_the_beam():
     protocol = coarse()
-    beam = gantry(protocol, protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0])
+    beam = pixel_beam(protocol, protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0])
     per_mm = linear_attenuation_per_mm("water", beam.energies_kev)
     lengths = np.array([0.0, 3.0, 40.0, 123.0, 257.0, 411.0, 499.0])
     signal = beam.at_nodes(lengths[:, None] * per_mm)[0]
@@ -62,7 +62,7 @@ def test_rods_read_their_poly_energetic_attenuation_in_water():
     inserts = ps.voxelise(ps.scene("ct_numbers"), spacing_mm=1)
     protocol = coarse(field_mm=256.0, views=360)
     scan = ps.simulate(inserts, protocol, noise=False)
-    beam = gantry(protocol, scan.geometry[0])
+    beam = pixel_beam(protocol, scan.geometry[0])
     middle = (slice(None), scan.geometry.rows // 2, scan.geometry.columns // 2)
     water = linear_attenuation_per_mm("water", beam.energies_kev)
     lengths = water_lengths(beam)
@@ -112,7 +112,7 @@ def test_scatter_lowers_the_middle_and_its_correction_restores_it():
 def test_moments_of_the_detector_at_a_slant_are_those_of_its_table():
     protocol = coarse(rows=5, columns=5, pixel_mm=20.0, offset_mm=(0.0, 0.0), curved=False)
     view = protocol.geometry(((-10.0, -10.0, -5.0), (10.0, 10.0, 5.0)))[0]
-    beam = gantry(protocol.changed(anti_scatter_grid=None), view)
+    beam = pixel_beam(protocol.changed(anti_scatter_grid=None), view)
     corner = view.pixel_centres_mm(0)[0, 0] - view.source_mm[0]
     slant = float(np.linalg.norm(corner) / (corner @ view.normal[0]))
     first, second = moments_at(protocol.detector, beam.energies_kev, slant).sum(axis=0)[:2]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.count_kinds import CountKinds
 from physsim.imaging.detector.counts import PileUpTable, corrected_counts, counted_images, expected_counts
-from physsim.imaging.scan.gantry import Gantry
-from physsim.imaging.scan.views import ScanScatter, primary_views
+from physsim.imaging.pixel_beam import PixelBeam
+from physsim.imaging.primary_views import primary_views
+from physsim.imaging.scan.views import ScanScatter
 from physsim.imaging.scan.water import WaterLengths
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
@@ -39,7 +40,7 @@ class CountedChunk:
 class CountedViews:
     """A scan's way from the phantom to lengths of water. Channels: all counts together, then each bin.
 
-    `detector`: with the time of a view as its frame. `gantry`: of all bins; `scatter`: of each bin, per mAs; `water`:
+    `detector`: with the time of a view as its frame. `beam`: of all bins; `scatter`: of each bin, per mAs; `water`:
     of each channel; `pile_up`: None without dead time. `beyond`, `starved`: pixels and views counted so far whose rate
     no correction finds, and those of less than a count, in any channel.
     """
@@ -47,7 +48,7 @@ class CountedViews:
     phantom: Phantom
     detector: Detector
     geometry: Geometry
-    gantry: Gantry
+    beam: PixelBeam
     mas: Floats
     scatter: Sequence[ScanScatter]
     known_scatter: bool
@@ -66,7 +67,7 @@ class CountedViews:
     _opened: Images = field(init=False)
 
     def __post_init__(self) -> None:
-        self._opened = channels(self.gantry.open_field()).astype(np.float32)
+        self._opened = channels(self.beam.open_field()).astype(np.float32)
 
     def chunks(self, progress: Callable[[float], None] = lambda fraction: None) -> Iterator[CountedChunk]:
         """All views in order, some at a time; the same bits however they are cut."""
@@ -76,7 +77,7 @@ class CountedViews:
             some = slice(first, min(first + step, views))
             progress(first / views)
             mas = self.mas[some].astype(np.float32)[:, None, None]
-            seen = primary_views(self.phantom, self.gantry, self.geometry[some], self.device, self.threads, self.rays)
+            seen = primary_views(self.phantom, self.beam, self.geometry[some], self.device, self.threads, self.rays)
             primary = np.moveaxis(seen, 1, 0) * mas
             layers, scatter = {"primary": primary}, None
             if self.scatter:

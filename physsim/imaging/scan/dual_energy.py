@@ -10,7 +10,7 @@ import numpy as np
 
 from physsim.device.choice import Device
 from physsim.imaging.detector.readout import integrating
-from physsim.imaging.scan.gantry import Gantry, gantry
+from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.scan.noise_map import noise_variance
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import take_scan
@@ -34,7 +34,7 @@ class Channel:
     whether materials are found from it; False for a sum of other channels."""
 
     scan: Scan
-    beam: Gantry
+    beam: PixelBeam
     electronic: float
     one_of_all: bool = True
 
@@ -108,7 +108,7 @@ def _name(protocol: Protocol, taken: dict[str, Scan]) -> str:
 def _channel(scan: Scan) -> Channel:
     detector = scan.protocol.detector
     noise_kev = integrating(detector).electronic_noise_electrons / detector.absorber.electrons_per_kev
-    return Channel(scan, gantry(scan.protocol, scan.geometry[0]), noise_kev)
+    return Channel(scan, pixel_beam(scan.protocol, scan.geometry[0]), noise_kev)
 
 
 def _variance(channel: Channel, threads: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from physsim.imaging.dicom.ct_projections import ProjectionScan, save_ct_project
 from physsim.imaging.dicom.segmentation import Segment, save_segmentation
 from physsim.imaging.exposure_files import check_dicom
 from physsim.imaging.hardness import hardness
+from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scan.files import ct_technique
-from physsim.imaging.scan.gantry import gantry
 from physsim.imaging.technique import identity, subject
 from physsim.io.atomic import check_output
 from physsim.physics.attenuation import linear_attenuation_per_mm
@@ -39,7 +39,7 @@ def line_integrals(scan: Scan) -> Images:
     if isinstance(protocol.detector.readout, CountingReadout):
         raise InvalidInput(message("projections of counts", "their logarithm is not taken here",
                                    'Give corrected=True, or take scan["image"].'))
-    beam = gantry(protocol, scan.geometry[0])
+    beam = pixel_beam(protocol, scan.geometry[0])
     law = hardness(protocol.detector, beam.energies_kev, central_fluence(protocol, beam.energies_kev))
     opened, square = (one[None].astype(np.float32) for one in beam.open_field())
     free = detected(protocol.detector, law, opened, square, noise=False)[0][0]

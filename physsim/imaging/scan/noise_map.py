@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.imaging.scan.gantry import Gantry
+from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import LONGEST_MM
 from physsim.physics.attenuation import linear_attenuation_per_mm
@@ -23,7 +23,7 @@ _STEP_MM = 10.0  # of lengths of water between which the logarithm of the noise 
 _VIEWS = 64  # at a time
 
 
-def noise_variance(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, kernel: str, *, beam: Gantry,
+def noise_variance(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, kernel: str, *, beam: PixelBeam,
                    mas: Floats, electronic_kev: float, seed: int, threads: int) -> Images:
     """(z, y, x) float32 variance (HU^2) of the volume that `reconstructed` makes of these arguments.
 
@@ -54,7 +54,7 @@ def noise_variance(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, ke
     return np.asarray(np.maximum(square, 1e-6), np.float32)
 
 
-def _tables(beam: Gantry, electronic_kev: float) -> tuple[Floats, Floats]:
+def _tables(beam: PixelBeam, electronic_kev: float) -> tuple[Floats, Floats]:
     """(lengths, columns) ln of the variance (mm^2) of a length of water, for a pixel of factor 1 and 1 mAs: of quanta,
     and of electronics; at the middle height of each column."""
     per_mm = linear_attenuation_per_mm("water", beam.energies_kev)

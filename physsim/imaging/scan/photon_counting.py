@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from physsim.device.choice import Device
 from physsim.imaging.beam_rays import central_fluence
+from physsim.imaging.beam_spectra import SIGNAL
 from physsim.imaging.detector.count_kinds import count_kinds
 from physsim.imaging.detector.counting import counting
 from physsim.imaging.detector.counting_table import mean_counts, response_at_normal
 from physsim.imaging.detector.pile_up_beams import pile_up_of_beam
+from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.scan.counted_views import CountedViews, channels
 from physsim.imaging.scan.dual_energy import Channel, combined
-from physsim.imaging.scan.gantry import SIGNAL, Gantry, gantry
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import (
     AXES,
@@ -72,7 +73,7 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
     readout = counting(protocol.detector)
     view_s = rotation.turn_s / rotation.views
     detector = protocol.detector.replace(readout=readout.replace(frame_us=US_PER_S * view_s))
-    every = gantry(protocol, geometry[0])
+    every = pixel_beam(protocol, geometry[0])
     beams = channel_gantries(protocol, every)
     mas = protocol.mas / rotation.views * relative_views(phantom, protocol, beams[0], geometry, device, threads)
     progress("scatter", 0.05)
@@ -119,7 +120,7 @@ def names_of(thresholds_kev: Sequence[float]) -> list[str]:
     return [whole, *bins, f"above {thresholds_kev[-1]:g} keV"]
 
 
-def channel_gantries(protocol: Protocol, every: Gantry) -> list[Gantry]:
+def channel_gantries(protocol: Protocol, every: PixelBeam) -> list[PixelBeam]:
     """Of each channel: its mean counts, and the variance of what one photon leaves in neighbours together."""
     response = response_at_normal(protocol.detector, every.energies_kev)
     counts, seconds = channels(response.mean.T), np.stack([np.diag(one) for one in response.second_moment()], axis=1)
@@ -131,7 +132,7 @@ def channel_gantries(protocol: Protocol, every: Gantry) -> list[Gantry]:
             for one, other, more in zip(channels(every.anchors), channels(every.looked_at), excess, strict=True)]
 
 
-def _scatter(phantom: Phantom, protocol: Protocol, every: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
+def _scatter(phantom: Phantom, protocol: Protocol, every: PixelBeam, geometry: Geometry, run: MonteCarlo, seed: int,
              threads: int) -> list[ScanScatter]:
     """Counts of each bin, of the same histories."""
     estimate = scatter_estimator(phantom, protocol, seed, threads)

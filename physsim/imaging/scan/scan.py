@@ -13,12 +13,13 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.hardness import hardness
+from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
+from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.current import middle_columns, relative_current
-from physsim.imaging.scan.gantry import Gantry, gantry
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.truth import scan_truth
-from physsim.imaging.scan.views import Measurement, ScanScatter, primary_views
+from physsim.imaging.scan.views import Measurement, ScanScatter
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
 from physsim.imaging.scattered import signal_responses
@@ -71,7 +72,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     kept = check_kept(keep)
     progress("beam at the pixels", 0.0)
     box, parts, geometry = scan_poses(phantom, protocol)
-    beam = gantry(protocol, geometry[0])
+    beam = pixel_beam(protocol, geometry[0])
     per_view = protocol.mas / rotation.views
     mas = per_view * relative_views(phantom, protocol, beam, geometry, device, threads)
     progress("scatter", 0.05)
@@ -140,7 +141,7 @@ def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: MonteCarlo 
         tables_sha256=tables_sha256())
 
 
-def relative_views(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, device: Device,
+def relative_views(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry: Geometry, device: Device,
              threads: int) -> Floats:
     """(views,) of each view over the mean, by the middle of every _LOOKED_AT-th view, linear between."""
     assert protocol.rotation is not None
@@ -159,7 +160,7 @@ def relative_views(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry:
     return relative_current(protocol.rotation.modulation, every)
 
 
-def scan_scatter(phantom: Phantom, protocol: Protocol, beam: Gantry, geometry: Geometry, run: MonteCarlo, seed: int,
+def scan_scatter(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry: Geometry, run: MonteCarlo, seed: int,
                  threads: int) -> ScanScatter:
     """Scatter in every view, by the scan's nodes, as many a turn in each turn; `run`: see scatter_scan."""
     estimate = scatter_estimator(phantom, protocol, seed, threads)

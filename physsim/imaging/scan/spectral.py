@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.reconstruction.materials import Decomposition, decompose_images
-from physsim.imaging.scan.gantry import Gantry
 from physsim.imaging.scan.volume import HU_OF_WATER
 from physsim.physics.attenuation import linear_attenuation_per_mm, mass_attenuation_cm2_g
 from physsim.physics.spectra.quantities import transmission
@@ -39,7 +39,7 @@ class SpectralVolumes:
     at_energy_error: Images | None
 
 
-def effective_kev(beam: Gantry, water_mm: float, materials: Sequence[Material | str]) -> float:
+def effective_kev(beam: PixelBeam, water_mm: float, materials: Sequence[Material | str]) -> float:
     """The energy at which two materials' mass attenuations compare as for the middle pixel's signal behind water.
 
     Raises InvalidInput where no energy above the second's K edge does.

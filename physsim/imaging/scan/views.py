@@ -12,21 +12,18 @@ from physsim.imaging.detected import detected
 from physsim.imaging.detector.calibration import correct
 from physsim.imaging.detector.readout import read_out
 from physsim.imaging.hardness import Hardness
+from physsim.imaging.pixel_beam import PixelBeam
+from physsim.imaging.primary_views import primary_views
 from physsim.imaging.reading import even_calibration
-from physsim.imaging.scan.gantry import Gantry
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.water import WaterLengths
 from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
-from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.portable import log
 from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
-from physsim.spec.grid import Grid
-from physsim.transport.mesh import traced_meshes
 from physsim.transport.scatter_scan import ScatterScan
-from physsim.transport.spectral import project_signal
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
@@ -69,7 +66,7 @@ class Measurement:
     phantom: Phantom | MovingBody
     detector: Detector
     geometry: Geometry
-    gantry: Gantry
+    beam: PixelBeam
     mas: Floats
     scatter: ScanScatter | None
     known_scatter: bool
@@ -87,7 +84,7 @@ class Measurement:
     _opened: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        self._opened = self.gantry.open_field()
+        self._opened = self.beam.open_field()
 
     def chunks(self, progress: Callable[[float], None] = lambda fraction: None) -> Iterator[Chunk]:
         """All views in order, some at a time; the same bits however they are cut."""
@@ -150,44 +147,5 @@ class Measurement:
     def _primary(self, views: slice) -> Images:
         """(views, 2, rows, columns) per mAs of keV and keV^2."""
         seen = [(views, self.phantom)] if isinstance(self.phantom, Phantom) else self.phantom.runs(views)
-        return np.concatenate([primary_views(body, self.gantry, self.geometry[some], self.device, self.threads,
+        return np.concatenate([primary_views(body, self.beam, self.geometry[some], self.device, self.threads,
                                              self.rays) for some, body in seen])
-
-
-def primary_views(phantom: Phantom, gantry: Gantry, geometry: Geometry, device: str, threads: int,
-                  rays: SubPoses | None = None) -> Images:
-    """(views, QUANTITIES, rows, columns) float32 per mAs of unscattered photons; `rays`: whose mean each pixel is."""
-    if rays is not None and rays.several:
-        return rays.mean(lambda pose: primary_views(phantom, gantry, pose, device, threads), geometry)
-    table = np.stack([mass_attenuation_cm2_g(one, gantry.energies_kev) for one in phantom.materials])
-    own = np.array([one.density_g_cm3 for one in phantom.materials])
-    planes = slice(None) if phantom.overlays or phantom.meshes else met_planes(phantom.grid, geometry)
-    labels, density = phantom.labels[planes], None if phantom.density is None else phantom.density[planes]
-    grid = _cut(phantom.grid, planes)
-    spectra = np.concatenate([gantry.anchors, gantry.looked_at], axis=1)
-    return np.asarray(project_signal(
-        labels, density, own, table, spectra, grid, geometry, position=gantry.position, factor=gantry.factor,
-        mix=gantry.mix.reshape(geometry.columns, -1, gantry.mix.shape[1]), tolerance=1e-5,
-        overlays=phantom.overlays, meshes=traced_meshes(phantom), device=device, threads=threads))
-
-
-def met_planes(grid: Grid, geometry: Geometry) -> slice:
-    """Planes of voxels, along the array's first axis, that rays of the views can meet: by the corners of the beams."""
-    corners = []
-    across = 0.5 * (geometry.columns - 1) * geometry.pixel_mm[0] * np.array([-1.0, 0.0, 1.0])
-    along = 0.5 * (geometry.rows - 1) * geometry.pixel_mm[1] * np.array([-1.0, 1.0])
-    for view in range(len(geometry)):
-        corners.append(geometry.surface_mm(view, across[None, :], along[:, None]).reshape(-1, 3))
-        corners.append(geometry.source_mm[view][None])
-    points = np.concatenate(corners)
-    inverse = np.linalg.inv(grid.world_from_voxel)
-    height = points @ inverse[2, :3] + inverse[2, 3]
-    low, high = int(np.floor(height.min())) - 1, int(np.ceil(height.max())) + 2
-    low, high = min(max(low, 0), grid.shape[0] - 1), max(min(high, grid.shape[0]), 1)
-    return slice(low, max(high, low + 1))
-
-
-def _cut(grid: Grid, planes: slice) -> Grid:
-    first, last, _ = planes.indices(grid.shape[0])
-    origin = grid.world_from_voxel @ np.array([0.0, 0.0, first, 1.0])
-    return grid.replace(shape=(last - first, *grid.shape[1:]), origin_mm=tuple(float(c) for c in origin[:3]))

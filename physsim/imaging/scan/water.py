@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from physsim import _engine
 from physsim.device.choice import instruction_set, thread_count
 from physsim.imaging.nodes import chebyshev
-from physsim.imaging.scan.gantry import Gantry
+from physsim.imaging.pixel_beam import PixelBeam
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.portable import log
 
@@ -56,24 +56,24 @@ class WaterLengths:
         return out.reshape(views, rows, columns), starved
 
 
-def water_lengths(gantry: Gantry, *, first_order: bool = False) -> WaterLengths:
-    """Of the pixels of a gantry. `first_order`: the open beam's attenuation of water alone, without hardening."""
-    per_mm = linear_attenuation_per_mm("water", gantry.energies_kev)
+def water_lengths(beam: PixelBeam, *, first_order: bool = False) -> WaterLengths:
+    """Of the pixels of a beam. `first_order`: the open beam's attenuation of water alone, without hardening."""
+    per_mm = linear_attenuation_per_mm("water", beam.energies_kev)
     if first_order:
-        signal = gantry.at_nodes(np.array([[0.0], [1e-3]]) * per_mm)[0]
+        signal = beam.at_nodes(np.array([[0.0], [1e-3]]) * per_mm)[0]
         slope = 1e-3 / -log(signal[1] / signal[0])
         zero = np.zeros_like(slope)
         coefficients = np.stack([slope, *(zero for _ in range(ORDER - 1))])
         parts = coefficients, zero, slope
     else:
         places = LONGEST_MM * chebyshev(ORDER + 1)
-        signal = gantry.at_nodes(places[:, None] * per_mm)[0]  # (lengths, nodes)
+        signal = beam.at_nodes(places[:, None] * per_mm)[0]  # (lengths, nodes)
         known = -log(signal / signal[0])
         coefficients = _powers(known, places)
         most = known[-1]
         slope = sum(((n + 1) * one * most**n for n, one in enumerate(coefficients)), np.zeros_like(most))
         parts = coefficients, most, slope
-    return WaterLengths(*(gantry.between(part).astype(np.float32) for part in parts))
+    return WaterLengths(*(beam.between(part).astype(np.float32) for part in parts))
 
 
 def _powers(known: Floats, places: Floats) -> Floats:
