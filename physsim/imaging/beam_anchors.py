@@ -28,7 +28,8 @@ _TOLERANCE = 3e-7  # largest error of a sum of spectra at an energy, over the la
 _MOST_ANCHORS = 40
 _PROBED = 65, 17  # columns and heights among which anchors are looked for
 _SINES = 65
-_VIEWS_LOOKED_AT = 5  # of several
+_VIEWS_LOOKED_AT = 5  # of several, and those that these miss by more than _MISSED
+_MISSED = 10.0 * _TOLERANCE
 _LOOKED_AT = 3, 5  # columns and heights whose spectra fewer energies must do for
 _DARK = 1e-9  # of the brightest node: shadows of the anode
 
@@ -47,15 +48,31 @@ class Anchors:
 
 @lru_cache(maxsize=8)
 def anchors_of(beam: str, views: Poses, quantities: tuple[str, ...]) -> Anchors:
-    """Of all views together, by some of them, so that what fewer energies need is found once."""
+    """Of all views together, by some of them and those that they miss, so that what fewer energies need is found once.
+
+    Raises InvalidInput for pixels of a scan that the anode's heel leaves dark, and where too few spectra describe all.
+    """
     protocol, geometry = Protocol.from_json(beam), geometry_of(views)
     slants = [rays_to(protocol, geometry[view], *outline(geometry, 2, 2)).filter_slant.max()
               for view in range(len(geometry))]
     tube = tube_of(protocol, sines_of(protocol, geometry), 0.5 * float(np.ceil(2.0 * max(slants))))
+    looked = _few(len(geometry), _VIEWS_LOOKED_AT).tolist()
+    while True:
+        made = _of_views(protocol, geometry, looked, tube, quantities)
+        missed = {view: _missed(protocol, geometry[view], made, quantities)
+                  for view in range(len(geometry)) if view not in looked}
+        worst = max(missed, key=lambda view: missed[view], default=None)
+        if worst is None or missed[worst] <= _MISSED:
+            return made
+        looked = sorted([*looked, worst])
+
+
+def _of_views(protocol: Protocol, geometry: Geometry, views: list[int], tube: Tube,
+              quantities: tuple[str, ...]) -> Anchors:
     found: list[Floats] = []
     reached: list[Floats] = []
     far: list[NDArray[np.int64]] = []
-    for view in _few(len(geometry), _VIEWS_LOOKED_AT).tolist():
+    for view in views:
         across, along = (axis[_few(len(axis), most)] for axis, most in zip(middles(geometry[view]), _PROBED,
                                                                            strict=True))
         _, arriving, spectra = spectra_at(protocol, geometry[view], (across, along), tube, quantities)
@@ -67,8 +84,23 @@ def anchors_of(beam: str, views: Poses, quantities: tuple[str, ...]) -> Anchors:
     chosen, places = _chosen(spectra, signals, protocol.rotation is not None)
     opened, all_over = signals[chosen], np.concatenate(far)
     return Anchors(tube, np.ascontiguousarray(spectra[:, chosen] / opened[:, None]),
-                    np.ascontiguousarray(spectra[:, all_over] / np.maximum(signals[all_over], 1e-300)[:, None]),
-                    in_order(arriving[chosen].T) / opened, places)
+                   np.ascontiguousarray(spectra[:, all_over] / np.maximum(signals[all_over], 1e-300)[:, None]),
+                   in_order(arriving[chosen].T) / opened, places)
+
+
+def _missed(protocol: Protocol, view: Geometry, few: Anchors, quantities: tuple[str, ...]) -> float:
+    """How much sums of anchors err in a view at an energy, over the largest value of any; dark places do not count."""
+    _, _, spectra = spectra_at(protocol, view, outline(view, 3, 3), few.tube, quantities)
+    signals = signals_of(spectra, quantities)
+    lit = signals > 0.0
+    if not lit.any():
+        return 0.0
+    shapes = spectra[:, lit] / signals[lit, None]
+    quantity, energy = np.divmod(few.places, few.tube.energies_kev.size)
+    known = np.ascontiguousarray(shapes[quantity, :, energy].T)  # (nodes, anchors)
+    shares = product(known, inverse_of(few.anchors[quantity, :, energy].T))
+    found = np.stack([product(shares, np.ascontiguousarray(one)) for one in few.anchors])
+    return float((np.abs(found - shapes) / few.anchors.max(axis=(1, 2), keepdims=True)).max())
 
 
 def _chosen(spectra: Floats, signal: Floats, scanned: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -127,8 +127,8 @@ def _pixel_beam(beam: str, views: Poses, number: int, quantities: tuple[str, ...
     seen = spread * cosine * (view.pixel_mm[0] * view.pixel_mm[1])
     factor = _cubic(signal.reshape(view.columns, len(heights)).T, heights, along) * seen
     return PixelBeam(quantities, tube.energies_kev, few.anchors, mix, few.looked_at, few.arriving,
-                  np.repeat(place[:, None], view.columns, axis=1).astype(np.float32), factor.astype(np.float32),
-                  (spread / seen).astype(np.float32))
+                     np.repeat(place[:, None], view.columns, axis=1).astype(np.float32), factor.astype(np.float32),
+                     (spread / seen).astype(np.float32))
 
 
 def _spread(view: Geometry) -> tuple[Floats, Floats]:

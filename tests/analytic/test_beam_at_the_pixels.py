@@ -1,5 +1,7 @@
 """The beam at single pixels against sums over all energies in double precision, from the public laws of its parts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,20 @@ def test_rays_of_an_arc_about_the_source_meet_it_upright_in_the_fan():
     np.testing.assert_allclose(rays.cosine, np.repeat(wanted[:, None], pose.columns, axis=1), rtol=1e-5)
     beam = pixel_beam(protocol.changed(anti_scatter_grid=None), pose)
     assert beam.factor[pose.rows // 2, 0] < beam.factor[pose.rows // 2, pose.columns // 2]  # the bowtie's
+
+
+def test_a_view_unlike_the_others_is_known_as_well():
+    """Eight poses of which the second alone, not among those looked at first, is tilted and thrice as near: its beam is
+    that of the pose alone, whose anchors are its own and whose heel has closer nodes, within 1e-4 (2 % unless it were
+    looked at)."""
+    protocol = ps.protocols.chest_pa(pixel_mm=4.0, rows=60, columns=40, anti_scatter_grid=None)
+    one = protocol.geometry(BOX)[0]
+    poses = {name: np.repeat(getattr(one, name), 8, axis=0) for name in ("source_mm", "centre_mm", "u", "v")}
+    poses["source_mm"][1] = one.centre_mm[0] + (one.source_mm[0] - one.centre_mm[0]) / 3.0
+    poses["v"][1] = np.cos(0.5) * one.v[0] + np.sin(0.5) * one.normal[0]
+    several = dataclasses.replace(one, **poses)
+    shared, alone = (pixel_beam(protocol, *some) for some in ((several, QUANTITIES, 1), (several[1], QUANTITIES)))
+    depths = np.array([[0.0], [150.0]]) * linear_attenuation_per_mm("water", alone.energies_kev)
+    np.testing.assert_allclose(shared.behind(depths), alone.behind(depths), rtol=1e-4)
+    assert not np.array_equal(shared.anchors, alone.anchors)
+    assert np.abs(shared.factor / pixel_beam(protocol, several, QUANTITIES, 0).factor - 1.0).max() > 1.0
