@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import physsim as ps
+from physsim.imaging import primary_layers
 
 
 def body():
@@ -77,14 +78,19 @@ def test_areal_density_of_all_materials_is_the_mass_seen(view):
     assert float(shot["areal_density"].sum(dtype=np.float64)) * area_cm2 == pytest.approx(phantom.mass_g(), rel=1e-3)
 
 
-def test_equal_bits_however_many_views_are_traced_together(monkeypatch):
-    """A sweep whose outputs take more than the memory set apart for them is traced in parts."""
-    from physsim.imaging import field
+def test_a_sweep_is_traced_view_by_view_with_equal_bits_for_any_threads(monkeypatch):
+    """One view's outputs at a time bound the memory, however many views there are."""
+    traced = []
+    trace = primary_layers.primary_views
 
+    def counted(phantom, beam, geometry, *more):
+        traced.append(len(geometry))
+        return trace(phantom, beam, geometry, *more)
+
+    monkeypatch.setattr(primary_layers, "primary_views", counted)
     body = ps.voxelise(ps.scene("water_20cm"), spacing_mm=10)
     protocol = ps.protocols.tomosynthesis(body_part="PHANTOM", views=3, mas=1.0, pixel_mm=7.0)
-    whole = ps.simulate(body, protocol, seed=1, areal_density=True)
-    monkeypatch.setattr(field, "_OUTPUTS", 1)
-    parts = ps.simulate(body, protocol, seed=1, areal_density=True)
-    for name in whole.layers:
-        np.testing.assert_array_equal(whole[name], parts[name])
+    one, two = (ps.simulate(body, protocol, seed=1, areal_density=True, threads=count) for count in (1, 2))
+    assert traced == [1] * 6
+    for name in one.layers:
+        np.testing.assert_array_equal(one[name], two[name])
