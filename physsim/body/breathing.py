@@ -22,11 +22,13 @@ from physsim.body.motion import Motion, hinge_fit, inverted, is_bone, rigid_fit
 from physsim.errors import InvalidInput, message
 
 STEP_MM = 5.0
+Array = npt.NDArray[np.float64]
 # nodes at half millimetres: voxels of whole millimetres then sample the cells, in which det J is not smooth, evenly
 LOW_MM, HIGH_MM = np.array([-235.5, -195.5, -60.5]), np.array([234.5, 194.5, 529.5])
 _STEPS = 4
 _BONE_MM = 4.0
 _LEAST = 1e-3
+_STEEPEST, _SMOOTHED = 0.12, 12  # determinant of the lung's map back below which it is smoothed; rounds at most
 
 
 def breathing(body: Body, respiration: float) -> Motion:
@@ -48,7 +50,8 @@ def breathing(body: Body, respiration: float) -> Motion:
     forward, inverse = np.empty((2, *shape, 3)), np.empty((2, *shape, 3))
     back = field.returned(points, time, _STEPS)
     inverse[0] = (back - points).reshape(*shape, 3)
-    lung = field.on_the_pleura(field.slide.carried(back, -time, max(1, math.ceil(_STEPS * abs(time)))), back)
+    slid = field.slide.carried(back, -time, max(1, math.ceil(_STEPS * abs(time))))
+    lung = _unfolded(points, field.on_the_pleura(slid, back), shape)
     inverse[1] = (lung - points).reshape(*shape, 3)
     for number, there in enumerate((2.0 * points - back, 2.0 * points - lung)):
         if missed := inverted(inverse[number], LOW_MM, STEP_MM, points, there):
@@ -60,6 +63,36 @@ def breathing(body: Body, respiration: float) -> Motion:
     return Motion(body, forward, inverse, LOW_MM, STEP_MM, bones, lungs, f"respiration {respiration:g}")
 
 
+def _unfolded(points: Array, places: Array, shape: tuple[int, ...]) -> Array:
+    """Places (n, 3) of the lattice's points, their displacements smoothed round cells that would fold."""
+    from scipy.ndimage import binary_dilation, gaussian_filter
+
+    start, moved = points.reshape(*shape, 3), (places - points).reshape(*shape, 3)
+    for _ in range(_SMOOTHED):
+        folded = _least_determinants(start + moved) < _STEEPEST
+        if not folded.any():
+            break
+        near = np.zeros(shape, bool)
+        near[:-1, :-1, :-1] = folded
+        # every corner of such a cell, and beyond them less and less
+        share = gaussian_filter(binary_dilation(near, iterations=3).astype(float), 1.0)[..., None]
+        moved = moved + share * (gaussian_filter(moved, (1.0, 1.0, 1.0, 0.0)) - moved)
+    return np.asarray((start + moved).reshape(-1, 3))
+
+
+def _least_determinants(places: Array) -> Array:
+    """Least determinant in the corners of each cell of a lattice of places (nz, ny, nx, 3): (nz-1, ny-1, nx-1)."""
+    z, y, x = (np.diff(places, axis=axis) / STEP_MM for axis in range(3))
+    least = np.full([n - 1 for n in places.shape[:3]], np.inf)
+    one, two = slice(None, -1), slice(1, None)
+    for corner in range(8):
+        i, j, k = (two if corner >> axis & 1 else one for axis in range(3))
+        a, b, c = x[k, j], y[k, :, i], z[:, j, i]
+        determinant = (a * np.cross(b, c)).sum(-1)
+        np.minimum(least, determinant, out=least)
+    return least
+
+
 def respiration_of_volume(share: float) -> float:
     """Respiration at which the lungs have a share (0.5 to 1) of their volume at full inspiration."""
     ratio = float(recipe()["lung"]["volume_ratio"])
@@ -69,18 +102,6 @@ def respiration_of_volume(share: float) -> float:
                     f"Give {ratio**1.2:.2f} to 1.")
         )  # fmt: skip
     return 1.0 - math.log(share) / math.log(ratio)
-
-
-def depth_of_breath(respiration: float, supine: bool = False) -> float:
-    """Where on a standing person's way between breaths a patient's lungs are: who lies holds a tenth less at any phase.
-
-    >>> round(depth_of_breath(1.0, supine=True), 2)
-    0.83
-    """
-    if not supine:
-        return respiration
-    plain = recipe()
-    return respiration - math.log(plain["posture"]["supine_ratio"]) / math.log(plain["lung"]["volume_ratio"])
 
 
 def quiet_respiration(phase: float) -> float:

@@ -87,7 +87,8 @@ def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> 
     `space`: of a person of another size, in whom the canonical place tells how much room there is: what moves keeps its
     mass there.
 
-    Shorter and wider pieces overlap more where they meet: radii are corrected by what the trees hold as painted. The
+    Shorter and wider pieces overlap more where they meet, and reach deeper under heart and diaphragm: radii are
+    corrected by what the trees hold as painted. The
     density of lung is that by which each lobe keeps its mass although vessels leave it less room than before.
     """
     found = [one for one in branches_of(program, motion.lungs) if motion.moves_anything(program, one.structure)]
@@ -100,11 +101,12 @@ def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> 
             for one, a, b in zip(found, start, end, strict=True)]  # fmt: skip
     pieces = _Pieces.of(program, found, length, swelling, room)
     trees = tuple(sorted({one.structure for one in found}))
-    before = _at_rest(motion.body, program, trees, _TREES_MM) * pieces.asked(trees, length, room)
+    over = _over(program, trees)
+    before = _at_rest(motion.body, program, trees, _TREES_MM, over) * pieces.asked(trees, length, room)
     share = now = np.ones(len(trees))
     for _ in range(_CORRECTIONS):
         made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
-        now = _masses(motion.body, made, trees, _TREES_MM)
+        now = _masses(motion.body, made, trees, _TREES_MM, over, motion)
         share = share * before / np.maximum(now, 1e-9)
     made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
     lungs = tuple(n for n, one in enumerate(program.structures)
@@ -116,6 +118,14 @@ def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> 
     if space is not None:
         kept = kept * [_lung_room(program, motion, space, n) for n in lungs]
     return _refilled(made, dict(zip(lungs, kept.tolist(), strict=True)))
+
+
+def _over(program: Program, trees: tuple[int, ...]) -> tuple[int, ...]:
+    """Structures under which branches of the trees end."""
+    from physsim.body.breathing_field import recipe
+
+    names = frozenset(recipe()["media"]["over"])
+    return tuple(n for n, one in enumerate(program.structures) if one.name in names and n not in trees)
 
 
 def _room(space: SpaceMap | None, points: Array) -> Array:
