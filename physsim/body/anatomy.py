@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from physsim.body.body import Body
 from physsim.body.breast.recipe import breast_class
-from physsim.body.breathing import breathing, depth_of_breath
+from physsim.body.breathing import breathing
 from physsim.body.cardiac import cardiac, stroke_out
 from physsim.body.declare import Declared, read_declared
 from physsim.body.finer import coarser, finer_grid
@@ -120,7 +120,7 @@ def _made(at_rest: str) -> PatientBody:
     growth = growth_map(patient.sex, patient.age_years, patient.height_cm, patient.build)
     declared = canonical_declared()
     numbers = own_numbers(patient)
-    values = controls_of(patient, declared, growth, {**numbers, "supine": 0.0})
+    values = controls_of(patient, declared, growth, numbers)
     where = f"{CANONICAL}.toml"
     return PatientBody(Body.of(controlled(declared, values), numbers, patient.seed, where), growth)
 
@@ -162,8 +162,7 @@ def patient_phantom(
 
 def patient_motion(patient: Patient, body: Body) -> Motion | None:
     """Where the patient's breath and heartbeat bring their body, in the canonical frame: a breath after a beat."""
-    depth = depth_of_breath(patient.respiration, supine=patient.posture == "supine")
-    breath = breathing(body, depth) if depth < 1.0 else None
+    breath = breathing(body, patient.respiration) if patient.respiration < 1.0 else None
     beat = cardiac(body, patient.cardiac) if stroke_out(patient.cardiac) > 0.0 else None
     return breath.after(beat) if breath and beat else breath or beat
 
@@ -174,7 +173,6 @@ def own_numbers(patient: Patient) -> dict[str, float]:
     sulci = round(_NARROW_SULCI + (1.0 - _NARROW_SULCI) * min(patient.age_years / _GROWN_YEARS, 1.0), 6)
     numbers = {
         "female": float(patient.sex == "F"), "breasts": float(grown), "arms": float(patient.arms == "up"),
-        "supine": float(patient.posture == "supine"),
         "sulci": sulci, "age_years": round(patient.age_years, 6), **numbers_at(patient.age_years),
     }  # fmt: skip
     if grown and patient.breast_density is not None:

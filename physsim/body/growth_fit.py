@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 _CLOSE = 0.004  # relative: so near to what the table's body has, nothing needs to be fitted
 _KEPT = 64
-# What a fit does not hang on: it is of the healthy body that stands at rest, with the shapes of seed 0.
-_SAME_FIT: dict[str, Any] = {
-    "lesions": (), "sampling_weight": 1.0, "seed": 0, "respiration": 1.0, "cardiac": 0.0, "posture": "standing",
-}  # fmt: skip
+# What a fit does not hang on: it is of the healthy body at rest, with the shapes of seed 0.
+_SAME_FIT: dict[str, Any] = {"lesions": (), "sampling_weight": 1.0, "seed": 0, "respiration": 1.0, "cardiac": 0.0}
 _fitted: OrderedDict[str, dict[str, float]] = OrderedDict()
 
 

@@ -33,14 +33,12 @@ _DRAWN_Z = 2.5  # draws are cut here, where the Box-Cox curves are still support
 class Patient(Spec):
     """Everything that makes one body, none of it random any more: saved with the phantom, it rebuilds it bit for bit.
 
-    `build`: depth over width of the trunk relative to the average body's, at one cross-section; `posture`: lungs of who
-    lies on the back hold a tenth less, the domes stand higher, breasts are flatter, gas of the stomach is in front;
-    `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: phase of the R-R interval, 0 and 1
-    at the end of diastole, 0.35 at that of systole; `organ_scale`: factors on the target masses of single organs;
-    `breast_density`: BI-RADS class, for women only; `lesions`: see `insert`; `seed`: the individual's shapes and
-    textures; `sampling_weight`: how many people of the population this one stands for, relative to others of a cohort.
-
-    Neglects: a belly that flattens, kidneys and bowel that shift when one lies down.
+    `build`: depth over width of the trunk relative to the average body's, at one cross-section; `posture`: also moves
+    diaphragm and organs; `respiration`: 0 after a quiet breath out, 1 after a full breath in; `cardiac`: phase of
+    the R-R interval, 0 and 1 at the end of diastole, 0.35 at that of systole; `organ_scale`: factors on the target
+    masses of single organs; `breast_density`: BI-RADS class, for women only; `lesions`: see `insert`; `seed`: the
+    individual's shapes and textures; `sampling_weight`: how many people of the population this one stands for,
+    relative to others of a cohort.
 
     Raises InvalidInput for sizes that nobody of that age has (z-scores beyond 5), unknown organs, or a class of breast
     density for a man.

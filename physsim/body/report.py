@@ -20,7 +20,7 @@ def report(phantom: Phantom) -> dict[str, Any]:
     `organs`: rows of `name`, `volume_cm3`, `mass_g` (from the geometry, not from counting voxels), `reference_g`,
     `difference_percent` and `source` (READ or RECALLED of reference bodies, DERIVED of others; None where no reference
     stands for it). `height_cm` and `weight_kg` are those of the voxels, None unless the phantom was made from a
-    patient. `vanished`: names of organs that have a mass but no voxel of their own.
+    patient.
     """
     return {
         "name": phantom.name,
@@ -32,7 +32,6 @@ def report(phantom: Phantom) -> dict[str, Any]:
         "weight_kg": weight_kg(phantom),
         "materials": [{"name": one.name, "density_g_cm3": one.density_g_cm3} for one in phantom.materials],
         "organs": organ_rows(phantom),
-        "vanished": vanished(phantom),
         "lesions": phantom.lesion_table(),
         "overlays": [overlay.name for overlay in phantom.overlays],
         "made_from": dict(phantom.made_from),

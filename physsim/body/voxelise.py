@@ -15,7 +15,6 @@ from physsim.body.program import Program
 from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
-from physsim.phantom.room import check_room
 from physsim.phantom.truth import OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.units import CM3_PER_MM3
@@ -87,7 +86,6 @@ def voxelise_body(
     program = body.program
     label_type = np.uint8 if len(body.materials) <= 256 else np.uint16
     organ_type = np.uint8 if len(body.organs) <= 256 else np.uint16
-    check_room(grid, sum(np.dtype(one).itemsize for one in (label_type, organ_type, density_dtype)))
     labels, organs = np.empty(grid.shape, label_type), np.empty(grid.shape, organ_type)
     density = np.empty(grid.shape, density_dtype)
     volumes, masses = paint(body, program, grid, canonical_from_world, labels, density, organs, motion)

@@ -21,9 +21,9 @@ Floats = npt.NDArray[np.float64]
 
 COARSEST_MM = 60.0  # larger structures are held down
 FINEST_MM = 0.7  # smaller ones, where noise is, keep their contrast
-_HELD = 0.5  # of the contrast at the coarsest scale
-_REFERENCE = 0.6  # contrast (ln) that keeps its size
-_MOST_GAIN = 2.4
+_HELD = 0.62  # of the contrast at the coarsest scale
+_REFERENCE = 0.35  # contrast (ln) that keeps its size
+_MOST_GAIN = 2.0
 _SHOULDER = 1.1
 
 

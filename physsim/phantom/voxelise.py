@@ -11,7 +11,6 @@ import numpy.typing as npt
 from physsim.errors import InvalidInput, message
 from physsim.phantom.compiled import CompiledScene, in_threads
 from physsim.phantom.phantom import Phantom
-from physsim.phantom.room import check_room
 from physsim.phantom.scene import Scene
 from physsim.phantom.truth import LesionTruth, OrganTruth, Truth
 from physsim.spec.grid import Grid
@@ -66,7 +65,6 @@ def voxelise(
     grid = grid or scene_grid(scene, spacing_mm)
     compiled = scene.compiled
     label_type, organ_type = _smallest(len(compiled.materials)), _smallest(len(compiled.organs))
-    check_room(grid, sum(np.dtype(one).itemsize for one in (label_type, density_dtype, *[organ_type] * truth)))
     labels, density = np.empty(grid.shape, label_type), np.empty(grid.shape, density_dtype)
     organs = np.empty(grid.shape if truth else (0, 0, 0), organ_type)
     tables, reach = compiled.piece_tables(), _reach(compiled, grid)

@@ -3,12 +3,8 @@
 import threading
 
 import numpy as np
-import pytest
 
 import physsim as ps
-from physsim.body.body import Body
-from physsim.body.voxelise import voxelise_body
-from physsim.errors import InvalidInput
 
 
 def one_projection() -> np.ndarray:
@@ -44,15 +40,3 @@ def test_threads_of_the_user_share_no_room():
         thread.join()
     assert len(found) == 4
     assert all(np.array_equal(image, truth) for image in found)
-
-
-BALL = {"name": "ball", "order": 1, "material": "water",
-        "parts": [{"ellipsoid": {"centre": [0, 0, 0], "semi": [90] * 3}}]}
-
-
-@pytest.mark.parametrize("make", [lambda: voxelise_body(Body.of({"structure": [BALL]}), 1e-3),
-                                  lambda: ps.voxelise(ps.scene("water_20cm"), spacing_mm=1e-3)])
-def test_voxels_without_room_are_refused_before_any_work(make):
-    """Some 6e15 voxels; the spacing that the message gives fits."""
-    with pytest.raises(InvalidInput, match=r"voxels of 0.001 mm: they take .* GB of memory.*Take voxels of .* mm"):
-        make()

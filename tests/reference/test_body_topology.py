@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from physsim._benchmarks.topology import main, measure
 
 from physsim.body.body import Body
 from physsim.body.topology import OrganTopology, betti_numbers, declared_topology, given_back, organ_topology
@@ -103,3 +104,20 @@ def test_organs_of_a_trunk_at_3_mm():
     assert len([row for row in rows if row.declared]) > 70
     wrong = {row.name: (row.found, row.declared) for row in rows if not row.right}
     assert {name: wrong[name] for name in wrong.keys() - OTHERS} == {}
+
+
+def test_organs_of_a_woman_and_a_boy_at_3_mm():
+    """None differs in the trunk; and the command says so."""
+    rows = measure(("F35", "M5"), ("trunk",), (3.0,))
+    assert [row["judged"] for row in rows] > [90, 90]
+    assert {row["body"]: row["organs"] for row in rows} == {"F35": {}, "M5": {}}
+
+
+def test_the_command_takes_bodies_regions_and_spacings(capsys, monkeypatch):
+    asked = []
+    row = {"body": "M1", "region": "head", "spacing_mm": 2.0, "judged": 3, "differ": 1,
+           "organs": {"liver": {"found": (2, 0, 0), "declared": (1, 0, 0)}}}  # fmt: skip
+    monkeypatch.setattr("physsim._benchmarks.topology.measure", lambda *given: asked.append(given) or [row])
+    assert main(["M1", "--regions", "head", "--spacings", "2"]) == 1
+    assert asked == [(("M1",), ("head",), (2.0,))]
+    assert "liver" in capsys.readouterr().out

@@ -19,6 +19,7 @@ WINDOWS = {
     "larynx": (((-45, 45), (-75, 15), (470, 560)), 8, set()),
     "right atrium": (((-48, 32), (-72, 20), (220, 345)), 1, set()),
     "behind the stomach": (((-62, 108), (-80, 50), (72, 192)), 5, set()),
+    "liver": (((-150, 130), (-130, 110), (20, 240)), 34, set()),
     "hips and sacrum": (((-60, 130), (-56, 102), (-150, 8)), 10, set()),
     "knee": (((30, 150), (-60, 80), (-620, -470)), 10, {"left knee cartilage"}),
     "foot": (((40, 140), (-190, 95), (-1020, -910)), 28, set()),
@@ -39,7 +40,7 @@ def man():
 
 
 # Organs that pass close by each other: what one window must judge.
-MUST = {"behind the stomach": {"pancreas", "splenic artery", "splenic vein"}}
+MUST = {"behind the stomach": {"pancreas", "splenic artery", "splenic vein"}, "liver": {"liver"}}
 
 
 @pytest.mark.parametrize("window", WINDOWS)

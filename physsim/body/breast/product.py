@@ -21,7 +21,6 @@ from physsim.body.breast.painter import Lattice, Painter
 from physsim.body.breast.spec import Breast
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
-from physsim.phantom.room import check_room
 from physsim.phantom.truth import OrganTruth, Truth
 from physsim.spec.grid import Grid
 from physsim.spec.material import material
@@ -74,7 +73,6 @@ def breast(density: str | Breast = "B", view: str = "CC", side: str = "L", *, sp
     painter, grid = _painter(drawn, spacing_mm)
     nz = grid.shape[0]
     masks = organ_labels if organ_labels is not None else int(np.prod(grid.shape)) <= 300_000_000
-    check_room(grid, 2 if masks else 1)
     labels, organs = painter.slab(0, nz, organs=masks)
     truth = Truth(organs if masks else None, organ_table(painter.volumes))
     return Phantom(grid=grid, labels=labels, materials=breast_materials(), truth=truth,
