@@ -36,7 +36,7 @@ struct ImageTable {
     int64_t (*filter_room)(const RowFilter&);  // floats
     // ROWS_AT_ONCE rows of an image from `first` on, into a view's place.
     void (*filter_rows)(const RowFilter&, const float* image, int first, float* room, float* out);
-    // Adds views to the columns of voxels [from, to); sums: (b, a, height) of all columns; room: VIEWS_AT_ONCE columns of pixels, 0.
+    // Adds views to the columns of voxels [from, to); sums: (b, a, height) of all columns; room: a column of pixels, 0.
     void (*backproject)(const Backprojection&, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room);
     void (*rebin_view)(const FanRebinning&, double at, float* room, float* out);  // room: 6 x columns floats
     // The same for the angles of a helix; room: most_turns columns of pixels, 0.

@@ -2,8 +2,8 @@
 //
 // Law: each voxel adds, view by view, the filtered pixel that its ray meets times a weight that falls with the square of the distance from
 // the source (Feldkamp 1984). Along such a column of voxels the place across the detector and the weight are constant and the place
-// along it is linear: two columns of pixels are mixed once, and 16 voxels pick from a window of 32 mixed pixels.
-// Interpolation is bilinear; outside the detector is 0. Rows are counted in multiples of 2^-32 pixel.
+// along it is linear: two columns of pixels are mixed once, and 8 voxels pick from a window of 8 or 16 mixed pixels.
+// Interpolation is bilinear; outside the detector is 0. Rows are counted in multiples of 2^-32 pixel, from a window's first row in those of 2^-26.
 #pragma once
 #include "core/lanes.h"
 #include "reconstruct/filtered_views.h"
@@ -11,8 +11,10 @@
 namespace physsim {
 
 constexpr int BLOCK = 4;             // columns of voxels along a and b
-constexpr double WIDEST_STEP = 1.99; // pixels from voxel to voxel: 15 steps, a fraction and a neighbour fit into a window of 32
-constexpr double ROW_UNIT = 4294967296.0;
+constexpr int64_t ROW = int64_t{1} << 32;
+constexpr double ROW_UNIT = static_cast<double>(ROW);
+constexpr int PLACE_BITS = 26;       // of a row's fraction
+constexpr int32_t ONE_ROW = 1 << PLACE_BITS, NARROW_STEP = ONE_ROW, WIDEST_STEP = 2 * ONE_ROW;  // 7 steps and a fraction end in a window of 8 or 16
 
 namespace PHYSSIM_ISA {
 
@@ -20,10 +22,28 @@ namespace PHYSSIM_ISA {
 struct ColumnSight {
     const float* pixels;  // of the left of two columns, MARGIN passed over
     float left, right;    // weights
-    float step;           // rows from voxel to voxel
-    int64_t first, stride;  // row of the lowest place in the first 16 voxels; rows to the next 16
-    int64_t start;          // row of voxel 0 above `first`, the same in each 16
+    double step;          // rows from voxel to voxel
+    int64_t first, stride;  // row of the lowest place in the first 8 voxels; rows to the next 8
 };
+
+// The rows of 16 voxels: windows that begin at `first` and `second`, and places above those, 2^-PLACE_BITS.
+struct Places {
+    int first, second;
+    I above;
+};
+
+// Of voxels 0 to 7 above the lowest of them, and the same again.
+PHYSSIM_HD I places_of_8(double step) {
+    const I eighth = lane_index() & I(7), by = I(static_cast<int32_t>(__builtin_fabs(step) * ONE_ROW + 0.5));
+    return (step < 0.0 ? I(7) - eighth : eighth) * by;
+}
+
+PHYSSIM_HD Places places_from(int64_t lowest, int64_t stride, I of_8) {
+    const int64_t next = lowest + stride;
+    constexpr int PAST = 32 - PLACE_BITS;
+    return {static_cast<int>(lowest >> 32), static_cast<int>(next >> 32),
+            halves(static_cast<int>(static_cast<uint32_t>(lowest) >> PAST), static_cast<int>(static_cast<uint32_t>(next) >> PAST)) + of_8};
+}
 
 // Within 1e-10 for ahead > 0: two half angles, then the series of the arctangent up to x^21.
 PHYSSIM_HD double arc_tangent(double aside, double ahead) {
@@ -50,16 +70,14 @@ PHYSSIM_HD void see_block(const BackprojectedView& view, int a, int b, BlockSigh
 
 // False where the column lies beside the detector or behind the source.
 PHYSSIM_HD bool sight_of(const Backprojection& job, const BackprojectedView& view, const BlockSights& block, int n, ColumnSight& sight) {
-    const double column = block.column[n], step = block.step[n], span = 15.0 * step;
+    const double column = block.column[n], step = block.step[n], span = 7.0 * step;
     if (!(-1.0 < column) || !(column < job.shape.columns) || !(0.0 < block.depth[n])) return false;
     const int left = static_cast<int>(column + 1.0) - 1;
     const double fraction = column - left, most = 1e6;  // far outside, and still a number of rows
     const double first = block.first[n] + (span < 0.0 ? span : 0.0), bounded = first < -most ? -most : first > most ? most : first;
     sight.pixels = view.pixels + (left + 1) * job.shape.height() + MARGIN;
     sight.left = static_cast<float>(block.weight[n] * (1.0 - fraction)), sight.right = static_cast<float>(block.weight[n] * fraction);
-    sight.first = static_cast<int64_t>(bounded * ROW_UNIT), sight.stride = static_cast<int64_t>(16.0 * step * ROW_UNIT);
-    sight.start = span < 0.0 ? static_cast<int64_t>(-span * ROW_UNIT) : 0;
-    sight.step = static_cast<float>(step);
+    sight.first = static_cast<int64_t>(bounded * ROW_UNIT), sight.stride = static_cast<int64_t>(8.0 * step * ROW_UNIT), sight.step = step;
     return true;
 }
 
@@ -68,24 +86,26 @@ template <class Sight>
 PHYSSIM_HD void mix(const Sight& sight, int rows, int64_t height, float* mixed) {
     const float *near = sight.pixels, *far = near + height;
     const F left(sight.left), right(sight.right);
-    for (int r = 0; r < rows; r += 16) store(mixed + MARGIN + r, multiply_add(load(far + r), right, load(near + r) * left));
+    float* out = mixed + MARGIN;
+    for (int64_t r = 0; r < rows; r += 16) store(out + r, multiply_add(load(far + r), right, load(near + r) * left));
 }
 
-// What 16 voxels pick of mixed pixels, from the row `lowest` on; offsets: of the voxels' places from it.
-PHYSSIM_HD F picked(const float* mixed, F offsets, int64_t lowest, int rows) {
-    const int64_t whole = lowest >> 32, most = rows + 15, base = whole < -MARGIN + 1 ? -MARGIN + 1 : whole > most ? most : whole;  // out there all is 0
-    const F place = F(static_cast<float>(lowest & 0xffffffff) * 0x1p-32f) + offsets;
-    const Window window(mixed + MARGIN + base);
-    const I index = window_index<true>(place);
-    const F low = window[index], high = window[index + I(1)];
-    return multiply_add(past_plane<true>(place), high - low, low);
+constexpr int LEAST_ROW = 1 - MARGIN, MOST_PAST = 15;  // of the lower window of 16 voxels, and behind the last row: beyond, all that they pick is 0
+
+// What 16 voxels pick of mixed pixels, whose lower window is between those. N: 8 up to NARROW_STEP, 16 up to WIDEST_STEP.
+template <int N>
+PHYSSIM_HD F picked(const float* mixed, const Places& places) {
+    const float *first = mixed + MARGIN + places.first, *second = mixed + MARGIN + places.second;
+    const I index = places.above >> PLACE_BITS;
+    const F low = HalfWindows<N>(first, second)[index], high = HalfWindows<N>(first + 1, second + 1)[index];
+    return multiply_add(to_float(places.above & I(ONE_ROW - 1)) * F(1.0f / ONE_ROW), high - low, low);
 }
 
 // The same where a window is too short: pixel by pixel.
 PHYSSIM_HD F gathered(const ColumnSight& sight, const float* mixed, int64_t lowest, int rows) {
     alignas(64) float found[16];
     for (int l = 0; l < 16; l++) {
-        const double row = static_cast<double>(lowest + sight.start) / ROW_UNIT + static_cast<double>(sight.step) * l;
+        const double row = static_cast<double>(lowest) / ROW_UNIT + sight.step * (sight.step < 0.0 ? l - 7 : l);
         found[l] = 0.0f;
         if (!(-1.0 < row) || !(row < rows)) continue;
         const int base = static_cast<int>(row + 1.0) - 1;
@@ -95,17 +115,30 @@ PHYSSIM_HD F gathered(const ColumnSight& sight, const float* mixed, int64_t lowe
     return load(found);
 }
 
+template <int N>
+PHYSSIM_HD void add_picked(const ColumnSight& sight, float* sum, int64_t height, const float* mixed, int rows) {
+    const I of_8 = places_of_8(sight.step);
+    const int64_t stride = 2 * sight.stride, to_lower = sight.stride < 0 ? sight.stride : 0, least = LEAST_ROW * ROW, most = (rows + MOST_PAST) * ROW;
+    int64_t c = 0, lowest = sight.first, lower = lowest + to_lower;
+    if (lower < least || lower > most) {  // on to where they see the detector
+        const int64_t away = lower < least ? least - lower : most - lower;
+        if (stride == 0 || (away < 0) != (stride < 0)) return;
+        const int64_t groups = away / stride + 1;
+        c = groups * VOXELS_AT_ONCE, lowest += groups * stride;
+    }
+    for (; c < height && static_cast<uint64_t>(lowest + to_lower - least) <= static_cast<uint64_t>(most - least); c += VOXELS_AT_ONCE, lowest += stride)
+        store(sum + c, load(sum + c) + picked<N>(mixed, places_from(lowest, sight.stride, of_8)));
+}
+
 // Adds one view to one column of voxels. mixed: room for a column of pixels.
 PHYSSIM_HD void add_view(const Backprojection& job, const ColumnSight& sight, float* sum, int64_t height, float* mixed) {
     const int rows = job.shape.rows;
     mix(sight, rows, job.shape.height(), mixed);
-    const F offsets = F(static_cast<float>(static_cast<double>(sight.start) / ROW_UNIT)) + F(sight.step) * to_float(lane_index());
+    const double step = __builtin_fabs(sight.step) * ONE_ROW;
+    if (step <= NARROW_STEP) return add_picked<8>(sight, sum, height, mixed, rows);
+    if (step <= WIDEST_STEP) return add_picked<16>(sight, sum, height, mixed, rows);
     int64_t lowest = sight.first;
-    if (__builtin_fabsf(sight.step) <= static_cast<float>(WIDEST_STEP)) {
-        for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += sight.stride) store(sum + c, load(sum + c) + picked(mixed, offsets, lowest, rows));
-    } else {
-        for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += sight.stride) store(sum + c, load(sum + c) + gathered(sight, mixed, lowest, rows));
-    }
+    for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += 2 * sight.stride) store(sum + c, load(sum + c) + gathered(sight, mixed, lowest, rows));
 }
 
 // Adds all views to the columns of voxels (a, b) in [from, to). sums: (b, a, height) of all columns, height a multiple of 16.

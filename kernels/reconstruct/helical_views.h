@@ -47,8 +47,9 @@ struct HelicalBackprojection {
 // How one column of voxels sees one half turn.
 struct TurnSight {
     const float *pixels, *mixed;
-    float left, right, step;
-    int64_t first, stride, start;  // as in ColumnSight
+    float left, right;
+    double step;
+    int64_t first, stride;         // as in ColumnSight
     int32_t from, to;              // blocks of 16 voxels that it sees: from <= block < to
     int32_t soonest, latest;       // the least `from` of this and all later half turns, the largest `to` of this and all earlier ones
 };

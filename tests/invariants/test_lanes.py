@@ -118,6 +118,13 @@ LANES = {
     "Window(table)[window_index<false>(w)]": lambda v: np.take_along_axis(
         v.table, np.ceil(v.w).astype(I32) - 1 & 31, 1
     ),
+    "HalfWindows<8>(table + 3, table + 17)[k]": lambda v: np.where(
+        np.arange(16) < 8, np.take_along_axis(v.table, v.k % 8 + 3, 1), np.take_along_axis(v.table, v.k % 8 + 17, 1)
+    ),
+    "HalfWindows<16>(table + 15, table + 2)[k]": lambda v: np.where(
+        np.arange(16) < 8, np.take_along_axis(v.table, v.k % 16 + 15, 1), np.take_along_axis(v.table, v.k % 16 + 2, 1)
+    ),
+    "halves(-3, 1 << 30)": lambda v: np.broadcast_to(np.repeat(np.array([-3, 1 << 30], I32), 8), v.i.shape),
     "past_plane<true>(w)": lambda v: v.w - np.floor(v.w),
     "past_plane<false>(w)": lambda v: v.w - np.ceil(v.w),
     "gather(as_words(table), k)": lambda v: np.take_along_axis(v.table.view(I32), v.k, 1),
