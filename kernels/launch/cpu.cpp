@@ -149,6 +149,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_scatter_nodes.h"
 #include "launch/bind_scan_views.h"
 #include "launch/bind_spectral.h"
+#include "launch/bind_portable.h"
 #include "launch/bind_tables.h"
 #include "launch/bind_montecarlo.h"
 #include "launch/bind_body.h"
@@ -177,6 +178,7 @@ PYBIND11_MODULE(_engine, m) {
     m.def("scan_views", &scan_views);
     m.def("ordered_product", &ordered_product);
     bind_spectral(m);
+    bind_portable(m);
     bind_tables(m);
     bind_body(m);
     m.def("mend_organs", &mend_organs);
