@@ -104,14 +104,15 @@ class NodeViews:
         self._multiple += [MultipleSums(self._jobs[view], self._levels[self._level]) for view in multiple]
         self._catch_up()
 
-    def grow(self, kept: Floats) -> None:
-        """Grows the part that lowers the mean variance most for its cost; `kept` (2,): shares that smoothing leaves."""
+    def grow(self, kept: Floats, far: bool = False) -> None:
+        """Grows the part that lowers the mean variance most for its cost; `kept` (2,): shares that smoothing leaves;
+        `far`: from the aim, so by a quarter at least."""
         variance = kept * self.noise()[1]
         cost = [sum(one.cost for one in part) for part in (self._single, self._multiple)]
         if variance[0] * cost[1] > variance[1] * cost[0]:
-            self.points = next_count(self.points, FIRST_POINTS)
+            self.points = _larger(self.points, FIRST_POINTS, far)
         else:
-            self.histories = next_count(self.histories, FIRST_HISTORIES)
+            self.histories = _larger(self.histories, FIRST_HISTORIES, far)
         self._catch_up()
 
     def grow_to(self, histories: int) -> None:
@@ -206,6 +207,14 @@ class NodeViews:
             return [work(item) for item in items]
         with ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(work, items))
+
+
+def _larger(count: int, first: int, far: bool) -> int:
+    """The next of the pre-set numbers, or the first that is larger by a quarter."""
+    found = next_count(count, first)
+    while far and 4 * found < 5 * count:
+        found = next_count(found, first)
+    return found
 
 
 def fine_weights(count: int) -> Floats:

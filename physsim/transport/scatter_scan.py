@@ -39,6 +39,7 @@ FEW_NODES = 24  # of fewer node views all know multiple scatter too
 _MOST_LOOKS = 60
 _MOST_ROUNDS = 8  # of more node views
 _CHECKED_VIEWS = 2  # for the error of the grid
+_FAR = 1.5  # times the variance asked for: beyond, photons grow by larger steps, since a look costs more than it saves
 _TOLD = 0.5  # of the error asked for: one standard error of interpolation_error at most
 
 
@@ -240,13 +241,14 @@ def _grown(
             if coarse and not spent and nodes.refine_multiple():
                 continue
             return fits, found, error, error <= aim and not coarse and not bent
-        below = error <= aim
+        over, untold = (error / aim) ** 2, spread / (_TOLD * aim * mean) ** 2  # variances over those asked for
         while not spent:
-            nodes.grow(np.ones(2) if below else kept)
+            nodes.grow(np.ones(2) if over <= 1.0 else kept, far=max(over, untold) > _FAR)
             mean, noise = nodes.noise()
             spent = run.most_histories is not None and nodes.photons() >= run.most_histories
-            below = float((kept * noise).sum()) <= (aim * mean) ** 2
-            if below and told * float(noise.sum()) <= (_TOLD * aim * mean) ** 2:
+            over = float((kept * noise).sum()) / (aim * mean) ** 2
+            untold = told * float(noise.sum()) / (_TOLD * aim * mean) ** 2
+            if max(over, untold) <= 1.0:
                 break
     raise AssertionError("unreachable")
 
