@@ -12,27 +12,34 @@ const ImageTable& image_kernels(const std::string& isa) {
     return name == "avx512" ? image_avx512() : name == "avx2" ? image_avx2() : image_baseline();
 }
 
-// Signals (views, pixels) with noise from their first three cumulants (views, pixels).
-void cumulant_noise(const Floats& mean, const Floats& variance, const Floats& third, InPlace<float> out, uint64_t seed, uint32_t stream, uint32_t first_view,
-                    int threads, const std::string& isa) {
-    for (const auto* array : {&mean, &variance, &third, static_cast<const Floats*>(&out.array)})
-        if (array->ndim() != 2 || array->shape(0) != mean.shape(0) || array->shape(1) != mean.shape(1)) throw std::invalid_argument("noise: arrays are (views, pixels)");
-    const ImageTable& kernels = image_kernels(isa);
-    const int64_t views = mean.shape(0), pixels = mean.shape(1), runs = (pixels + NOISE_RUN - 1) / NOISE_RUN, items = (runs + RUNS_AN_ITEM - 1) / RUNS_AN_ITEM;
-    if (pixels > INT32_MAX || views * items > INT32_MAX) throw std::invalid_argument("noise: a view has at most 2^31 - 1 pixels");
-    std::vector<CumulantNoise> jobs;
-    for (int64_t v = 0; v < views; v++)
-        jobs.push_back({{seed, stream}, first_view + static_cast<uint32_t>(v), pixels, mean.data() + v * pixels, variance.data() + v * pixels, third.data() + v * pixels,
-                        out.array.mutable_data() + v * pixels});
+// Runs work(view, first) for each NOISE_RUN pixels from `first` on of each view.
+template <typename Work>
+void in_runs(int64_t views, int64_t pixels, int threads, const Work& work) {
+    const int64_t runs = (pixels + NOISE_RUN - 1) / NOISE_RUN, items = (runs + RUNS_AN_ITEM - 1) / RUNS_AN_ITEM;
+    if (pixels > INT32_MAX || views * items > INT32_MAX) throw std::invalid_argument("images: a view has at most 2^31 - 1 pixels");
     py::gil_scoped_release release;
     Queue queue;
     Team(threads).run([&](int) {
         int item;
         while (queue.take(static_cast<int>(views * items), item)) {
             const int64_t first = item % items * RUNS_AN_ITEM, last = std::min(runs, first + RUNS_AN_ITEM);
-            for (int64_t run = first; run < last; run++) kernels.cumulant_noise(jobs[static_cast<size_t>(item / items)], run * NOISE_RUN);
+            for (int64_t run = first; run < last; run++) work(item / items, run * NOISE_RUN);
         }
     });
+}
+
+// Signals (views, pixels) with noise from their first three cumulants (views, pixels).
+void cumulant_noise(const Floats& mean, const Floats& variance, const Floats& third, InPlace<float> out, uint64_t seed, uint32_t stream, uint32_t first_view,
+                    int threads, const std::string& isa) {
+    for (const auto* array : {&mean, &variance, &third, static_cast<const Floats*>(&out.array)})
+        if (array->ndim() != 2 || array->shape(0) != mean.shape(0) || array->shape(1) != mean.shape(1)) throw std::invalid_argument("noise: arrays are (views, pixels)");
+    const ImageTable& kernels = image_kernels(isa);
+    const int64_t views = mean.shape(0), pixels = mean.shape(1);
+    std::vector<CumulantNoise> jobs;
+    for (int64_t v = 0; v < views; v++)
+        jobs.push_back({{seed, stream}, first_view + static_cast<uint32_t>(v), pixels, mean.data() + v * pixels, variance.data() + v * pixels, third.data() + v * pixels,
+                        out.array.mutable_data() + v * pixels});
+    in_runs(views, pixels, threads, [&](int64_t view, int64_t first) { kernels.cumulant_noise(jobs[static_cast<size_t>(view)], first); });
 }
 
 // Signals (pixels) of some pixels of a view: sums over classes of Poisson counts of mean (classes, pixels) times deposit (classes).
@@ -77,17 +84,7 @@ void layer_quanta(const Floats& signal, const Floats& square, Doubles ratio, Dou
     job.parts = part_steps.data(), job.counts = count_steps.data(), job.deposit = deposit.data();
     job.mean = mean.array.mutable_data(), job.noise = noise ? noise->array.mutable_data() : nullptr;
     const ImageTable& kernels = image_kernels(isa);
-    const int64_t runs = (pixels + NOISE_RUN - 1) / NOISE_RUN, items = (runs + RUNS_AN_ITEM - 1) / RUNS_AN_ITEM;
-    if (pixels > INT32_MAX || views * items > INT32_MAX) throw std::invalid_argument("quanta: a view has at most 2^31 - 1 pixels");
-    py::gil_scoped_release release;
-    Queue queue;
-    Team(threads).run([&](int) {
-        int item;
-        while (queue.take(static_cast<int>(views * items), item)) {
-            const int64_t first = item % items * RUNS_AN_ITEM, last = std::min(runs, first + RUNS_AN_ITEM);
-            for (int64_t run = first; run < last; run++) kernels.layer_quanta(job, item / items, run * NOISE_RUN);
-        }
-    });
+    in_runs(views, pixels, threads, [&](int64_t view, int64_t first) { kernels.layer_quanta(job, view, first); });
 }
 
 // Images (views, rows, columns) blurred by kernels (terms, radius + 1) of rows and columns; `add`: to what is in `out`.
