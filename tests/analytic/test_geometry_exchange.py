@@ -79,7 +79,7 @@ def test_rtk_matrices_hit_our_pixels(name):
 
 
 def test_rtk_angles_of_a_plain_circle():
-    """PixelBeam angles are ours, other angles and offsets 0: RTK's own FDK takes such files."""
+    """Gantry angles are ours, other angles and offsets 0: RTK's own FDK takes such files."""
     views = ElementTree.fromstring(rtk_geometry_xml(GEOMETRIES["circle"])).findall("Projection")
     for view, entry in enumerate(views):
         value = {child.tag: float(child.text) for child in entry if child.tag != "Matrix"}

@@ -67,24 +67,35 @@ def test_density_is_rounded_as_numpy_does():
 
 # Thinner than the voxels below, or what thin walls leave over.
 SHEETS = {"intermuscular fat", "diaphragm", "pericardial fat", "spinal canal"}
-# A sheet's loss is gained by what it lies in: the diaphragm's 6.5 % at 3 mm are 0.3 % of this fat.
-LYING_IN = {"visceral fat": "diaphragm"}
 
 
-def test_the_same_person_at_every_spacing():
-    """From 2 to 3 mm, organs of more than 150 ml keep their volumes within 0.6 %, those of more than 20 ml in 2 %;
-    visceral fat with the diaphragm, which lies in it."""
-
-    def volume_mm3(truth, name):
-        return sum(truth.organ(one).volume_mm3 for one in (name, LYING_IN.get(name)) if one)
-
+@pytest.fixture(scope="module")
+def trunks():
+    """Truth of one trunk at 2 and at 3 mm."""
     body = Body.load("adult_trunk", seed=1)
-    fine, coarse = (voxelise_body(body, spacing, vanishing="keep").truth for spacing in (2.0, 3.0))
+    return [voxelise_body(body, spacing, vanishing="keep").truth for spacing in (2.0, 3.0)]
+
+
+def keeps_its_volume(organ, coarse):
+    """From 2 to 3 mm, organs of more than 150 ml keep their volumes within 0.6 %, those of more than 20 ml in 2 %."""
+    limit = 6e-3 if organ.volume_mm3 > 150e3 and "wall" not in organ.name else 2e-2
+    assert coarse.organ(organ.name).volume_mm3 == pytest.approx(organ.volume_mm3, rel=limit), organ.name
+
+
+def test_the_same_person_at_every_spacing(trunks):
+    fine, coarse = trunks
     organs = [organ for organ in fine.organs[1:] if organ.volume_mm3 > 20e3 and organ.name not in SHEETS]
     assert len(organs) > 40
     for organ in organs:
-        limit = 6e-3 if organ.volume_mm3 > 150e3 and "wall" not in organ.name else 2e-2
-        assert volume_mm3(coarse, organ.name) == pytest.approx(volume_mm3(fine, organ.name), rel=limit), organ.name
+        if organ.name != "visceral fat":
+            keeps_its_volume(organ, coarse)
+
+
+@pytest.mark.xfail(reason="gains 0.74 %: the coverage of sheets hardly thicker than a voxel is too small", strict=True)
+def test_visceral_fat_is_the_same_at_every_spacing(trunks):
+    """It lies about the diaphragm, whose two faces bend each other's mean distance: the sheet loses 6.5 % at 3 mm."""
+    fine, coarse = trunks
+    keeps_its_volume(fine.organ("visceral fat"), coarse)
 
 
 def test_a_pair_is_two_mirrored_organs():
