@@ -23,7 +23,8 @@ def test_every_stage_ran(result):
     assert 0 < figures["rotation_scatter_error"] <= 0.4
     assert 0 < figures["radiograph_scatter_error"] <= 0.2
     assert figures["fdk_over_rtk_cpu"] is None
-    assert "rtk" in result["notes"]
+    assert figures["rotation_over_gecatsim_cpu"] is None
+    assert {"rtk", "gecatsim"} <= set(result["notes"])
     json.dumps(result)
 
 
