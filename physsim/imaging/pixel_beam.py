@@ -31,6 +31,7 @@ Images = NDArray[np.float32]
 _LINEAR = 5e-6  # largest error of the beam's shape between two heights, of its signals open and behind water
 _CUBIC = 1e-6  # and of how much there is of it
 _HEIGHTS_LOOKED_AT, _FEWEST_ROWS = 65, 33  # fewer rows are heights themselves
+_ROWS_AT_ONCE = 32  # that stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,13 @@ class PixelBeam:
         lower = np.minimum(place.astype(np.int64), heights - 2)
         share = (place - lower)[:, None]
         listed = np.ascontiguousarray(np.swapaxes(nodes.reshape(*nodes.shape[:-1], columns, heights), -1, -2))
-        found = listed[..., lower, :]
-        found *= 1.0 - share
-        found += listed[..., lower + 1, :] * share
-        return np.asarray(found)
+        found = np.empty((*nodes.shape[:-1], len(place), columns))
+        for start in range(0, len(place), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            part = found[..., rows, :]
+            np.multiply(listed[..., lower[rows], :], 1.0 - share[rows], out=part)
+            part += listed[..., lower[rows] + 1, :] * share[rows]
+        return found
 
 
 def pixel_beam(protocol: Protocol, views: Geometry, quantities: tuple[str, ...] = SIGNAL, number: int = 0) -> PixelBeam:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +219,7 @@ class Spectrum(Spec):
         if not low < high or nodes < 2:
             raise InvalidInput(message(f"sines {low:g} to {high:g}, nodes={nodes}", "nodes lie between two sines",
                                        "Give a field of some size, and two nodes at least."))
-        edges = tube.bin_edges_kev(self.kvp, self.bin_kev)
-        return heel_table(self.target, self.kvp, self.anode_angle_deg, edges, self.filter_optical_depth(edges),
-                          (low, high), nodes, self.output_factor or 1.0)
+        return _heel_table(self.replace(bowtie=None), low, high, nodes)
 
     def scaled_to_kerma(self, ugy_per_mas: float, distance_mm: float = 1000.0) -> Spectrum:
         """The same beam with the output of the user's own tube: air kerma measured on the central ray, free in air.
@@ -256,3 +255,15 @@ class Spectrum(Spec):
             energies = np.array([self.energy_kev])
             bins = SampledSpectrum(energies, midpoint_edges_kev(energies), np.ones(1), self.absolute)
         return bins if self.output_factor is None else bins.scaled(self.output_factor)
+
+
+@lru_cache(maxsize=16)
+def _heel_table(beam: Spectrum, low: float, high: float, nodes: int) -> HeelTable:
+    """Kept: the scatter images of one exposure share it, and so do exposures."""
+    assert beam.target is not None
+    assert beam.kvp is not None
+    assert beam.anode_angle_deg is not None
+    assert beam.bin_kev is not None
+    edges = tube.bin_edges_kev(beam.kvp, beam.bin_kev)
+    return heel_table(beam.target, beam.kvp, beam.anode_angle_deg, edges, beam.filter_optical_depth(edges), (low, high),
+                      nodes, beam.output_factor or 1.0)

@@ -7,6 +7,7 @@ polynomials too).
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,8 +69,7 @@ def _depth(detector: Detector, energies: Floats) -> Floats:
 @lru_cache(maxsize=8)
 def _kept(detector_json: str) -> Floats:
     """(cosines, depth layers, 3, E) moments over the chance to interact, at bin_energies_kev."""
-    key = f"{detector_json} {COSINES} {BIN_KEV} {tables_sha256()} {sources_sha256()}"
-    return kept_array("detector", key, lambda: _made(Detector.from_json(detector_json), bin_energies_kev()))
+    return _computed(detector_json, bin_energies_kev().tobytes())
 
 
 @lru_cache(maxsize=1)
@@ -81,7 +81,9 @@ def sources_sha256() -> str:
 
 @lru_cache(maxsize=8)
 def _computed(detector_json: str, energies: bytes) -> Floats:
-    return _made(Detector.from_json(detector_json), np.frombuffer(energies))
+    digest = hashlib.sha256(energies).hexdigest()
+    key = f"{detector_json} {COSINES} {digest} {tables_sha256()} {sources_sha256()}"
+    return kept_array("detector", key, lambda: _made(Detector.from_json(detector_json), np.frombuffer(energies)))
 
 
 def _made(detector: Detector, energies: Floats) -> Floats:
