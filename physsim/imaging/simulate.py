@@ -101,7 +101,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         check_kept(keep)
     check_gated(phantom, protocol)
-    check_stages(stages, scanned=scanned, counted=protocol.energy_bins > 0, noise=noise, scatter=run is not None)
+    check_stages(stages, scanned=scanned, noise=noise, scatter=run is not None)
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
         return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
                           keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
@@ -115,7 +115,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
                                 progress=tell, stages=stages)
     if protocol.energy_bins:
         return take_counting(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
-                             progress=tell)
+                             progress=tell, stages=stages)
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)

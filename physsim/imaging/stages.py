@@ -30,6 +30,10 @@ class Stages:
     the corrected one (keV). Of scans: `lengths(attenuation)`, mm of water from -ln(image / open beam) without scatter;
     `reconstruction(lengths_mm, parts, grid)`, CT numbers (z, y, x) on `grid` from the views of each turn.
 
+    Scans by counting detectors have counts for keV and one axis more in front: `scatter`, `noise` and `correction` see
+    all bins, `lengths` all channels (all counts together, then each bin where there are several); `reconstruction` is
+    asked for each channel. `noise` replaces dead time and its correction too; its `square` is the signal again.
+
     >>> import numpy as np
     >>> import physsim as ps
     >>> slab = ps.voxelise(ps.scene("water_20cm"), spacing_mm=8)
@@ -71,12 +75,10 @@ def checked_stage(name: str, made: object, like: tuple[int, ...], *, negative: b
     return array
 
 
-def check_stages(stages: Stages, *, scanned: bool, counted: bool, noise: bool, scatter: bool) -> None:
+def check_stages(stages: Stages, *, scanned: bool, noise: bool, scatter: bool) -> None:
     """InvalidInput for stages that have no effect in what is simulated."""
     for name in stages.replaced:
-        if counted:
-            why = "scans by counting detectors have stages of their own"
-        elif name in OF_SCANS and not scanned:
+        if name in OF_SCANS and not scanned:
             why = "a radiograph has no such stage"
         elif name == "noise" and not noise:
             why = "noise=False draws none"

@@ -73,6 +73,34 @@ def test_what_stages_refuse(water, stages, options, words):
         ps.simulate(water, ps.protocols.chest_pa(pixel_mm=20.0, mas=1.0), stages=ps.Stages(**stages), **options)
 
 
-def test_counting_scans_have_their_own_stages(water):
-    with pytest.raises(ps.errors.InvalidInput, match="stages of their own"):
-        ps.simulate(water, ps.protocols.photon_counting_ct(), stages=ps.Stages(correction=lambda one: one))
+def test_a_counting_scan_goes_through_the_user_s_stages(water):
+    """Bins first: scatter of a tenth is taken off again, but for what is shared with neighbours; half the counts are
+    ln 2 more attenuation; each channel is reconstructed."""
+    protocol = ps.protocols.photon_counting_ct(**SMALL)
+    keep = ("scatter", "primary", "signal", "image")
+    plain = ps.simulate(water, protocol, noise=False, keep=keep)
+    shape, seen = next(iter(plain.channels.values())).volume.array.shape, {}
+
+    def remember(name, made):
+        def stage(one, *others):
+            seen.setdefault(name, []).append((one.shape, *others[-1:]))
+            return made(one)
+        return stage
+
+    scan = ps.simulate(water, protocol, seed=1, keep=keep, stages=ps.Stages(
+        scatter=remember("scatter", lambda one: 0.1 * one), noise=remember("noise", lambda one: one),
+        correction=remember("correction", lambda one: 0.5 * one), lengths=remember("lengths", lambda one: 100.0 * one),
+        reconstruction=remember("reconstruction", lambda one: np.full(shape, float(one.mean())))))
+    bins, views = protocol.energy_bins, (60, 2, 56)
+    assert bins > 1
+    assert [seen[name][0][0] for name in ("scatter", "noise", "correction")] == [(bins, *views)] * 3
+    assert seen["noise"][0][1] == 0  # the first view
+    assert seen["lengths"][0][0] == (bins + 1, *views)
+    assert [one[0] for one in seen["reconstruction"]] == [views] * (bins + 1)
+    for name, one in scan.channels.items():
+        other = plain.channels[name]
+        assert np.allclose(one["scatter"], 0.1 * one["primary"])
+        assert np.allclose(one["image"], 0.5 * one["signal"], rtol=1e-5)
+        assert np.allclose(one["signal"], 1.1 * other["signal"], rtol=1e-4)
+        assert (one.volume.array == np.float32(one.lengths_mm.mean())).all()
+    assert {f"{name}: the user's own in its place" for name in seen} <= set(scan.provenance.neglects)

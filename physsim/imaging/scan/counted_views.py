@@ -14,8 +14,10 @@ from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.views import ScanScatter
 from physsim.imaging.scan.water import WaterLengths
+from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
+from physsim.portable import log
 from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
 
@@ -62,6 +64,7 @@ class CountedViews:
     device: str
     keep: tuple[str, ...]
     rays: SubPoses
+    stages: Stages = OWN
     beyond: int = 0
     starved: int = 0
     _opened: Images = field(init=False)
@@ -83,10 +86,18 @@ class CountedViews:
             if self.scatter:
                 scatter = np.stack([one.signal(some, self.threads) for one in self.scatter]) * mas
                 layers["scatter"] = scatter
+            elif self.stages.scatter is not None:
+                scatter = checked_stage("scatter", self.stages.scatter(primary, self.geometry[some]), primary.shape,
+                                        negative=False)
+                layers["scatter"] = scatter
             rates = self.kinds.rates(primary if scatter is None else primary + scatter)
-            if not self.noise or "signal" in self.keep:
+            own = self.stages.noise if self.noise else None
+            if not self.noise or own is not None or "signal" in self.keep:
                 layers["signal"] = expected_counts(self.detector, self.kinds.kinds, rates)
-            if self.noise:
+            if own is not None:
+                expected = layers["signal"]
+                layers["image"] = checked_stage("noise", own(expected, expected.copy(), first), expected.shape)
+            elif self.noise:
                 layers["raw"] = counted_images(self.detector, self.kinds.kinds, rates, seed=self.seed,
                                                first_view=first, table=self.pile_up, threads=self.threads).counts
                 layers["image"] = layers["raw"]
@@ -95,13 +106,23 @@ class CountedViews:
                     self.beyond += many
             else:
                 layers["image"] = layers["signal"]
+            if self.stages.correction is not None:
+                layers["image"] = checked_stage("correction", self.stages.correction(layers["image"]), primary.shape)
             left = layers["image"] if scatter is None or not self.known_scatter else layers["image"] - scatter
             lengths = np.stack([self._lengths(n, one, mas) for n, one in enumerate(channels(left))])
+            if self.stages.lengths is not None:
+                attenuation = -log(np.maximum(channels(left), self._least) / (self._opened[:, None] * mas))
+                made = self.stages.lengths(attenuation.astype(np.float32))
+                lengths = checked_stage("lengths", made, lengths.shape)
             yield CountedChunk(some, lengths, {name: channels(layers[name]) for name in self.keep if name in layers})
+
+    @property
+    def _least(self) -> float:
+        return _LEAST_COUNTS if self.noise else float(np.finfo(np.float32).tiny)
 
     def _lengths(self, channel: int, counts: Images, mas: Images) -> Images:
         opened = self._opened[channel]
-        least = np.full_like(opened, _LEAST_COUNTS if self.noise else np.finfo(np.float32).tiny)
+        least = np.full_like(opened, self._least)
         lengths, starved = self.water[channel].of(counts, None, least, opened, mas, threads=self.threads)
         self.starved += starved if self.noise else 0
         return lengths

@@ -35,6 +35,7 @@ from physsim.imaging.scan.spectral_result import SpectralScan
 from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import ScanScatter
 from physsim.imaging.scan.water import water_lengths
+from physsim.imaging.stages import OWN, Stages
 from physsim.imaging.sub_poses import sub_poses
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
@@ -58,7 +59,7 @@ US_PER_S = 1e6
 
 def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int,
                   device: Device, threads: int, keep: Sequence[str],
-                  progress: Callable[[str, float], None]) -> SpectralScan:
+                  progress: Callable[[str, float], None], stages: Stages = OWN) -> SpectralScan:
     """See physsim.simulate; `protocol` has a rotation and a counting detector. Scatter has a run for each bin.
 
     Neglects: see NEGLECTS and imaging.detector.counts.
@@ -84,7 +85,7 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
         wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
         pile_up_of_beam(detector, every.energies_kev, fluence),
         [water_lengths(one, first_order=wanted.beam_hardening == "none") for one in beams], noise, seed, threads,
-        str(device), kept, sub_poses(protocol, box))
+        str(device), kept, sub_poses(protocol, box), stages)
     lengths = np.empty((len(beams), *geometry.shape), np.float32)
     layers: dict[str, NDArray[np.float32]] = {}
     for chunk in measured.chunks(lambda share: progress("views", 0.2 + 0.4 * share)):
@@ -93,13 +94,13 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, 
             layers.setdefault(name, np.empty(lengths.shape, np.float32))[:, chunk.views] = values
     record = scan_record(phantom, protocol, box, run, "counts, shared charge, dead time" if noise else "none", seed,
                          device)
-    record = record.replace(neglects=(*record.neglects, *NEGLECTS))
+    record = record.replace(neglects=stages.neglected((*record.neglects, *NEGLECTS)))
     error = max((one.scan.relative_error for one in strewn), default=None)
     done: dict[str, Channel] = {}
     truth = None
     for number, (name, beam) in enumerate(zip(names_of(readout.thresholds_kev), beams, strict=True)):
         progress("reconstruction", 0.6 + 0.3 * number / len(beams))
-        volume, grid = scan_volume(lengths[number], protocol, box, parts, threads)
+        volume, grid = scan_volume(lengths[number], protocol, box, parts, threads, stages)
         truth = scan_truth(phantom, grid) if truth is None else truth
         made = {key: Layer(values[number], "counts", AXES, LAYERS[key]) for key, values in layers.items()}
         scan = Scan(volume, lengths[number], made, geometry, protocol, truth, record, mas, error, measured.beyond,
