@@ -219,16 +219,17 @@ class Reference:
             near = np.flatnonzero(d < 2.5 * voxel)
             if len(near) == 0:
                 continue
-            d, cortex, organ, thin, own = d[near], cortex[near], organ[near], thin[near], points[near]
-            second = -6 * d
-            for move in np.vstack([np.eye(3), -np.eye(3)]):
-                second += self.distance(structure, own + voxel * move)[0]
-            if not self.thin(structure):
-                d = d + np.clip(second / 24, -voxel / 4, voxel / 4)
+            cortex, organ, thin, own = cortex[near], organ[near], thin[near], points[near]
+            d = self.mean_distance(structure, own, voxel)
             p, _ = self.frame(structure, own)
             self._canonical = own
             layers = structure.filled()
             outer = np.clip(0.5 - d / voxel, 0, 1) * thin
+            if structure.around:  # what is inside is painted later, over its share of this
+                inside = next(one for one in body.structures if one.name == structure.around)
+                covered = np.clip(0.5 - self.mean_distance(inside, own, voxel) / voxel, 0, 1)
+                covered *= self.distance(inside, own)[3]
+                outer = np.clip((outer - covered) / np.maximum(1 - covered, 1e-12), 0, 1)
             mass[near] *= (1 - outer)[:, None]
             volume[near] *= (1 - outer)[:, None]
             for n, layer in enumerate(layers):
@@ -256,6 +257,16 @@ class Reference:
                         volume[row, body.organs.index(default if layer.organ or name is None else name)] += amount
                 outer = inner
         return mass, volume
+
+    def mean_distance(self, structure, points, voxel):
+        """Of a voxel, where nothing is thin; else that of its middle."""
+        d = self.distance(structure, points)[0]
+        if self.thin(structure):
+            return d
+        second = -6 * d
+        for move in np.vstack([np.eye(3), -np.eye(3)]):
+            second += self.distance(structure, points + voxel * move)[0]
+        return d + np.clip(second / 24, -voxel / 4, voxel / 4)
 
 
 def hashed(cell, seed):

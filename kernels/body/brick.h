@@ -21,7 +21,7 @@ constexpr int BLOCK_EDGE = 4, BLOCK_VOXELS = BLOCK_EDGE * BLOCK_EDGE * BLOCK_EDG
 constexpr uint32_t ALL_BLOCKS = (1u << BLOCKS) - 1u;
 constexpr int ROWS_X = BRICK_X / BLOCK_EDGE, ROWS_Y = BRICK_Y / BLOCK_EDGE;  // blocks of a brick along x and y
 constexpr int BODY_CODE_COLUMNS = 9, BODY_SEGMENT = 24, BODY_LOFT_ROW = 6, BODY_TRIANGLE = 31;  // numbers a row
-constexpr int BODY_FRAME_INTS = 6, BODY_FRAME_FLOATS = 12, BODY_STRUCTURE_INTS = 6, BODY_STRUCTURE_FLOATS = 7;
+constexpr int BODY_FRAME_INTS = 6, BODY_FRAME_FLOATS = 12, BODY_STRUCTURE_INTS = 7, BODY_STRUCTURE_FLOATS = 7;
 constexpr int BODY_LAYER_INTS = 8, BODY_LAYER_FLOATS = 2, BODY_BOX = 7, BODY_MOST_CALLS = 64;
 constexpr int BODY_FIXED = 1 << 18;  // a voxel, in the whole numbers that volumes are summed in
 constexpr float BODY_DENSEST = 7.5f;  // relative density that the sums can hold

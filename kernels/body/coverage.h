@@ -82,6 +82,16 @@ static float outer_coverage(const float* d, const float* thin, float inverse, fl
     return largest_of(outer);
 }
 
+// What a shell round `inside` (coverages of another structure, already taken from what is left) covers of the rest: together they cover
+// what the shell's own surface does, not as two that know nothing of each other. Both of the shell's numbers are made anew.
+static void nested(const float* inside, float* outer, float* shine) {
+    PHYSSIM_OVER_VOXELS
+    for (int i = 0; i < BLOCK_VOXELS; i++) {
+        outer[i] = held((outer[i] - inside[i]) / greater(1.0f - inside[i], BODY_TINY), 0.0f, 1.0f);
+        shine[i] = 1.0f - outer[i];
+    }
+}
+
 // share = left (outer - inner), inner the coverage deeper than the next layer's depth (a number, or one a voxel) and never more than of
 // this one; then outer = inner. Returns the largest share.
 static float layer_share(const float* left, const float* d, const float* depths, float depth, float inverse, float* outer, float* share) {

@@ -67,7 +67,7 @@ class Painter {
         mass_ = {w_.mass, w_.material_touched, w_.material_blocks, brick_};
         volume_ = {w_.volume, w_.organ_touched, w_.organ_blocks, brick_};
         for (int b = 0; b < BLOCKS; b++) most_left_[b] = open_ >> b & 1 ? 1.0f : 0.0f;
-        medium_ = -1, measured_ = 0;
+        medium_ = -1, measured_ = 0, inside_of_ = -1;
         if (moves_.moving) moved_ = ALL_BLOCKS, place(ALL_BLOCKS), from_.keep(w_);
         const uint32_t all = open_;
         painted_ = false;
@@ -101,8 +101,10 @@ class Painter {
     bool painted_ = false;
     uint32_t moved_ = 0, measured_ = 0;  // whose voxels lie where their medium was at rest; whose change of volume is known
     Touched mass_ = {}, volume_ = {};
+    int32_t inside_of_ = -1;  // the structure whose coverage is kept for that round it, and where
+    uint32_t inside_blocks_ = 0;
     Unmoved from_;
-    alignas(64) float denser_[BRICK_VOXELS];
+    alignas(64) float denser_[BRICK_VOXELS], inside_[BRICK_VOXELS];
 
     float* whole(int32_t number) const { return w_.whole + int64_t{BRICK_VOXELS} * number; }
 
@@ -153,7 +155,12 @@ class Painter {
             else in_blocks<BLOCK_VOXELS>(surface, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) distance_[i] = whole(distance)[i]; });
             surface = covered_blocks(thin >= 0 ? whole(thin) : nullptr, surface);
         }
+        if (own[6] && inside_of_ == s - 1) in_blocks<BLOCK_VOXELS>(surface & inside_blocks_, [&](int at) { nested(inside_ + at, outer_ + at, shine_ + at); });
         if (!(surface | full)) return true;
+        if (s + 1 < t_.structures && own[BODY_STRUCTURE_INTS + 6]) {
+            in_blocks<BLOCK_VOXELS>(surface, [&](int at) { for (int i = at; i < at + BLOCK_VOXELS; i++) inside_[i] = outer_[i]; });
+            inside_of_ = s, inside_blocks_ = surface;
+        }
         painted_ = true;
         for (int32_t n = own[4]; n < last; n++) layer(s, n, last, organs, surface, full);
         return cover(surface, full);

@@ -22,8 +22,9 @@ class Tables(NamedTuple):
     frame_int (frames, 6): warp or -1; 0, 1 (x to -x) or 2 (x to |x|); where the warp's values begin, nx, ny, nz.
     frame_float (frames, 12): anchor, 1 / scale; the warp's origin, 1 / step, largest displacement along x, y, z,
     steepest slope.
-    In painting order, last painted first: structure_int (s, 6): code, registers of distance, organs (-1), thin factor
-    (-1), first and last layer; structure_float (s, 7): box in the canonical frame, depth of the deepest layer.
+    In painting order, last painted first: structure_int (s, 7): code, registers of distance, organs (-1), thin factor
+    (-1), first and last layer, 1 where it lies round the one painted before it; structure_float (s, 7): box in the
+    canonical frame, depth of the deepest layer.
     layer_int (l, 8): material, organ (-1: the voxels name theirs), register of the depth (-1: a number), code of the
     density (-1: a number) and its register, second material (-1), code of its fraction, its register; layer_float
     (l, 2): depth, density. material_density (materials,) g/cm3.

@@ -352,7 +352,9 @@ def compile_body(body: Body) -> Program:
         out.emit("RETURN")
     structures = sorted(body.structures, key=lambda s: s.order)[::-1]  # later ones of equal order lie on top
     table = LayerTable([], [], [])
-    boxes = [c._blame(structure, _structure, c, structure, table) for structure in structures]
+    above = [None, *(structure.name for structure in structures)]
+    boxes = [c._blame(structure, _structure, c, structure, name, table)
+             for structure, name in zip(structures, above, strict=False)]  # fmt: skip
     from physsim.body.assemble import assembled
 
     return assembled(c, structures, boxes, table)
@@ -366,14 +368,16 @@ class LayerTable(NamedTuple):
     numbers: list[list[float]]
 
 
-def _structure(c: Compiler, structure: Structure, table: LayerTable) -> CompiledSolid:
-    """Compile one structure and its layers."""
+def _structure(c: Compiler, structure: Structure, above: str | None, table: LayerTable) -> CompiledSolid:
+    """Compile one structure and its layers; `above`: the one painted before it."""
     body, out = c.body, c.out
     layers = structure.filled()
     name = structure.organ or structure.name
     own = body.organs.index(name) if name in body.organs else 0  # 0 where all of it has other names
     out.restart()
     start, first = len(out.code), len(table.layers)
+    if structure.around is not None and above != structure.around:
+        raise ValueError(f"around = {structure.around!r}: painted just before it is {above!r}. Mend the orders.")
     depths: list[float] = [0.0]
     nodes: list[Node | None] = [None]
     for layer in layers[1:]:
@@ -406,7 +410,8 @@ def _structure(c: Compiler, structure: Structure, table: LayerTable) -> Compiled
     for number, layer in enumerate(layers, first):
         _layer_density(c, layer, frame, table.layers[number], table.numbers[number])
     organs, thin = (c.quad + 2 if found.organ else -1), (c.quad + 3 if found.thin else -1)
-    table.structures.append([start, c.quad, organs, thin, first, len(table.layers), deepest])
+    around = float(structure.around is not None)
+    table.structures.append([start, c.quad, organs, thin, first, len(table.layers), around, deepest])
     return found
 
 

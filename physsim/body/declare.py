@@ -214,13 +214,15 @@ class Field(Solid):
 class Structure(Solid):
     """Something painted: `material` (or layers) in the volume that its parts leave, over all of lower `order`.
 
-    `organ`: its name in the truth (default: its own). A pair is declared on the left and gives "left NAME", "right
-    NAME"; in a pair's strings {side} stands for the side.
+    `organ`: its name in the truth (default: its own). `around`: the structure just above it in order that it encloses,
+    as a wall its lumen: voxels that both surfaces cross hold what lies between them. A pair is declared on the left and
+    gives "left NAME", "right NAME"; in a pair's strings {side} stands for the side.
     """
 
     material: str | None = None
     order: float
     organ: str | None = None
+    around: str | None = None
     density: Expression = 1.0
     texture: str | None = None
     layers: tuple[Layer, ...] = ()

@@ -121,7 +121,8 @@ def tree(table: dict[str, Any], space: Space) -> dict[str, Any]:
                 rows = _capsules(starts, ends, wide, branches.parent, drawn & mine)
                 organ = kind.organ.replace("{label}", label) if kind.organ else None
                 by_organ[organ] = by_organ.get(organ, []) + rows
-            structures.append(_structure(own, kind, by_organ))
+            around = vessel.name if kind is vessel.wall else None
+            structures.append({**_structure(own, kind, by_organ), "around": around})
     return {"structure": structures}
 
 

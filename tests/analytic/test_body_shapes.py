@@ -22,7 +22,7 @@ def volume(of, spacing, seed=0):
     found = []
     for shift in shifts:
         grid = Grid(shape=tuple(int(c) for c in n[::-1]), spacing_mm=spacing, origin_mm=tuple(map(float, low + shift)))
-        found.append(voxelise_body(of, grid=grid).truth.organ("thing").volume_mm3)
+        found.append(voxelise_body(of, grid=grid, vanishing="keep").truth.organ("thing").volume_mm3)
     return float(np.mean(found))
 
 
@@ -91,6 +91,20 @@ def test_layers_share_the_volume():
     whole, inner = 4 / 3 * math.pi * 30**3, 4 / 3 * math.pi * 28**3
     assert found.organ("skin").volume_mm3 == pytest.approx(whole - inner, rel=5e-3)
     assert found.organ("rest").volume_mm3 == pytest.approx(inner, rel=3e-3)
+
+
+@pytest.mark.parametrize("spacing", [1.0, 2.0, 3.0])
+def test_a_wall_holds_what_lies_between_its_surfaces(spacing):
+    """However thin: pi (R2^2 - R1^2) a length. Painted as two unrelated things it gains 4, 26 and 52 %."""
+    bends = [[0, 0, -40, 1, 30, 25], [3, -20, 38, 30, 5, -9], [-25, 8, -14, 20, -15, 17]]
+    rows = {r: [[*row[:3], r, *row[3:], r] for row in bends] for r in (2.0, 2.5)}
+    of = Body.of({"structure": [
+        {"name": "lumen", "order": 2, "material": "air", "parts": [{"branches": rows[2.0]}]},
+        {"name": "thing", "order": 1, "material": "water", "around": "lumen", "parts": [{"branches": rows[2.5]}]},
+    ]})  # fmt: skip
+    length = sum(float(np.linalg.norm(np.subtract(row[3:], row[:3]))) for row in bends)
+    whole = math.pi * (2.5**2 - 2.0**2) * length + 3 * 4 / 3 * math.pi * (2.5**3 - 2.0**3)
+    assert volume(of, spacing) == pytest.approx(whole, rel=0.03)
 
 
 def test_thin_branches_keep_their_volume():

@@ -65,6 +65,14 @@ def test_what_is_wrong_is_named(plain, words):
         assert word in text
 
 
+def test_a_wall_is_painted_right_after_its_lumen():
+    parts = [{"ellipsoid": {"centre": [0, 0, 0], "semi": [9, 9, 9]}}]
+    lumen, other, wall = ({"name": name, "order": order, "material": "water", "parts": parts}
+                          for name, order in (("lumen", 3), ("other", 2), ("wall", 1)))  # fmt: skip
+    with pytest.raises(InvalidInput, match=r"'wall'.*around = 'lumen'.*'other'"):
+        _ = Body.of({"structure": [lumen, other, {**wall, "around": "lumen"}]}).program
+
+
 def test_a_warp_that_folds_space():
     plain = declared(noise=[{"name": "n", "wavelengths_mm": [8, 16]}])
     plain["warp"] = [{"name": "w", "x": "9 * noise('n')"}]
