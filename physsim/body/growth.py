@@ -20,7 +20,7 @@ _CONCEPTION_YEARS = 0.75
 _STEP_MM = 1.0
 _BELOW_MM, _ABOVE_MM = 400.0, 400.0  # the tables go on beyond soles and vertex
 _FORWARD_MM = (-250.0, 340.0)  # behind and before the plane that nothing lifts: all bodies lie between
-_ROUNDS = 120  # at most, of the fixed point that undoes the shear: it contracts by 0.45 a round in bodies, 0.85 beside
+_ROUNDS, _SETTLED = 40, 1e-12  # of Newton's method that undoes the shear: at most, and levels it may miss by
 # Powers of the height at one age and sex: soft tissue and bone go with its square (see reference_masses), so that
 # widths go with its root; brain and skull with its power 0.46, of which each axis has a third.
 _WIDTH_POWER, _HEAD_POWER = 0.5, 0.153
@@ -64,10 +64,13 @@ class GrowthMap:
         forward = self._forward(y)
         start = (z - self.level[0]) / _STEP_MM
         at = start
+        slope = np.append(np.diff(self.shear), 0.0)
         for _ in range(_ROUNDS if self.shear.any() else 0):
-            before, at = at, start + self._read(self.shear, at) * forward / _STEP_MM
-            if np.array_equal(at, before):
+            missed = at - start - self._read(self.shear, at) * forward / _STEP_MM
+            if np.abs(missed).max(initial=0.0) < _SETTLED:
                 break
+            own = (at > 0.0) * slope[np.clip(at, 0.0, len(slope) - 1.0).astype(np.int64)]
+            at = at - missed / (1.0 - own * forward / _STEP_MM)
         sx, sy = (self._read(one, at) for one in (self.width_scale, self.depth_scale))
         height = _along(at, self._places, self.height)
         return np.stack([x * sx, self.world_pivot_y + (y - self.pivot_y) * sy, height], axis=1)
