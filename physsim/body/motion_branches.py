@@ -2,8 +2,8 @@
 
 A lung that shrinks by half does not halve the blood in its arteries and veins: they shorten with it and become wider.
 Ends of branches go with the lung; radii follow from the volume. Vessels, of blood, keep theirs; lumens, of air, swell
-and shrink as the lung round them; the tissue of walls round lumens keeps its volume. What vessels take from the lung
-around them is given back to it: the parenchyma of each lobe keeps its mass.
+and shrink as the lung round them; the tissue of walls round lumens keeps its volume. What vessels and the lung's
+neighbours take from it is given back to it: the parenchyma of each lobe keeps its mass.
 
 Neglects: blood that leaves the chest with its pressure (the lungs hold as much at every depth of breath), the larger
 share of capillaries at low volumes, branches that bend within one of their pieces.
@@ -12,19 +12,18 @@ share of capillaries at low volumes, branches that bend within one of their piec
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from physsim.body.arrays import Tables, as_float32, as_int32
-from physsim.body.flow import nodes
-from physsim.body.painter import FIXED, operations
-from physsim.units import CM3_PER_MM3
+from physsim.body.arrays import as_float32
+from physsim.body.motion_masses import refilled, weigh, weigh_at_rest
+from physsim.body.painter import operations
 
 if TYPE_CHECKING:
-    from physsim.body.body import Body
+    from collections.abc import Hashable
+
     from physsim.body.declare import Structure
     from physsim.body.motion import Motion
     from physsim.body.program import Program
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 _PROBE_MM = 1.0
-_TREES_MM, _LUNGS_MM = 2.0, 4.0  # lattices on which trees, and lungs with them, are weighed
-_CORRECTIONS = 2
-_SAMPLED_MM = 10.0
+_WEIGHED_MM = (3.5, 2.2)  # lattices on which trees and lungs are weighed; not in step with the maps' cells of 5 mm
+_AREA_OF_MASS = 1.08  # power of a tree's mass that its branches' areas follow: they overlap (measured: 1.05 to 1.1)
 _COLUMNS = 24  # numbers a segment
 
 
@@ -81,6 +79,10 @@ def of_branches(structure: Structure) -> bool:
     return plain and all(part.branches is not None and part.op == "add" for part in structure.parts)
 
 
+def _of_air(structure: Structure) -> bool:
+    return structure.filled()[0].material == "air"
+
+
 def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> Program:
     """The program with the lungs' trees where the motion brings them; it paints those without a motion.
 
@@ -88,11 +90,14 @@ def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> 
     mass there.
 
     Shorter and wider pieces overlap more where they meet, and reach deeper under heart and diaphragm: radii are
-    corrected by what the trees hold as painted. The
-    density of lung is that by which each lobe keeps its mass although vessels leave it less room than before.
+    corrected by what the trees hold as painted. The density of lung is that by which each lobe keeps its mass in what
+    is painted of it: vessels leave it less room than before, and heart, thymus and diaphragm now cover what its own map
+    brings there.
     """
     found = [one for one in branches_of(program, motion.lungs) if motion.moves_anything(program, one.structure)]
-    if not found:
+    lungs = tuple(n for n, one in enumerate(program.structures)
+                  if one.name in motion.lungs and any(layer.material == "lung" for layer in one.filled()))  # fmt: skip
+    if not found and not any(motion.moves_anything(program, number) for number in lungs):
         return program
     start, end = (_moved(motion, [getattr(one, name) for one in found]) for name in ("start", "end"))
     swelling = [_swelling(motion, 0.5 * (a + b)) for a, b in zip(start, end, strict=True)]
@@ -100,32 +105,20 @@ def carried(program: Program, motion: Motion, space: SpaceMap | None = None) -> 
     room = [_room(space, 0.5 * (one.start + one.end)) / _room(space, 0.5 * (a + b))
             for one, a, b in zip(found, start, end, strict=True)]  # fmt: skip
     pieces = _Pieces.of(program, found, length, swelling, room)
-    trees = tuple(sorted({one.structure for one in found}))
-    over = _over(program, trees)
-    before = _at_rest(motion.body, program, trees, _TREES_MM, over) * pieces.asked(trees, length, room)
-    share = now = np.ones(len(trees))
-    for _ in range(_CORRECTIONS):
+    trees = tuple(sorted({one.structure for one in found if not _of_air(program.structures[one.structure])}))
+    weighed = (*trees, *lungs)
+    share, kept = np.ones(len(trees)), np.ones(len(lungs))
+    for step in _WEIGHED_MM:
         made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
-        now = _masses(motion.body, made, trees, _TREES_MM, over, motion)
-        share = share * before / np.maximum(now, 1e-9)
+        rest = weigh_at_rest(motion.body, program, weighed, step, cast("Hashable", space))
+        now = weigh(motion.body, made, weighed, step, space, motion)
+        short = np.split(rest[0] / np.maximum(now[0], 1e-9), [len(trees)])
+        share, kept = share * short[0] ** _AREA_OF_MASS, short[1]
+    # the last of these steps takes from the lung what it gives to the trees
+    volume = np.split(now[1], [len(trees)])
+    kept = kept * (1.0 + volume[0] @ (short[0] - 1.0) / max(volume[1].sum(), 1e-9))
     made = _placed(program, found, start, end, pieces.radii(dict(zip(trees, share, strict=True))))
-    lungs = tuple(n for n, one in enumerate(program.structures)
-                  if one.name in motion.lungs and any(layer.material == "lung" for layer in one.filled()))  # fmt: skip
-    # of lattices alike, so that what these do to masses falls out
-    rest, whole = (_at_rest(motion.body, program, lungs, _LUNGS_MM, others) for others in (trees, ()))
-    left, now = (_masses(motion.body, made, lungs, _LUNGS_MM, others, motion) for others in (trees, ()))
-    kept = (rest / np.maximum(whole, 1e-9)) / np.maximum(left / np.maximum(now, 1e-9), 1e-3)
-    if space is not None:
-        kept = kept * [_lung_room(program, motion, space, n) for n in lungs]
-    return _refilled(made, dict(zip(lungs, kept.tolist(), strict=True)))
-
-
-def _over(program: Program, trees: tuple[int, ...]) -> tuple[int, ...]:
-    """Structures under which branches of the trees end."""
-    from physsim.body.breathing_field import recipe
-
-    names = frozenset(recipe()["media"]["over"])
-    return tuple(n for n, one in enumerate(program.structures) if one.name in names and n not in trees)
+    return refilled(made, dict(zip(lungs, kept.tolist(), strict=True)))
 
 
 def _room(space: SpaceMap | None, points: Array) -> Array:
@@ -135,16 +128,6 @@ def _room(space: SpaceMap | None, points: Array) -> Array:
     edges = [space.world_from_canonical(points + step) - space.world_from_canonical(points - step)
              for step in _PROBE_MM * np.eye(3)]  # fmt: skip
     return np.asarray(np.linalg.det(np.stack(edges, -1)) / (2.0 * _PROBE_MM) ** 3)
-
-
-def _lung_room(program: Program, motion: Motion, space: SpaceMap, structure: int) -> float:
-    """Room in the world of a structure's places at rest over that of where they are now."""
-    box = program.tables.structure_float[structure, :6].astype(float)
-    points, _ = nodes(box[:3], box[3:], _SAMPLED_MM)
-    points = points[program.distance(points, structure=structure) < 0.0]
-    return (
-        float(_room(space, points).sum() / _room(space, motion.present(points, "lung")).sum()) if len(points) else 1.0
-    )
 
 
 def _placed(program: Program, found: list[Branch], start: list[Array], end: list[Array], radii: list[Array]) -> Program:
@@ -177,7 +160,7 @@ def _placed(program: Program, found: list[Branch], start: list[Array], end: list
 
 
 def _moved(motion: Motion, points: list[Array]) -> list[Array]:
-    there = motion.present(np.vstack(points), "lung")
+    there = motion.present(np.vstack([np.empty((0, 3)), *points]), "lung")
     return np.split(there, np.cumsum([len(one) for one in points])[:-1])
 
 
@@ -198,27 +181,16 @@ class _Pieces:
                    for one, now in zip(found, length, strict=True)]  # fmt: skip
         lumens = {one.start.tobytes(): (one.radius**2, one.radius**2 * by * own)
                   for one, by, own in zip(found, shorter, swelling, strict=True)
-                  if program.structures[one.structure].filled()[0].material == "air"}  # fmt: skip
+                  if _of_air(program.structures[one.structure])}  # fmt: skip
         none = (np.zeros(1), np.zeros(1))
         pairs = [lumens.get(one.start.tobytes(), none) for one in found]
         about = [np.maximum(one.radius**2 - before, 0.0) for one, (before, _) in zip(found, pairs, strict=True)]
         now = [own * by * more for own, by, more in zip(about, shorter, room, strict=True)]
         return cls([lumen for _, lumen in pairs], now, [one.structure for one in found])
 
-    def asked(self, trees: tuple[int, ...], length: list[Array], room: list[Array]) -> Array:
-        """(trees,) canonical volume that keeps each structure's in the world, over its volume at rest."""
-        found = []
-        for tree in trees:
-            now = rest = 0.0
-            for area, by, more, structure in zip(self.about, length, room, self.structure, strict=True):
-                if structure == tree:
-                    now, rest = now + float((area * by).sum()), rest + float((area * by / more).sum())
-            found.append(now / rest if rest else 1.0)
-        return np.array(found)
-
     def radii(self, share: dict[int, float]) -> list[Array]:
-        """Radii (mm), with `share` of the area about lumens by structure."""
-        return [np.sqrt(lumen + share[structure] * about)
+        """Radii (mm), with `share` of the area about lumens by structure (lumens have none)."""
+        return [np.sqrt(lumen + share.get(structure, 1.0) * about)
                 for lumen, about, structure in zip(self.lumen, self.about, self.structure, strict=True)]  # fmt: skip
 
 
@@ -231,67 +203,3 @@ def _swelling(motion: Motion, places: Array) -> Array:
     back = [(motion.rest(places + step, "lung") - motion.rest(places - step, "lung")) / (2.0 * _PROBE_MM)
             for step in _PROBE_MM * np.eye(3)]  # fmt: skip
     return np.asarray(1.0 / np.maximum(np.linalg.det(np.stack(back, -1)), 1e-3))
-
-
-# --- what the branches leave to the lung around them
-
-
-def _refilled(program: Program, factors: dict[int, float]) -> Program:
-    """The program with densities of whole structures (by number) times a factor."""
-    tables = program.tables
-    code, data, layers = [tables.code], list[float](), tables.layer_int.copy()
-    numbers, kinds, length = tables.layer_float.copy(), operations(), len(tables.code)
-    for number, factor in factors.items():
-        for layer in range(int(tables.structure_int[number, 4]), int(tables.structure_int[number, 5])):
-            at, register = int(layers[layer, 3]), int(layers[layer, 4])
-            if at < 0:
-                numbers[layer, 1] *= factor
-                continue
-            last = at
-            while tables.code[last, 0] != kinds["RETURN"]:
-                last += 1
-            times = [kinds["MUL_CONST"], register, register, 0, 0, len(tables.data) + len(data), 0, 0, 0]
-            own = np.vstack([tables.code[at:last], as_int32([times]), tables.code[last : last + 1]])
-            layers[layer, 3] = length
-            code.append(own)
-            data.append(factor)
-            length += len(own)
-    made: Tables = tables._replace(
-        code=as_int32(np.vstack(code)), data=as_float32(np.r_[tables.data, data]), layer_int=layers, layer_float=numbers
-    )
-    return replace(program, tables=made)
-
-
-@lru_cache(maxsize=8)
-def _at_rest(
-    body: Body, program: Program, weighed: tuple[int, ...], step: float, others: tuple[int, ...] = ()
-) -> Array:
-    return _masses(body, program, weighed, step, others)
-
-
-def _masses(
-    body: Body, program: Program, weighed: tuple[int, ...], step: float, others: tuple[int, ...] = (),
-    motion: Motion | None = None,
-) -> Array:  # fmt: skip
-    """(weighed,) g of structures as painted every `step` mm where nothing is but they and others."""
-    from physsim.body.voxelise import painted
-    from physsim.spec.grid import Grid
-
-    tables, chosen = program.tables, sorted({*weighed, *others})
-    own = replace(
-        program, structures=tuple(program.structures[n] for n in chosen),
-        carried=frozenset(n for n, old in enumerate(chosen) if old in program.carried),
-        tables=tables._replace(structure_int=as_int32(tables.structure_int[chosen]),
-                               structure_float=as_float32(tables.structure_float[chosen])),
-    )  # fmt: skip
-    boxes = tables.structure_float[list(weighed)].astype(float)
-    low, high = boxes[:, :3].min(0), boxes[:, 3:6].max(0)
-    nx, ny, nz = (int(n) for n in np.ceil((high - low) / step) + 1)
-    x, y, z = (float(v) for v in low)
-    grid = Grid(shape=(nz, ny, nx), spacing_mm=step, origin_mm=(x, y, z))
-    labels, organs = np.empty(grid.shape, np.uint16), np.empty(grid.shape, np.uint16)
-    _, masses = painted(body, own, grid, None, labels, np.empty(grid.shape, np.float16), organs, motion)
-    own_g = np.array([one.density_g_cm3 for one in body.materials]) * CM3_PER_MM3 * grid.voxel_volume_mm3 / FIXED
-    found = own_g @ masses
-    return np.array([sum(found[body.organs.index(name)] for name in body.shown_by(program.structures[n]))
-                     for n in weighed])  # fmt: skip
