@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from physsim.body.declare import Declared, Field, Solid, Structure, declared_from, read_declared
 from physsim.body.expression import Names, Table, checked_table, number
 from physsim.body.presence import present
+from physsim.body.sided import differences, sided
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.randomness import checked_seed
 from physsim.resources import phantoms_path
@@ -19,6 +20,7 @@ from physsim.spec.material import Material, material
 
 if TYPE_CHECKING:
     from physsim.body.program import Program
+    from physsim.body.side import Side
 
 SIDES = ("left", "right")
 
@@ -71,7 +73,7 @@ class Body:
         declared, every = present(whole, Names(known, tables), where), (*declared.field, *whole.field)
         fields, structures, mirrored = [], [], set()
         for solid in (*declared.field, *declared.structure):
-            for one, is_right in _both_sides(solid):
+            for one, is_right in _both_sides(solid, differences(declared.side, solid.name), Names(known, tables)):
                 if is_right:
                     mirrored.add(one.name)
                 if isinstance(one, Field):
@@ -213,8 +215,8 @@ def _known(name: str | None, known: list[str], kind: str, who: str) -> None:
         raise InvalidInput(message(f"{who}: {kind} {name!r}", f"no such {kind}", did_you_mean(name, known)))
 
 
-def _both_sides(solid: Solid) -> list[tuple[Solid, bool]]:
-    """The solid itself, or the two of a pair (the second stands on the right)."""
+def _both_sides(solid: Solid, unlike: Sequence[Side] = (), names: Names | None = None) -> list[tuple[Solid, bool]]:
+    """The solid itself, or the two of a pair (the second stands on the right), by their differences."""
     if not solid.pair:
         return [(solid, False)]
     both: list[tuple[Solid, bool]] = []
@@ -222,6 +224,8 @@ def _both_sides(solid: Solid) -> list[tuple[Solid, bool]]:
         plain = _named_side(solid.model_dump(exclude_none=True, exclude_defaults=True), side)
         named = "{side}" in solid.name
         plain["pair"] = False
+        if unlike and names is not None:
+            plain["parts"] = sided(plain["parts"], unlike, side == "right", names)
         plain["name"] = plain["name"] if named else f"{side} {plain['name']}"
         if isinstance(solid, Structure):
             own = solid.organ or solid.name

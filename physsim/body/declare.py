@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pydantic
 
 from physsim.body.place import placed
+from physsim.body.side import Side
 from physsim.errors import FileFormatError, InvalidInput, did_you_mean, message
 from physsim.spec.base import Spec
 
@@ -307,13 +308,14 @@ class Declared(Spec):
     field: tuple[Field, ...] = ()
     structure: tuple[Structure, ...] = ()
     maker: tuple[Maker, ...] = ()
+    side: tuple[Side, ...] = ()
 
     def merged(self, other: Declared) -> Declared:
         """Both; a name that both declare is an error, but the second's numbers replace the first's.
 
         Fields and structures may share a name with another `when` (a man's and a woman's): a body has one of them.
         """
-        for kind in ("noise", "texture", "warp", "field", "structure"):
+        for kind in ("noise", "texture", "warp", "field", "structure", "side"):
             own = {(entry.name, getattr(entry, "when", None)) for entry in getattr(self, kind)}
             for entry in getattr(other, kind):
                 if (entry.name, getattr(entry, "when", None)) in own:
@@ -327,8 +329,9 @@ class Declared(Spec):
         )  # fmt: skip
 
 
-_LISTS = ("noise", "texture", "warp", "field", "structure", "maker")
-_NAMED = {"noise": Noise, "texture": Texture, "warp": Warp, "field": Field, "structure": Structure, "maker": Maker}
+_LISTS = ("noise", "texture", "warp", "field", "structure", "maker", "side")
+_NAMED = {"noise": Noise, "texture": Texture, "warp": Warp, "field": Field, "structure": Structure, "maker": Maker,
+          "side": Side}  # fmt: skip
 
 
 def declared_from(fields: dict[str, Any], where: str) -> Declared:

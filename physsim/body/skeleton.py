@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from physsim.body.body import SIDES
 from physsim.phantom.thorax.skeleton import rib_curve, spinous_process
 
 Row = dict[str, Any]
+Array = npt.NDArray[np.float64]
 _CORNERS = 28  # of a vertebral body's outline
 _DECIMALS = 4
 # A vertebral body's outline over its endplates', at parts of its height: drawn in by an eighth at the middle.
@@ -56,51 +59,71 @@ def ribs(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
     """Twelve pairs of ribs on the pleural loft, each a structure of its own (they move apart), and their cartilages.
 
     `rows`: (rib, head x y z, tubercle x y z, alpha, beta in degrees, azimuth of the end); `cavity`: the loft's
-    sections; `half_thickness`, `half_height`: rows (fraction of the length, mm); `sternal_ends`: points.
+    sections; `half_thickness`, `half_height`: rows (fraction of the length, mm); `sternal_ends`: points; `right`: rows
+    (rib, alpha, beta, azimuth, share of the calibre, mm of the tubercle's height) by which a right rib differs from the left, `right_sternal_mm`:
+    how much higher its cartilage ends; each side has half of it.
     """
-    sections = np.array(table["cavity"], float)
-    bone: list[Row] = []
-    cartilage: list[Row] = []
-    ends = [*table["sternal_ends"], *[None] * 12]
-    for row, sternal in zip(table["rows"], ends, strict=False):
-        points, normals, fraction = rib_curve(list(row), sections)
-        thickness = np.interp(fraction, *np.array(table["half_thickness"], float).T)
-        height = np.interp(fraction, *np.array(table["half_height"], float).T)
-        bone.append(
-            {
-                "tube": {
-                    "points": _rows(points), "radii": _rows(np.c_[thickness, height]), "normal": _rows(normals),
-                    "smooth": False,
-                }
-            }
-        )  # fmt: skip
-        if sternal is not None:
-            along = points[-1] - points[-3]
-            middle = points[-1] + 14 * along / np.linalg.norm(along)
-            last = np.array(sternal, float)
-            line = [points[-1], middle, last] if row[0] > 1 else [points[-1], 0.5 * (points[-1] + last), last]
-            cartilage.append({"tube": {"points": _rows(np.array(line)), "radii": [[3.8, 6.0]], "normal": [0, -1, 0]}})
-    order = float(table["order"])
+    bone = [one for side in SIDES for one in _ribs_of(side, table)]
+    return {"structure": [*(_cartilage(side, table) for side in SIDES), *bone]}
+
+
+def _ribs_of(side: str, table: dict[str, Any]) -> list[Row]:
     texture = {"texture": table["texture"]} if table.get("texture") else {}
-    return {
-        "structure": [
-            {
-                "name": "costal cartilage", "order": order, "pair": True, "material": table["cartilage"],
-                "parts": cartilage,
-            },
-            *(
+    made: list[Row] = []
+    for number, points, normals, semi in _rib_tubes(side, table):
+        made.append({
+            "name": f"{side} rib {number}", "order": float(table["order"]) + 1, "cortex_mm": float(table["cortex_mm"]),
+            "parts": [
                 {
-                    "name": f"rib {row[0]}", "order": order + 1, "pair": True, "cortex_mm": float(table["cortex_mm"]),
-                    "parts": [part],
-                    "layers": [
-                        {"material": table["cortical"]},
-                        {"depth_mm": "cortex", "material": table["cancellous"], **texture},
-                    ],
+                    "tube": {
+                        "points": _rows(points * _across(side)), "radii": _rows(semi),
+                        "normal": _rows(normals * _across(side)), "smooth": False,
+                    }
                 }
-                for row, part in zip(table["rows"], bone, strict=True)
-            ),
-        ]
-    }  # fmt: skip
+            ],
+            "layers": [
+                {"material": table["cortical"]},
+                {"depth_mm": "cortex", "material": table["cancellous"], **texture},
+            ],
+        })  # fmt: skip
+    return made
+
+
+def _cartilage(side: str, table: dict[str, Any]) -> Row:
+    """Of the ribs that have a sternal end: from the bone on along it for 14 mm, then to the sternum."""
+    parts = []
+    higher = table.get("right_sternal_mm", [0.0] * 12)
+    for (number, points, _, _), end, up in zip(_rib_tubes(side, table), table["sternal_ends"], higher, strict=False):
+        last = np.array(end, float) + np.array([0.0, 0.0, _half(side) * up])
+        along = points[-1] - points[-3]
+        middle = points[-1] + 14 * along / np.linalg.norm(along) if number > 1 else 0.5 * (points[-1] + last)
+        line = np.array([points[-1], middle, last]) * _across(side)
+        parts.append({"tube": {"points": _rows(line), "radii": [[3.8, 6.0]], "normal": [0, -1, 0]}})
+    return {"name": f"{side} costal cartilage", "order": float(table["order"]), "material": table["cartilage"],
+            "parts": parts}  # fmt: skip
+
+
+def _rib_tubes(side: str, table: dict[str, Any]) -> list[tuple[int, Array, Array, Array]]:
+    """Number, points, normals and half thickness and height of one side's ribs, at x > 0."""
+    differences = {int(row[0]): np.array(row[1:], float) for row in table.get("right", ())}
+    made = []
+    for row in table["rows"]:
+        alpha, beta, azimuth, calibre, up = _half(side) * differences.get(int(row[0]), np.zeros(5))
+        own = [*row[:6], row[6] + up, row[7] + alpha, row[8] + beta, row[9] + azimuth]
+        points, normals, fraction = rib_curve(own, np.array(table["cavity"], float))
+        semi = [np.interp(fraction, *np.array(table[key], float).T) for key in ("half_thickness", "half_height")]
+        made.append((int(row[0]), points, normals, (1.0 + calibre) * np.stack(semi, 1)))
+    return made
+
+
+def _half(side: str) -> float:
+    """The share of a difference that a side has."""
+    return 0.5 if side == "right" else -0.5
+
+
+def _across(side: str) -> Array:
+    """(3,) factors that bring what is declared on the left to its side."""
+    return np.array([-1.0 if side == "right" else 1.0, 1.0, 1.0])
 
 
 def _vertebra(level: Row) -> list[Row]:

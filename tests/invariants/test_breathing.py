@@ -129,6 +129,13 @@ def test_bones_are_rigid(out):
         assert np.linalg.det(turn) == pytest.approx(1.0)
 
 
+def test_both_sides_breathe_unlike(out):
+    mirror = np.diag([-1.0, 1.0, 1.0, 1.0])
+    for number in range(1, 11):  # in radians, entries of the rotations
+        right, left = (out.bones[f"{side} rib {number}"] for side in ("right", "left"))
+        assert np.abs(mirror @ right @ mirror - left)[:3, :3].max() > 2e-3, number
+
+
 def test_domes_ribs_and_sternum_go_as_far_as_published(body, out):
     tops = np.array([[-72.0, -6.0, 232.0], [70.0, -6.0, 214.0]])
     rise = (out.present(tops) - tops)[:, 2]
