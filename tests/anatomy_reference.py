@@ -242,7 +242,7 @@ class Reference:
                 density = self.value(layer.density, p)
                 if layer.texture:
                     factor = next(t.factor for t in body.declared.texture if t.name == layer.texture)
-                    density = density * self.value(factor, p)
+                    density = density * self.value(factor, own)  # of the canonical frame: both of a pair have their own
                 density = np.clip(density, 0, 7.5)
                 first = body.material_names.index(layer.material)
                 fraction = np.zeros(len(near))

@@ -443,18 +443,35 @@ def _layer_density(c: Compiler, layer: Layer, frame: int, row: list[float], numb
     """Append the density's and the second material's columns."""
     body = c.body
     node = parse(layer.density, body.names)
-    if layer.texture is not None:
-        factor = next(t.factor for t in body.declared.texture if t.name == layer.texture)
-        node = make("mul", node, parse(factor, body.names))
     if node.op == "const" and not 0 <= node.value <= 7.5:
         raise ValueError(f"density={node.value:g}: relative densities lie from 0 to 7.5. Choose a denser material.")
-    numbers.append(float(node.value) if node.op == "const" else 1.0)
-    row += [-1, -1] if node.op == "const" else _program_of(c, node, frame)
+    if layer.texture is None:
+        numbers.append(float(node.value) if node.op == "const" else 1.0)
+        row += [-1, -1] if node.op == "const" else _program_of(c, node, frame)
+    else:
+        factor = next(t.factor for t in body.declared.texture if t.name == layer.texture)
+        numbers.append(1.0)
+        row += _textured(c, node, parse(factor, body.names), frame)
     if layer.mix is None:
         row += [-1, -1, -1]
         return
     fraction = parse(layer.mix.fraction, body.names)
     row += [body.material_names.index(layer.mix.material), *_program_of(c, fraction, frame)]
+
+
+def _textured(c: Compiler, density: Node, factor: Node, frame: int) -> list[float]:
+    """The little program of a density times a texture: that of the canonical frame, unlike on both sides of a pair."""
+    out = c.out
+    if density.op == "const":
+        return _program_of(c, make("mul", density, factor), 0)
+    start = len(out.code)
+    out.emit("FRAME", i=frame)
+    own = out.expression(density, frame)
+    out.emit("FRAME", i=0)
+    other, product = out.expression(factor, 0), out.take()
+    out.emit("MUL", product, own, other)
+    out.emit("RETURN")
+    return [start, product]
 
 
 def _program_of(c: Compiler, node: Node, frame: int) -> list[float]:

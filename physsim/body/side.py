@@ -15,7 +15,7 @@ class Side(Spec):
     `solids`: patterns of their names as declared, without a leading "{side} ". `shift_mm`: of the points of their
     parts, lateral, posterior, up; all of it where |x|, y and z lie between the middle two of `lateral`, `posterior` and
     `up` (mm), none outside the outer two, smooth between. Ellipsoids stretch as the shifts round them do. `thicker`:
-    of tubes, branches and surfaces, as a share. `grow_mm`: of parts that are fields of both sides.
+    of tubes, branches, surfaces and ellipsoids, as a share. `grow_mm`: of parts that are fields of both sides.
 
     Neglects: shapes of expressions and lofts, and fields with `mirror`, stay as they are.
     """

@@ -75,7 +75,7 @@ def _part(
         flat = shifted(middle[None], own, half)[0] + (corners - middle) @ (np.eye(3) + _slopes(middle, own, half)).T
         made["plate"] = {**part["plate"], "polygon": np.round(flat, _DECIMALS).tolist()}
     if "ellipsoid" in part:
-        made["ellipsoid"] = _ellipsoid(part["ellipsoid"], own, half, values)
+        made["ellipsoid"] = _ellipsoid(part["ellipsoid"], own, half, thicker, values)
     if "branches" in part:
         rows = np.array(part["branches"], float)
         rows[:, :3], rows[:, 4:7] = (np.array(moved(rows[:, at])) for at in (slice(0, 3), slice(4, 7)))
@@ -87,11 +87,11 @@ def _part(
     return made
 
 
-def _ellipsoid(given: Mapping[str, Any], own: Sequence[Side], half: float, values: Any) -> dict[str, Any]:
+def _ellipsoid(given: Mapping[str, Any], own: Sequence[Side], half: float, thicker: float, values: Any) -> dict[str, Any]:
     centre, semi = values(given["centre"]), values(given["semi"])
     turn = values(given.get("turn_deg", (0.0, 0.0, 0.0)))
     axes = rotation_xyz((float(turn[0]), float(turn[1]), float(turn[2])))
-    stretch = 1.0 + np.einsum("ia,ij,ja->a", axes, _slopes(centre, own, half), axes)
+    stretch = thicker + np.einsum("ia,ij,ja->a", axes, _slopes(centre, own, half), axes)
     there = shifted(centre[None], own, half)[0]
     return {**given, "centre": np.round(there, _DECIMALS).tolist(),
             "semi": np.round(semi * stretch, _DECIMALS).tolist()}  # fmt: skip
