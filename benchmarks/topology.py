@@ -31,10 +31,10 @@ def measure(
     rows = []
     for name in bodies:
         patient = reference_patient("M" if name.startswith("M") else "F", float(name[1:]))
-        ends = _ends(patient.phantom(_OVERVIEW_MM))
+        ends = _ends(patient.phantom(_OVERVIEW_MM, vanishing="keep"))
         for region in regions:
             for spacing in spacings:
-                phantom = patient.phantom(spacing, region=region)
+                phantom = patient.phantom(spacing, region=region, vanishing="keep")
                 whole = _whole(phantom, ends)
                 judged = [row for row in organ_topology(phantom) if row.declared and row.name in whole]
                 wrong = {row.name: {"found": row.found, "declared": row.declared} for row in judged if not row.right}

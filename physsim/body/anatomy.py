@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from physsim.body.growth_fit import controls_of
 from physsim.body.lesion_motion import with_lesions
 from physsim.body.motion import Motion
 from physsim.body.space_map import world_box
+from physsim.body.vanishing import Vanishing, checked_way, cut_organs, judge_vanished
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.phantom.phantom import Phantom
@@ -131,11 +132,12 @@ def patient_phantom(
     region: str = "whole",
     grid: Grid | None = None,
     density_dtype: npt.DTypeLike = np.float16,
-    vanishing: Literal["error", "keep"] = "keep",
+    vanishing: Vanishing = "warn",
 ) -> Phantom:
     """Voxels of a patient: see Patient.phantom."""
     if (grid is None) == (spacing_mm is None):
         raise InvalidInput(message(f"spacing_mm={spacing_mm}", "one of spacing and grid says the voxels", "Give one."))
+    checked_way(vanishing)
     made = patient_body(patient)
     if grid is None:
         assert spacing_mm is not None
@@ -148,7 +150,7 @@ def patient_phantom(
     def painted(moved: Motion | None) -> Phantom:
         phantom = voxelise_body(
             made.body, grid=grid if factor == 1 else finer_grid(grid, factor), canonical_from_world=space,
-            density_dtype=density_dtype, vanishing=vanishing, name=patient.title, motion=moved,
+            density_dtype=density_dtype, vanishing="keep", name=patient.title, motion=moved,
         )  # fmt: skip
         if factor > 1:
             phantom = coarser(phantom, grid, factor, density_dtype)
@@ -157,7 +159,10 @@ def patient_phantom(
     record: dict[str, Any] = {"patient": patient.to_dict()}
     if spacing_mm is None or region != "whole":
         record["region"] = "window" if spacing_mm is None else region
-    return with_lesions(painted(motion), patient.lesions, made.body, space, motion, lambda: painted(None))
+    phantom = painted(motion)
+    if vanishing != "keep":
+        judge_vanished(phantom.truth, grid, cut_organs(made.body, grid, space, motion), vanishing)
+    return with_lesions(phantom, patient.lesions, made.body, space, motion, lambda: painted(None))
 
 
 def patient_motion(patient: Patient, body: Body) -> Motion | None:

@@ -89,10 +89,6 @@ def _clearance_mm(phantom: Phantom, site: str) -> tuple[npt.NDArray[np.float32],
 
     mask = phantom.truth.mask(site)
     where = np.argwhere(mask)
-    if len(where) == 0:
-        raise InvalidInput(
-            message(f"site {site!r}", "no voxel of the phantom belongs to it", "Crop less, or use finer voxels.")
-        )
     low, high = where.min(0), where.max(0) + 1
     block = np.pad(mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 1)
     far = distance_transform_edt(block, sampling=phantom.grid.spacing_mm[::-1])[1:-1, 1:-1, 1:-1]

@@ -23,6 +23,7 @@ from physsim.spec.grid import Grid
 
 if TYPE_CHECKING:
     from physsim.body.anatomy import PatientBody
+    from physsim.body.vanishing import Vanishing
     from physsim.phantom.phantom import Phantom
 
 BreastClass = Literal["A", "B", "C", "D"]
@@ -99,14 +100,15 @@ class Patient(Spec):
         *,
         grid: Grid | None = None,
         density_dtype: npt.DTypeLike = np.float16,
-        vanishing: Literal["error", "keep"] = "keep",
+        vanishing: Vanishing = "warn",
     ) -> Phantom:
         """The patient as voxels: labels, density, and truth with masses from the partial volumes.
 
         `spacing_mm` of a grid round `region` ("whole", "head", "chest", "abdomen", "trunk", "pelvis": all that lies at
         its heights; only the trunk is no wider than the shoulders, without what of hanging arms is beside it), or
         `grid` in the patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `vanishing`: organs too small
-        for a voxel of their own keep their mass in the voxels they share, or are an error. The phantom's `made_from`
+        for a voxel of their own keep their mass in the voxels they share; by default a
+        VanishedOrgansWarning names them, "keep" is silent, "error" an InvalidInput. The phantom's `made_from`
         holds the patient; the same patient gives the same bits.
 
         >>> import physsim as ps

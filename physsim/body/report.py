@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physsim.body.vanishing import vanished_names
 from physsim.units import CM3_PER_MM3, CM_PER_MM
 
 if TYPE_CHECKING:
@@ -61,13 +62,7 @@ def weight_kg(phantom: Phantom) -> float | None:
 
 def vanished(phantom: Phantom) -> list[str]:
     """Names of organs that have a mass but no voxel of their own: they are smaller, or thinner, than voxels."""
-    labels = phantom.truth.organ_labels
-    if labels is None:
-        return []
-    found = np.zeros(len(phantom.truth.organs), bool)
-    for plane in labels:
-        found |= np.bincount(plane.ravel(), minlength=len(found)) > 0
-    return [one.name for n, one in enumerate(phantom.truth.organs) if one.volume_mm3 > 0 and not found[n]]
+    return vanished_names(phantom.truth)
 
 
 def organ_rows(phantom: Phantom) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""The two of a pair made as unlike as the body's files say: points shifted, tubes made thicker, ellipsoids stretched."""
+"""The two of a pair made as unlike as the body's files say: shifted, thicker, stretched."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -87,7 +87,9 @@ def _part(
     return made
 
 
-def _ellipsoid(given: Mapping[str, Any], own: Sequence[Side], half: float, thicker: float, values: Any) -> dict[str, Any]:
+def _ellipsoid(
+    given: Mapping[str, Any], own: Sequence[Side], half: float, thicker: float, values: Callable[[Any], Array]
+) -> dict[str, Any]:
     centre, semi = values(given["centre"]), values(given["semi"])
     turn = values(given.get("turn_deg", (0.0, 0.0, 0.0)))
     axes = rotation_xyz((float(turn[0]), float(turn[1]), float(turn[2])))

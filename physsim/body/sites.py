@@ -8,6 +8,7 @@ from functools import cache
 from physsim.body.body import SIDES
 from physsim.body.body_size import Sex
 from physsim.errors import InvalidInput, message
+from physsim.phantom.overlay import box_corners
 from physsim.phantom.phantom import Phantom
 from physsim.resources import phantoms_path
 
@@ -35,10 +36,23 @@ def organs_of_one_sex() -> dict[str, Sex]:
 
 
 def check_site(phantom: Phantom, site: str) -> None:
-    """InvalidInput for a site that the phantom lacks because people of its sex do."""
+    """InvalidInput for a site that the phantom lacks: people of its sex do, or it lies outside, or is too small."""
     has = organs_of_one_sex().get(site)
     patient = phantom.made_from.get("patient")
-    if has is None or patient is None or site in phantom.truth.names() or patient["sex"] == has:
-        return
-    who = {"F": "a woman or girl", "M": "a man or boy"}[patient["sex"]]
-    raise InvalidInput(message(f"site {site!r}", f"the phantom is {who} and has none", "Choose another site."))
+    if has is not None and patient is not None and site not in phantom.truth.names() and patient["sex"] != has:
+        who = {"F": "a woman or girl", "M": "a man or boy"}[patient["sex"]]
+        raise InvalidInput(message(f"site {site!r}", f"the phantom is {who} and has none", "Choose another site."))
+    organ = phantom.truth.organ(site)
+    if organ.volume_mm3 == 0.0:
+        corners = box_corners(phantom.grid)
+        low, high = corners.min(0).round(1).tolist(), corners.max(0).round(1).tolist()
+        region = phantom.made_from.get("region")
+        where = f" (region {region!r})" if region not in (None, "window") else ""
+        raise InvalidInput(
+            message(f"site {site!r}", f"it lies outside these voxels, which go from {low} to {high} mm{where}",
+                    'Voxelise the region that holds it: region="whole" holds all.')
+        )  # fmt: skip
+    labels = phantom.truth.organ_labels
+    if labels is not None and not (labels == phantom.truth.number(site)).any():
+        why = f"its {organ.volume_mm3:.3g} mm3 fill no voxel of {phantom.grid.spacing_mm} mm: it shares what it touches"
+        raise InvalidInput(message(f"site {site!r}", why, "Use finer voxels, or a larger region."))

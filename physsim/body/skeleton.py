@@ -60,8 +60,8 @@ def ribs(table: dict[str, Any], numbers: Mapping[str, float]) -> dict[str, Any]:
 
     `rows`: (rib, head x y z, tubercle x y z, alpha, beta in degrees, azimuth of the end); `cavity`: the loft's
     sections; `half_thickness`, `half_height`: rows (fraction of the length, mm); `sternal_ends`: points; `right`: rows
-    (rib, alpha, beta, azimuth, share of the calibre, mm of the tubercle's height) by which a right rib differs from the left, `right_sternal_mm`:
-    how much higher its cartilage ends; each side has half of it.
+    (rib, alpha, beta, azimuth, share of the calibre, mm of the tubercle's height) by which a right rib differs from
+    the left, `right_sternal_mm`: how much higher its cartilage ends; each side has half of it.
     """
     bone = [one for side in SIDES for one in _ribs_of(side, table)]
     return {"structure": [*(_cartilage(side, table) for side in SIDES), *bone]}

@@ -31,7 +31,9 @@ def body_from(source: PhantomSource, state: dict[str, Any] | None = None) -> Pat
 def whole_phantom(source: PhantomSource) -> Phantom:
     """The same as voxels; a patient from head to foot, at `spacing_mm` or 2 mm."""
     body = body_from(source)
-    return body.phantom(source.spacing_mm or 2.0) if isinstance(body, Patient) else body
+    if not isinstance(body, Patient):
+        return body
+    return body.phantom(source.spacing_mm or 2.0, vanishing="warn" if source.spacing_mm else "keep")
 
 
 def patient_fields(text: str) -> dict[str, str | float | bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from physsim.body.mend import mend_organs
 from physsim.body.painter import BRICK, FIXED, paint_bricks, table_fields
 from physsim.body.program import Program
 from physsim.body.space_map import LATTICE_MM, SpaceMap, tabulated, voxel_boxes, world_box
+from physsim.body.vanishing import Vanishing, checked_way, cut_organs, judge_vanished
 from physsim.errors import InvalidInput, message
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import OrganTruth, Truth
@@ -50,7 +51,7 @@ def voxelise_body(
     grid: Grid | None = None,
     canonical_from_world: npt.ArrayLike | SpaceMap | None = None,
     density_dtype: npt.DTypeLike = np.float16,
-    vanishing: Literal["error", "keep"] = "error",
+    vanishing: Vanishing = "error",
     name: str = "",
     motion: Motion | None = None,
 ) -> Phantom:
@@ -61,7 +62,7 @@ def voxelise_body(
     breathing or of the heart, in the canonical frame. The label is the material
     with most mass in the voxel, density the voxel's whole mass over that material's own density. The truth's volumes
     and masses are summed from the shares of voxels, so that an organ smaller than a voxel has its volume; one that is
-    in no voxel the largest is an error, unless vanishing="keep".
+    in no voxel the largest is an error, or "warn"ed of, unless vanishing="keep".
 
     Neglects: a voxel holds one composition; coverage is by the distance of its centre, corrected for curvature.
 
@@ -73,9 +74,7 @@ def voxelise_body(
     """
     if (grid is None) == (spacing_mm is None):
         raise InvalidInput(message(f"spacing_mm={spacing_mm}", "one of spacing and grid says the voxels", "Give one."))
-    if vanishing not in ("error", "keep"):
-        why = "organs without a voxel are an error or kept"
-        raise InvalidInput(message(f"vanishing={vanishing!r}", why, 'Give "error" or "keep".'))
+    checked_way(vanishing)
     if np.dtype(density_dtype) not in (np.float16, np.float32):
         why = "densities are kept in float16 or float32"
         raise InvalidInput(message(f"density_dtype={np.dtype(density_dtype)}", why, "Give one of them."))
@@ -92,8 +91,8 @@ def voxelise_body(
     if body.declared.whole_organs:
         mend_organs(organs, body.organs, max(grid.spacing_mm))
     truth = _truth(body, grid, organs, volumes, masses)
-    if vanishing == "error":
-        _nothing_vanished(truth, organs, grid, _cut_organs(body, program, grid, canonical_from_world, motion))
+    if vanishing != "keep":
+        judge_vanished(truth, grid, cut_organs(body, grid, canonical_from_world, motion), vanishing)
     return Phantom(
         grid=grid, labels=labels, materials=body.materials, density=density, truth=truth, name=name or body.where,
         made_from={
@@ -223,44 +222,3 @@ def _truth(
         for n, name in enumerate(body.organs)
     )
     return Truth(organs, rows)
-
-
-def _cut_organs(
-    body: Body, program: Program, grid: Grid, canonical_from_world: npt.ArrayLike | SpaceMap | None,
-    motion: Motion | None,
-) -> npt.NDArray[np.bool_]:
-    """(organs,) whether an organ's boxes reach beyond the grid: what is left of it may be too little for a voxel."""
-    boxes = (motion.moved_boxes(program) if motion else program.tables.structure_float[:, :6]).astype(float)
-    low, high = boxes[:, :3], np.maximum(boxes[:, 3:6], boxes[:, :3])
-    if isinstance(canonical_from_world, SpaceMap):
-        low, high = voxel_boxes(canonical_from_world, grid, low, high)
-    else:
-        affine = np.eye(4) if canonical_from_world is None else np.asarray(canonical_from_world, float)
-        inverse = np.linalg.inv(affine @ grid.world_from_voxel)
-        middle = 0.5 * (low + high) @ inverse[:3, :3].T + inverse[:3, 3]
-        half = 0.5 * (high - low) @ np.abs(inverse[:3, :3]).T
-        low, high = middle - half, middle + half
-    beyond = ((low < -0.5) | (high > np.array(grid.shape[::-1]) - 0.5)).any(1)
-    cut = {organ for one, out in zip(program.structures, beyond, strict=True) if out for organ in body.shown_by(one)}
-    return np.array([organ in cut for organ in body.organs])
-
-
-def _nothing_vanished(truth: Truth, organs: npt.NDArray[Any], grid: Grid, cut: npt.NDArray[np.bool_]) -> None:
-    """InvalidInput that names the organs which hold no voxel at this spacing, though they have a volume.
-
-    Those that are `cut` (organs,) by the grid's faces are not named.
-    """
-    found, count = cut.copy(), len(cut)
-    for plane in organs:
-        found |= np.bincount(plane.ravel(), minlength=count) > 0
-    lost = [organ.name for n, organ in enumerate(truth.organs) if organ.volume_mm3 > 0 and not found[n]]
-    if lost:
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        shown = ", ".join(repr(name) for name in lost[:_NAMED]) + more
-        raise InvalidInput(
-            message(
-                f"spacing_mm={grid.spacing_mm}",
-                f"so coarse that {shown} holds no voxel (most of each that it touches is something else)",
-                'Use a finer spacing, or vanishing="keep" (--vanishing keep): their mass stays in voxels they share.',
-            )
-        )

@@ -51,7 +51,7 @@ def demo(
         patient = anatomy(sex="F", age=54, height_cm=165, weight_kg=64, seed=7)
         patient = patient.insert(Lesion(site="right upper lobe", diameter_mm=NODULE_MM, margin="spiculated",
                                         centre_mm=(-76.0, 11.0, 340.0)))
-        body = patient.phantom(3.0 if fast else 1.0, region="chest")
+        body = patient.phantom(3.0 if fast else 1.0, region="chest", vanishing="keep")
         shot = simulate(body, protocols.chest_pa(pixel_mm=0.8 if fast else 0.4), seed=seed, device=device,
                         scatter=MonteCarlo(relative_error=SCATTER_ERROR), threads=threads,
                         progress=stages.scaled(0.4, 0.9))

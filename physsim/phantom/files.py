@@ -109,6 +109,7 @@ def load_phantom(
     described: dict[str, Any] = {}
     if materials is None:
         if not side.is_file():
+            read_volume(path)  # what is wrong with the file itself comes first: four dimensions
             raise InvalidInput(
                 message(
                     f"{path}: materials",

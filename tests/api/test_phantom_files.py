@@ -2,13 +2,14 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import physsim as ps
 from physsim.cli.app import app
-from physsim.errors import InvalidInput, OutputError
+from physsim.errors import FileFormatError, InvalidInput, OutputError
 from physsim.phantom.shapes import Sphere
 
 LESION = Sphere(name="nodule", material="bone", radius_mm=7.0, centre_mm=(10, 5, 0))
@@ -92,3 +93,12 @@ def test_scenes_round_trip_through_toml_and_json(tmp_path, name):
     assert ps.Scene.from_json(scene.to_json()) == scene
     (tmp_path / "own.scene.toml").write_text(scene.to_toml())
     assert ps.scene(tmp_path / "own.scene.toml") == scene
+
+
+def test_four_dimensions_are_named_before_materials_are_asked_for(tmp_path):
+    whole = np.zeros((3, 4, 5, 2), np.uint8)
+    header = nibabel.Nifti1Image(whole, np.eye(4))
+    nibabel.save(header, tmp_path / "moving.nii.gz")
+    for given in ({}, {"materials": ["air"]}):
+        with pytest.raises(FileFormatError, match=r"dim=\[4, 3, 4, 5, 2.*one volume.*Split the file"):
+            ps.Phantom.load(tmp_path / "moving.nii.gz", **given)

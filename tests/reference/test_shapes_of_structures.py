@@ -55,7 +55,7 @@ def points_in(program, number):
 
 
 def one_shape(body, names=None):
-    """Structures compared, and pairs (name, name, likeness) that are one shape; the left stands for both of a pair."""
+    """How many are compared, and which (name, name, likeness) are one shape; the left stands for both of a pair."""
     program, found = body.program, {}
     for number, structure in enumerate(program.structures):
         bounded = np.abs(program.tables.structure_float[number, :6]).max() < 2000
@@ -66,7 +66,8 @@ def one_shape(body, names=None):
                 found[structure.name] = Shape(program, number, points), structure.organ or structure.name
     same = []
     for (a, (one, organ)), (b, (other, of_other)) in combinations(found.items(), 2):
-        if organ != of_other and np.abs(one.moments - other.moments).max() < 0.1 and (like := one.like(other)) > ONE_SHAPE:
+        asked = organ != of_other and np.abs(one.moments - other.moments).max() < 0.1
+        if asked and (like := one.like(other)) > ONE_SHAPE:
             same.append((a, b, round(float(like), 3)))
     return len(found), same
 

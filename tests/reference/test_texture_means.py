@@ -1,4 +1,4 @@
-"""Texture moves mass about within a tissue and adds none: its mean is 1 within 0.002, over the man's own partial volumes."""
+"""Texture moves mass about within a tissue and adds none: its mean over the man's partial volumes is 1 within 0.002."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from physsim.body.patient import reference_patient
 from physsim.body.voxelise import voxelise_body
 
 BOUND, SPACING_MM = 0.002, 3.0
-LARGE_G = 100.0  # organs of so much textured tissue keep the bound by themselves; smaller bones vary by up to half a per cent
+LARGE_G = 100.0  # organs with so much textured tissue keep the bound by themselves; small bones vary by half a per cent
 SEEDS = (0, 1, 2)
 _LUNG, _UNTEXTURED = "parenchyma", " * (1 + 0.06 * noise('parenchyma') + 0.05 * noise('lobules'))"
 
@@ -54,7 +54,7 @@ def masses(truth):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_texture_has_mean_one(untextured, seed):
-    """Each tissue over all that it fills, and each organ that has much of it. Other seeds: other warps, by 0.3 % of volume."""
+    """Each tissue over all that it fills, and each organ that has much of it (other seeds: other warps)."""
     body, kinds = textured(seed, factor=True)
     got = masses(voxelise_body(body, spacing_mm=SPACING_MM, vanishing="keep").truth)
     own = masses(untextured if seed == 0 else voxelise_body(textured(seed, factor=False)[0], spacing_mm=SPACING_MM,
