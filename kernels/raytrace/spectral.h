@@ -62,13 +62,20 @@ struct ViewImages {
 struct PartWords { uint32_t first, differs; };
 
 // Where a tile of columns holds one material: byte b of a column's word is the material of its voxels b * high .. (b + 1) * high - 1
-// where they have but one, else MIXED.
+// where they have but one, else MIXED; with OWN_DENSITY where all of them are at the material's own density. Materials from
+// OWN_DENSITY - 1 on count as mixed.
 struct TileMaterials {
     uint64_t* column;  // (nq, np)
     int32_t high;
 };
-constexpr uint32_t MIXED = 255;
+constexpr uint32_t MIXED = 255, OWN_DENSITY = 128;
 constexpr int BLOCKS_IN_COLUMN = 8;
+
+// The word of a voxel of this material at its own density: to the nearest, as words are packed.
+PHYSSIM_HD uint32_t own_word(float units, int32_t label_bits, uint32_t material) {
+    const uint32_t low = (1u << label_bits) - 1u;
+    return ((static_cast<uint32_t>(units) + low / 2u + 1u - material) & ~low) | material;
+}
 
 // What is in a layer of the volume: labels met, and whether a density cannot be.
 struct Survey {

@@ -9,6 +9,7 @@ namespace PHYSSIM_ISA {
 
 constexpr int WALK_AHEAD = 4;   // cells asked for early: the hardware cannot guess where a path turns
 constexpr int LEAST_EVEN = 6;   // cells of one material in a row that are worth a loop of their own
+constexpr int LEAST_OWN = 3;    // the same at its own density: no loop at all
 
 // One cell of 16 rays, at most one crossing of w in it: the words where the rays enter and leave it, and how far above the plane
 // crossed last they leave it.
@@ -89,6 +90,17 @@ PHYSSIM_HD void walk_even(const ColumnCells& cells, int from, int to, const Clim
     for (int g = 0; g < GROUPS; g++) run[g].path = multiply_add(beyond[g], climb[g].inverse, path[g]);
 }
 
+// The same at the material's own density: their words are one, and nothing is looked up.
+template <int GROUPS>
+PHYSSIM_HD void walk_own(const ColumnCells& cells, int from, int to, Run* run, const Channels& channels, uint32_t material) {
+    const I labels(channels.labels()), word(static_cast<int32_t>(own_word(1.0f / channels.quantum, channels.label_bits, material)));
+    const F path = to_float(word) * F(cells.exit_of[to - 1] - (from == 0 ? cells.entry : cells.exit_of[from - 1]));
+    for (int g = 0; g < GROUPS; g++) {
+        if (from > 0 && any(unlike(run[g].word, word, labels))) *run[g].end++ = {run[g].path, run[g].word};
+        run[g].path = run[g].path + path, run[g].word = word;
+    }
+}
+
 // The materials of the columns that a path crosses, from TileMaterials.
 struct PathMaterials {
     uint64_t cell[2 * MAX_TILE_EDGE + 8];
@@ -100,29 +112,33 @@ struct PathMaterials {
     }
 };
 
-// Cells [from, to) by runs: those whose blocks `reach` are of one material, and the others.
+// Cells [from, to) by runs: those whose blocks `reach` are of one material, and the others. `within`: all voxels in reach are in the tile.
 template <int GROUPS>
-inline void walk_by_materials(const ColumnCells& path, const uint64_t* materials, uint64_t reach, int from, int to, const Climb* climb, const float* const* window,
-                              Run* run, const Channels& channels) {
+inline void walk_by_materials(const ColumnCells& path, const uint64_t* materials, uint64_t reach, bool within, int from, int to, const Climb* climb,
+                              const float* const* window, Run* run, const Channels& channels) {
     constexpr int AT_ONCE = GROUPS < RUNS_AT_ONCE ? GROUPS : RUNS_AT_ONCE;
     constexpr uint64_t EACH = 0x0101010101010101u;
     const int lowest = __builtin_ctzll(reach);
     for (int begin = from; begin < to;) {
         int even = begin, end = begin;  // the next even cells, [even, end)
         uint64_t material = MIXED;
+        bool own = false;
         while (even < to) {
             material = (materials[even] >> lowest) & MIXED;
             end = even;
+            own = within && material != MIXED && (material & OWN_DENSITY);
             if (material != MIXED)
                 while (end < to && ((materials[end] ^ (material * EACH)) & reach) == 0) end++;
-            if (end - even >= LEAST_EVEN) break;
+            if (end - even >= (own ? LEAST_OWN : LEAST_EVEN)) break;
             even = end > even ? end : even + 1;
         }
         if (begin < even)
             for (int g = 0; g < GROUPS; g += AT_ONCE) walk_climbing<AT_ONCE>(path, begin, even, climb + g, window + g, run + g, channels);
-        if (even < to)
+        const uint32_t number = static_cast<uint32_t>(material) & ~OWN_DENSITY;
+        if (even < to && own) walk_own<GROUPS>(path, even, end, run, channels, number);
+        else if (even < to)
             for (int g = 0; g < GROUPS; g += AT_ONCE)
-                walk_even<AT_ONCE>(path, even, end, climb + g, window + g, run + g, channels, I(static_cast<int32_t>(material)));
+                walk_even<AT_ONCE>(path, even, end, climb + g, window + g, run + g, channels, I(static_cast<int32_t>(number)));
         begin = even < to ? end : to;
     }
 }
@@ -178,7 +194,7 @@ inline void walk_rows(const ColumnTile& tile, const TileMaterials& materials, co
         const int lowest = floor_int(low_end) - 1, highest = floor_int(high_end) + 1;  // voxels in reach, and one beside them
         const int bottom = lowest > 0 ? lowest / materials.high : 0, top = (highest < tile.nw ? highest : tile.nw - 1) / materials.high;
         const uint64_t reach = (~uint64_t{0} >> (8 * (BLOCKS_IN_COLUMN - 1 - top))) & (~uint64_t{0} << (8 * bottom));
-        walk_by_materials<GROUPS>(path, met.cell, reach, from, to, climb, window, run, channels);
+        walk_by_materials<GROUPS>(path, met.cell, reach, lowest >= 0 && highest < tile.nw, from, to, climb, window, run, channels);
     } else if (!fits && to - from > 1) {
         const int middle = (from + to) / 2;
         walk_rows<GROUPS>(tile, materials, path, met, row, from, middle, run, channels);

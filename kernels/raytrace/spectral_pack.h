@@ -68,7 +68,10 @@ inline PartWords pack_spectral_columns(const Volume& labels, const Volume& densi
             PartWords block = {0, 0};
             block.differs = pack_line_words(line + first, names_of_line + first, n, place + static_cast<uint32_t>(first) * step, step, format, block, true);
             const uint32_t material = block.first & low;
-            if ((block.differs & low) == 0 && material < MIXED) found ^= static_cast<uint64_t>(MIXED ^ material) << (8 * b);
+            if ((block.differs & low) == 0 && material < OWN_DENSITY - 1) {
+                const uint32_t known = block.differs == 0 && block.first == own_word(format.units, format.label_bits, material) ? material | OWN_DENSITY : material;
+                found ^= static_cast<uint64_t>(MIXED ^ known) << (8 * b);
+            }
             if (i == 0 && b == 0) part.first = block.first;
             part.differs |= block.differs | (block.first ^ part.first);
         }

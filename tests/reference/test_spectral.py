@@ -134,3 +134,27 @@ def test_slabs_of_one_material_and_what_lies_between(dtype):
         areal = project_materials(labels, density, rho, grid, GEOMETRIES[name])
         assert rms(areal, truth) <= 2e-6
         np.testing.assert_allclose(areal, truth, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("count", [40, 127, 300])
+@pytest.mark.parametrize("textured", ["nowhere", "a part", "everywhere else"])
+def test_materials_at_their_own_density_beside_others(count, textured):
+    """64 rows that stay between the volume's ends and rows that leave it; other densities in one block or beside one."""
+    rho, _ = materials(count)
+    shape = (96, 64, 64)
+    labels = (np.arange(64) // 11 * (count // 7)).astype(np.uint16) + np.zeros(shape, np.uint16)
+    labels[:, 40:, :] = count - 1
+    labels[20:60, 45:50, 20:40] = 2
+    density = np.ones(shape, np.float32)
+    part = np.zeros(shape, bool)
+    part[30:50, 10:20, 10:50] = True
+    other = {"nowhere": np.zeros(shape, bool), "a part": part, "everywhere else": ~part}[textured]
+    density[other] = np.random.default_rng(9).uniform(0.5, 1.5, shape)[other]
+    grid = ps.Grid(shape=shape)
+    within = ps.Geometry.circular(views=3, rows=64, columns=56, pixel_mm=1.5, start_deg=17, **CIRCLE)
+    beyond = ps.Geometry.circular(views=2, rows=140, columns=23, pixel_mm=(3.0, 1.2), start_deg=5, **CIRCLE)
+    for geometry in (within, beyond):
+        truth = areal_densities(labels, density, rho, grid, geometry)
+        areal = project_materials(labels, density, rho, grid, geometry)
+        assert rms(areal, truth) <= 2e-6
+        np.testing.assert_allclose(areal, truth, rtol=2e-5, atol=2e-5)
