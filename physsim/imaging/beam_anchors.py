@@ -18,8 +18,8 @@ from physsim.imaging.beam_spectra import Places, signals_of, spectra_at
 from physsim.imaging.nodes import inverse_of
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.transport.angle_smoother import product
 from physsim.transport.basis import in_order
+from physsim.transport.ordered import product
 
 Floats = NDArray[np.float64]
 Poses = tuple[int, int, tuple[float, float], float | None, bytes]  # rows, columns, pixel_mm, radius_mm, poses

@@ -12,7 +12,7 @@ from physsim.imaging.nodes import chebyshev, lagrange
 from physsim.physics.spectra.tube import bin_edges_kev, takeoff_sine
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.transport.angle_smoother import product
+from physsim.transport.ordered import product
 
 Floats = NDArray[np.float64]
 HEEL_NODES = 65  # spectra computed by the tube model, cubics between them

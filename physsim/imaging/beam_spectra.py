@@ -16,8 +16,8 @@ from physsim.portable import log
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.readout import CountingReadout
-from physsim.transport.angle_smoother import product
 from physsim.transport.basis import in_order
+from physsim.transport.ordered import product
 from physsim.units import CM2_PER_MM2, UGY_PER_KEV_PER_G
 
 Floats = NDArray[np.float64]

@@ -21,8 +21,8 @@ from physsim.imaging.totals import total
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.transport.angle_smoother import product
 from physsim.transport.basis import in_order
+from physsim.transport.ordered import product
 from physsim.units import MM_PER_M
 
 Floats = NDArray[np.float64]

@@ -15,8 +15,8 @@ from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
-from physsim.transport.angle_smoother import product
 from physsim.transport.node_spline import spline_weights
+from physsim.transport.ordered import product
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import scatter_image
 from physsim.transport.scatter_image import ScatterImage

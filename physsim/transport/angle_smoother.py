@@ -15,8 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim import _engine
+from physsim.transport.jump_shares import jump_shares
 from physsim.transport.node_spline import spline_weights
+from physsim.transport.ordered import product
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +32,8 @@ class AngleFit:
     `smoothed` (nodes, nodes): what a node's image adds to the smoothed one of a node. `stiffness`: as chosen.
     left_out: (nodes, pixels) difference of a node's image from the fit through all the others (nan at the ends of an
     open arc, which nothing predicts); `left_out_noise` (nodes, nodes) the mean over pixels of its covariance by noise
-    alone. `spans` (nodes,): the part of the scan that a node stands for; they add to 1. `independent`: of a node's
+    alone. `spans` (nodes,): the part of the scan that a node stands for; they add to 1. `shares` (nodes,): mean square
+    that the fit misses there over the square of `left_out`, of jumps (jump_shares.py). `independent`: of a node's
     pixels, as many as would scatter the mean of their squares as much.
     """
 
@@ -42,6 +44,7 @@ class AngleFit:
     left_out: Floats
     left_out_noise: Floats
     spans: Floats
+    shares: Floats
     independent: float
 
     def weights(self, places: Floats) -> Floats:
@@ -51,11 +54,11 @@ class AngleFit:
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """What node views miss of each other, several independent fits of the same nodes (parts of one image) together.
+    """What a fit misses.
 
-    squares: (nodes,) squared difference of a node's image from that by all the others, mean over pixels, noise taken
-    off (nan where nothing predicts); `spans` as in AngleFit. scatters: (nodes, nodes) root of the part of two nodes in
-    the variance of what noise adds to the mean square.
+    squares: (nodes,) of the error around a node: squared difference of its image from that by all the others, mean over
+    pixels, noise taken off (nan where nothing predicts), times the fit's share of it; `spans` as in AngleFit. scatters:
+    (nodes, nodes) root of the part of two nodes in the variance of what noise adds to the mean square.
     """
 
     squares: Floats
@@ -65,8 +68,10 @@ class LeftOut:
     def bias_squared(self) -> tuple[float, float]:
         """Square of the RMS interpolation error over the scan, and the standard error that noise gives it.
 
-        With a node left out the gap is twice as wide as any that is used: a bound rather than an estimate. Noise can
-        make it negative. The standard error is that of squares of normal differences, which neighbours share.
+        A bound rather than an estimate: with a node left out the gap is twice as wide as any that is used, and what a
+        fit through all nodes misses is taken as the share of it that a jump leaves. Scatter bends but does not jump:
+        of a kink an interpolating fit leaves less than a third of that share, of what is smooth a tenth. Noise can make
+        it negative. The standard error is that of squares of normal differences, which neighbours share.
         """
         known = np.isfinite(self.squares)
         parts = self.spans[known] / self.spans[known].sum()
@@ -75,13 +80,12 @@ class LeftOut:
         return value, float(np.sqrt(shared.sum()))
 
 
-def left_out(*fits: AngleFit) -> LeftOut:
-    """Of fits to parts of the same images with independent errors: differences add, and so do variances."""
-    noise = sum(np.diagonal(fit.left_out_noise) for fit in fits)
-    apart = np.asarray(sum(fit.left_out for fit in fits))
-    # tr((A + B)^2) is at most (root of tr(A^2) + root of tr(B^2))^2
-    scatters = sum(np.abs(fit.left_out_noise) * np.sqrt(2.0 / fit.independent) for fit in fits)
-    return LeftOut((apart**2).mean(axis=1) - noise, np.asarray(scatters), fits[0].spans)
+def left_out(fit: AngleFit) -> LeftOut:
+    """Of a fit."""
+    root = np.sqrt(fit.shares)
+    apart = (fit.left_out**2).mean(axis=1) - np.diagonal(fit.left_out_noise)
+    scatters = root[:, None] * root * np.abs(fit.left_out_noise) * np.sqrt(2.0 / fit.independent)
+    return LeftOut(fit.shares * apart, scatters, fit.spans)
 
 
 def independent_values(apart: Floats) -> float:
@@ -101,17 +105,22 @@ def independent_values(apart: Floats) -> float:
 
 
 def fit_angle(
-    nodes: Floats, period: float | None, images: Floats, variances: Floats, independent: float = 1.0
+    nodes: Floats,
+    period: float | None,
+    images: Floats,
+    variances: Floats,
+    independent: float = 1.0,
+    noise_to_come: float = 1.0,
 ) -> AngleFit:
     """`nodes`: rising places of (nodes, pixels) `images` with the known mean `variances` (nodes,) of their pixels, of
-    which `independent` are."""
+    which `independent` are. The stiffness is that for `noise_to_come` times the variances: less noise smooths less."""
     spans = _spans(nodes, period)
     best: tuple[float, float, Floats] | None = None
     for stiffness, smoothed in _smoothers(tuple(nodes.tolist()), period):
         taken = np.eye(len(nodes)) - smoothed
         off = (product(taken, images) ** 2).mean(axis=1) - product(taken**2, variances[:, None])[:, 0]
         noise = product(smoothed**2, variances[:, None])[:, 0]
-        risk = float((spans * (off + noise)).sum())
+        risk = float((spans * (off + noise_to_come * noise)).sum())
         if best is None or risk < best[0]:
             best = risk, stiffness, smoothed
     assert best is not None
@@ -121,19 +130,18 @@ def fit_angle(
     apart = product(without, images)
     if period is None:
         apart[[0, -1]] = np.nan
-    return AngleFit(nodes, period, best[2], best[1], apart, noise, spans, independent)
+    shares = jump_shares(nodes, period, best[2])
+    return AngleFit(nodes, period, best[2], best[1], apart, noise, spans, shares, independent)
 
 
-def product(left: Floats, right: Floats) -> Floats:
-    """(i, j) x (j, ...) summed over j in order."""
-    found = _engine.ordered_product(left, right.reshape(len(right), -1))
-    return found.reshape(len(left), *right.shape[1:])
+def smoother(nodes: Floats, period: float | None, stiffness: float) -> Floats:
+    """(nodes, nodes) weights that smooth images of rising `nodes`."""
+    return _inverse(np.eye(len(nodes)) + stiffness * _roughness(nodes, period))
 
 
 @lru_cache(maxsize=8)
 def _smoothers(nodes: tuple[float, ...], period: float | None) -> tuple[tuple[float, Floats], ...]:
-    rough = _roughness(np.array(nodes), period)
-    return tuple((one, _inverse(np.eye(len(nodes)) + one * rough)) for one in STIFFNESSES)
+    return tuple((one, smoother(np.array(nodes), period, one)) for one in STIFFNESSES)
 
 
 def _roughness(nodes: Floats, period: float | None) -> Floats:

@@ -184,10 +184,9 @@ def _solved(system: Floats, right: Floats) -> Floats:
         system[[i, pivot]], right[[i, pivot]] = system[[pivot, i]], right[[pivot, i]]
         scale = system[i, i]
         system[i], right[i] = system[i] / scale, right[i] / scale
-        for j in range(len(system)):
-            if j != i:
-                factor = system[j, i]
-                system[j], right[j] = system[j] - factor * system[i], right[j] - factor * right[i]
+        factor = system[:, i].copy()
+        factor[i] = 0.0
+        system, right = system - factor[:, None] * system[i], right - factor[:, None] * right[i]
     return right
 
 

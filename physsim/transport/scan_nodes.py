@@ -104,15 +104,15 @@ class NodeViews:
         self._multiple += [MultipleSums(self._jobs[view], self._levels[self._level]) for view in multiple]
         self._catch_up()
 
-    def grow(self, kept: Floats, far: bool = False) -> None:
-        """Grows the part that lowers the mean variance most for its cost; `kept` (2,): shares that smoothing leaves;
-        `far`: from the aim, so by a quarter at least."""
+    def grow(self, kept: Floats, least: float = 1.0) -> None:
+        """Grows the part that lowers the mean variance most for its cost, `least` times at least; `kept` (2,): shares
+        that smoothing leaves."""
         variance = kept * self.noise()[1]
         cost = [sum(one.cost for one in part) for part in (self._single, self._multiple)]
         if variance[0] * cost[1] > variance[1] * cost[0]:
-            self.points = _larger(self.points, FIRST_POINTS, far)
+            self.points = _larger(self.points, FIRST_POINTS, least)
         else:
-            self.histories = _larger(self.histories, FIRST_HISTORIES, far)
+            self.histories = _larger(self.histories, FIRST_HISTORIES, least)
         self._catch_up()
 
     def grow_to(self, histories: int) -> None:
@@ -150,7 +150,7 @@ class NodeViews:
         apart = (values - mean[:, None]) / np.sqrt(BATCHES * (BATCHES - 1.0))
         safe = np.maximum(above_noise(mean, apart), FLOOR * max(float(mean.max()), 1e-300))
         found = exp(_weighted(log(safe[:, :nodes]), everywhere))
-        relative = _weighted(apart[..., :nodes] / safe[:, None, :nodes], everywhere)
+        relative = _weighted(_relative(mean, apart, safe)[..., :nodes], everywhere)
         places = self._grid[0] * self._grid[1]
         checked = found[:, places:]
         noise = ((checked[:, None] * relative[..., places:] - apart[..., nodes:]) ** 2).sum(axis=1)
@@ -209,10 +209,19 @@ class NodeViews:
             return list(pool.map(work, items))
 
 
-def _larger(count: int, first: int, far: bool) -> int:
-    """The next of the pre-set numbers, or the first that is larger by a quarter."""
+def _relative(mean: Floats, apart: Floats, safe: Floats) -> Floats:
+    """Deviations of log(safe) in each batch: of the mean, or of the standard error that stands in its place.
+
+    The jackknife of a variance: it scatters by 2 / batches, however little the mean beneath it is known.
+    """
+    at = safe[:, None]
+    return np.where((mean < safe)[:, None], 0.5 * ((apart / at) ** 2 - 1.0 / apart.shape[1]), apart / at)
+
+
+def _larger(count: int, first: int, least: float) -> int:
+    """The next of the pre-set numbers, or the first that is `least` times as many."""
     found = next_count(count, first)
-    while far and 4 * found < 5 * count:
+    while found < least * count:
         found = next_count(found, first)
     return found
 

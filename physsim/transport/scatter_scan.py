@@ -24,23 +24,19 @@ from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.angle_smoother import AngleFit, fit_angle, left_out, product
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import FLOOR, spline_weights
+from physsim.transport.ordered import product
 from physsim.transport.response_table import ResponseTable
-from physsim.transport.scan_nodes import NodeImages, NodeViews, fine_weights
+from physsim.transport.scan_growth import bent, grown, slow_views
+from physsim.transport.scan_nodes import NodeViews, fine_weights
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import Side, optics_of
 
 Floats = NDArray[np.float64]
 
 NODE_VIEWS = 72
-FEW_NODES = 24  # of fewer node views all know multiple scatter too
-_MOST_LOOKS = 60
-_MOST_ROUNDS = 8  # of more node views
 _CHECKED_VIEWS = 2  # for the error of the grid
-_FAR = 1.5  # times the variance asked for: beyond, photons grow by larger steps, since a look costs more than it saves
-_TOLD = 0.5  # of the error asked for: one standard error of interpolation_error at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +51,8 @@ class ScatterScan:
     `histories` of multiple scatter and Sobol `points` (of each scramble) in each node view.
 
     Errors that are not noise, each RMS over the mean scatter. interpolation_error: of the angle, by predicting every
-    node view from the others, noise taken off (a bound: the gap is then twice as wide as any that is used), squares of
-    single and multiple scatter added;
+    node view from the others, noise taken off, of which the fit misses the share that a jump leaves (a bound: scatter
+    bends, see jump_shares.py), squares of single and multiple scatter added;
     interpolation_noise: one standard error of that figure, also where it reads 0. detector_error: of the grid's spline.
     multiple_error, multiple_noise: of the spline of multiple scatter over a view's nodes.
     """
@@ -161,11 +157,11 @@ def scatter_scan(
         np.arange(wanted) * views // wanted if period is not None else np.rint(np.linspace(0, views - 1, wanted))
     ).astype(np.int64)
     nodes = NodeViews(scene, geometry, optics, run, grid, seed, count)
-    nodes.add(first.tolist(), _slow(first.tolist(), period is None))
+    nodes.add(first.tolist(), slow_views(first.tolist(), period is None))
     if run.histories is not None:
         nodes.grow_to(run.histories)
-    fits, found, error, reached = _grown(nodes, run, views, period, began)
-    bias, spread = _bent(fits)
+    fits, found, error, reached = grown(nodes, run, views, period, began)
+    bias, spread = bent(fits)
     mean = max(sum(float(part.mean()) for part in found.images), 1e-300)
     estimated, every = np.sort(np.array(nodes.views)), np.arange(views, dtype=np.float64)
     images, variances = np.zeros((2, 2, len(estimated), grid[1], grid[0]))
@@ -197,107 +193,6 @@ def scatter_scan(
     )
     _warn(result, run, error)
     return result
-
-
-def _grown(
-    nodes: NodeViews, run: MonteCarlo, views: int, period: float | None, began: float
-) -> tuple[list[AngleFit], NodeImages, float, bool]:
-    """Looks after pre-set numbers of photons until the aim is reached; fits, their nodes, e_S and whether it was."""
-    rounds, every = 0, np.arange(views, dtype=np.float64)
-    for look in range(_MOST_LOOKS):
-        found = nodes.images()
-        mean, noise = nodes.noise()
-        fits = _fits(nodes, found, period)
-        if not mean > 0.0:
-            return fits, found, np.inf, False
-        left = np.array(
-            [
-                product(fit.weights(every) ** 2, part[np.argsort(known)].mean(axis=(1, 2))[:, None]).mean()
-                for fit, part, known in zip(fits, found.variances, (nodes.views, nodes.multiple_views), strict=True)
-            ]
-        )
-        error = float(np.sqrt(left.sum())) / mean
-        kept = left / np.maximum(noise, 1e-300)  # what smoothing leaves: until the aim is near, looks need no new fit
-        bias, spread = _bent(fits)
-        told = spread / max(float(noise.sum()), 1e-300)
-        aim = run.relative_error
-        if aim is None:
-            if run.histories is not None or time.monotonic() - began > (run.seconds or 0.0):
-                return fits, found, error, True
-            nodes.grow(kept)
-            continue
-        known = error <= aim and spread <= (_TOLD * aim * mean) ** 2
-        spent = run.most_histories is not None and nodes.photons() >= run.most_histories
-        bent = bias > (aim * mean) ** 2 + 2.0 * spread
-        clear = spread <= (aim * mean) ** 2  # beyond doubt early: what is added then grows with the others
-        if bent and clear and rounds < _MOST_ROUNDS and not spent:
-            rounds += 1
-            if any(more := _between(fits, views, (aim * mean) ** 2)):
-                nodes.add(*more)
-                continue
-        if known or spent or look + 1 == _MOST_LOOKS:
-            # what e_S allows is known best at the end: only then is it asked whether the nodes of a view do
-            coarse = found.multiple_error**2 > (0.5 * aim) ** 2 + 2.0 * found.multiple_noise**2
-            if coarse and not spent and nodes.refine_multiple():
-                continue
-            return fits, found, error, error <= aim and not coarse and not bent
-        over, untold = (error / aim) ** 2, spread / (_TOLD * aim * mean) ** 2  # variances over those asked for
-        while not spent:
-            nodes.grow(np.ones(2) if over <= 1.0 else kept, far=max(over, untold) > _FAR)
-            mean, noise = nodes.noise()
-            spent = run.most_histories is not None and nodes.photons() >= run.most_histories
-            over = float((kept * noise).sum()) / (aim * mean) ** 2
-            untold = told * float(noise.sum()) / (_TOLD * aim * mean) ** 2
-            if max(over, untold) <= 1.0:
-                break
-    raise AssertionError("unreachable")
-
-
-def _slow(views: list[int], open_arc: bool) -> list[int]:
-    """Every other of many node views, and the last one of an open arc."""
-    if len(views) < FEW_NODES:
-        return views
-    return views[::2] + ([views[-1]] if open_arc and len(views) % 2 == 0 else [])
-
-
-def _fits(nodes: NodeViews, found: NodeImages, period: float | None) -> list[AngleFit]:
-    """Of single and of multiple scatter: the latter bends less over the angle and is averaged over more of it."""
-    fits = []
-    for part, known in enumerate((nodes.views, nodes.multiple_views)):
-        order = np.argsort(known)
-        places, images = np.array(known, dtype=np.float64)[order], found.images[part][order]
-        variances = found.variances[part][order].mean(axis=(1, 2))
-        fits.append(fit_angle(places, period, images.reshape(len(order), -1), variances, found.independent[part]))
-    return fits
-
-
-def _bent(fits: list[AngleFit]) -> tuple[float, float]:
-    """Square of the interpolation error and its standard error: of both kinds of scatter together."""
-    (single, one), (multiple, other) = (left_out(fit).bias_squared() for fit in fits)
-    return single + multiple, float(np.hypot(one, other))
-
-
-def _between(fits: list[AngleFit], views: int, allowed: float) -> list[list[int]]:
-    """New node views of single and of multiple scatter, of the one that errs more: beside those that their neighbours
-    predict worst, until what is left alone is allowed."""
-    missed = [left_out(fit) for fit in fits]
-    part = int(np.argmax([one.bias_squared()[0] for one in missed]))
-    fit = fits[part]
-    squares = np.nan_to_num(missed[part].squares, nan=-np.inf)
-    worst = np.argsort(-squares, kind="stable")
-    parts = np.maximum(squares, 0.0) * fit.spans
-    left = float(parts.sum()) - np.cumsum(parts[worst])
-    chosen = worst[: 1 + int(np.searchsorted(-left, -allowed))]
-    count, found = len(fit.nodes), set()
-    for node in chosen.tolist():
-        for low, high in ((node - 1, node), (node, node + 1)):
-            if fit.period is None and (low < 0 or high >= count):
-                continue
-            start, end = fit.nodes[low % count], fit.nodes[high % count]
-            middle = int((start + 0.5 * ((end - start) % views)) % views)
-            if float(middle) not in fit.nodes:
-                found.add(middle)
-    return [sorted(found), []] if part == 0 else [[], sorted(found)]
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:

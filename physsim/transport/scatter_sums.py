@@ -13,9 +13,9 @@ from physsim.device.choice import instruction_set
 from physsim.randomness import stream_number
 from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
-from physsim.transport.angle_smoother import product
 from physsim.transport.montecarlo_result import variance_of_variance
 from physsim.transport.node_spline import NodeSpline, fit_weights, node_spline
+from physsim.transport.ordered import product
 from physsim.transport.scatter_focus import focused
 from physsim.transport.scatter_image import MultipleScatter
 from physsim.transport.scatter_importance import guided

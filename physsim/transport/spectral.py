@@ -32,9 +32,9 @@ from physsim.errors import InvalidInput, message
 from physsim.phantom.overlay import Overlay
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
-from physsim.transport.angle_smoother import product
 from physsim.transport.basis import BasisFunctions, basis_functions, checked_table, checked_weights
 from physsim.transport.mesh import TracedMesh, mesh_arrays, with_meshes
+from physsim.transport.ordered import product
 from physsim.transport.overlay import with_overlays
 from physsim.transport.rays import voxel_rays
 from physsim.transport.spectral_body import Body, checked_body, checked_map

@@ -139,7 +139,7 @@ def test_slabs_of_one_material_and_what_lies_between(dtype):
 @pytest.mark.parametrize("count", [40, 127, 300])
 @pytest.mark.parametrize("textured", ["nowhere", "a part", "everywhere else"])
 def test_materials_at_their_own_density_beside_others(count, textured):
-    """64 rows that stay between the volume's ends and rows that leave it; other densities in one block or beside one."""
+    """64 rows that stay between the volume's ends and rows that leave it; other densities in a block or beside it."""
     rho, _ = materials(count)
     shape = (96, 64, 64)
     labels = (np.arange(64) // 11 * (count // 7)).astype(np.uint16) + np.zeros(shape, np.uint16)
