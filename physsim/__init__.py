@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from physsim.body.patient import reference_patient as reference_patient
     from physsim.body.population import Population as Population
     from physsim.body.voxelise import voxelise_body as voxelise_body
+    from physsim.cohort.rectified import Rectified as Rectified
+    from physsim.cohort.rectify import Case as Case
+    from physsim.cohort.rectify import cohort_subset as cohort_subset
+    from physsim.cohort.rectify import rectify as rectify
     from physsim.device.memory import release_memory as release_memory
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.reconstruction.fdk import fdk as fdk
@@ -113,6 +117,10 @@ _PUBLIC = {
     "CalcificationCluster": "physsim.body.breast",
     "breast": "physsim.body.breast",
     "mammography_geometry": "physsim.body.breast",
+    "Rectified": "physsim.cohort.rectified",
+    "Case": "physsim.cohort.rectify",
+    "cohort_subset": "physsim.cohort.rectify",
+    "rectify": "physsim.cohort.rectify",
     "fdk": "physsim.imaging.reconstruction.fdk",
     "os_sart": "physsim.imaging.reconstruction.sart",
     "tomosynthesis_fbp": "physsim.imaging.reconstruction.tomosynthesis",

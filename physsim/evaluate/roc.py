@@ -61,7 +61,7 @@ def auc(present: ArrayLike, absent: ArrayLike, *, confidence: float = 0.95) -> A
     """
     with_finding, without = _scores(present), _scores(absent)
     quantile = _quantile(confidence)
-    placed, others = _placements(with_finding, without)
+    placed, others = placements(with_finding, without)
     value = float(placed.mean())
     variance = float(placed.var(ddof=1) / len(placed) + others.var(ddof=1) / len(others))
     if variance > 0.0 and 0.0 < value < 1.0:
@@ -69,7 +69,7 @@ def auc(present: ArrayLike, absent: ArrayLike, *, confidence: float = 0.95) -> A
         low, high = (1.0 / (1.0 + np.exp(-(logit + side * width))) for side in (-1.0, 1.0))
         method = "logit"
     else:
-        low, high = _score_interval(value, len(placed), len(others), quantile)
+        low, high = score_interval(value, len(placed), len(others), quantile)
         method = "score"
     return Auc(value=value, error=float(np.sqrt(variance)), low=float(low), high=float(high), confidence=confidence,
                method=method, present=len(placed), absent=len(others))
@@ -86,7 +86,7 @@ def auc_difference(present_a: ArrayLike, absent_a: ArrayLike, present_b: ArrayLi
         raise InvalidInput(message(f"{len(a[0])} and {len(a[1])} cases in a, {len(b[0])} and {len(b[1])} in b",
                                    "a difference on the same cases needs equal numbers", "Give scores of every case."))
     quantile = _quantile(confidence)
-    (placed_a, others_a), (placed_b, others_b) = _placements(*a), _placements(*b)
+    (placed_a, others_a), (placed_b, others_b) = placements(*a), placements(*b)
     apart, beside = placed_a - placed_b, others_a - others_b
     value = float(apart.mean())
     error = float(np.sqrt(apart.var(ddof=1) / len(apart) + beside.var(ddof=1) / len(beside)))
@@ -106,7 +106,7 @@ def roc_curve(present: ArrayLike, absent: ArrayLike) -> tuple[Floats, Floats]:
     return np.array([0.0, *false]), np.array([0.0, *true])
 
 
-def _placements(present: Floats, absent: Floats) -> tuple[Floats, Floats]:
+def placements(present: Floats, absent: Floats) -> tuple[Floats, Floats]:
     """For each case, the share of cases of the other kind that it is ranked rightly against."""
     ordered, other = np.sort(absent), np.sort(present)
     above = 0.5 * (np.searchsorted(ordered, present) + np.searchsorted(ordered, present, side="right")) / len(absent)
@@ -114,13 +114,16 @@ def _placements(present: Floats, absent: Floats) -> tuple[Floats, Floats]:
     return np.asarray(above, np.float64), np.asarray(below, np.float64)
 
 
-def _score_interval(value: float, present: int, absent: int, quantile: float) -> tuple[float, float]:
-    """Newcombe's interval: where an AUC a would lie `quantile` of its own standard errors off `value`."""
+def auc_variance(a: float, present: int, absent: int) -> float:
+    """Variance of the AUC of so many cases where the true one is a (Newcombe's method 5, after Hanley and McNeil)."""
     more = 0.5 * (present + absent) - 1.0
+    return a * (1.0 - a) * (1.0 + more * (1.0 - a) / (2.0 - a) + more * a / (1.0 + a)) / (present * absent)
 
+
+def score_interval(value: float, present: int, absent: int, quantile: float) -> tuple[float, float]:
+    """Newcombe's interval: where an AUC a would lie `quantile` of its own standard errors off `value`."""
     def distance(a: float) -> float:
-        spread = a * (1.0 - a) * (1.0 + more * (1.0 - a) / (2.0 - a) + more * a / (1.0 + a)) / (present * absent)
-        return abs(a - value) - quantile * float(np.sqrt(spread))
+        return abs(a - value) - quantile * float(np.sqrt(auc_variance(a, present, absent)))
 
     def crossing(inner: float, outer: float) -> float:
         for _ in range(80):

@@ -1,0 +1,1 @@
+"""Cohorts of virtual patients: what many fast images and a few full ones say together."""
