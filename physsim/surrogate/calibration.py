@@ -1,0 +1,213 @@
+"""What held-out patients tell of a network: its error by size and kVp, and how far it lies from few photons.
+
+Half of the patients give b2, B_K and the shape of noise, the others the ranks: T2 and the ratios of true to expected
+errors of blends. So an image's score and theirs come from one function that knows none of them, as conformal p-values
+want.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from physsim.errors import FileFormatError, InvalidInput, message
+from physsim.io.hdf5 import Layer, read_layers, write_layers
+from physsim.surrogate.batches import Batches, Floats, checked_prior
+from physsim.surrogate.blend import blend, mean_for_truth
+from physsim.surrogate.gate import MODES, amplitudes, conformal_quantile, gate_distance, least_ranks, noise_shape
+
+KIND, KIND_VERSION = "physsim calibration of a scatter network", 1
+LEAST_PATIENTS = 30  # of a bin, or its b2 is not believed
+# Layers of the file: unit and axes of each.
+_LAYERS = {
+    "size_edges_mm": ("mm", ("edge",)), "kvp_edges": ("kV", ("edge",)), "patients": ("", ("size", "kvp")),
+    "variance": ("", ("size", "kvp")), "covariance": ("", ("size", "kvp", "mode", "mode")),
+    "noise": ("", ("size", "kvp", "mode", "mode")),
+    "budgets": ("", ("look",)), "distances": ("", ("look", "patient")), "ratios": ("", ("look", "patient")),
+    "expected": ("", ("look", "patient")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldOut:
+    """A patient that training never saw: `size_mm` (water equivalent), `kvp`, the network's image, the truth's, and
+    `looks`: independent batches at each budget, growing.
+
+    prior, truth: (rows, columns) in one unit. truth_variance: mean square standard error of the truth, in its unit
+    squared, where it is Monte Carlo too. `beside`: as in `blend`.
+    """
+
+    size_mm: float
+    kvp: float
+    prior: Floats
+    truth: Floats
+    looks: tuple[Batches, ...]
+    truth_variance: float = 0.0
+    beside: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Calibration:
+    """A network's error on held-out patients.
+
+    network: hash of its weights; held_out: hash of the patients. size_edges_mm: (sizes + 1,), kvp_edges: (kvps + 1,)
+    ends of the bins; patients: (sizes, kvps) how many gave b2; variance: (sizes, kvps) b2; covariance: (sizes, kvps, K,
+    K) B_K; both relative to the mean of the truth and squared; noise: (sizes, kvps, K, K) its covariance in those modes
+    over its mean square. budgets: (looks,) units of work at each look; `batches`:
+    n at every look; distances: (looks, ranked) T2, expected: (looks, ranked) e_S of the blend as its own batches
+    say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks.
+
+    Raises InvalidInput where these contradict one another.
+    """
+
+    network: str
+    held_out: str
+    batches: int
+    size_edges_mm: Floats
+    kvp_edges: Floats
+    patients: Floats
+    variance: Floats
+    covariance: Floats
+    noise: Floats
+    budgets: Floats
+    distances: Floats
+    ratios: Floats
+    expected: Floats
+
+    def __post_init__(self) -> None:
+        for name in _LAYERS:
+            object.__setattr__(self, name, np.array(getattr(self, name), np.float64))
+        bins = (len(self.size_edges_mm) - 1, len(self.kvp_edges) - 1)
+        looks, modes = len(self.budgets), self.covariance.shape[-1]
+        ranked = self.distances.shape[-1]
+        shapes = {"patients": bins, "variance": bins, "covariance": (*bins, modes, modes),
+                  "noise": (*bins, modes, modes), "distances": (looks, ranked),
+                  "ratios": (looks, ranked), "expected": (looks, ranked)}  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise InvalidInput(message(f"{name} of shape {getattr(self, name).shape}", f"the others want {shape}",
+                                           "Calibrate again."))
+        for name in ("size_edges_mm", "kvp_edges", "budgets"):
+            if not (np.diff(getattr(self, name)) > 0.0).all() or not getattr(self, name).size:
+                raise InvalidInput(message(f"{name}={getattr(self, name)}", "must grow", "Sort it."))
+        used = self.patients >= LEAST_PATIENTS
+        least = np.linalg.eigvalsh(self.covariance)[..., 0]
+        if not ranked or not (self.variance[used] > 0.0).all() or not (least[used] > 0.0).all():
+            raise InvalidInput(message("calibration", "errors of a bin with patients are not above 0, or none ranked",
+                                       "Calibrate with more held-out patients."))
+
+    def bin_of(self, size_mm: float, kvp: float) -> tuple[int, int] | None:
+        """The bin of a patient; None outside the calibrated range or where a bin has fewer than 30 patients."""
+        found = [int(np.searchsorted(edges, value, side="right")) - 1
+                 for value, edges in ((size_mm, self.size_edges_mm), (kvp, self.kvp_edges))]  # fmt: skip
+        inside = all(0 <= place < size for place, size in zip(found, self.variance.shape, strict=True))
+        return (found[0], found[1]) if inside and self.patients[found[0], found[1]] >= LEAST_PATIENTS else None
+
+    def error_bars(self, level: float) -> Floats:
+        """(looks,) what the expected e_S of a blend is multiplied by, so that it holds with probability 1 - level."""
+        return np.array([conformal_quantile(row, level) for row in self.ratios])
+
+    def gate_ranks(self, tolerance: float | None, level: float) -> Floats:
+        """(ranked,) least p values of the held-out patients, sorted, over the looks that their images would take until
+        the error bar reaches `tolerance`; None: over all looks."""
+        looks, everyone = self.expected.shape
+        reached = np.full((looks, everyone), False) if tolerance is None else \
+            self.expected * self.error_bars(level)[:, None] <= tolerance  # fmt: skip
+        made = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, looks)
+        return least_ranks(self.distances, made)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""
+        write_layers(path, {name: Layer(getattr(self, name), *head) for name, head in _LAYERS.items()},
+                     {"kind": KIND, "version": KIND_VERSION, "network": self.network, "held_out": self.held_out,
+                      "batches": self.batches}, overwrite)  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path, *, network: str | None = None) -> Calibration:
+        """Read a calibration; `network`: the hash of the weights that it must be of.
+
+        Raises FileFormatError for a damaged file, one of another kind or version, and for another network's.
+        """
+        file = read_layers(path)
+        head = dict(file.provenance)
+        if head.get("kind") != KIND or head.get("version") != KIND_VERSION:
+            raise FileFormatError(message(f"{path}: kind {head.get('kind')!r}, version {head.get('version')}",
+                                          f"this physsim reads {KIND!r}, version {KIND_VERSION}", "Calibrate again."))
+        if network is not None and head["network"] != network:
+            raise FileFormatError(message(f"{path}: network {head['network']}", f"the weights are {network}",
+                                          "Calibrate the network that you use."))
+        if set(file.layers) != set(_LAYERS) or not {"held_out", "batches"} <= set(head):
+            raise FileFormatError(message(str(path), f"holds {sorted(file.layers)}", "Calibrate again."))
+        try:
+            return cls(network=str(head["network"]), held_out=str(head["held_out"]), batches=int(head["batches"]),
+                       **{name: np.array(layer.array) for name, layer in file.layers.items()})  # fmt: skip
+        except (InvalidInput, ValueError, TypeError, IndexError) as error:
+            raise FileFormatError(message(str(path), str(error), "Copy it or calibrate again.")) from None
+
+
+def calibrate(patients: Iterable[HeldOut], *, network: str, held_out: str, size_edges_mm: ArrayLike,
+              kvp_edges: ArrayLike, modes: int = MODES) -> Calibration:
+    """Calibrate a network on held-out patients, whose order must be random: every other one gives b2, B_K and noise.
+
+    `modes`: K, the number of cosine modes that the gate looks at.
+
+    Raises InvalidInput where looks differ in budgets or batches from patient to patient, where a patient lies outside
+    the bins, or where no bin has 30 patients for b2.
+    """
+    everyone: Sequence[HeldOut] = tuple(patients)
+    sizes, kvps = np.asarray(size_edges_mm, np.float64), np.asarray(kvp_edges, np.float64)
+    budgets = {tuple(look.units for look in one.looks) for one in everyone}
+    counts = {look.count for one in everyone for look in one.looks}
+    if len(budgets) != 1 or len(counts) != 1 or not next(iter(budgets)):
+        raise InvalidInput(message(f"{len(budgets)} sets of budgets, numbers of batches {sorted(counts)}",
+                                   "ranks are among patients with the same photon budget", "Use one of each."))
+    batches, bins = counts.pop(), (len(sizes) - 1, len(kvps) - 1)
+    number, variance = np.zeros(bins), np.zeros(bins)
+    covariance, noise = np.zeros((*bins, modes, modes)), np.zeros((*bins, modes, modes))
+    for one in everyone[0::2]:
+        place = _place(one, sizes, kvps)
+        scale = mean_for_truth(one.truth, one.beside)
+        error = (one.truth - checked_prior(one.prior, one.truth.shape)) / scale
+        parts = amplitudes(error, modes)
+        number[place] += 1
+        variance[place] += float(np.mean(error**2)) - one.truth_variance / scale**2
+        covariance[place] += np.outer(parts, parts)
+        noise[place] += sum(noise_shape(look, modes) for look in one.looks) / len(one.looks)
+    used = number >= LEAST_PATIENTS
+    variance[used] /= number[used]
+    for of_modes in (covariance, noise):
+        of_modes[used] /= number[used][:, None, None]
+        of_modes[~used] = 0.0
+    variance[~used] = 0.0
+    ranked = [one for one in everyone[1::2] if used[_place(one, sizes, kvps)]]
+    if not ranked:
+        raise InvalidInput(message(f"{len(everyone)} held-out patients in {number.size} bins",
+                                   f"no bin has {LEAST_PATIENTS} for b2", "Give more patients or fewer bins."))
+    places = [_place(one, sizes, kvps) for one in ranked]
+    scores = np.array([[_scores(one, look, variance[place], covariance[place], noise[place])
+                        for one, place in zip(ranked, places, strict=True)] for look in range(len(ranked[0].looks))])
+    return Calibration(network=network, held_out=held_out, batches=batches, size_edges_mm=sizes, kvp_edges=kvps,
+                       patients=number, variance=variance, covariance=covariance, noise=noise,
+                       budgets=np.array(budgets.pop()),
+                       distances=scores[:, :, 0], ratios=scores[:, :, 1], expected=scores[:, :, 2])
+
+
+def _scores(one: HeldOut, look: int, variance: float, covariance: Floats, noise: Floats) -> tuple[float, ...]:
+    """T2, the blend's true error over what was expected (the truth's own noise is left in it), and that."""
+    mixed = blend(one.prior, one.looks[look], float(variance), beside=one.beside)
+    true = mean_for_truth(one.truth, one.beside)
+    error = float(np.sqrt(np.mean((mixed.image - one.truth) ** 2))) / true
+    return gate_distance(one.prior, one.looks[look], covariance, noise, mixed.scale), error / mixed.error, mixed.error
+
+
+def _place(one: HeldOut, sizes: Floats, kvps: Floats) -> tuple[int, int]:
+    found = [int(np.searchsorted(edges, value, side="right")) - 1
+             for value, edges in ((one.size_mm, sizes), (one.kvp, kvps))]  # fmt: skip
+    if not (0 <= found[0] < len(sizes) - 1 and 0 <= found[1] < len(kvps) - 1):
+        raise InvalidInput(message(f"held-out patient of {one.size_mm} mm at {one.kvp} kV", "lies outside every bin",
+                                   "Widen the bins, or leave the patient out."))
+    return found[0], found[1]
