@@ -106,7 +106,7 @@ def spent(level: float, look: int) -> float:
     return level * _FIRST_LOOK * (1.0 - _FIRST_LOOK) ** look
 
 
-def noise_modes(groups: Sequence[Floats]) -> tuple[tuple[Floats, int], ...]:
+def noise_modes(groups: Sequence[Floats]) -> tuple[tuple[Floats, float], ...]:
     """For each group of batches (n, ...): mean squares s_i^2 (n - 1,) of its mean's noise, largest first, and n - 1.
 
     Counted so that they add up over all groups to the mean square of the noise, every group weighing alike.
@@ -120,7 +120,7 @@ def noise_modes(groups: Sequence[Floats]) -> tuple[tuple[Floats, int], ...]:
     return tuple(modes)
 
 
-def error_bound_of(mean_square: float, modes: tuple[tuple[Floats, int], ...], level: float = LEVEL) -> float:
+def error_bound_of(mean_square: float, modes: tuple[tuple[Floats, float], ...], level: float = LEVEL) -> float:
     """`error_bound` from the mean square of the mean residual and the noise's modes."""
     _check_level(level)
     drawn = drawn_noise(modes)
@@ -140,7 +140,7 @@ def error_chance(mean_square: float, length: float, drawn: tuple[Floats, Floats]
     return float(np.mean(np.where(mean_square >= rest, ndtr((reach - length) / lead), 0.0)))
 
 
-def noise_bound_of(modes: tuple[tuple[Floats, int], ...], level: float = LEVEL) -> float:
+def noise_bound_of(modes: tuple[tuple[Floats, float], ...], level: float = LEVEL) -> float:
     """`noise_bound` from the noise's modes."""
     _check_level(level)
     lead, rest = drawn_noise(modes)
@@ -166,17 +166,18 @@ def _crossing(excess: Callable[[float], float], upper: float) -> float:
     return float(brentq(excess, 0.0, upper, xtol=1e-6 * upper, rtol=1e-6))
 
 
-def drawn_noise(modes: tuple[tuple[Floats, int], ...]) -> tuple[Floats, Floats]:
+def drawn_noise(modes: tuple[tuple[Floats, float], ...]) -> tuple[Floats, Floats]:
     """(draws,) t s1 of the leading part, and (draws,) t^2 sum of s_i^2 g_i^2 of all others.
 
     The leading part has the t of its own group. The others have one t together, of as many degrees of freedom as their
     sum's estimate has (Satterthwaite): a t for each of many groups would raise that sum, whose estimate is unbiased.
     """
-    leading = int(np.argmax([squares[0] for squares, _ in modes]))
+    leading = int(np.argmax([squares[0] if len(squares) else 0.0 for squares, _ in modes]))
     rest = np.zeros(_DRAWS)
     for number, (squares, _) in enumerate(modes):
         others = squares[1:] if number == leading else squares
-        rest += np.roll(_squared_normals(len(others)) @ others, number - leading)  # groups are independent in a draw
+        if len(others):  # groups are independent in a draw
+            rest += np.roll(_squared_normals(len(others)) @ others, number - leading)
     sums = np.array([squares.sum() for squares, _ in modes])
     spread = float(np.sum(sums**2 / [freedom for _, freedom in modes]))
     squares, freedom = modes[leading]

@@ -101,7 +101,7 @@ class _Look:
 
     batches: Batches
     image: Floats
-    modes: tuple[tuple[Floats, int], ...]
+    modes: tuple[tuple[Floats, float], ...]
     scale: float
 
     def noise_bound(self, level: float) -> float:

@@ -1,0 +1,149 @@
+"""What many images say together: a CT scan's views, or the patients of a cohort.
+
+Views (patients) have independent noise, so an error that all of them share shows after few photons in each.
+Scatter changes slowly with the angle: a scan's views are delivered as their lowest cosine modes over the views,
+S = P (NN + w (MC - NN)), so that noise falls by the share of modes kept. P NN differs from the truth's low modes by
+the network's error there, which the bound of bound.py holds from P r; of what the truth has in faster modes, S has
+nothing: the caller says how much that is (`roughness`). It is a property of scatter, not of the network.
+Neglects: that the angle is periodic in a full turn (cosines have a kink there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from physsim.errors import InvalidInput, message
+from physsim.surrogate.batches import Batches, Floats, checked_batches, checked_prior
+from physsim.surrogate.blend import mean_for_truth
+from physsim.surrogate.bound import LEVEL, error_bound, error_bound_of, noise_bound_of, over_truth
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BoundedScan:
+    """Views delivered, and the bound of their error that assumes nothing of the network.
+
+    image: (views, rows, columns); weight: w; kept: modes over the views; bound: of e_S over all views (RMS error over
+    the mean of the truth, both over all pixels of all views), with probability `level` that it is larger;
+    network_bound: the same with w = 0; montecarlo_bound: with w = 1.
+    """
+
+    image: Floats
+    weight: float
+    kept: int
+    bound: float
+    network_bound: float
+    montecarlo_bound: float
+    level: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundedCohort:
+    """A network's error over a cohort: root of the mean over patients of the mean square, each relative to the mean of
+    the network's own image.
+
+    bound: with probability `level` that it is larger; error: its estimate, the root of the mean of |r|^2 - tr(Sigma)/n
+    (0 where that is below 0). patients; units: of work in all.
+    """
+
+    bound: float
+    error: float
+    level: float
+    patients: int
+    units: float
+
+
+def blend_scan(prior: ArrayLike, batches: ArrayLike, network_variance: float, *, kept: int | None = None,
+               roughness: float = 0.0, level: float = LEVEL) -> BoundedScan:  # fmt: skip
+    """Blend a scan's views with the network's and bound the error.
+
+    prior: (views, rows, columns); batches: (views, n, rows, columns) in one unit, of equal work; network_variance: b2
+    over scans, relative and squared; `kept`: cosine modes over the views that are delivered, None: all; `roughness`:
+    root mean square of what the truth has in the others, over its mean, or more.
+
+    Raises InvalidInput for shapes that do not fit, fewer than 8 batches, b2 not above 0, kept not 1 to views, roughness
+    below 0 or without effect.
+    """
+    images = np.asarray(batches, np.float64)
+    if images.ndim != 4:
+        raise InvalidInput(message(f"batches of shape {images.shape}", "a scan has (views, batches, rows, columns)",
+                                   "Stack the views."))
+    for one in images:
+        checked_batches(one)
+    views, mean = len(images), np.asarray(images.mean(axis=1))
+    network = checked_prior(prior, mean.shape)
+    kept = views if kept is None else kept
+    if not 1 <= kept <= views or not 0.0 < network_variance < np.inf:
+        raise InvalidInput(message(f"kept={kept}, network_variance={network_variance}",
+                                   f"modes are 1 to {views}, a network's mean square error is above 0", "Change it."))
+    if not 0.0 <= roughness < 1.0 or (roughness > 0.0 and kept == views):
+        raise InvalidInput(message(f"roughness={roughness} with {kept} of {views} modes",
+                                   "it is what the truth has in modes left out", "Give 0 where all are kept."))
+    low, scale = low_modes_over_views(views, kept), mean_for_truth(mean)
+    variances = images.var(axis=1, ddof=1).mean(axis=(1, 2)) / images.shape[1]
+    noise = float(np.diagonal(low) @ variances) / views / scale**2
+    weight = network_variance / (network_variance + noise)
+    modes, seen = filtered_modes(images, low), np.tensordot(low, mean - network, 1)
+    error, spread = error_bound_of(float(np.mean(seen**2)), modes, level), noise_bound_of(modes, level)
+    smooth = np.tensordot(low, network, 1)
+
+    def whole(share: float) -> float:
+        """The bound of P (NN + share (MC - NN)): kept and left modes are orthogonal."""
+        length = (1.0 - share) * error + share * spread
+        own = over_truth(length, float((smooth + share * seen).mean()))
+        return float(np.hypot(own, roughness))
+
+    return BoundedScan(image=smooth + weight * seen, weight=weight, kept=kept, bound=whole(weight),
+                       network_bound=whole(0.0), montecarlo_bound=whole(1.0), level=level)  # fmt: skip
+
+
+def bound_cohort(priors: Sequence[ArrayLike], batches: Sequence[Batches], *, level: float = LEVEL) -> BoundedCohort:
+    """Bound a network's error over patients from few photons in each; it needs no held-out patients.
+
+    priors: the network's images, batches: of the same patients, in the same order; any shapes and numbers of batches.
+
+    Raises InvalidInput for none or unequal numbers of them, or a network's image whose mean is not above 0.
+    Neglects: that the truth's mean is not the network's (they differ by the bounded error at most).
+    """
+    if not batches or len(priors) != len(batches):
+        raise InvalidInput(message(f"{len(priors)} images of the network, {len(batches)} of Monte Carlo",
+                                   "a cohort has both of each patient", "Give as many."))
+    residuals, squares = [], []
+    for prior, one in zip(priors, batches, strict=True):
+        network = checked_prior(prior, one.images.shape[1:])
+        scale = mean_for_truth(network)
+        residuals.append((one.images - network) / scale)
+        squares.append((float(np.mean((one.mean - network) ** 2)) - one.variance) / scale**2)
+    return BoundedCohort(bound=error_bound(residuals, level=level), error=max(float(np.mean(squares)), 0.0) ** 0.5,
+                         level=level, patients=len(batches), units=float(sum(one.units for one in batches)))
+
+
+def low_modes_over_views(views: int, kept: int) -> Floats:
+    """(views, views) projection on the lowest `kept` DCT-II modes over the views."""
+    place = np.arange(views) + 0.5
+    modes = np.cos(np.pi * np.arange(kept)[:, None] * place / views) * np.sqrt(2.0 / views)
+    modes[0] /= np.sqrt(2.0)
+    return np.asarray(modes.T @ modes)
+
+
+def filtered_modes(images: Floats, over_views: Floats) -> tuple[tuple[Floats, float], ...]:
+    """Modes of a linear map over views (views, views) of the noise of the means of batches (views, n, rows, columns).
+
+    As in `noise_modes`; the leading mode has as many degrees of freedom as the views in it give, (n - 1) / sum of
+    squares of their shares, the others those of their sum (Satterthwaite).
+    """
+    views, count = images.shape[:2]
+    free = count - 1
+    apart = (images - images.mean(axis=1, keepdims=True)).reshape(views * count, -1)
+    product = np.repeat(np.repeat(over_views.T @ over_views, count, axis=0), count, axis=1)
+    gram = product * (apart @ apart.T) / (apart.shape[1] * count * free * views)
+    squares, vectors = np.linalg.eigh(gram)
+    shares = (vectors[:, -1] ** 2).reshape(views, count).sum(axis=1)
+    of_views = np.diagonal(gram).reshape(views, count).sum(axis=1)
+    together = free * of_views.sum() ** 2 / max(float(np.sum(of_views**2)), np.finfo(float).tiny)
+    squares = np.maximum(squares[::-1], 0.0)
+    others = squares[1:]
+    return ((squares[:1], float(free / np.sum(shares**2))), (others[others > 1e-9 * squares[0]], float(together)))
