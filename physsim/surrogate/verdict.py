@@ -13,7 +13,8 @@ over as many looks as its own image would take.
 Where the gate passes and the noise alone has a smaller bound than the blend, the image certified is Monte Carlo's
 (w = 1): no network makes an assumption-free bound of a single image smaller than its noise.
 Neglects: that looks end sooner where the spread of few batches happens to be small (with n = 8 to 30 the bounds still
-hold in 95 %, docs/hybrid.md); that falsely rejected images (1 %) have larger noise than others at their first look.
+hold in 95 %, docs/hybrid.md); the error of scatter that is given as `beside`; that falsely rejected images (1 %) have
+larger noise than others at their first look.
 """
 
 from __future__ import annotations
