@@ -9,7 +9,7 @@ most noise, the leading eigenvector u1), a |r| as small as the one seen would co
 
 with g normal and s_i^2 the eigenvalues of Sigma / n. In one dimension this is D = |r| + t_{0.95} s, and as |r| >= D + z
 it covers at least 1 - level exactly. It differs from the two-sided form P(|D u1 + noise|^2 <= |r|^2) only where |r| is
-within the noise: that one is up to 9 % narrower there, but covers only 93.5 % in one dimension at n = 8, and gives
+within the noise: that one is somewhat narrower there, but covers only 93.5 % in one dimension at n = 8, and gives
 D = 0 where |r| happens to be small.
 
 The n batches have rank n - 1: all comes from the dual n x n problem. Sample eigenvalues spread more than the true ones,

@@ -3,8 +3,8 @@
 A good network still errs by 1 to 3 %, so "is r = MC - NN zero" is no test: it would reject everything as photons grow.
 The null is r ~ N(0, Sigma/n + B_K) on the first K low-frequency modes: B_K is the covariance of the network's error on
 held-out patients. Sigma is as large as this image's n batches say, and of the shape that held-out patients had:
-Hotelling's T2 with a covariance of the batches alone wants K <= n / 5, and at n = 16 misses every fourth network that
-errs by 25 % where photons have 6 %, for the noise lies in two modes and the error in all.
+Hotelling's T2 with a covariance of the batches alone wants K <= n / 5 and far larger errors to show: the noise lies in
+two modes, the error in all.
 T2 = a' (Sigma_K/n + B_K)^-1 a of the K amplitudes a. Its p-value is conformal: the rank of T2 among other held-out
 patients at the same photon budget. Whatever law T2 has, p <= x comes with probability x at most for a patient who is
 exchangeable with those (up to 1 / (patients + 1)).
