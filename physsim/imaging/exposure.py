@@ -170,7 +170,10 @@ class Exposure:
         placed = self.protocol.breast
         if placed is not None:
             return self._breast_kerma_mgy(placed, entrance)
-        travel = self.geometry.pixel_centres_mm(0)[middle[1:]] - self.geometry.source_mm[0]
+        across, along = (
+            (at - 0.5 * (count - 1)) * step
+            for at, count, step in zip(middle[:0:-1], self.geometry.shape[:0:-1], self.geometry.pixel_mm, strict=True))
+        travel = self.geometry.surface_mm(0, across, along) - self.geometry.source_mm[0]
         distance = float(np.sqrt((travel * travel).sum()))
         return float(self["open_air_kerma"][middle]) * (distance / entrance) ** 2 * MGY_PER_UGY
 

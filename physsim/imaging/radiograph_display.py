@@ -52,29 +52,42 @@ def displayed(
     middle = float(np.median(seen)) if seen.size else float(np.median(rest))
     rest = middle + _HELD * (rest - middle)
     for band in reversed(bands):
-        rest = _expanded(rest, band.shape) + band
+        rest = np.add(_expanded(rest, band.shape), band, out=band)
     low, high = np.percentile(rest[body] if body.any() else rest, [1.0, 99.5])
     half = max(0.5 * (high - low), 0.1)
-    place = _SHOULDER * (rest - 0.5 * (low + high)) / half
+    place = rest - 0.5 * (low + high)
+    place *= _SHOULDER
+    place /= half
     most = _SHOULDER / np.sqrt(1.0 + _SHOULDER**2)
-    levels = 0.5 + 0.5 * place / np.sqrt(1.0 + place * place) / most
-    return np.asarray(np.clip(levels, 0.0, 1.0), np.float32)
+    root = np.multiply(place, place)
+    root += 1.0
+    np.sqrt(root, out=root)
+    place *= 0.5
+    place /= root
+    place /= most
+    place += 0.5
+    return np.asarray(np.clip(place, 0.0, 1.0, out=place), np.float32)
 
 
 def _raised(band: Floats) -> Floats:
     """Contrast c becomes c^(3/4) of the reference, at most _MOST_GAIN times as much."""
-    size = np.abs(band) / _REFERENCE
-    root = np.sqrt(np.sqrt(size))
-    gain = 1.0 / np.maximum(root, 1.0 / _MOST_GAIN)
-    return band * gain
+    root = np.abs(band)
+    root /= _REFERENCE
+    np.sqrt(np.sqrt(root, out=root), out=root)
+    np.maximum(root, 1.0 / _MOST_GAIN, out=root)
+    return np.multiply(band, np.divide(1.0, root, out=root), out=root)
 
 
 def _reduced(image: Floats) -> Floats:
     """Smoothed by (1, 4, 6, 4, 1) / 16 along both axes, every second pixel."""
     for axis in (0, 1):
         padded = np.pad(image, [(2, 2) if one == axis else (0, 0) for one in (0, 1)], mode="reflect")
-        parts = [np.take(padded, range(k, k + image.shape[axis], 2), axis) for k in range(5)]
-        image = (parts[0] + parts[4] + 4.0 * (parts[1] + parts[3]) + 6.0 * parts[2]) / 16.0
+        parts = [_along(padded, slice(k, k + image.shape[axis], 2), axis) for k in range(5)]
+        image, near = parts[0] + parts[4], parts[1] + parts[3]
+        near *= 4.0
+        image += near
+        image += np.multiply(parts[2], 6.0, out=near)
+        image /= 16.0
     return image
 
 
@@ -82,13 +95,21 @@ def _expanded(image: Floats, shape: tuple[int, ...]) -> Floats:
     """Twice as many pixels between those of `image`, by the same weights."""
     for axis, size in enumerate(shape):
         padded = np.pad(image, [(1, 1) if one == axis else (0, 0) for one in (0, 1)], mode="edge")
-        before, here, after = (np.take(padded, range(k, k + image.shape[axis]), axis) for k in range(3))
+        before, here, after = (_along(padded, slice(k, k + image.shape[axis]), axis) for k in range(3))
         wide = np.empty([2 * image.shape[axis] if one == axis else image.shape[one] for one in (0, 1)])
-        even, odd = (tuple(slice(k, None, 2) if one == axis else slice(None) for one in (0, 1)) for k in (0, 1))
-        wide[even] = (before + 6.0 * here + after) / 8.0
-        wide[odd] = 0.5 * (here + after)
-        image = np.take(wide, range(size), axis)
+        even, odd = (_along(wide, slice(k, None, 2), axis) for k in (0, 1))
+        part = np.multiply(here, 6.0)
+        part += before
+        part += after
+        np.divide(part, 8.0, out=even)
+        np.multiply(np.add(here, after, out=part), 0.5, out=odd)
+        image = _along(wide, slice(0, size), axis)
     return image
+
+
+def _along(image: Floats, part: slice, axis: int) -> Floats:
+    """Pixels of `part` of an axis, not copied."""
+    return image[part] if axis == 0 else image[:, part]
 
 
 def _sampled(body: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from physsim.spec.scatter import MonteCarlo
 from physsim.transport.angle_smoother import AngleFit, fit_angle, left_out
 from physsim.transport.ordered import product
+from physsim.transport.pre_set_counts import least_growth
 from physsim.transport.scan_nodes import NodeImages, NodeViews
 
 Floats = NDArray[np.float64]
@@ -17,7 +18,6 @@ Floats = NDArray[np.float64]
 FEW_NODES = 24  # of fewer node views all know multiple scatter too
 _MOST_LOOKS = 60
 _MOST_ROUNDS = 8  # of more node views
-_FAR = ((6.0, 2.0), (1.5, 1.25))  # times the variance asked for: beyond, photons grow by so much, as looks cost too
 _TRUSTED = 4.0  # times: variances that fall by more make a fit of their own
 _TOLD = 0.5  # of the error asked for: one standard error of interpolation_error at most
 
@@ -70,8 +70,8 @@ def grown(
             if begun and (max(over, untold) <= 1.0 or (noise < trusted).any()):
                 break
             # the variance of e_S falls by a part's own, that of interpolation_error by its square
-            least = next((step for far, step in _FAR if max(over, untold) > far), 1.0)
-            nodes.grow(kept if over > untold else told**2 / np.maximum(noise, 1e-300), least)
+            shares = kept if over > untold else told**2 / np.maximum(noise, 1e-300)
+            nodes.grow(shares, least_growth(max(over, untold)))
             mean, noise = nodes.noise()
             spent = run.most_histories is not None and nodes.photons() >= run.most_histories
             begun = True

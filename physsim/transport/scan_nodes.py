@@ -20,6 +20,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo
 from physsim.transport.angle_smoother import independent_values
 from physsim.transport.node_spline import FLOOR, NodeSpline, spline_weights
+from physsim.transport.pre_set_counts import next_count
 from physsim.transport.scatter_optics import ScatterOptics
 from physsim.transport.scatter_scene import ScatterScene
 from physsim.transport.scatter_sums import (
@@ -32,7 +33,6 @@ from physsim.transport.scatter_sums import (
     above_noise,
     behind_strips,
     coarse_view,
-    next_count,
     node_levels,
 )
 
@@ -110,9 +110,9 @@ class NodeViews:
         variance = kept * self.noise()[1]
         cost = [sum(one.cost for one in part) for part in (self._single, self._multiple)]
         if variance[0] * cost[1] > variance[1] * cost[0]:
-            self.points = _larger(self.points, FIRST_POINTS, least)
+            self.points = next_count(self.points, FIRST_POINTS, least)
         else:
-            self.histories = _larger(self.histories, FIRST_HISTORIES, least)
+            self.histories = next_count(self.histories, FIRST_HISTORIES, least)
         self._catch_up()
 
     def grow_to(self, histories: int) -> None:
@@ -216,14 +216,6 @@ def _relative(mean: Floats, apart: Floats, safe: Floats) -> Floats:
     """
     at = safe[:, None]
     return np.where((mean < safe)[:, None], 0.5 * ((apart / at) ** 2 - 1.0 / apart.shape[1]), apart / at)
-
-
-def _larger(count: int, first: int, least: float) -> int:
-    """The next of the pre-set numbers, or the first that is `least` times as many."""
-    found = next_count(count, first)
-    while found < least * count:
-        found = next_count(found, first)
-    return found
 
 
 def fine_weights(count: int) -> Floats:

@@ -23,6 +23,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.scatter import MonteCarlo, form_factor_name
 from physsim.spec.spectrum import Spectrum
 from physsim.transport.montecarlo import MonteCarloWarning
+from physsim.transport.pre_set_counts import least_growth
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_image import ScatterImage
 from physsim.transport.scatter_optics import ScatterOptics, Side, check_one_view, optics_of
@@ -40,6 +41,8 @@ from physsim.transport.scatter_sums import (
 CELL_MM = 8.0
 SINGLE_SHARE = 1.0 / 3.0  # of the error asked for: most that the nodes of order 1 may add
 _MOST_STEPS = 160  # looks: 2^20 times the first of each
+_EARLY_POINTS = 2048  # of a replicate: what order 1 is interpolated from is settled
+_NEAR = 1.3  # times the variance asked for, by its nodes: from there images are looked at
 
 
 def scatter_image(
@@ -133,12 +136,13 @@ def one_view(
         if run.histories is not None:
             single.grow_to(-(-run.histories // (8 * REPLICATES)))
             multiple.grow_to(-(-run.histories // BATCHES))
-        reached = _until(job, single, multiple, began)
+        reached = _until(job, single, multiple, began, _EARLY_POINTS if single.points < _EARLY_POINTS else None)
+        early = reached is None  # what nodes of order 1 miss is told by few points: the same photons make both
         found = multiple.result()
         wanted = run.relative_error or 0.01
         # beyond what is allowed by 2 sigma of 8 checks: that is once the noise in squares
         coarse = found.interpolation_error > np.hypot(0.5 * wanted, found.interpolation_noise)
-        refine = coarse and level + 1 < len(levels)
+        refine = coarse and level + 1 < len(levels) and not early
         if refine:
             level, histories = level + 1, multiple.histories
             multiple = MultipleSums(job, levels[level])
@@ -149,9 +153,9 @@ def one_view(
             points = single.points
             single, refine = SingleSums(job, single_left.pop(0)), True
             single.grow_to(points)
-        if not refine:
+        if not refine and not early:
             break
-    reached = reached and (run.relative_error is None or not coarse)
+    reached = bool(reached) and (run.relative_error is None or not coarse)
     result = ScatterImage(
         single.images(),
         single.points,
@@ -167,9 +171,11 @@ def one_view(
     return result
 
 
-def _until(job: ViewJob, single: SingleSums, multiple: MultipleSums, began: float) -> bool:
-    """Whether the aim was reached."""
-    run = job.run
+def _until(
+    job: ViewJob, single: SingleSums, multiple: MultipleSums, began: float, most_points: int | None
+) -> bool | None:
+    """Whether the aim was reached; None: not yet, but single scatter has `most_points`, not None."""
+    run, seen = job.run, 1.0  # the share of the variance of nodes that an image of them has, once the aim is near
     if run.histories is not None:
         return True
     for _ in range(_MOST_STEPS):
@@ -178,17 +184,25 @@ def _until(job: ViewJob, single: SingleSums, multiple: MultipleSums, began: floa
         total = mean + more_mean
         if not total > 0.0:
             return False
-        if run.seconds is not None:
-            if time.monotonic() - began > run.seconds:
-                return True
-        elif np.sqrt(variance + more_variance) <= (run.relative_error or 0.0) * total:
+        least = 1.0
+        if run.relative_error is not None:
+            over = (variance + more_variance) / (run.relative_error * total) ** 2
+            if seen * over <= _NEAR:
+                error = ScatterImage(single.images(), single.points, job.seed, multiple.result()).relative_error
+                if error <= run.relative_error:
+                    return True
+                seen = (error / run.relative_error) ** 2 / over
+            if most_points is not None and single.points >= most_points:
+                return None
+            least = least_growth(seen * over)
+        elif time.monotonic() - began > (run.seconds or 0.0):
             return True
         if run.most_histories is not None and multiple.histories * BATCHES >= run.most_histories:
             return False
         if variance * multiple.cost > more_variance * single.cost:
-            single.grow()
+            single.grow(least)
         else:
-            multiple.grow()
+            multiple.grow(least)
     return False
 
 

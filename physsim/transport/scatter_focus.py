@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from physsim.device.choice import instruction_set
 from physsim.transport.scatter_scene import ScatterScene
-from physsim.transport.scatter_source import brightness, mean_kev
+from physsim.transport.scatter_source import FIELD_CELLS
 
 Floats = NDArray[np.float64]
 
-FIELD_CELLS = 64  # across and along the field
 STEEPNESS = 1.0  # s of T (1 + s T / 4)^-4, all but T exp(-s T), with the same bits on every CPU
 LEAST = 0.05  # of the mean
 
@@ -26,17 +25,17 @@ LEAST = 0.05  # of the mean
 def focused(scene: ScatterScene, source: dict[str, Any], threads: int) -> dict[str, Any]:
     """The fields of a source with shares of points by cells of its field: kernels/transport/scatter_source.h."""
     view = scene.view(source, 0.0)
-    rays = view.field_rays(mean_kev(source), FIELD_CELLS, rows_alike(source), threads, instruction_set())
+    rays = view.field_rays(source["mean_kev"], FIELD_CELLS, rows_alike(source), threads, instruction_set())
     depth = np.asarray(rays, np.float64)
     falling = 1.0 + 0.25 * STEEPNESS * depth
-    worth = brightness(source, FIELD_CELLS) * depth / (falling * falling * falling * falling)
+    worth = source["brightness"] * depth / (falling * falling * falling * falling)
     return shared_by(source, blurred(worth), LEAST)
 
 
 def lit(source: dict[str, Any]) -> dict[str, Any]:
     """The fields of a source with points as dense as its photons; all the same where they are uniform."""
     uniform = source["cumulative"].shape[:2] == (1, 1)
-    return source if uniform else shared_by(source, brightness(source, FIELD_CELLS), LEAST)
+    return source if uniform else shared_by(source, source["brightness"], LEAST)
 
 
 def shared_by(source: dict[str, Any], worth: Floats, least: float) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from physsim.device.choice import instruction_set
 from physsim.spec.geometry import Geometry
 from physsim.transport.node_spline import node_spline
-from physsim.transport.scatter_focus import FIELD_CELLS, blurred, rows_alike, shared_by
+from physsim.transport.scatter_focus import blurred, rows_alike, shared_by
 from physsim.transport.scatter_scene import LONG_STEP, ScatterScene
-from physsim.transport.scatter_source import brightness, mean_kev
+from physsim.transport.scatter_source import FIELD_CELLS
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def guided(
     places = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1).astype(np.float32)
     nodes = node_spline(geometry.columns, geometry.rows, *NODES)
     column, row = np.meshgrid(nodes.node_column, nodes.node_row)
-    energy, isa = mean_kev(source), instruction_set()
+    energy, isa = source["mean_kev"], instruction_set()
     found = view.reach(
         {**target, "cell": (0.5 * geometry.columns / NODES[0], 0.5 * geometry.rows / NODES[1])},
         column.ravel().astype(np.float32),
@@ -71,7 +71,7 @@ def guided(
     values = np.ascontiguousarray(worth.astype(np.float32))
     view.guide(values, 0.0)
     rays = view.field_rays(energy, FIELD_CELLS, rows_alike(source), threads, isa)
-    field = brightness(source, FIELD_CELLS) * np.asarray(rays, np.float64)
+    field = source["brightness"] * np.asarray(rays, np.float64)
     expected = EVENTS * float(np.cumsum(field.ravel())[-1]) / field.size
     view = scene.view(shared_by(source, blurred(field), FIELD_LEAST), cutoff_kev, LONG_STEP)
     view.guide(values, expected)

@@ -15,6 +15,7 @@ from physsim.units import CM_PER_MM
 Floats = NDArray[np.float64]
 
 _FIELD_STEPS = 4096
+FIELD_CELLS = 64  # across and along the field
 _SUBCELLS = 3  # of a cell along each axis, for its mean brightness
 
 
@@ -36,10 +37,13 @@ class FieldSpectra:
 
     def fields(self, source: PhotonSource, low: Floats, high: Floats) -> dict[str, Any]:
         """`cumulative` (nodes along y, along x, bins): photons per solid angle up to a bin, their mean being 1;
-        `low_kev`, `width_kev` (bins,); `x_quantile` (n + 1,): tangents at equal steps of the field's solid angle."""
+        `low_kev`, `width_kev` (bins,); `x_quantile` (n + 1,): tangents at equal steps of the field's solid angle;
+        `mean_kev` and `brightness`, see there."""
         key = tuple(np.round(np.concatenate([low, high]), 9).tolist())
         if key not in self._known:
-            self._known[key] = _spectra(source, low, high)
+            made = _spectra(source, low, high)
+            bright = brightness({**made, "low": low, "high": high}, FIELD_CELLS)
+            self._known[key] = {**made, "mean_kev": mean_kev(made), "brightness": bright}
         return self._known[key]
 
 

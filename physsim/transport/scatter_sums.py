@@ -16,6 +16,7 @@ from physsim.spec.scatter import MonteCarlo
 from physsim.transport.montecarlo_result import variance_of_variance
 from physsim.transport.node_spline import NodeSpline, fit_weights, node_spline
 from physsim.transport.ordered import product
+from physsim.transport.pre_set_counts import next_count
 from physsim.transport.scatter_focus import focused
 from physsim.transport.scatter_image import MultipleScatter
 from physsim.transport.scatter_importance import guided
@@ -118,9 +119,9 @@ class SingleSums:
         self._column, self._row, self._place = _in_strips(column, row, job.targets["grid"])
         self._sums = np.zeros((REPLICATES, 2, self._column.size))
 
-    def grow(self) -> None:
-        """To the next of the pre-set numbers."""
-        self.grow_to(next_count(self.points, FIRST_POINTS))
+    def grow(self, least: float = 1.0) -> None:
+        """To the next of the pre-set numbers that is `least` times as many."""
+        self.grow_to(next_count(self.points, FIRST_POINTS, least))
 
     def grow_to(self, points: int) -> None:
         """Points of each replicate."""
@@ -189,9 +190,9 @@ class MultipleSums:
         self._sums = np.zeros((BATCHES, self._strips.column.size))
         self._cell = _node_cell(geometry, self._strips.nodes)
 
-    def grow(self) -> None:
-        """To the next of the pre-set numbers."""
-        self.grow_to(next_count(self.histories, FIRST_HISTORIES))
+    def grow(self, least: float = 1.0) -> None:
+        """To the next of the pre-set numbers that is `least` times as many."""
+        self.grow_to(next_count(self.histories, FIRST_HISTORIES, least))
 
     def grow_to(self, histories: int) -> None:
         """Of each batch."""
@@ -265,19 +266,6 @@ def coarse_view(geometry: Geometry, grid: tuple[int, int]) -> Geometry:
         for n, step, m in zip((geometry.columns, geometry.rows), geometry.pixel_mm, grid, strict=True)
     )
     return replace(geometry, columns=grid[0], rows=grid[1], pixel_mm=(pitch[0], pitch[1]))
-
-
-def next_count(count: int, first: int) -> int:
-    """The next of first x (1, 1.5, 2, 3, 4, 4.5, 5, ..., 8, 8.5, ...): halves, eighths, then sixteenths of powers of 2.
-
-    Far from an aim a look would cost more than it saves, near it less than what is made past it.
-    """
-    step = first
-    while True:
-        for parts in range(16, 32, 8 if step < 4 * first else 2 if step < 8 * first else 1):
-            if parts * step // 16 > count:
-                return parts * step // 16
-        step *= 2
 
 
 def above_noise(mean: Floats, apart: Floats) -> Floats:
