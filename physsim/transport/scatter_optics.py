@@ -22,8 +22,8 @@ Side = Literal["u+", "u-", "v+", "v-"]
 class ScatterOptics:
     """The same for every view: beam, `cathode` and `focal_spot_mm` as in PhotonSource, grid and detector's response.
 
-    Each view's source stands where the geometry says, its field is the detector's outline (`PhotonSource.of_view`).
-    Made by `optics_of`.
+    Each view's source stands where the geometry says, its field is the detector's outline (`PhotonSource.of_view`), or
+    that of the one view `field_of`. Made by `optics_of`.
     """
 
     spectrum: Spectrum
@@ -31,11 +31,13 @@ class ScatterOptics:
     focal_spot_mm: tuple[float, float]
     grid: dict[str, Any] | None
     response: dict[str, Any] | None
+    field_of: Geometry | None = None
     _spectra: FieldSpectra = field(default_factory=FieldSpectra)
 
     def source_fields(self, geometry: Geometry, frame: Frame) -> dict[str, Any]:
         """Of a geometry's one view: the fields of kernels/transport/scatter_source.h."""
-        source = PhotonSource.of_view(geometry, self.spectrum, cathode=self.cathode, focal_spot_mm=self.focal_spot_mm)
+        lighted = geometry if self.field_of is None else self.field_of
+        source = PhotonSource.of_view(lighted, self.spectrum, cathode=self.cathode, focal_spot_mm=self.focal_spot_mm)
         return source_fields(source, frame, self._spectra)
 
     def target_fields(self, geometry: Geometry, frame: Frame) -> dict[str, Any]:

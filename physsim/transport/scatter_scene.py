@@ -39,7 +39,8 @@ class ScatterScene:
     `cells`: (z + 2, y + 2, x + 2) int32 words of basis densities; `spread`: the same shape, how uneven each
     is within. `cell_cm` along x, y, z. `coefficients`:
     (materials, 3) and `functions`: (rows of the tables, 8) float32, per count of a word. `basis_error`: largest
-    relative error of mu/rho by the basis, 15 keV and above. `edges`: whether an absorption edge lies there.
+    relative error of mu/rho by the basis, 15 keV and above. `edges`: whether an absorption edge lies there. `row_kev`:
+    (rows of the tables,) where each begins.
     """
 
     fine: tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float32]]
@@ -53,6 +54,7 @@ class ScatterScene:
     grid: Grid
     basis_error: float
     edges: bool
+    row_kev: Floats
 
     def view(self, source: dict[str, Any], cutoff_kev: float, step: float = STEP) -> Any:
         """The engine's object for photons of one source (fields of kernels/transport/single_scatter.h); `step`: of the
@@ -83,6 +85,26 @@ class ScatterScene:
         """World vectors (..., 3) along the voxels' axes."""
         given, axes = np.asarray(vectors, np.float64), np.array(self.grid.direction)
         return np.asarray(sum(given[..., axis, None] * axes[:, axis] for axis in range(3)))
+
+    @property
+    def cell_grid(self) -> Grid:
+        """Where the cells lie, without their border; those at the ends may reach beyond the voxels."""
+        wide = tuple(size / CM_PER_MM for size in self.cell_cm)
+        first = 0.5 * (np.array(self.cell_cm) / np.array(self.voxel_cm) - 1.0)  # in voxels
+        corner = self.grid.world_from_voxel @ np.append(first, 1.0)
+        shape = tuple(int(n) - 2 for n in self.cells.shape)
+        return Grid(shape=shape, spacing_mm=wide, origin_mm=tuple(corner[:3].tolist()), direction=self.grid.direction)
+
+    def attenuation_per_mm(self, kev: float) -> NDArray[np.float32]:
+        """(z, y, x) of the cells at an energy, as the rays of scatter have it: within `basis_error`."""
+        words = self.cells[1:-1, 1:-1, 1:-1]
+        row = int(np.searchsorted(self.row_kev, np.float32(kev), side="right")) - 1
+        along = (kev - self.row_kev[row]) / (self.row_kev[row + 1] - self.row_kev[row])
+        known = self.functions[row, :4] + along * self.functions[row, 4:]  # per cm and count
+        counts = (words & 0xFFF, (words << 9) >> 21, words >> 23)
+        found = sum(np.float32(one * CM_PER_MM) * part.astype(np.float32) for one, part in zip(known, counts,
+                                                                                              strict=False))
+        return np.maximum(found, np.float32(0.0))
 
     def corners_cm(self) -> Floats:
         """(8, 3) corners of the cells' box."""
@@ -141,6 +163,7 @@ def pack_scatter_scene(
         phantom.grid,
         error,
         bool((tables.cell_edge[(tables.cell_edge > _LOWEST_KEV)] < most_kev).any()),
+        _row_energies(tables),
     )
 
 

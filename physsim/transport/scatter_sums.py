@@ -116,7 +116,7 @@ class SingleSums:
             self._spline = node_spline(columns, rows, *nodes, checks=SINGLE_CHECKS)
             column, row = self._spline.targets()
             self._cell = _node_cell(job.geometry, nodes)
-        self._column, self._row, self._place = _in_strips(column, row, job.targets["grid"])
+        self._column, self._row, self._place = in_strips(column, row, job.targets["grid"])
         self._sums = np.zeros((REPLICATES, 2, self._column.size))
 
     def grow(self, least: float = 1.0) -> None:
@@ -307,7 +307,7 @@ class StripTargets:
             fit = 1 - axis, fit_weights(few, known[axis])
         column = np.concatenate([np.tile(known[0], len(known[1])), spline.check_place[:, 0]])
         row = np.concatenate([np.repeat(known[1], len(known[0])), spline.check_place[:, 1]])
-        singles = _in_strips(column, row, grid)
+        singles = in_strips(column, row, grid)
         rays = float(len(singles[0])) * (_MORE_BEHIND_GRID if behind_strips(grid) else 1.0)
         return StripTargets(*singles, (len(known[0]), len(known[1])), fit, rays)
 
@@ -323,7 +323,7 @@ class StripTargets:
         return np.concatenate([np.moveaxis(fitted, 0, 1 + axis).reshape(len(known), -1), known[:, count:]], axis=1)
 
 
-def _in_strips(column: Floats, row: Floats, grid: dict[str, Any] | None) -> tuple[Singles, Singles, Numbers]:
+def in_strips(column: Floats, row: Floats, grid: dict[str, Any] | None) -> tuple[Singles, Singles, Numbers]:
     """Targets as the kernel takes them: in sixteens, the last repeated, and each one's place among them.
 
     Behind a grid those along one strip stand together: a collision then reaches few of the sixteens.
