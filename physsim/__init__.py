@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from physsim.spec.readout import IntegratingReadout as IntegratingReadout
     from physsim.spec.readout import Lag as Lag
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
+    from physsim.spec.scatter import KernelScatter as KernelScatter
     from physsim.spec.scatter import MonteCarlo as MonteCarlo
     from physsim.spec.source import ConeField as ConeField
     from physsim.spec.source import PhotonSource as PhotonSource
@@ -137,6 +138,7 @@ _PUBLIC = {
     "backproject": "physsim.transport.project",
     "release_memory": "physsim.device.memory",
     "project": "physsim.transport.project",
+    "KernelScatter": "physsim.spec.scatter",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",
     "scatter_scan": "physsim.transport.scatter_scan",

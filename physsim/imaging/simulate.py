@@ -18,6 +18,7 @@ from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
+from physsim.imaging.kernel_scatter import kernel_scattered
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
@@ -34,7 +35,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import MonteCarlo
+from physsim.spec.scatter import KernelScatter, MonteCarlo, ScatterRun
 from physsim.transport.mesh import traced_meshes
 from physsim.transport.spectral import project_materials
 from physsim.transport.spectral_device import device_for_spectral
@@ -61,7 +62,7 @@ _LAYERS = {
 }
 
 
-def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: str | MonteCarlo = "none",
+def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: str | ScatterRun = "none",
              noise: bool = True, seed: int = 0, device: str | Device = "auto", threads: int | None = None,
              areal_density: bool = False, keep: Sequence[str] = (), stages: Stages = OWN,
              progress: Progress | None = None) -> Any:
@@ -73,7 +74,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
     changes over the field by the heel effect and the slant through the filters; rays are attenuated exactly, voxel by
     voxel, all energies in one pass, and by the anti-scatter grid. `scatter`: "none", "montecarlo" (its image within 2 %
-    RMS of its mean) or a MonteCarlo. `noise`: quanta, light or charge and electronics, read out and corrected by a flat
+    RMS of its mean), a MonteCarlo, or "kernel" (a fast guess, see KernelScatter). `noise`: quanta, light or charge and
+    electronics, read out and corrected by a flat
     field; without it `image` is the expected signal. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
     `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
@@ -122,7 +124,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell, stages)
 
 
-def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise: bool, seed: int, used: Device,
+def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: bool, seed: int, used: Device,
             threads: int, areal_density: bool, has_dose: bool, tell: Progress, stages: Stages) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
@@ -135,7 +137,9 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
     truth = exposure_truth(phantom, geometry, threads)
     tell(STAGES[3], 0.55)
     strewn = None
-    if run is not None:
+    if isinstance(run, KernelScatter):
+        strewn = kernel_scattered(phantom, protocol, geometry, made.seen["signal"], made.free["signal"], threads)
+    elif run is not None:
         strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
     elif stages.scatter is not None:
         strewn = _own_scatter(stages, made.seen, geometry)
@@ -165,19 +169,22 @@ def _expose(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, noise:
                     glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
 
 
-def scatter_run(scatter: str | MonteCarlo) -> MonteCarlo | None:
+def scatter_run(scatter: str | ScatterRun) -> ScatterRun | None:
     """The run of what simulate() takes as `scatter`; None for none. InvalidInput for what is neither."""
-    if isinstance(scatter, MonteCarlo):
+    if isinstance(scatter, ScatterRun):
         return scatter
     if scatter == "none":
         return None
     if scatter == "montecarlo":
         return DEFAULT_RUN
-    raise InvalidInput(message(f"scatter={scatter!r}", "scatter is left out or estimated by Monte Carlo",
-                               "Give 'none', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
+    if scatter == "kernel":
+        return KernelScatter()
+    raise InvalidInput(message(
+        f"scatter={scatter!r}", "scatter is left out, guessed by kernels or estimated by Monte Carlo",
+        "Give 'none', 'kernel', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
 
 
-def check_request(scatter: str | MonteCarlo = "none", seed: int = 0, device: str | Device = "auto") -> Device:
+def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str | Device = "auto") -> Device:
     """The device to use; InvalidInput or DeviceUnavailable for what simulate() cannot do. Call it before long work."""
     scatter_run(scatter)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
@@ -255,7 +262,7 @@ def _layers(seen: dict[str, Images], free: dict[str, Images], strewn: Scattered 
     return {name: Layer(array, _LAYERS[name][0], _AXES, _LAYERS[name][1]) for name, array in arrays.items()}
 
 
-def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+def _neglects(run: ScatterRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *((WITHOUT_SCATTER,) if run is None else ()), *(() if noise else (WITHOUT_NOISE,)),
             *point_source(protocol))
 

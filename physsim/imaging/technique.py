@@ -16,6 +16,7 @@ from physsim.spec.absorber import Scintillator
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.protocol import BEAMS, Protocol
 from physsim.spec.provenance import Provenance
+from physsim.spec.scatter import KernelScatter
 from physsim.spec.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
         return f"Scatter by the user's own model; {noise}."
     if shot.scatter_error is None:
         return f"Primary only, no scatter, {noise}."
+    if shot.provenance.scatter == KernelScatter().to_json():
+        return f"Scatter by kernels, stated to err by {100 * shot.scatter_error:.2g} % of its mean; {noise}."
     return f"Scatter by Monte Carlo, standard error {100 * shot.scatter_error:.2g} % of its mean; {noise}."
 
 

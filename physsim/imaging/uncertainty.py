@@ -27,7 +27,7 @@ from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.material import Material
 from physsim.spec.protocol import Protocol
-from physsim.spec.scatter import MonteCarlo
+from physsim.spec.scatter import ScatterRun
 from physsim.spec.uncertainty import InputUncertainty
 
 Images = NDArray[np.float32]
@@ -71,7 +71,7 @@ class Propagated:
 
 
 def propagate(phantom: Phantom | Patient, protocol: Protocol, inputs: InputUncertainty | None = None, *,
-              endpoint: Endpoint | None = None, scatter: str | MonteCarlo = "none", seed: int = 0,
+              endpoint: Endpoint | None = None, scatter: str | ScatterRun = "none", seed: int = 0,
               threads: int | None = None, progress: Callable[[str, float], None] | None = None) -> Propagated:
     """Uncertainty of the image that `protocol` takes of `phantom`, and of an `endpoint` (its figures if left out).
 

@@ -56,7 +56,7 @@ def protocol_from(value: Any) -> Any:
 class Run(Spec):
     """What `physsim simulate SPEC.toml` does.
 
-    `scatter`: "none", "montecarlo" (within 2 %) or the fields of MonteCarlo; `noise`: see physsim.simulate.
+    `scatter`: "none", "kernel", "montecarlo" (within 2 %) or the fields of MonteCarlo; `noise`: see physsim.simulate.
     `protocol`: a whole Protocol, or a table with `preset` (a shipped one) and the fields to change:
 
         seed = 7
@@ -72,7 +72,7 @@ class Run(Spec):
     phantom: PhantomSource
     protocol: Protocol
     seed: int = pydantic.Field(default=0, ge=0, lt=2**63)
-    scatter: Literal["none", "montecarlo"] | MonteCarlo = "none"
+    scatter: Literal["none", "kernel", "montecarlo"] | MonteCarlo = "none"
     noise: bool = True
 
     _preset = pydantic.field_validator("protocol", mode="before")(protocol_from)

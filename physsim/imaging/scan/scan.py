@@ -13,6 +13,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.hardness import hardness
+from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
 from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.current import middle_columns, relative_current
@@ -32,7 +33,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import MonteCarlo
+from physsim.spec.scatter import KernelScatter, MonteCarlo, ScatterRun
 from physsim.transport.scatter_scan import NODE_VIEWS, ScatterScan, scatter_scan
 from physsim.units import CM_PER_MM
 
@@ -60,7 +61,7 @@ def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
     return tuple(keep)
 
 
-def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, noise: bool, seed: int, device: Device,
+def take_scan(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int, device: Device,
               threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
               moving: MovingBody | None = None, stages: Stages = OWN) -> Scan:
     """See physsim.simulate; `protocol` has a rotation and a reconstruction. `moving`: what each view sees, where that
@@ -76,7 +77,11 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     per_view = protocol.mas / rotation.views
     mas = per_view * relative_views(phantom, protocol, beam, geometry, device, threads)
     progress("scatter", 0.05)
-    strewn = None if run is None else scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
+    strewn: ScanScatter | KernelScattering | None = None
+    if isinstance(run, KernelScatter):
+        strewn = kernel_scattering(phantom, protocol, geometry, threads)
+    elif run is not None:
+        strewn = scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
     fluence = central_fluence(protocol, beam.energies_kev)
     measurement = Measurement(
         phantom if moving is None else moving, protocol.detector, geometry, beam, mas, strewn,
@@ -97,7 +102,7 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: MonteCarlo | None, *, n
     record = record.replace(neglects=stages.neglected(record.neglects))
     made = {name: Layer(values, LAYERS[name][0], AXES, LAYERS[name][1]) for name, values in layers.items()}
     done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
-                None if strewn is None else strewn.scan.relative_error, measurement.saturated, measurement.starved)
+                None if strewn is None else strewn.relative_error, measurement.saturated, measurement.starved)
     progress("truth", 1.0)
     return done
 
@@ -131,7 +136,7 @@ def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, part
                          threads=threads), grid
 
 
-def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: MonteCarlo | None, noise: str, seed: int,
+def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScatterRun | None, noise: str, seed: int,
                 device: Device) -> Provenance:
     """Of a scan whose noise is `noise`, "none" for none."""
     return Provenance(
@@ -188,7 +193,7 @@ def node_views(protocol: Protocol, geometry: Geometry) -> int:
     return max(8, round(NODE_VIEWS * max(1.0, len(geometry) / protocol.rotation.views)))
 
 
-def _neglects(run: MonteCarlo | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+def _neglects(run: ScatterRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *(("scattered photons",) if run is None else ()), *(() if noise else ("noise",)),
             *point_source(protocol), *(("motion of tube and body during a view",) if protocol.primary_rays[2] == 1 else
                                        ("motion of the body during a view",)))

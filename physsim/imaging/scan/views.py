@@ -12,6 +12,7 @@ from physsim.imaging.detected import detected
 from physsim.imaging.detector.calibration import correct
 from physsim.imaging.detector.readout import read_out
 from physsim.imaging.hardness import Hardness
+from physsim.imaging.kernel_scatter import KernelScattering
 from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.reading import even_calibration
@@ -41,6 +42,11 @@ class ScanScatter:
     square_kev: float
     per_mas: float
 
+    @property
+    def relative_error(self) -> float:
+        """e_S, the standard error over the mean."""
+        return self.scan.relative_error
+
     def signal(self, views: slice, threads: int | None) -> Images:
         """(views, rows, columns) keV per mAs."""
         images = self.scan.images(np.arange(views.start, views.stop), threads)
@@ -68,7 +74,7 @@ class Measurement:
     geometry: Geometry
     beam: PixelBeam
     mas: Floats
-    scatter: ScanScatter | None
+    scatter: ScanScatter | KernelScattering | None
     known_scatter: bool
     hardness: Hardness
     water: WaterLengths
@@ -102,7 +108,10 @@ class Measurement:
             signal = primary
             layers: dict[str, NDArray[np.generic]] = {"primary": primary}
             if self.scatter is not None:
-                scatter = self.scatter.signal(some, self.threads) * mas
+                if isinstance(self.scatter, KernelScattering):
+                    scatter = self.scatter.signal(primary, self._opened[0] * mas)
+                else:
+                    scatter = self.scatter.signal(some, self.threads) * mas
                 signal, square = primary + scatter, square + np.float32(self.scatter.square_kev) * scatter
                 layers["scatter"] = scatter
             elif self.stages.scatter is not None:
