@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from physsim.spec.source import Sweep as Sweep
     from physsim.spec.spectrum import Filter as Filter
     from physsim.spec.spectrum import Spectrum as Spectrum
+    from physsim.spec.training import ScatterTraining as ScatterTraining
     from physsim.spec.uncertainty import InputUncertainty as InputUncertainty
     from physsim.transport.montecarlo import transport_photons as transport_photons
     from physsim.transport.montecarlo_grid import grid_performance as grid_performance
@@ -139,6 +140,7 @@ _PUBLIC = {
     "release_memory": "physsim.device.memory",
     "project": "physsim.transport.project",
     "KernelScatter": "physsim.spec.scatter",
+    "ScatterTraining": "physsim.spec.training",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",
     "scatter_scan": "physsim.transport.scatter_scan",

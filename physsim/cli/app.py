@@ -40,6 +40,7 @@ from physsim.cli import mc as _mc  # noqa: E402, F401
 from physsim.cli import protocols as _protocols  # noqa: E402, F401
 from physsim.cli import simulate as _simulate  # noqa: E402, F401
 from physsim.cli import spectrum as _spectrum  # noqa: E402, F401
+from physsim.cli import train as _train  # noqa: E402, F401
 from physsim.cli import validate_all as _validate_all  # noqa: E402, F401
 from physsim.cli import validate_mcgpu as _validate_mcgpu  # noqa: E402, F401
 from physsim.cli import validate_measured as _validate_measured  # noqa: E402, F401

@@ -34,10 +34,15 @@ def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float 
         return phantom
     if protocol.breast is not None:
         return breast_voxels(phantom, protocol.breast, spacing_mm)
-    region = _REGION_OF.get(protocol.body_part, "whole")
+    region = region_of(protocol)
     if spacing_mm is None:  # nobody asked for these voxels: nothing is said of organs that share theirs
         return phantom.phantom(PATIENT_SPACING_MM, region, vanishing="keep")
     return phantom.phantom(spacing_mm, region)
+
+
+def region_of(protocol: Protocol) -> str:
+    """Of a body, for a protocol: see Patient.phantom."""
+    return _REGION_OF.get(protocol.body_part, "whole")
 
 
 def body_box_mm(phantom: Phantom) -> Box:

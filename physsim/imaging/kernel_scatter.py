@@ -22,7 +22,7 @@ from physsim.portable import log
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import KernelScatter
-from physsim.transport.angle_smoother import product
+from physsim.transport.ordered import product
 from physsim.transport.project import project
 
 Floats = NDArray[np.float64]

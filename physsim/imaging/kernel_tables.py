@@ -33,7 +33,7 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import kernels_sha256, tables_sha256
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Spectrum
-from physsim.transport.angle_smoother import product
+from physsim.transport.ordered import product
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import scatter_scene
 from physsim.transport.scatter_optics import optics_of

@@ -127,7 +127,7 @@ def _pixel_beam(beam: str, views: Poses, number: int, quantities: tuple[str, ...
     mix = product(np.ascontiguousarray(known), inverse_of(few.anchors[quantity, :, energy].T))  # (nodes, anchors)
     signal = in_order(mix.T)
     mix = mix / np.where(signal > 0.0, signal, np.inf)[:, None]
-    spread, cosine = _spread(view)
+    spread, cosine = spread_at(view)
     seen = spread * cosine * (view.pixel_mm[0] * view.pixel_mm[1])
     factor = _cubic(signal.reshape(view.columns, len(heights)).T, heights, along) * seen
     return PixelBeam(quantities, tube.energies_kev, few.anchors, mix, few.looked_at, few.arriving,
@@ -135,7 +135,7 @@ def _pixel_beam(beam: str, views: Poses, number: int, quantities: tuple[str, ...
                      (spread / seen).astype(np.float32))
 
 
-def _spread(view: Geometry) -> tuple[Floats, Floats]:
+def spread_at(view: Geometry) -> tuple[Floats, Floats]:
     """(rows, columns) inverse square of the distance from the source in m, and cosine of the angle to the detector."""
     across, along = middles(view)
     travel = view.surface_mm(0, across, 0.0) - view.source_mm[0]  # (columns, 3)

@@ -1,0 +1,148 @@
+"""What a network that guesses scatter sees of one view: coarse maps of the object and the beam, and a few numbers.
+
+All of it follows from the cells that Monte Carlo's own rays read and from the beam, so it costs little beside either.
+Maps hold what the projection cannot show too: how far from the detector the matter lies along each ray.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.beam_anchors import middles, sines_of
+from physsim.imaging.beam_rays import rays_to, tube_of
+from physsim.imaging.beam_spectra import spectra_at
+from physsim.imaging.gaussians import caught
+from physsim.imaging.heights import heights_mm
+from physsim.imaging.pixel_beam import spread_at
+from physsim.portable import exp
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.transport.basis import in_order
+from physsim.transport.node_spline import spline_weights
+from physsim.transport.ordered import product
+from physsim.transport.project import project
+from physsim.transport.scatter_scene import ScatterScene
+from physsim.units import CM2_PER_MM2
+
+Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+CHANNELS = ("soft attenuation", "hard attenuation", "transmission", "narrow guess", "wide guess", "height", "depth",
+            "open field")
+CONDITIONS = ("mean keV", "spread of keV", "source to detector", "width", "height", "height of the matter",
+              "matter's attenuation", "grid ratio", "grid's transmission")
+RAYS = 4  # along each side of a coarse pixel
+HEIGHTS = 9
+_SINE_STEP = 0.05
+NARROW, WIDE = 0.3, 1.0  # spreads of the guesses over the mean height of the matter above the detector
+_THIN = 0.02  # attenuation: of a metre of air
+_HEIGHT_MM, _SIDE_MM, _KEV = 500.0, 400.0, 60.0  # make maps and numbers of order 1
+
+
+@dataclass(frozen=True, eq=False)
+class ScatterMaps:
+    """maps: (CHANNELS, rows, columns) float32. conditions: (CONDITIONS,) float32. open_per_history: mean of the signal
+    without an object, keV/cm2 for each photon sent into the field (behind the grid): what scatter is told in."""
+
+    maps: Images
+    conditions: Images
+    open_per_history: float
+
+
+@dataclass(frozen=True, eq=False)
+class OpenField:
+    """Of one view on coarse pixels. signal: (rows, columns) keV/cm2 per history; kev: mean and spread of its energies;
+    grid_transmission: of the signal on the central ray, 1 without a grid."""
+
+    signal: Floats
+    kev: tuple[float, float]
+    grid_transmission: float
+
+    @property
+    def open_per_history(self) -> float:
+        """Mean of the signal: what scatter is told in."""
+        return float(self.signal.mean())
+
+
+def coarse_pixels(view: Geometry, rows: int, columns: int) -> Geometry:
+    """The same detector in rows x columns pixels."""
+    width, height = view.columns * view.pixel_mm[0], view.rows * view.pixel_mm[1]
+    return dataclasses.replace(view, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
+
+
+def open_field(protocol: Protocol, view: Geometry) -> OpenField:
+    """Of the view's own, coarse pixels, at their middles: smooth from row to row, so known at HEIGHTS of them only."""
+    across, along = middles(view)
+    known = along if len(along) <= HEIGHTS else np.linspace(along[0], along[-1], HEIGHTS)
+    most = float(rays_to(protocol, view, across, known).filter_slant.max())
+    sines = sines_of(protocol, view)
+    if sines is not None:  # of many views at once: the tube's table is then made once for all
+        sines = (_SINE_STEP * max(np.floor(sines[0] / _SINE_STEP), 0.5), _SINE_STEP * np.ceil(sines[1] / _SINE_STEP))
+    tube = tube_of(protocol, sines, 0.5 * float(np.ceil(2.0 * most)))
+    kev, _, spectra = spectra_at(protocol, view, (across, known), tube, ("photons", "signal"))
+    between = np.eye(len(along)) if known is along else spline_weights(known, along)
+    totals = in_order(np.moveaxis(spectra, 2, 0)).reshape(2, view.columns, len(known))
+    spread, cosine = spread_at(view)
+    photons, signal = (product(between, np.ascontiguousarray(one.T)) * (spread * cosine) for one in totals)
+    beam = in_order(spectra[1])
+    mean = float((kev * beam).sum() / beam.sum())
+    deviation = float(np.sqrt(((kev - mean) ** 2 * beam).sum() / beam.sum()))
+    through = 1.0
+    if protocol.anti_scatter_grid is not None:
+        upright = protocol.anti_scatter_grid.transmission(kev, np.array([0.0, 0.0, 1.0]))
+        through = float(beam.sum() / (beam / np.maximum(upright, 1e-12)).sum())
+    area = view.pixel_mm[0] * view.pixel_mm[1]
+    return OpenField(signal / (CM2_PER_MM2 * area * float(photons.sum())), (mean, deviation), through)
+
+
+def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened: OpenField, threads: int
+                 ) -> ScatterMaps:
+    """Of one view's own, coarse pixels, each the mean over RAYS x RAYS rays; `opened`: its open_field.
+
+    Neglects: that the beam hardens from pixel to pixel (two energies stand for it), focal spot, matter off the rays.
+    """
+    rays = coarse_pixels(view, RAYS * view.rows, RAYS * view.columns)
+    grid, (kev, spread) = scene.cell_grid, opened.kev
+    soft, hard = (scene.attenuation_per_mm(one) for one in (kev - spread, kev + spread))
+    away = heights_mm(view, grid)
+
+    def depth(volume: Images) -> Floats:
+        return np.asarray(project(volume, rays, grid=grid, device="cpu", threads=threads)[0], np.float64)
+
+    def means(image: Floats) -> Floats:
+        return np.asarray(image.reshape(view.rows, RAYS, view.columns, RAYS).mean(axis=(1, 3)))
+
+    first, second = depth(soft), depth(hard)
+    light = means(exp(-0.5 * (first + second)))
+    moment, square = means(depth(hard * away)), means(depth(hard * away * away))
+    soft_mean, hard_mean = means(first), means(second)
+    there = hard_mean + _THIN  # little matter has little to say
+    height = moment / there
+    extent = np.sqrt(np.maximum(square / there - height**2, 0.0))
+    relative = opened.signal / opened.open_per_history
+    sent = relative * light * hard_mean  # what scatters once and passes straight on
+    whole = max(float(sent.sum()), 1e-12)
+    middle = max(float((sent * height).sum()) / whole, 10.0)
+    guesses = [_spread_out(sent, share * middle, view.pixel_mm) for share in (NARROW, WIDE)]
+    maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
+            extent / (0.2 * _HEIGHT_MM), relative - 1.0]
+    strips = protocol.anti_scatter_grid
+    numbers = [kev / _KEV, spread / (0.3 * _KEV), float(view.distance_mm[0]) / (4.0 * _HEIGHT_MM),
+               view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
+               middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,
+               opened.grid_transmission]
+    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history)
+
+
+def _spread_out(image: Floats, spread_mm: float, pixel_mm: tuple[float, float]) -> Floats:
+    """An image by a Gaussian; what falls beyond its edges is lost, and nothing comes from there."""
+    parts = []
+    for count, pitch in zip(image.shape, pixel_mm[::-1], strict=True):
+        place = np.arange(count) * pitch
+        away = (place[:, None] - place[None, :]).ravel()
+        parts.append(caught(np.array([spread_mm]), 0.5 * pitch, away)[0].reshape(count, count))
+    return product(product(parts[0], image), np.ascontiguousarray(parts[1].T))

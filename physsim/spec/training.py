@@ -1,0 +1,108 @@
+"""What a family of scatter networks is trained on, and how: all that its data and its weights follow from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import pydantic
+
+from physsim.errors import message
+from physsim.spec.base import Spec
+
+Range = tuple[float, float]
+Family = Literal["chest", "abdomen", "mammography", "ct", "cbct"]
+HELD_OUT = 2**32  # number of the first patient that is never trained on
+STRIDE = 4  # input pixels along each side of a place where scatter is known
+
+
+_NOT_DATA = ("patients", "held_out", "members", "width", "epochs", "batch", "learning_rate", "shard_patients")
+
+
+def _rising(value: Range) -> Range:
+    if value[1] < value[0]:
+        raise ValueError(message(f"range {value}", "its ends are swapped", "Swap them."))
+    return value
+
+
+Span = Annotated[Range, pydantic.AfterValidator(_rising)]
+
+
+class Technique(Spec):
+    """Exposures like those of a shipped `protocol`, with what is drawn evenly between two ends in each.
+
+    `share`: of the family's patients. `kvp`; `copper_mm`: added filter; `source_detector_mm`, `patient_detector_mm`:
+    distances, where the protocol has positioning; `aim_mm`: the central ray beside the body's middle, along the
+    detector's rows and columns, at most; `field`: share of the detector's sides that is lit; `grid_ratios`: of the
+    protocol's grid, 0 for none. What is left out is the protocol's own.
+    """
+
+    protocol: str
+    share: float = pydantic.Field(default=1.0, gt=0.0)
+    kvp: Span | None = None
+    copper_mm: Span | None = None
+    source_detector_mm: Span | None = None
+    patient_detector_mm: Span | None = None
+    aim_mm: tuple[pydantic.NonNegativeFloat, pydantic.NonNegativeFloat] = (0.0, 0.0)
+    field: Span = (1.0, 1.0)
+    grid_ratios: tuple[pydantic.NonNegativeFloat, ...] = ()
+
+
+class ScatterTraining(Spec):
+    """Data: `patients` of the ages `age_years` (a further `held_out` are never trained on), each in `bodies` bodies
+    that are it, longer or shorter along each axis within `stretch`, each seen in `views` views. `spacing_mm`: of its
+    voxels. `histories`: of a view's multiple scatter (an eighth as many Sobol points), `held_out_histories` of those
+    held out; behind a grid `grid_times` as many. `pixels`: (rows, columns) of the network's maps; scatter is known and
+    guessed at a place for each STRIDE x STRIDE of them.
+
+    Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
+    `learning_rate`. `seed`: of all that is drawn. `shard_patients`: in one file.
+
+    >>> import physsim as ps
+    >>> spec = ps.ScatterTraining(family="chest", techniques=[{"protocol": "chest_pa", "kvp": (100, 140)}])
+    >>> spec.places
+    (12, 12)
+    """
+
+    family: Family
+    techniques: tuple[Technique, ...] = pydantic.Field(min_length=1)
+    seed: int = pydantic.Field(default=1, ge=0, lt=2**63)
+    patients: int = pydantic.Field(default=200, ge=1)
+    held_out: int = pydantic.Field(default=50, ge=1)
+    age_years: Span = (18.0, 90.0)
+    bodies: int = pydantic.Field(default=6, ge=1)
+    views: int = pydantic.Field(default=4, ge=1)
+    stretch: Span = (1.0, 1.0)
+    spacing_mm: float = pydantic.Field(default=4.0, gt=0.0)
+    histories: int = pydantic.Field(default=4096, ge=16)
+    held_out_histories: int = pydantic.Field(default=16384, ge=16)
+    grid_times: float = pydantic.Field(default=4.0, ge=1.0)
+    pixels: tuple[int, int] = (48, 48)
+    members: int = pydantic.Field(default=3, ge=1, le=16)
+    width: int = pydantic.Field(default=24, ge=4, le=256)
+    epochs: int = pydantic.Field(default=40, ge=1)
+    batch: int = pydantic.Field(default=32, ge=1)
+    learning_rate: float = pydantic.Field(default=2e-3, gt=0.0)
+    shard_patients: int = pydantic.Field(default=16, ge=1)
+
+    @pydantic.field_validator("pixels")
+    @classmethod
+    def _whole_places(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if any(side < 2 * STRIDE or side % (2 * STRIDE) for side in value):
+            raise ValueError(message(f"pixels={value}", f"the network halves them: multiples of {2 * STRIDE}",
+                                     "Give for example (48, 48)."))
+        return value
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of all patients: those to train on, and those held out."""
+        return (*range(self.patients), *range(HELD_OUT, HELD_OUT + self.held_out))
+
+    def data_json(self) -> str:
+        """All that the data of a patient follow from: specs that agree in it share their data."""
+        return json.dumps({name: value for name, value in self._plain().items() if name not in _NOT_DATA})
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """(rows, columns) where scatter is known and guessed."""
+        return self.pixels[0] // STRIDE, self.pixels[1] // STRIDE

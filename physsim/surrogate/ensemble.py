@@ -1,0 +1,109 @@
+"""An ensemble of scatter networks as a file of weights (safetensors) with its card: what made it, and its errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import FileFormatError, InvalidInput, message
+from physsim.io.atomic import written_whole
+from physsim.io.elements import input_file
+from physsim.spec.training import ScatterTraining
+
+if TYPE_CHECKING:
+    from physsim.surrogate.network import ScatterNet
+
+FORMAT, FORMAT_VERSION = "physsim scatter networks", 1
+
+
+@dataclass(frozen=True, eq=False)
+class ScatterEnsemble:
+    """Networks of one family.
+
+    card: `spec` (ScatterTraining), `inputs` (channels, conditions), `data_sha256`, `held_out` (errors of unseen
+    patients) and what else training wrote. digest: SHA-256 of the file.
+    """
+
+    nets: tuple[ScatterNet, ...]
+    card: Mapping[str, Any]
+    digest: str
+
+    @property
+    def spec(self) -> ScatterTraining:
+        """What it was trained by."""
+        return ScatterTraining.from_dict(dict(self.card["spec"]))
+
+    def factors(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
+        """(members, n, 2, rows, columns) logarithms, at the places, of what the two guesses are multiplied with."""
+        import torch
+
+        with torch.inference_mode():
+            given = [torch.from_numpy(np.ascontiguousarray(one, np.float32)) for one in (maps, conditions)]
+            return np.stack([net.factors(*given).double().numpy() for net in self.nets])
+
+    def scatter(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
+        """(members, n, rows, columns) scatter over the open signal at the places."""
+        import torch
+
+        with torch.inference_mode():
+            given = [torch.from_numpy(np.ascontiguousarray(one, np.float32)) for one in (maps, conditions)]
+            return np.stack([net(*given).double().numpy() for net in self.nets])
+
+
+def save_ensemble(path: Path, nets: Sequence[ScatterNet], card: Mapping[str, Any], overwrite: bool = False) -> None:
+    """Weights and card in one file, whole or not at all."""
+    from safetensors.torch import save
+
+    tensors = {f"{number}.{name}": value.contiguous() for number, net in enumerate(nets)
+               for name, value in net.state_dict().items()}
+    text = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "card": json.dumps(card, sort_keys=True)}
+    with written_whole(path, overwrite) as temporary:
+        temporary.write_bytes(save(tensors, text))
+
+
+def load_ensemble(path: str | Path) -> ScatterEnsemble:
+    """Weights as they were trained.
+
+    Raises FileFormatError for a file that is damaged, or whose tensors are not those of its card; InvalidInput without
+    torch, and for a file of a newer version.
+    """
+    path = input_file(path)
+    try:
+        from safetensors import SafetensorError, safe_open
+
+        from physsim.surrogate.network import ScatterNet
+    except ImportError as error:
+        raise InvalidInput(message(f"weights {path.name}", f"{error.name} is not installed",
+                                   "pip install 'physsim[surrogate]', or use scatter='kernel'.")) from None
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(message(str(path), f"is no whole safetensors file ({error})", "Copy it again.")) from None
+    if told.get("format") != FORMAT:
+        raise FileFormatError(message(str(path), "holds no scatter networks of physsim", "Give another file."))
+    if int(told["format_version"]) > FORMAT_VERSION:
+        raise InvalidInput(message(f"{path}: version {told['format_version']}", f"this physsim reads {FORMAT_VERSION}",
+                                   "Update physsim."))
+    try:
+        card = json.loads(told["card"])
+        spec = ScatterTraining.from_dict(dict(card["spec"]))
+        channels, conditions = (len(card["inputs"][name]) for name in ("channels", "conditions"))
+        nets = []
+        for number in range(spec.members):
+            net = ScatterNet(channels, conditions, spec.width)
+            net.load_state_dict({name.split(".", 1)[1]: value for name, value in tensors.items()
+                                 if name.startswith(f"{number}.")})
+            nets.append(net.eval())
+    except (KeyError, ValueError, RuntimeError) as error:
+        why = f"its tensors are not those of its card ({str(error).splitlines()[0]})"
+        raise FileFormatError(message(str(path), why, "Copy it again.")) from None
+    return ScatterEnsemble(tuple(nets), card, hashlib.sha256(path.read_bytes()).hexdigest())

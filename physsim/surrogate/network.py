@@ -1,0 +1,86 @@
+"""The network that guesses scatter: two physical guesses, each times the exponential of a smooth field it learned.
+
+Scatter is then positive and in proportion to the light by construction; fine structure comes from the guesses alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from physsim.spec.training import STRIDE
+
+Tensor = Any
+GUESSES = slice(3, 5)  # among the maps' channels (imaging/scatter_maps.py): narrow and wide
+_GROUPS, _HIDDEN = 4, 64
+
+
+class _Block(nn.Module):
+    """Two convolutions, each with features scaled and moved by the conditions (FiLM), and a way past them."""
+
+    def __init__(self, inside: int, outside: int, hidden: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inside, outside, 3, padding=1)
+        self.second = nn.Conv2d(outside, outside, 3, padding=1)
+        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, outside) for _ in range(2))
+        self.film = nn.Linear(hidden, 4 * outside)
+        self.past = nn.Identity() if inside == outside else nn.Conv2d(inside, outside, 1)
+
+    def forward(self, image: Tensor, told: Tensor) -> Tensor:
+        """(n, outside, rows, columns)."""
+        scales = self.film(told)[:, :, None, None].chunk(4, dim=1)
+        found = image
+        for step, (layer, norm) in enumerate(zip((self.first, self.second), self.norms, strict=True)):
+            found = functional.silu(norm(layer(found)) * (1.0 + scales[2 * step]) + scales[2 * step + 1])
+        return found + self.past(image)
+
+
+class ScatterNet(nn.Module):
+    """U-Net from maps (n, channels, rows, columns) and conditions (n, conditions) to scatter over the open signal at
+    places (n, rows / STRIDE, columns / STRIDE).
+
+    `width`: channels at half size; twice and four times as many below. What maps and conditions are on average, and how
+    much they vary, is kept with the weights (`learn_scales`).
+    """
+
+    def __init__(self, channels: int, conditions: int, width: int) -> None:
+        super().__init__()
+        self.told = nn.Sequential(nn.Linear(conditions, _HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU())
+        self.enter = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+        self.fine = _Block(width, width, _HIDDEN)
+        self.middle = _Block(width, 2 * width, _HIDDEN)
+        self.coarse = _Block(2 * width, 4 * width, _HIDDEN)
+        self.back = _Block(6 * width, 2 * width, _HIDDEN)
+        self.leave = nn.Conv2d(2 * width, 2, 3, padding=1)
+        for name, count in (("map", channels), ("condition", conditions)):
+            self.register_buffer(f"{name}_mean", torch.zeros(count))
+            self.register_buffer(f"{name}_scale", torch.ones(count))
+
+    def learn_scales(self, maps: Tensor, conditions: Tensor, scatter: Tensor) -> None:
+        """From training data: means and deviations; the first guess of the two factors from `scatter` at the places."""
+        self.map_mean.copy_(maps.mean(dim=(0, 2, 3)))
+        self.map_scale.copy_(maps.std(dim=(0, 2, 3)).clamp_min(1e-6))
+        self.condition_mean.copy_(conditions.mean(dim=0))
+        self.condition_scale.copy_(conditions.std(dim=0).clamp_min(1e-6))
+        guesses = functional.avg_pool2d(maps[:, GUESSES], STRIDE).mean(dim=(2, 3)).sum(dim=1)
+        with torch.no_grad():
+            nn.init.zeros_(self.leave.weight)
+            nn.init.constant_(self.leave.bias, float(torch.log(scatter.mean(dim=(1, 2)) / guesses).mean()))
+
+    def factors(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """(n, 2, rows / STRIDE, columns / STRIDE) logarithms of what the two guesses are multiplied with."""
+        scaled = (maps - self.map_mean[:, None, None]) / self.map_scale[:, None, None]
+        told = self.told((conditions - self.condition_mean) / self.condition_scale)
+        fine = self.fine(functional.silu(self.enter(scaled)), told)
+        middle = self.middle(functional.avg_pool2d(fine, 2), told)
+        coarse = self.coarse(functional.avg_pool2d(middle, 2, ceil_mode=True), told)
+        wide = functional.interpolate(coarse, size=middle.shape[-2:], mode="bilinear", align_corners=False)
+        return self.leave(self.back(torch.cat([middle, wide], dim=1), told))
+
+    def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Scatter at the places."""
+        guesses = functional.avg_pool2d(maps[:, GUESSES], STRIDE)
+        return (guesses * torch.exp(self.factors(maps, conditions))).sum(dim=1)

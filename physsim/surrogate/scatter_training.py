@@ -1,0 +1,94 @@
+"""From a training's spec to weights with their card: data, ensemble, what it errs by on patients it never saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.spec.provenance import kernels_sha256, tables_sha256
+from physsim.spec.training import HELD_OUT, ScatterTraining
+from physsim.surrogate.ensemble import save_ensemble
+from physsim.surrogate.shards import PATIENT, Cases, digest_of, make_shards, read_shards, shard_files
+
+Arrays = dict[str, NDArray[Any]]
+Progress = Callable[[str, float], None]
+
+
+def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Path, *,
+                  inputs: Mapping[str, Sequence[str]], workers: int = 1, command: str = "", overwrite: bool = False,
+                  progress: Progress | None = None) -> dict[str, Any]:
+    """Makes what is missing in `folder` (data and checkpoints) and writes `weights` (.safetensors); the card.
+
+    cases(number): see ScatterCases; other processes must be able to import it. inputs: names of "channels" and
+    "conditions". Stopped at any time it goes on where it was when called again.
+    """
+    from physsim.surrogate.training import NEEDED, train
+
+    files = make_shards(folder / "data", spec, cases, workers=workers, progress=progress)
+    numbers = shard_files(folder / "data", spec)
+    seen = [path for path in files if numbers[path][0] < HELD_OUT]
+    unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
+    data = read_shards(seen, (*NEEDED, PATIENT))
+    if (data[PATIENT] >= HELD_OUT).any():
+        raise AssertionError("held-out patients among the training data")
+    nets, losses = [], []
+    for member in range(spec.members):
+        net, loss = train(data, spec, member, folder / f"checkpoint_{member}.safetensors", progress)
+        nets.append(net)
+        losses.append(loss)
+    card = {
+        "spec": json.loads(spec.to_json()), "inputs": {name: list(words) for name, words in inputs.items()},
+        "command": command, "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen),
+        "kernels_sha256": kernels_sha256(), "tables_sha256": tables_sha256(),
+        "views": len(data[PATIENT]), "losses": losses,
+        "held_out": held_out_errors(nets, read_shards(unseen, (*NEEDED, "drawn", "person", "technique", PATIENT))),
+    }
+    save_ensemble(weights, nets, card, overwrite)
+    return card
+
+
+def held_out_errors(nets: Sequence[Any], data: Arrays) -> dict[str, Any]:
+    """e_S of the ensemble's mean by view of patients that it never saw, the noise of their own Monte Carlo taken off in
+    the mean: over all views, by subgroup (mean and number of views), and the worst views.
+
+    `mean` is the mean over views of e_S with noise in it, `mean_clean` the root of the mean square without.
+    """
+    from physsim.surrogate.training import guesses
+
+    guess = guesses(nets, data["maps"], data["conditions"]).mean(axis=0, dtype=np.float64)
+    truth, noise = data["scatter"].astype(np.float64), data["error"].astype(np.float64)
+    scale = truth.mean(axis=(1, 2))
+    square = ((guess - truth) ** 2).mean(axis=(1, 2)) / scale**2
+    clean = square - (noise**2).mean(axis=(1, 2)) / scale**2
+
+    def told(some: NDArray[np.bool_]) -> dict[str, float]:
+        return {"views": int(some.sum()), "e_s": float(np.sqrt(max(clean[some].mean(), 0.0)))}
+
+    groups = {name: told(some) for name, some in subgroups(data).items() if some.any()}
+    order = np.argsort(-square)[:5]
+    return {
+        "views": len(square), "patients": len(np.unique(data[PATIENT])), "mean": float(np.sqrt(square).mean()),
+        "mean_clean": float(np.sqrt(max(clean.mean(), 0.0))), "subgroups": groups,
+        "worst_subgroup": max(one["e_s"] for one in groups.values()),
+        "worst_views": [{"patient": int(data[PATIENT][n]), "e_s": float(np.sqrt(square[n]))} for n in order],
+    }
+
+
+def subgroups(data: Arrays) -> dict[str, NDArray[np.bool_]]:
+    """Views by sex, age, size, tube potential, grid and technique."""
+    female, age, height, weight = data["person"].T
+    kvp, grid = data["drawn"][:, 0], data["drawn"][:, 5]
+    size = weight / (height / 100.0) ** 2
+    found = {"women": female > 0.5, "men": female < 0.5, "under 40": age < 40.0,
+             "40 to 65": (age >= 40.0) & (age < 65.0), "65 and over": age >= 65.0, "BMI under 25": size < 25.0,
+             "BMI 25 to 30": (size >= 25.0) & (size < 30.0), "BMI 30 and over": size >= 30.0,
+             "lower kVp": kvp < np.median(kvp), "higher kVp": kvp >= np.median(kvp),
+             "grid": grid > 0.0, "no grid": grid == 0.0}
+    for kind in np.unique(data["technique"]).tolist():
+        found[f"technique {kind}"] = data["technique"] == kind
+    return found

@@ -1,0 +1,99 @@
+"""Training data in files of some patients each: made by any callable, by several processes, resumed after a stop."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import InvalidInput, message
+from physsim.io.hdf5 import Layer, read_layers, read_provenance, write_layers
+from physsim.spec.provenance import kernels_sha256, tables_sha256
+from physsim.spec.training import HELD_OUT, ScatterTraining
+
+Arrays = dict[str, NDArray[Any]]
+Cases = Callable[[int], Arrays]
+Progress = Callable[[str, float], None]
+
+PATIENT = "patient"  # the layer of each view's patient number
+
+
+def make_shards(folder: Path, spec: ScatterTraining, cases: Cases, *, workers: int = 1,
+                progress: Progress | None = None) -> list[Path]:
+    """The files of all patients of `spec`, those missing made by `cases(number)` (which other processes must be able to
+    import), `workers` patients at a time. A file appears whole or not at all; the same for any number of workers.
+
+    Raises InvalidInput for a folder that holds data of another spec.
+    """
+    tell = progress or (lambda stage, share: None)
+    files = shard_files(folder, spec)
+    for path in files:
+        if path.exists():
+            check_shard(path, spec)
+    missing = [path for path in files if not path.exists()]
+    if not missing:
+        return list(files)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        # All patients are handed in at once, so that no process waits for the last one of a file.
+        waiting = [(path, [pool.submit(cases, number) for number in files[path]]) for path in missing]
+        for done, (path, patients) in enumerate(waiting):
+            tell("data", 1.0 - (len(missing) - done) / len(files))
+            write_shard(path, spec, files[path], [one.result() for one in patients])
+    tell("data", 1.0)
+    return list(files)
+
+
+def shard_files(folder: Path, spec: ScatterTraining) -> dict[Path, tuple[int, ...]]:
+    """Files and the patients that each holds."""
+    found = {}
+    for kind, first, count in (("train", 0, spec.patients), ("held", HELD_OUT, spec.held_out)):
+        for start in range(0, count, spec.shard_patients):
+            numbers = tuple(range(first + start, first + min(start + spec.shard_patients, count)))
+            found[folder / f"{kind}_{start:05d}_{len(numbers):03d}.h5"] = numbers
+    return found
+
+
+def write_shard(path: Path, spec: ScatterTraining, numbers: Sequence[int], patients: list[Arrays]) -> None:
+    """Views of all patients one after the other."""
+    counts = [len(one["conditions"]) for one in patients]
+    layers = {}
+    for name in patients[0]:
+        joined = np.concatenate([one[name] for one in patients])
+        layers[name] = Layer(joined, "1", ("view", *(f"axis{n}" for n in range(1, joined.ndim))))
+    layers[PATIENT] = Layer(np.repeat(np.array(numbers, np.int64), counts), "1", ("view",))
+    write_layers(path, layers, {"data": spec.data_json(), "kernels_sha256": kernels_sha256(),
+                                "tables_sha256": tables_sha256()}, overwrite=True)
+
+
+def check_shard(path: Path, spec: ScatterTraining) -> None:
+    """InvalidInput for data of another spec, FileFormatError for a damaged file."""
+    if read_provenance(path).get("data") != spec.data_json():
+        raise InvalidInput(message(str(path), "it holds data of another spec",
+                                   "Give another folder, or delete this one."))
+
+
+def read_shards(files: Sequence[Path], names: Sequence[str]) -> Arrays:
+    """Arrays (views of all files, ...) by name."""
+    parts = list(_each(files, names))
+    return {name: np.concatenate([one[name] for one in parts]) for name in names}
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """SHA-256 of the files' bytes, in order."""
+    total = hashlib.sha256()
+    for path in files:
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _each(files: Sequence[Path], names: Sequence[str]) -> Iterator[Arrays]:
+    for path in files:
+        found = read_layers(path, names).layers
+        yield {name: np.array(found[name].array) for name in names}

@@ -1,0 +1,122 @@
+"""Training of an ensemble of scatter networks on noisy Monte Carlo: the Poisson deviance finds the mean all the same.
+
+Reference: J. Lehtinen et al., "Noise2Noise", ICML 2018: of many noisy targets a mean-seeking loss learns the mean.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from physsim.io.atomic import written_whole
+from physsim.spec.training import ScatterTraining
+from physsim.surrogate.network import ScatterNet
+
+Arrays = dict[str, NDArray[Any]]
+Progress = Callable[[str, float], None]
+NEEDED = ("maps", "conditions", "scatter", "error")
+_NOISE = 0.03  # relative: images of more noise count less
+_WEIGHT_DECAY = 1e-4
+
+
+def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | None = None,
+          progress: Progress | None = None) -> tuple[ScatterNet, list[float]]:
+    """One member of the ensemble, and its loss by epoch. `data`: NEEDED of all training views (see ScatterCases).
+
+    Goes on from `checkpoint` where there is one, which is written after each epoch. Left and right are swapped at
+    random. Needs the same build of torch and the same number of threads for the same bits.
+    """
+    tell = progress or (lambda stage, share: None)
+    torch.manual_seed(spec.seed * 1000 + member)
+    maps, conditions, scatter, error = (torch.from_numpy(np.asarray(data[name], np.float32)) for name in NEEDED)
+    noise = error.square().mean(dim=(1, 2)).sqrt() / scatter.mean(dim=(1, 2)).clamp_min(1e-12)
+    weight = 1.0 / (1.0 + (noise / _NOISE).square())
+    weight = weight / weight.mean()
+    net = ScatterNet(maps.shape[1], conditions.shape[1], spec.width)
+    net.learn_scales(maps, conditions, scatter)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
+    losses: list[float] = []
+    if checkpoint is not None and checkpoint.exists():
+        losses = _resume(checkpoint, net, optimiser)
+    for epoch in range(len(losses), spec.epochs):
+        order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, epoch)))
+        flips = torch.Generator().manual_seed(_seed(spec, member, epoch) + 1)
+        total = 0.0
+        for start in range(0, len(maps), spec.batch):
+            some = order[start : start + spec.batch]
+            seen, wanted = maps[some], scatter[some]
+            swapped = torch.rand(len(some), generator=flips) < 0.5
+            seen = torch.where(swapped[:, None, None, None], seen.flip(-1), seen)
+            wanted = torch.where(swapped[:, None, None], wanted.flip(-1), wanted)
+            loss = (weight[some] * deviance(net(seen, conditions[some]), wanted)).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            for group in optimiser.param_groups:
+                group["lr"] = spec.learning_rate * share_of_rate(epoch + start / len(maps), spec.epochs)
+            optimiser.step()
+            total += float(loss.detach()) * len(some)
+        losses.append(total / len(maps))
+        tell(f"member {member}", (epoch + 1) / spec.epochs)
+        if checkpoint is not None:
+            _keep(checkpoint, net, optimiser, losses)
+    return net.eval(), losses
+
+
+def share_of_rate(epoch: float, epochs: int) -> float:
+    """Of the learning rate: rising over a tenth of all epochs, then half a cosine down to a thousandth."""
+    begin = 0.1 * epochs
+    if epoch < begin:
+        return (epoch + 0.1) / (begin + 0.1)
+    return 1e-3 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * (epoch - begin) / (epochs - begin)))
+
+
+def deviance(guess: Any, told: Any) -> Any:
+    """(n,) Poisson deviance of images `told` (n, rows, columns) about `guess`, over the guess's mean: near half of
+    twice the squared relative error. Its mean is least where the guess is the mean of what is told."""
+    of_each = guess - told + torch.where(told > 0.0, told * torch.log(told.clamp_min(1e-30) / guess), torch.zeros(()))
+    return 2.0 * of_each.mean(dim=(1, 2)) / guess.detach().mean(dim=(1, 2))
+
+
+def guesses(nets: Sequence[ScatterNet], maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float32]:
+    """(members, n, rows, columns) of maps (n, channels, rows, columns) and conditions (n, conditions)."""
+    with torch.inference_mode():
+        given = (torch.from_numpy(np.asarray(maps, np.float32)), torch.from_numpy(np.asarray(conditions, np.float32)))
+        return np.stack([net(*given).numpy() for net in nets])
+
+
+def _seed(spec: ScatterTraining, member: int, epoch: int) -> int:
+    return (spec.seed * 1000 + member) * 100003 + 2 * epoch
+
+
+def _keep(path: Path, net: ScatterNet, optimiser: Any, losses: list[float]) -> None:
+    from safetensors.torch import save
+
+    tensors = {f"net.{name}": value.contiguous() for name, value in net.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"step.{number}.{name}": value.contiguous() for name, value in state.items()}
+    with written_whole(path, True) as temporary:
+        temporary.write_bytes(save(tensors, {"losses": json.dumps(losses)}))
+
+
+def _resume(path: Path, net: ScatterNet, optimiser: Any) -> list[float]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        losses: list[float] = json.loads(file.metadata()["losses"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    net.load_state_dict({name[4:]: value for name, value in tensors.items() if name.startswith("net.")})
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        if name.startswith("step."):
+            _, number, part = name.split(".")
+            state.setdefault(int(number), {})[part] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    return losses

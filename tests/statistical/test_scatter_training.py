@@ -1,0 +1,164 @@
+"""Training of scatter networks: data equal by any workers and stops, the mean found in noise, weights kept whole."""
+
+import json
+
+import numpy as np
+import pytest
+from surrogate_cases import NOISE, SPEC, cases, truth_of
+
+import physsim as ps
+from physsim.errors import FileFormatError, InvalidInput
+from physsim.spec.training import HELD_OUT
+from physsim.surrogate.shards import PATIENT, make_shards, read_shards, shard_files
+
+torch = pytest.importorskip("torch")
+INPUTS = {"channels": [f"map {n}" for n in range(8)], "conditions": [f"number {n}" for n in range(9)]}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Card, folder and weights of a small ensemble."""
+    from physsim.surrogate.scatter_training import train_scatter
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("training")
+    weights = folder / "weights.safetensors"
+    return train_scatter(SPEC, cases, folder, weights, inputs=INPUTS), folder, weights
+
+
+def test_data_are_the_same_by_any_number_of_workers_and_after_a_stop(trained, tmp_path):
+    _, folder, _ = trained
+    small = SPEC.replace(held_out=1)
+    files = make_shards(tmp_path, small, cases, workers=2)
+    files[1].unlink()  # stopped before the second file
+    before = files[0].stat().st_mtime_ns
+    make_shards(tmp_path, small, cases)
+    assert files[0].stat().st_mtime_ns == before
+    for path in files[:2]:
+        assert path.read_bytes() == (folder / "data" / path.name).read_bytes()
+
+
+def test_data_of_another_spec_are_refused(trained):
+    _, folder, _ = trained
+    with pytest.raises(InvalidInput, match="another spec"):
+        make_shards(folder / "data", SPEC.replace(seed=2), cases)
+    assert make_shards(folder / "data", SPEC.replace(epochs=99, width=64), cases)  # not what data follow from
+
+
+def test_held_out_patients_are_never_among_the_training_data(trained):
+    card, folder, _ = trained
+    numbers = shard_files(folder / "data", SPEC)
+    seen = read_shards([path for path, held in numbers.items() if held[0] < HELD_OUT], [PATIENT])[PATIENT]
+    unseen = read_shards([path for path, held in numbers.items() if held[0] >= HELD_OUT], [PATIENT])[PATIENT]
+    assert set(seen.tolist()) == set(range(SPEC.patients))
+    assert set(unseen.tolist()) == set(range(HELD_OUT, HELD_OUT + SPEC.held_out))
+    assert card["views"] == len(seen)
+    assert card["held_out"]["patients"] == SPEC.held_out
+
+
+def test_the_mean_is_learned_from_noisy_images(trained):
+    """Unseen views against the truth: a third of the noise of a place (it is a seventh of the spread of the truth)."""
+    from physsim.surrogate.ensemble import load_ensemble
+
+    card, _, weights = trained
+    unseen = [cases(HELD_OUT + n) for n in range(SPEC.held_out)]
+    maps, conditions = (np.concatenate([one[name] for one in unseen]) for name in ("maps", "conditions"))
+    truth = truth_of(maps.astype(float), conditions)
+    guess = load_ensemble(weights).scatter(maps, conditions).mean(axis=0)
+    e_s = np.sqrt(((guess - truth) ** 2).mean(axis=(1, 2))) / truth.mean(axis=(1, 2))
+    assert e_s.mean() < NOISE / 3.0
+    assert abs(float((guess / truth).mean()) - 1.0) < 0.01  # the deviance finds the mean, not the median or the mode
+    assert card["held_out"]["mean_clean"] == pytest.approx(float(np.sqrt((e_s**2).mean())), rel=0.25)
+    assert card["held_out"]["worst_subgroup"] >= card["held_out"]["mean_clean"] * 0.99
+
+
+def test_deviance_is_least_where_the_guess_is_the_mean():
+    from physsim.surrogate.training import deviance
+
+    told = torch.tensor(np.random.default_rng(3).poisson(2.0, (4000, 1, 1)).astype(np.float32))
+    levels = np.linspace(1.6, 2.4, 81)
+    cost = [float((deviance(torch.full_like(told, float(one)), told) * one).mean()) for one in levels]
+    assert levels[int(np.argmin(cost))] == pytest.approx(float(told.mean()), abs=0.011)
+
+
+def test_training_goes_on_from_its_checkpoint_as_if_never_stopped(trained, tmp_path):
+    from physsim.surrogate.training import NEEDED, train
+
+    _, folder, _ = trained
+    numbers = shard_files(folder / "data", SPEC)
+    data = read_shards([path for path, held in numbers.items() if held[0] < HELD_OUT], NEEDED)
+    some = {name: values[:64] for name, values in data.items()}
+    spec = SPEC.replace(epochs=4)
+    whole, losses = train(some, spec, 0)
+
+    def stop(stage, share):
+        if share >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(some, spec, 0, tmp_path / "kept.safetensors", stop)
+    resumed, again = train(some, spec, 0, tmp_path / "kept.safetensors")
+    assert len(again) == len(losses) == 4
+    np.testing.assert_allclose(again, losses, rtol=1e-4)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-4)
+
+
+def test_guesses_are_positive_and_in_proportion_to_the_light(trained):
+    """Both guesses' channels twice as bright would be twice the scatter, were the other maps alike: the factors see the
+    maps, so the light is told apart from the object by construction (maps are over the open signal)."""
+    from physsim.surrogate.ensemble import load_ensemble
+
+    found = load_ensemble(trained[2])
+    one = cases(HELD_OUT)
+    factors = found.factors(one["maps"], one["conditions"])
+    guesses = one["maps"][:, 3:5].astype(float).reshape(-1, 2, 4, 4, 4, 4).mean(axis=(3, 5))
+    made = (guesses * np.exp(factors)).sum(axis=2)
+    np.testing.assert_allclose(made, found.scatter(one["maps"], one["conditions"]), rtol=1e-4)
+    assert (made > 0.0).all()
+
+
+def test_weights_carry_their_card_and_hash(trained):
+    from physsim.surrogate.ensemble import load_ensemble
+
+    card, _, weights = trained
+    found = load_ensemble(weights)
+    assert found.spec == SPEC
+    assert found.card["data_sha256"] == card["data_sha256"]
+    assert len(found.digest) == 64
+    assert len(found.nets) == SPEC.members
+
+
+@pytest.mark.parametrize("harm", ["cut", "other", "newer", "card"])
+def test_weights_that_are_broken_are_refused(trained, tmp_path, harm):
+    from safetensors.torch import load, save
+
+    from physsim.surrogate.ensemble import FORMAT, load_ensemble
+
+    path = tmp_path / "broken.safetensors"
+    whole = trained[2].read_bytes()
+    told = {"format": FORMAT, "format_version": "1", "card": json.dumps({"spec": json.loads(SPEC.to_json()),
+                                                                         "inputs": INPUTS})}
+    if harm == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif harm == "other":
+        path.write_bytes(save({"a": torch.zeros(2)}))
+    elif harm == "newer":
+        path.write_bytes(save(load(whole), told | {"format_version": "99"}))
+    else:
+        path.write_bytes(save({"0.enter.weight": torch.zeros(2)}, told))
+    words = {"cut": "no whole safetensors", "other": "no scatter networks", "newer": "Update physsim",
+             "card": "not those of its card"}
+    with pytest.raises((FileFormatError, InvalidInput), match=words[harm]):
+        load_ensemble(path)
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"pixels": (50, 48)}, "multiples of 8"),
+    ({"stretch": (1.1, 0.9)}, "swapped"),
+    ({"family": "knee"}, "family"),
+    ({"epoch": 3}, "epochs"),
+])
+def test_specs_that_make_no_sense_are_refused(fields, words):
+    with pytest.raises(InvalidInput, match=words):
+        ps.ScatterTraining(**{"family": "chest", "techniques": [{"protocol": "chest_pa"}], **fields})

@@ -1,0 +1,36 @@
+"""Made-up training data whose truth is known: scatter is a smooth function of the maps, told with much noise."""
+
+import numpy as np
+
+import physsim as ps
+from physsim.spec.training import HELD_OUT
+
+SPEC = ps.ScatterTraining(
+    family="chest", techniques=[{"protocol": "chest_pa"}], patients=32, held_out=6, bodies=2, views=4, pixels=(16, 16),
+    width=8, epochs=12, batch=16, members=2, shard_patients=16, learning_rate=5e-3)
+NOISE = 0.1  # relative, of a place
+
+
+def truth_of(maps, conditions):
+    """(views, rows, columns): the first guess, more where the beam is harder and there is more matter."""
+    guess, matter = (maps[:, c].reshape(len(maps), 4, 4, 4, 4).mean(axis=(2, 4)) for c in (3, 0))
+    return guess * (0.5 + 0.2 * conditions[:, 0, None, None]) * np.exp(-0.3 * matter)
+
+
+def cases(number):
+    """As ScatterCases: of one patient, by its number alone."""
+    rng = np.random.default_rng(number)
+    views = 8
+    smooth = rng.normal(size=(views, 8, 4, 4)).repeat(4, axis=2).repeat(4, axis=3)
+    maps = np.abs(0.3 + 0.2 * smooth).astype(np.float16)
+    maps[:, 3:5] += np.float16(0.2)
+    conditions = rng.uniform(0.5, 1.5, (views, 9)).astype(np.float32)
+    truth = truth_of(maps.astype(float), conditions)
+    noise = NOISE if number < HELD_OUT else 0.1 * NOISE
+    photons = 1.0 / noise**2
+    scatter = truth * rng.poisson(photons, truth.shape) / photons
+    drawn = np.column_stack([rng.uniform(100, 140, views), *(np.zeros((4, views))), rng.integers(0, 2, views) * 12.0])
+    person = np.tile([float(number % 2), 20.0 + number % 60, 170.0, 60.0 + number % 40], (views, 1))
+    return {"maps": maps, "conditions": conditions, "scatter": scatter.astype(np.float32), "drawn": drawn,
+            "error": (noise * truth).astype(np.float32), "person": person,
+            "technique": np.zeros(views, np.int32)}
