@@ -82,8 +82,10 @@ if TYPE_CHECKING:
     from physsim.spec.readout import IntegratingReadout as IntegratingReadout
     from physsim.spec.readout import Lag as Lag
     from physsim.spec.sampled_spectrum import SampledSpectrum as SampledSpectrum
+    from physsim.spec.scatter import Hybrid as Hybrid
     from physsim.spec.scatter import KernelScatter as KernelScatter
     from physsim.spec.scatter import MonteCarlo as MonteCarlo
+    from physsim.spec.scatter import Surrogate as Surrogate
     from physsim.spec.source import ConeField as ConeField
     from physsim.spec.source import PhotonSource as PhotonSource
     from physsim.spec.source import RectangularField as RectangularField
@@ -139,7 +141,9 @@ _PUBLIC = {
     "backproject": "physsim.transport.project",
     "release_memory": "physsim.device.memory",
     "project": "physsim.transport.project",
+    "Hybrid": "physsim.spec.scatter",
     "KernelScatter": "physsim.spec.scatter",
+    "Surrogate": "physsim.spec.scatter",
     "ScatterTraining": "physsim.spec.training",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",

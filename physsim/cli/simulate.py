@@ -27,7 +27,7 @@ def simulate(
     view: str | None = typer.Option(None, help="PA, AP, LAT, RLAT; of a breast CC or MLO."),
     side: str | None = typer.Option(None, help="Of a breast: L or R."),
     seed: int | None = typer.Option(None, help="Of noise, scatter and what is drawn of a patient; names the study."),
-    scatter: str | None = typer.Option(None, help="none, kernel (a guess), or montecarlo (within 2 % of its mean)."),
+    scatter: str | None = typer.Option(None, help="none, kernel, surrogate, hybrid or montecarlo (within 2 %)."),
     noise: bool | None = typer.Option(None, "--noise/--no-noise", help="Of quanta and electronics."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),

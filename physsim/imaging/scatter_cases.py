@@ -23,7 +23,7 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Filter
-from physsim.spec.training import HELD_OUT, Range, ScatterTraining, Technique
+from physsim.spec.training import FIRST_LOOK, HELD_OUT, Range, ScatterTraining, Technique
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import optics_of
@@ -32,7 +32,6 @@ from physsim.transport.scatter_scene import ScatterScene
 
 Arrays = dict[str, NDArray[Any]]
 
-FIRST_LOOK = 256  # histories of the first of a held-out view's looks; each next one holds twice as many
 DRAWN = ("kvp", "copper_mm", "source_detector_mm", "patient_detector_mm", "field", "grid_ratio")
 PERSON = ("female", "age_years", "height_cm", "weight_kg")
 
@@ -195,13 +194,6 @@ def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: _Dr
         strips = strips.replace(focal_distance_mm=where.source_detector_mm - to_strips)
     protocol = protocol.replace(positioning=where, anti_scatter_grid=strips)
     return protocol, protocol.geometry(box, phantom.grid)
-
-
-def independent_truth(batches: NDArray[np.floating], look: int, first: int, last: int) -> NDArray[np.float64]:
-    """(..., rows, columns) scatter by all photons but those of a look: batches (..., looks, BATCHES, rows, columns) of
-    which the look held `first` histories and the last one `last`."""
-    some, all_of = (batches[..., n, :, :, :].mean(axis=-3, dtype=np.float64) for n in (look, -1))
-    return np.asarray((last * all_of - first * some) / (last - first))
 
 
 def _copper(protocol: Protocol) -> float:

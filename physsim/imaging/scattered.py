@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +33,15 @@ _SQUARE_SHARE = 4.0  # the second moment, for noise alone, may err so many times
 @dataclass(frozen=True, eq=False)
 class Scattered:
     """Of each view: signal (views, rows, columns) keV and square keV^2 that scattered photons add to the detector, per
-    mAs; errors: (views,) e_S, the RMS standard error of the signal over its mean; histories of multiple scatter;
-    aim_reached."""
+    mAs; errors: (views,) e_S, the RMS standard error of the signal over its mean, or what is guaranteed or stated of
+    it; histories of multiple scatter; aim_reached; verdicts: of each view by a Hybrid, else none."""
 
     signal: Images
     square: Images
     errors: tuple[float, ...]
     histories: int
     aim_reached: bool
+    verdicts: tuple[dict[str, Any], ...] = ()
 
 
 def scattered(

@@ -19,6 +19,7 @@ from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.kernel_scatter import kernel_scattered
+from physsim.imaging.network_scatter import network_scattered
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
@@ -35,7 +36,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import KernelScatter, MonteCarlo, ScatterRun
+from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScanRun, ScatterRun, Surrogate
 from physsim.transport.mesh import traced_meshes
 from physsim.transport.spectral import project_materials
 from physsim.transport.spectral_device import device_for_spectral
@@ -74,8 +75,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     Photons per mm2 and mAs fall by the inverse square from 1 m and by the ray's obliquity on the detector; the spectrum
     changes over the field by the heel effect and the slant through the filters; rays are attenuated exactly, voxel by
     voxel, all energies in one pass, and by the anti-scatter grid. `scatter`: "none", "montecarlo" (its image within 2 %
-    RMS of its mean), a MonteCarlo, or "kernel" (a fast guess, see KernelScatter). `noise`: quanta, light or charge and
-    electronics, read out and corrected by a flat
+    RMS of its mean), a MonteCarlo, "kernel" (a fast guess, see KernelScatter), or of radiographs "surrogate" and
+    "hybrid" (see Surrogate, Hybrid). `noise`: quanta, light or charge and electronics, read out and corrected by a flat
     field; without it `image` is the expected signal. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
     `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
@@ -104,8 +105,9 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
         check_kept(keep)
     check_gated(phantom, protocol)
     check_stages(stages, scanned=scanned, noise=noise, scatter=run is not None)
+    scan = _of_scan(run, protocol) if scanned else None
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
-        return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
+        return take_gated(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=thread_count(threads),
                           keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
     phantom = voxels_of(phantom, protocol)
     has_dose = not scanned and check_dose(phantom, protocol)
@@ -113,13 +115,13 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
     if protocol.second_beam is not None:
-        return take_dual_energy(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
-                                progress=tell, stages=stages)
+        return take_dual_energy(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads,
+                                keep=keep, progress=tell, stages=stages)
     if protocol.energy_bins:
-        return take_counting(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+        return take_counting(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                              progress=tell, stages=stages)
     if scanned:
-        return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+        return take_scan(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)
     return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell, stages)
 
@@ -139,6 +141,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     strewn = None
     if isinstance(run, KernelScatter):
         strewn = kernel_scattered(phantom, protocol, geometry, made.seen["signal"], made.free["signal"], threads)
+    elif isinstance(run, (Surrogate, Hybrid)):
+        strewn = network_scattered(phantom, protocol, geometry, made.free["signal"], run, seed, threads)
     elif run is not None:
         strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
     elif stages.scatter is not None:
@@ -158,7 +162,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         layers["areal_density"] = Layer(dense, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
-        scatter="none" if run is None else run.to_json(), noise="quanta, charge, electronics" if noise else "none",
+        scatter="none" if run is None else run.to_json(), verdicts=() if strewn is None else strewn.verdicts,
+        noise="quanta, charge, electronics" if noise else "none",
         device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)), kernels_sha256=kernels_sha256(),
         tables_sha256=tables_sha256())
     tell(STAGES[5], 1.0)
@@ -177,11 +182,19 @@ def scatter_run(scatter: str | ScatterRun) -> ScatterRun | None:
         return None
     if scatter == "montecarlo":
         return DEFAULT_RUN
-    if scatter == "kernel":
-        return KernelScatter()
+    named: dict[str, type[ScatterRun]] = {"kernel": KernelScatter, "surrogate": Surrogate, "hybrid": Hybrid}
+    if scatter in named:
+        return named[scatter]()
     raise InvalidInput(message(
-        f"scatter={scatter!r}", "scatter is left out, guessed by kernels or estimated by Monte Carlo",
-        "Give 'none', 'kernel', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
+        f"scatter={scatter!r}", "scatter is left out, guessed by kernels or networks, or estimated by Monte Carlo",
+        "Give 'none', 'kernel', 'surrogate', 'hybrid', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
+
+
+def _of_scan(run: ScatterRun | None, protocol: Protocol) -> ScanRun | None:
+    if isinstance(run, (Surrogate, Hybrid)):
+        raise InvalidInput(message(f"scatter={run.kind!r} of {protocol.name}", "networks know radiographs so far",
+                                   "Take 'kernel' or 'montecarlo'."))
+    return run
 
 
 def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str | Device = "auto") -> Device:

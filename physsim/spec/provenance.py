@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from physsim._version import __version__
 from physsim.resources import kernels_path
@@ -30,6 +31,7 @@ class PhantomRecord(Spec):
 
 class Provenance(Spec):
     """How a result was made: specs, seed, version, hashes of kernels and tables, device, and what was left out.
+    `verdicts`: what a Hybrid guarantees of each view's scatter (surrogate.verdict.Verdict).
 
     It holds no clock, host, path, thread count or instruction set: the bits do not depend on them.
     """
@@ -39,6 +41,7 @@ class Provenance(Spec):
     phantom: PhantomRecord
     seed: int
     scatter: str
+    verdicts: tuple[dict[str, Any], ...] = ()
     noise: str = "none"
     device: str
     neglects: tuple[str, ...]

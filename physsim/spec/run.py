@@ -10,7 +10,7 @@ from physsim.errors import message
 from physsim.spec.base import Spec
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
-from physsim.spec.scatter import MonteCarlo
+from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
 
 
 class PhantomSource(Spec):
@@ -56,7 +56,8 @@ def protocol_from(value: Any) -> Any:
 class Run(Spec):
     """What `physsim simulate SPEC.toml` does.
 
-    `scatter`: "none", "kernel", "montecarlo" (within 2 %) or the fields of MonteCarlo; `noise`: see physsim.simulate.
+    `scatter`: "none", "kernel", "surrogate", "hybrid", "montecarlo" (within 2 %) or the fields of MonteCarlo, or of a
+    Hybrid or Surrogate with their `kind`; `noise`: see physsim.simulate.
     `protocol`: a whole Protocol, or a table with `preset` (a shipped one) and the fields to change:
 
         seed = 7
@@ -72,7 +73,7 @@ class Run(Spec):
     phantom: PhantomSource
     protocol: Protocol
     seed: int = pydantic.Field(default=0, ge=0, lt=2**63)
-    scatter: Literal["none", "kernel", "montecarlo"] | MonteCarlo = "none"
+    scatter: Literal["none", "kernel", "surrogate", "hybrid", "montecarlo"] | MonteCarlo | Hybrid | Surrogate = "none"
     noise: bool = True
 
     _preset = pydantic.field_validator("protocol", mode="before")(protocol_from)

@@ -1,4 +1,4 @@
-"""How scatter and dose are computed: by Monte Carlo, or scatter alone by kernels."""
+"""How scatter and dose are computed: by Monte Carlo, or scatter alone by kernels, networks or both."""
 
 from __future__ import annotations
 
@@ -39,6 +39,37 @@ class KernelScatter(Spec):
     def error(self) -> float:
         """Stated e_S."""
         return 0.4
+
+
+class Surrogate(Spec):
+    """Scatter by a network alone (docs/hybrid.md): fast, and no better than its held-out patients say.
+
+    `weights`: a file of `physsim train scatter`; None: those shipped for the protocol.
+    """
+
+    kind: Literal["surrogate"] = "surrogate"
+    weights: str | None = None
+
+
+class Hybrid(Spec):
+    """Scatter by a network and few photons, with a guarantee (docs/hybrid.md).
+
+    `tolerance`: e_S, RMS error over the mean scatter, that is guaranteed. `mode`: "fast" ends with the first of BLENDED
+    and CERTIFIED, "certified" asks for a bound that assumes nothing of the network, "unbiased" is Monte Carlo alone.
+    `level`: how often a guarantee may fail. `most_histories`: ends a view that would take longer; the verdict says so.
+    `weights`: as in Surrogate; beside them lies their calibration (.calibration.h5).
+
+    >>> import physsim as ps
+    >>> ps.Hybrid(tolerance=0.02).mode
+    'fast'
+    """
+
+    kind: Literal["hybrid"] = "hybrid"
+    tolerance: float = pydantic.Field(default=0.02, gt=0.0, lt=1.0)
+    mode: Literal["fast", "certified", "unbiased"] = "fast"
+    level: float = pydantic.Field(default=0.05, gt=0.0, lt=0.5)
+    most_histories: int = pydantic.Field(default=10**8, ge=4096)
+    weights: str | None = None
 
 
 class MonteCarlo(Spec):
@@ -123,4 +154,5 @@ def form_factor_name(material_name: str) -> str | None:
     return next((factor for start, factor in INTERFERING.items() if plain.startswith(start)), None)
 
 
-ScatterRun = MonteCarlo | KernelScatter
+ScanRun = MonteCarlo | KernelScatter  # of CT
+ScatterRun = ScanRun | Surrogate | Hybrid

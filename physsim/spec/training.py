@@ -12,7 +12,9 @@ from physsim.spec.base import Spec
 
 Range = tuple[float, float]
 Family = Literal["chest", "abdomen", "mammography", "ct", "cbct"]
+FIRST_LOOK = 256  # histories of the first of a held-out view's looks; each next one holds twice as many
 HELD_OUT = 2**32  # number of the first patient that is never trained on
+GUESSES = slice(3, 5)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow and wide
 STRIDE = 4  # input pixels along each side of a place where scatter is known
 
 

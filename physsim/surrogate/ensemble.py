@@ -57,6 +57,25 @@ class ScatterEnsemble:
             return np.stack([net(*given).double().numpy() for net in self.nets])
 
 
+def calibration_file(weights: Path) -> Path:
+    """Where the calibration of weights lies: beside them."""
+    return weights.with_suffix(".calibration.h5")
+
+
+def shipped(protocol: str) -> Path | None:
+    """The weights that come with physsim for a protocol by its name, or None."""
+    return next((path for path in sorted(Path(__file__).parent.glob("weights/*.safetensors"))
+                 if protocol in (one["protocol"] for one in read_card(path)["spec"]["techniques"])), None)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card of weights, without torch and without checks."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        card: dict[str, Any] = json.loads(json.loads(file.read(size))["__metadata__"]["card"])
+    return card
+
+
 def save_ensemble(path: Path, nets: Sequence[ScatterNet], card: Mapping[str, Any], overwrite: bool = False) -> None:
     """Weights and card in one file, whole or not at all."""
     from safetensors.torch import save

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from physsim.spec.training import STRIDE
+from physsim.spec.training import GUESSES, STRIDE
 
 Tensor = Any
-GUESSES = slice(3, 5)  # among the maps' channels (imaging/scatter_maps.py): narrow and wide
 _GROUPS, _HIDDEN = 4, 64
 
 

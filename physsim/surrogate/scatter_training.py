@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from physsim.spec.provenance import kernels_sha256, tables_sha256
 from physsim.spec.training import HELD_OUT, ScatterTraining
-from physsim.surrogate.ensemble import save_ensemble
+from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
+from physsim.surrogate.scatter_calibration import NEEDED as CALIBRATED
+from physsim.surrogate.scatter_calibration import calibrated
 from physsim.surrogate.shards import PATIENT, Cases, digest_of, make_shards, read_shards, shard_files
 
 Arrays = dict[str, NDArray[Any]]
@@ -22,7 +24,8 @@ Progress = Callable[[str, float], None]
 def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Path, *,
                   inputs: Mapping[str, Sequence[str]], workers: int = 1, command: str = "", overwrite: bool = False,
                   progress: Progress | None = None) -> dict[str, Any]:
-    """Makes what is missing in `folder` (data and checkpoints) and writes `weights` (.safetensors); the card.
+    """Makes what is missing in `folder` (data and checkpoints), writes `weights` (.safetensors) and, where there are
+    held-out views enough for one, their calibration beside them (`calibration_file`); the card.
 
     cases(number): see ScatterCases; other processes must be able to import it. inputs: names of "channels" and
     "conditions". Stopped at any time it goes on where it was when called again.
@@ -49,6 +52,12 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
         "held_out": held_out_errors(nets, read_shards(unseen, (*NEEDED, "drawn", "person", "technique", PATIENT))),
     }
     save_ensemble(weights, nets, card, overwrite)
+    made = load_ensemble(weights)
+    known = read_shards(unseen, CALIBRATED)
+    guess = made.scatter(known["maps"], known["conditions"]).mean(axis=0)
+    calibration = calibrated(guess, known, spec, made.digest, str(card["held_out_sha256"]))
+    if calibration is not None:
+        calibration.save(calibration_file(weights), overwrite=overwrite)
     return card
 
 

@@ -68,7 +68,7 @@ def test_a_protocol_that_cannot_be_is_refused_at_construction(make, says):
 @pytest.mark.parametrize(("request_", "says"), [
     ({"protocol": SMALL.changed(source_detector_mm=200.0)}, "source lies inside or behind it"),
     ({"protocol": SMALL.changed(aim_mm=(5000.0, 0.0, 0.0))}, "field of view is empty"),
-    ({"scatter": "kernel"}, "left out or estimated by Monte Carlo"),
+    ({"scatter": "network"}, "or estimated by Monte Carlo"),
     ({"protocol": SMALL.changed(detector_air_kerma_ugy=3000.0)}, "600 mAs give"),
     ({"seed": -1}, "whole number"),
     ({"threads": 0}, "at least 1 thread"),

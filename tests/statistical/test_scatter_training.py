@@ -162,3 +162,28 @@ def test_weights_that_are_broken_are_refused(trained, tmp_path, harm):
 def test_specs_that_make_no_sense_are_refused(fields, words):
     with pytest.raises(InvalidInput, match=words):
         ps.ScatterTraining(**{"family": "chest", "techniques": [{"protocol": "chest_pa"}], **fields})
+
+
+def test_a_calibration_lies_beside_the_weights_and_says_what_the_network_errs_by(trained):
+    """b2 of half of the held-out views against the truth of the same views."""
+    from physsim.surrogate.calibration import Calibration
+    from physsim.surrogate.ensemble import calibration_file, load_ensemble
+
+    _, _, weights = trained
+    found = load_ensemble(weights)
+    calibration = Calibration.load(calibration_file(weights), network=found.digest)
+    assert calibration.budgets.tolist() == [256.0, 512.0]
+    unseen = [cases(HELD_OUT + n) for n in range(SPEC.held_out)]
+    maps, conditions = (np.concatenate([one[name] for one in unseen]) for name in ("maps", "conditions"))
+    truth = truth_of(maps.astype(float), conditions)
+    guess = found.scatter(maps, conditions).mean(axis=0)
+    square = (((guess - truth) ** 2).mean(axis=(1, 2)) / truth.mean(axis=(1, 2)) ** 2).mean()
+    assert float(calibration.variance.max()) == pytest.approx(square, rel=0.5)
+    assert calibration.patients.sum() == 32
+
+
+def test_few_held_out_views_give_no_calibration():
+    from physsim.surrogate.scatter_calibration import calibrated
+
+    one = cases(HELD_OUT)
+    assert calibrated(one["scatter"], one, SPEC, "0" * 64, "1" * 64) is None

@@ -33,7 +33,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import KernelScatter, MonteCarlo, ScatterRun
+from physsim.spec.scatter import KernelScatter, MonteCarlo, ScanRun
 from physsim.transport.scatter_scan import NODE_VIEWS, ScatterScan, scatter_scan
 from physsim.units import CM_PER_MM
 
@@ -61,7 +61,7 @@ def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
     return tuple(keep)
 
 
-def take_scan(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int, device: Device,
+def take_scan(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, noise: bool, seed: int, device: Device,
               threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
               moving: MovingBody | None = None, stages: Stages = OWN) -> Scan:
     """See physsim.simulate; `protocol` has a rotation and a reconstruction. `moving`: what each view sees, where that
@@ -136,7 +136,7 @@ def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, part
                          threads=threads), grid
 
 
-def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScatterRun | None, noise: str, seed: int,
+def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScanRun | None, noise: str, seed: int,
                 device: Device) -> Provenance:
     """Of a scan whose noise is `noise`, "none" for none."""
     return Provenance(
@@ -193,7 +193,7 @@ def node_views(protocol: Protocol, geometry: Geometry) -> int:
     return max(8, round(NODE_VIEWS * max(1.0, len(geometry) / protocol.rotation.views)))
 
 
-def _neglects(run: ScatterRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+def _neglects(run: ScanRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *(("scattered photons",) if run is None else ()), *(() if noise else ("noise",)),
             *point_source(protocol), *(("motion of tube and body during a view",) if protocol.primary_rays[2] == 1 else
                                        ("motion of the body during a view",)))

@@ -1,0 +1,167 @@
+"""Scatter of radiographs by a network, or by a network and few photons with a guarantee: docs/hybrid.md.
+
+What is guessed, measured and guaranteed are means over places of the detector. On pixels the two guesses of the maps
+carry the fine structure: each times a smooth field that the network gives, and all times a smooth field that makes the
+places' means what was delivered.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.errors import InvalidInput, message
+from physsim.imaging.scatter_maps import ScatterMaps, coarse_pixels, open_field, scatter_maps
+from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
+from physsim.phantom.phantom import Phantom
+from physsim.portable import exp
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
+from physsim.spec.training import GUESSES, STRIDE
+from physsim.surrogate.batches import Batches
+from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
+from physsim.surrogate.scatter_calibration import water_mm
+from physsim.surrogate.verdict import Verdict, decide
+from physsim.transport.montecarlo import MonteCarloWarning
+from physsim.transport.scatter import CELL_MM, scatter_scene
+from physsim.transport.scatter_optics import optics_of
+from physsim.transport.scatter_places import ScatterPlaces
+from physsim.transport.scatter_scene import ScatterScene
+
+Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
+
+_RUN = MonteCarlo(histories=1)  # its physics
+_SQUARE_HISTORIES = 1024  # for the second moment over the first, which noise alone hangs on: within some per cent
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkGuess:
+    """Of one view, over the open signal's mean. places: (rows, columns) the ensemble's mean; factors: (2, rows,
+    columns) logarithms of what the maps' guesses are multiplied with; spread: e_S of the members about their mean."""
+
+    maps: ScatterMaps
+    places: Floats
+    factors: Floats
+    spread: float
+
+    def image(self, delivered: Floats) -> Floats:
+        """(rows, columns) of the maps' pixels, whose means over places are nearly `delivered`."""
+        guesses = self.maps.maps[GUESSES].astype(np.float64)
+        rows, columns = guesses.shape[1:]
+        fine = np.stack([_smooth(one, rows, columns) for one in self.factors])
+        found = (guesses * exp(fine)).sum(axis=0)
+        means = found.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))
+        return np.asarray(found * on_pixels(np.maximum(delivered / means, 0.0), rows, columns))
+
+
+def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, opened: Images, run: Surrogate | Hybrid,
+                      seed: int, threads: int) -> Scattered:
+    """Scatter of an exposure's views, each by itself; `opened` signals (views, rows, columns) are per mAs.
+
+    Raises InvalidInput where no weights are shipped for the protocol and none are given, without torch, and where a
+    Hybrid that needs one has no calibration.
+    Warns (MonteCarloWarning) where a tolerance was not reached.
+    """
+    ensemble, calibration = weights_for(run, protocol)
+    scene = scatter_scene(phantom, protocol.spectrum, _RUN, CELL_MM, threads)
+    signal, square = np.empty_like(opened), np.empty_like(opened)
+    errors, histories, verdicts, reached = [], 0, [], True
+    for view in range(len(geometry)):
+        one = geometry[view]
+        guess = network_guess(ensemble, scene, protocol, one, threads)
+        optics = [optics_of(one, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
+                            protocol.anti_scatter_grid, response) for response in signal_responses(protocol.detector)]
+        ratio = _moments_ratio(scene, one, optics, guess.places.shape, seed + view, threads)
+        if isinstance(run, Surrogate):
+            delivered = guess.places
+            errors.append(stated_error(calibration, guess, protocol))
+        else:
+            photons = ScatterPlaces(scene, one, optics[0], _RUN, (guess.places.shape[0], guess.places.shape[1]),
+                                    seed + view, threads)
+            made = _decided(run, photons, guess, protocol, calibration)
+            delivered, reached = made.image, reached and made.aim_reached
+            errors.append(made.guarantee)
+            histories += photons.histories
+            verdicts.append(made.record())
+        per_pixel = float(opened[view].mean(dtype=np.float64))
+        signal[view] = on_pixels(guess.image(delivered), *opened.shape[1:]) * per_pixel
+        square[view] = signal[view] * np.float32(ratio)
+    if not reached:
+        wanted = max(one["units_wanted"] for one in verdicts)
+        warnings.warn(message(f"tolerance={getattr(run, 'tolerance', 0.0):g}", f"not reached: {max(errors):.3g}",
+                              f"It takes about {wanted:.2g} histories: allow more most_histories, or ask for less."),
+                      MonteCarloWarning, stacklevel=3)
+    return Scattered(signal, square, tuple(errors), histories, reached, tuple(verdicts))
+
+
+def network_guess(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, view: Geometry, threads: int
+                  ) -> NetworkGuess:
+    """Of one view, flat or curved."""
+    coarse = coarse_pixels(view, *ensemble.spec.pixels)
+    maps = scatter_maps(scene, protocol, coarse, open_field(protocol, coarse), threads)
+    given = maps.maps[None], maps.conditions[None]
+    members = ensemble.scatter(*given)[:, 0]
+    mean = members.mean(axis=0)
+    spread = float(np.sqrt(((members - mean) ** 2).mean()) / mean.mean())
+    return NetworkGuess(maps, mean, ensemble.factors(*given)[:, 0].mean(axis=0), spread)
+
+
+def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> tuple[ScatterEnsemble, Calibration | None]:
+    """The ensemble that a run names, or the one shipped for the protocol, and its calibration where there is one."""
+    path = shipped(protocol.name) if run.weights is None else Path(run.weights)
+    if path is None:
+        raise InvalidInput(message(f"scatter by networks of {protocol.name}", "none are shipped for it",
+                                   "Give weights= of physsim train scatter, or take 'kernel' or 'montecarlo'."))
+    ensemble, beside = load_ensemble(path), calibration_file(path)
+    known = Calibration.load(beside, network=ensemble.digest) if beside.exists() else None
+    if known is None and isinstance(run, Hybrid) and run.mode != "unbiased":
+        raise InvalidInput(message(f"weights {path.name}", f"no calibration lies beside them ({beside.name})",
+                                   "Train with more held-out patients, or take mode='unbiased'."))
+    return ensemble, known
+
+
+def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:
+    """e_S that is stated of a network alone: that of held-out patients of this size and tube potential, or, where it
+    was not calibrated, all of the mean: nothing is known of it."""
+    place = None if calibration is None else calibration.bin_of(_size(guess), protocol.spectrum.kvp or 0.0)
+    return 1.0 if calibration is None or place is None else float(np.sqrt(calibration.variance[place]))
+
+
+def _decided(run: Hybrid, photons: ScatterPlaces, guess: NetworkGuess, protocol: Protocol,
+             calibration: Calibration | None) -> Verdict:
+    def source(units: float) -> Batches:
+        photons.grow_to(round(units))
+        return Batches(images=photons.batches() / guess.maps.open_per_history, units=float(photons.histories))
+
+    return decide(source, guess.places, run.tolerance, calibration=None if run.mode == "unbiased" else calibration,
+                  size_mm=_size(guess), kvp=protocol.spectrum.kvp or 0.0, mode=run.mode, level=run.level,
+                  most_units=float(run.most_histories), first_units=4096.0)
+
+
+def _moments_ratio(scene: ScatterScene, view: Geometry, optics: list[Any], places: tuple[int, ...], seed: int,
+                   threads: int) -> float:
+    """Second over first moment of the scattered signal, from the same few photons."""
+    means = []
+    for one in optics:
+        sums = ScatterPlaces(scene, view, one, _RUN, (places[0], places[1]), seed, threads)
+        sums.grow_to(_SQUARE_HISTORIES)
+        means.append(float(sums.batches().mean()))
+    return means[1] / means[0] if means[0] > 0.0 else 0.0
+
+
+def _size(guess: NetworkGuess) -> float:
+    return float(water_mm(guess.maps.maps[None])[0])
+
+
+def _smooth(values: Floats, rows: int, columns: int) -> Floats:
+    """The spline through places' middles, also where values are below 0."""
+    low = float(values.min())
+    return on_pixels(values - low, rows, columns) + low

@@ -1,0 +1,198 @@
+"""Scatter by a network and by a hybrid, against Monte Carlo of the same thorax: what is delivered, what is said of it.
+
+The network is a plain one that was never trained: its scatter is 0.35 of both guesses, some 30 % off.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import physsim as ps
+from physsim.errors import InvalidInput
+from physsim.imaging.body import body_box_mm
+from physsim.imaging.network_scatter import network_guess, weights_for
+from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS
+from physsim.imaging.scattered import signal_responses
+from physsim.imaging.technique import contents
+from physsim.surrogate.batches import Batches
+from physsim.surrogate.calibration import HeldOut, calibrate
+from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
+from physsim.transport.scatter import scatter_scene
+from physsim.transport.scatter_optics import optics_of
+from physsim.transport.scatter_places import ScatterPlaces
+
+torch = pytest.importorskip("torch")
+SPEC = ps.ScatterTraining(family="chest", techniques=[{"protocol": "chest_pa"}], pixels=(16, 16), width=8, members=2)
+PROTOCOL = ps.protocols.chest_pa(pixel_mm=5.375, mas=2.0, anti_scatter_grid=None)
+RUN = ps.MonteCarlo(histories=1)
+
+
+def calibration(network, per_cent, seed=1):
+    """Of a network that errs by so much on 400 held-out patients of any size; batches as Monte Carlo's here."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(400):
+        truth = np.full((4, 4), 1.0)
+        prior = truth * (1.0 + 0.01 * per_cent * rng.normal(size=(4, 4)))
+        images = 1.0 + rng.normal(0.0, 1.0, (16, 1, 1)) + rng.normal(0.0, 0.5, (16, 4, 4))
+        looks = tuple(Batches(images=1.0 + (images - 1.0) * 9.0 / np.sqrt(units), units=units)
+                      for units in (256.0, 512.0, 1024.0, 2048.0))
+        made.append(HeldOut(size_mm=rng.uniform(1.0, 600.0), kvp=rng.uniform(60.0, 140.0), prior=prior, truth=truth,
+                            looks=looks))
+    return calibrate(made, network=network, held_out="0" * 64, size_edges_mm=[0.0, 1000.0], kvp_edges=[50.0, 150.0])
+
+
+@pytest.fixture(scope="module")
+def thorax():
+    return ps.thorax(spacing_mm=8.0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Without calibration."""
+    from physsim.surrogate.network import ScatterNet
+
+    nets = []
+    for number in range(SPEC.members):
+        torch.manual_seed(number)
+        net = ScatterNet(len(CHANNELS), len(CONDITIONS), SPEC.width)
+        torch.nn.init.zeros_(net.leave.weight)
+        torch.nn.init.constant_(net.leave.bias, float(np.log(0.35)) + 0.02 * number)
+        nets.append(net)
+    path = tmp_path_factory.mktemp("weights") / "plain.safetensors"
+    save_ensemble(path, nets, {"spec": json.loads(SPEC.to_json()),
+                               "inputs": {"channels": CHANNELS, "conditions": CONDITIONS}})
+    return path
+
+
+def calibrated(weights, folder, per_cent, times=1.0):
+    """A copy, its guesses so many times brighter, beside a calibration that says how much the network errs."""
+    path = folder / f"errs_{per_cent}.safetensors"
+    other = load_ensemble(weights)
+    for net in other.nets:
+        torch.nn.init.constant_(net.leave.bias, net.leave.bias[0].item() + float(np.log(times)))
+    save_ensemble(path, other.nets, dict(other.card))
+    calibration(load_ensemble(path).digest, per_cent).save(calibration_file(path))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def truth(thorax):
+    """(4, 4) scatter over the open field by 2^16 histories: within 0.5 %."""
+    view = PROTOCOL.geometry(body_box_mm(thorax), thorax.grid)
+    optics = optics_of(view, PROTOCOL.spectrum, PROTOCOL.cathode, PROTOCOL.focal_spot_mm, None,
+                       signal_responses(PROTOCOL.detector)[0])
+    sums = ScatterPlaces(scatter_scene(thorax, PROTOCOL.spectrum, RUN, 8.0, 2), view, optics, RUN, (4, 4), 77, 2)
+    sums.grow_to(2**16)
+    shot = ps.simulate(thorax, PROTOCOL, noise=False)
+    photons = float(shot["open_photons"].sum(dtype=float)) * (5.375 * 0.1) ** 2
+    return sums.batches().mean(axis=0) * photons / shot["open_field"].mean(dtype=float)
+
+
+def at_places(shot):
+    ratio = shot["scatter"][0].astype(float) / shot["open_field"].mean(dtype=float)
+    return ratio.reshape(4, 20, 4, 20).mean(axis=(1, 3))
+
+
+def e_s(found, truth):
+    return float(np.sqrt(((found - truth) ** 2).mean()) / truth.mean())
+
+
+def test_a_network_alone_delivers_its_guess_and_states_what_held_out_patients_say(thorax, weights, truth, tmp_path):
+    path = calibrated(weights, tmp_path, 5)
+    shot = ps.simulate(thorax, PROTOCOL, scatter=ps.Surrogate(weights=path), noise=False, seed=2)
+    ensemble, _ = weights_for(ps.Surrogate(weights=path), PROTOCOL)
+    scene = scatter_scene(thorax, PROTOCOL.spectrum, RUN, 8.0, 2)
+    guess = network_guess(ensemble, scene, PROTOCOL, PROTOCOL.geometry(body_box_mm(thorax), thorax.grid), 2)
+    assert e_s(at_places(shot), guess.places) < 0.02  # a spline between places, and its ends
+    assert shot.scatter_error == pytest.approx(0.05, rel=0.15)
+    assert 0.005 < guess.spread < 0.02
+    assert "network alone, stated to err by" in contents(shot)
+    assert e_s(guess.places, truth) > 0.1  # it is a poor network
+
+
+def test_a_network_that_was_not_calibrated_states_that_nothing_is_known(thorax, weights):
+    shot = ps.simulate(thorax, PROTOCOL, scatter=ps.Surrogate(weights=str(weights)), noise=False)
+    assert shot.scatter_error == 1.0
+
+
+def test_unbiased_is_monte_carlo_within_the_tolerance(thorax, weights, truth):
+    run = ps.Hybrid(tolerance=0.05, mode="unbiased", weights=str(weights))
+    shot = ps.simulate(thorax, PROTOCOL, scatter=run, noise=False, seed=5)
+    (verdict,) = shot.provenance.verdicts
+    assert verdict["word"] == "CERTIFIED"
+    assert verdict["network"] == ""
+    assert shot.scatter_error == verdict["bound"] <= 0.05
+    assert e_s(at_places(shot), truth) < 0.05 + 0.02  # and the spline between places
+
+
+def test_a_network_that_errs_far_more_than_it_did_is_rejected(thorax, weights, truth, tmp_path):
+    """Three times as bright: the fewest photons see that."""
+    run = ps.Hybrid(tolerance=0.05, weights=calibrated(weights, tmp_path, 2, times=3.0))
+    shot = ps.simulate(thorax, PROTOCOL, scatter=run, noise=False, seed=5)
+    (verdict,) = shot.provenance.verdicts
+    assert verdict["word"] == "REJECTED"
+    assert verdict["p_value"] <= 0.01
+    assert verdict["weight"] == 1.0
+    assert e_s(at_places(shot), truth) < 0.05 + 0.02
+    assert "REJECTED" in contents(shot)
+
+
+def test_a_network_that_errs_as_it_did_is_blended(thorax, weights, truth, tmp_path):
+    run = ps.Hybrid(tolerance=0.12, weights=calibrated(weights, tmp_path, 40))
+    shot = ps.simulate(thorax, PROTOCOL, scatter=run, noise=False, seed=5)
+    (verdict,) = shot.provenance.verdicts
+    assert verdict["word"] in ("BLENDED", "CERTIFIED")
+    assert verdict["p_value"] > 0.01
+    assert shot.scatter_error <= 0.12
+    assert e_s(at_places(shot), truth) < 0.12 + 0.02
+
+
+def test_verdicts_are_in_the_files(thorax, weights, tmp_path):
+    from physsim.io.hdf5 import read_provenance
+
+    run = ps.Hybrid(tolerance=0.1, weights=calibrated(weights, tmp_path, 2, times=3.0))
+    shot = ps.simulate(thorax, PROTOCOL, scatter=run, seed=5)
+    shot.save(tmp_path / "shot.h5")
+    (kept,) = read_provenance(tmp_path / "shot.h5")["exposure"]["verdicts"]
+    (verdict,) = shot.provenance.verdicts
+    assert kept == json.loads(json.dumps(verdict))
+    assert {"word", "bound", "p_value", "units", "network"} <= set(kept)
+    shot.save(tmp_path / "shot.dcm")
+    pydicom = pytest.importorskip("pydicom")
+    assert f"Scatter {verdict['word']}" in pydicom.dcmread(tmp_path / "shot.dcm").ImageComments
+
+
+def test_a_tolerance_out_of_reach_says_how_many_photons_it_takes(thorax, weights):
+    run = ps.Hybrid(tolerance=0.005, mode="unbiased", most_histories=8192, weights=str(weights))
+    with pytest.warns(UserWarning, match=r"tolerance=0\.005: not reached.*histories"):
+        shot = ps.simulate(thorax, PROTOCOL, scatter=run, noise=False)
+    assert shot.provenance.verdicts[0]["units_wanted"] > 8192
+
+
+@pytest.mark.parametrize(("protocol", "run", "words"), [
+    (PROTOCOL, "surrogate", "none are shipped"),
+    (PROTOCOL, "network", "'surrogate', 'hybrid'"),
+    (ps.protocols.chest_ct(), "hybrid", "radiographs so far"),
+    (PROTOCOL, ps.Hybrid(weights="not_there.safetensors"), "not_there"),
+])
+def test_what_cannot_be_done_is_said(thorax, protocol, run, words):
+    with pytest.raises((InvalidInput, FileNotFoundError), match=words):
+        ps.simulate(thorax, protocol, scatter=run)
+
+
+def test_a_hybrid_without_calibration_is_refused(thorax, weights):
+    with pytest.raises(InvalidInput, match="no calibration"):
+        ps.simulate(thorax, PROTOCOL, scatter=ps.Hybrid(weights=str(weights)))
+
+
+def test_calibrations_of_other_weights_are_refused(thorax, weights, tmp_path):
+    path = calibrated(weights, tmp_path, 2)
+    other = load_ensemble(path)
+    net = dataclasses.replace(other).nets
+    torch.nn.init.constant_(net[0].leave.bias, 0.0)
+    save_ensemble(tmp_path / "errs_2.safetensors", net, dict(other.card), overwrite=True)
+    with pytest.raises(Exception, match="the weights are"):
+        ps.simulate(thorax, PROTOCOL, scatter=ps.Hybrid(weights=path))
