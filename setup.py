@@ -55,7 +55,8 @@ setup(
     package_dir={"physsim": "physsim", "physsim._kernels": "kernels", "physsim._phantoms": "phantoms",
                  "physsim._benchmarks": "benchmarks"},
     package_data={
-        "physsim": ["py.typed", "*.pyi", "**/*.html", "**/*.npz", "**/*.json", "**/*.toml", "**/*.csv", "**/*.h5"],
+        "physsim": ["py.typed", "*.pyi", "**/*.html", "**/*.npz", "**/*.json", "**/*.toml", "**/*.csv", "**/*.h5",
+                    "**/*.safetensors"],
         "physsim._kernels": ["**/*.h", "**/*.cpp", "**/*.cu"],
         "physsim._phantoms": ["**/*.toml", "**/*.json", "**/*.csv", "**/*.md"],
     },

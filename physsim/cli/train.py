@@ -17,7 +17,7 @@ app.add_typer(train, name="train")
 
 @train.command()
 def scatter(
-    spec: Path = typer.Argument(..., help="The training in TOML (see ScatterTraining)."),  # noqa: B008
+    spec: str = typer.Argument(..., help="The training in TOML, or a shipped family: chest, abdomen, ct, ..."),
     out: Path = typer.Option(..., "--out", "-o", help="Weights: .safetensors."),  # noqa: B008
     folder: Path | None = typer.Option(None, help="For data and checkpoints (default: beside the weights)."),  # noqa: B008
     workers: int = typer.Option(2, min=1, help="Patients at a time."),
@@ -30,19 +30,24 @@ def scatter(
     Stopped at any time, the same command goes on where it was: data appear in files of some patients each, training
     keeps a checkpoint after each epoch.
 
-    Example: physsim train scatter chest.toml --out chest.safetensors
+    Example: physsim train scatter chest --out chest.safetensors
     """
     from physsim.cli.stages import Stages, lines
-    from physsim.errors import InvalidInput, message
+    from physsim.errors import InvalidInput, did_you_mean, message
     from physsim.imaging.scatter_cases import ScatterCases
     from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS
     from physsim.io.atomic import check_output
     from physsim.io.elements import input_file
     from physsim.spec.training import ScatterTraining
+    from physsim.surrogate.ensemble import shipped_specs
     from physsim.surrogate.scatter_training import train_scatter
     from physsim.surrogate.shards import make_shards
 
-    wanted = ScatterTraining.from_toml(input_file(spec))
+    known = shipped_specs()
+    if spec not in known and not spec.endswith(".toml"):
+        raise InvalidInput(message(f"training {spec!r}", "neither a shipped family nor a .toml file",
+                                   did_you_mean(spec, known)))
+    wanted = ScatterTraining.from_toml(known.get(spec) or input_file(Path(spec)))
     if out.suffix != ".safetensors":
         raise InvalidInput(message(f"--out {out}", "weights are safetensors", "Give a name ending in .safetensors."))
     check_output(out, overwrite or data_only)

@@ -157,6 +157,12 @@ def central_fluence(protocol: Protocol, energies_kev: Floats) -> Floats:
     return np.asarray(np.interp(energies_kev, bins.energies_kev, bins.fluence))
 
 
+def peak_kv(protocol: Protocol) -> float:
+    """Tube potential (kV), or the highest energy (keV) of a beam that comes from no tube."""
+    spectrum = protocol.spectrum
+    return float(spectrum.kvp if spectrum.kvp is not None else spectrum.sample().energies_kev[-1])
+
+
 def _cathode_direction(side: str, pose: Geometry, central: Floats) -> Floats:
     axis = (pose.u if side[0] == "u" else pose.v)[0] * (1.0 if side[1] == "+" else -1.0)
     across = axis - (axis[0] * central[0] + axis[1] * central[1] + axis[2] * central[2]) * central

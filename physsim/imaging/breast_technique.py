@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.breast_projections import (
     Sweep,
     save_breast_projections_for_presentation,
     save_breast_projections_for_processing,
 )
 from physsim.imaging.dicom.mammogram import MammogramTechnique
-from physsim.imaging.technique import ANODES, FILTERS, contents, grid_words, identity, orientation, peak_kv, subject
+from physsim.imaging.technique import ANODES, FILTERS, contents, grid_words, identity, orientation, subject
 from physsim.spec.absorber import Scintillator
 from physsim.spec.breast_positioning import BreastPositioning
 from physsim.units import MS_PER_S

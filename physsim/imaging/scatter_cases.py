@@ -17,13 +17,14 @@ from physsim.imaging.scatter_maps import coarse_pixels, open_field, scatter_maps
 from physsim.imaging.scattered import signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import Stream
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.spectrum import Filter
-from physsim.spec.training import FIRST_LOOK, HELD_OUT, Range, ScatterTraining, Technique
+from physsim.spec.training import HELD_OUT, Range, ScatterTraining, Technique
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import optics_of
@@ -32,6 +33,7 @@ from physsim.transport.scatter_scene import ScatterScene
 
 Arrays = dict[str, NDArray[Any]]
 
+TRUTH_TIMES = 4.0  # behind a grid grid_times as many again
 DRAWN = ("kvp", "copper_mm", "source_detector_mm", "patient_detector_mm", "field", "grid_ratio")
 PERSON = ("female", "age_years", "height_cm", "weight_kg")
 
@@ -43,7 +45,8 @@ class ScatterCases:
     maps (views, channels, rows, columns), conditions (views, CONDITIONS): see ScatterMaps. scatter (views, rows,
     columns): at the places, over the open signal's mean; error: its standard error. drawn (views, DRAWN), technique
     (views,), person (views, PERSON). Of held-out patients also batches (views, looks, BATCHES, rows, columns): of
-    independent batches after FIRST_LOOK, twice as many, ... histories, the same photons first.
+    independent batches after each of spec.looks histories, the same photons first; their scatter is by other photons,
+    TRUTH_TIMES as many as the last look's.
     """
 
     spec: ScatterTraining
@@ -86,15 +89,15 @@ class ScatterCases:
         places = ScatterPlaces(scene, geometry, optics, _RUN, spec.places, draw.seed(f"photons {name}"), self.threads)
         times = 1.0 if protocol.anti_scatter_grid is None else spec.grid_times
         trained = number < HELD_OUT
-        last = round(times * (spec.histories if trained else spec.held_out_histories))
         looks = []
-        if not trained:
-            count = FIRST_LOOK
-            while count < spec.held_out_histories:
-                places.grow_to(count)
+        if trained:
+            places.grow_to(round(times * spec.histories))
+        else:
+            for histories in spec.looks:
+                places.grow_to(histories)
                 looks.append(places.batches() / seen.open_per_history)
-                count *= 2
-        places.grow_to(last)
+            places = ScatterPlaces(scene, geometry, optics, _RUN, spec.places, draw.seed(f"truth {name}"), self.threads)
+            places.grow_to(round(times * TRUTH_TIMES * spec.held_out_histories))
         batches = places.batches() / seen.open_per_history
         strips = protocol.anti_scatter_grid
         where = protocol.positioning
@@ -107,7 +110,7 @@ class ScatterCases:
             "error": (batches.std(axis=0, ddof=1) / np.sqrt(BATCHES)).astype(np.float32),
             "drawn": np.array(drawn),
         }
-        return made if trained else made | {"batches": np.stack([*looks, batches]).astype(np.float32)}
+        return made if trained else made | {"batches": np.stack(looks).astype(np.float32)}
 
 
 _RUN = MonteCarlo(histories=1)  # its physics; how many photons is the spec's
@@ -173,7 +176,8 @@ def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: _Dr
     where = protocol.positioning
     if where is None:
         views = protocol.geometry(box, phantom.grid)
-        return protocol, views[min(int(draw.uniform(f"view {name}") * len(views)), len(views) - 1)]
+        view = views[min(int(draw.uniform(f"view {name}") * len(views)), len(views) - 1)]
+        return protocol.replace(anti_scatter_grid=drawn_strips(protocol, technique, draw, name, view)), view
     changes: dict[str, Any] = {}
     for field in ("source_detector_mm", "patient_detector_mm"):
         ends = getattr(technique, field)
@@ -185,15 +189,22 @@ def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: _Dr
                 for axis, most in zip("uv", technique.aim_mm, strict=True))
     aim = 0.5 * (np.array(box[0]) + np.array(box[1])) + aside
     where = where.replace(aim_mm=(float(aim[0]), float(aim[1]), float(aim[2])))
+    protocol = protocol.replace(positioning=where)
+    view = protocol.geometry(box, phantom.grid)
+    return protocol.replace(anti_scatter_grid=drawn_strips(protocol, technique, draw, name, view)), view
+
+
+def drawn_strips(protocol: Protocol, technique: Technique, draw: _Draw, name: str, view: Geometry
+                 ) -> AntiScatterGrid | None:
+    """The protocol's grid of a drawn ratio, or none; focused on the source of the view."""
     strips = protocol.anti_scatter_grid
     if technique.grid_ratios:
         ratio = technique.grid_ratios[draw.of([1.0] * len(technique.grid_ratios), f"grid {name}")]
         strips = None if ratio == 0.0 or strips is None else strips.replace(ratio=ratio)
-    if strips is not None and strips.focal_distance_mm is not None:
-        to_strips = strips.gap_mm + 0.5 * strips.height_mm
-        strips = strips.replace(focal_distance_mm=where.source_detector_mm - to_strips)
-    protocol = protocol.replace(positioning=where, anti_scatter_grid=strips)
-    return protocol, protocol.geometry(box, phantom.grid)
+    if strips is None or strips.focal_distance_mm is None:
+        return strips
+    to_strips = strips.gap_mm + 0.5 * strips.height_mm
+    return strips.replace(focal_distance_mm=float(view.distance_mm[0]) - to_strips)
 
 
 def _copper(protocol: Protocol) -> float:

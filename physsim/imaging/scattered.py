@@ -34,7 +34,8 @@ _SQUARE_SHARE = 4.0  # the second moment, for noise alone, may err so many times
 class Scattered:
     """Of each view: signal (views, rows, columns) keV and square keV^2 that scattered photons add to the detector, per
     mAs; errors: (views,) e_S, the RMS standard error of the signal over its mean, or what is guaranteed or stated of
-    it; histories of multiple scatter; aim_reached; verdicts: of each view by a Hybrid, else none."""
+    it; histories of multiple scatter; aim_reached; verdicts: of each view by a Hybrid, else none;
+    network: hash of the weights of a Surrogate or Hybrid."""
 
     signal: Images
     square: Images
@@ -42,6 +43,7 @@ class Scattered:
     histories: int
     aim_reached: bool
     verdicts: tuple[dict[str, Any], ...] = ()
+    network: str = ""
 
 
 def scattered(

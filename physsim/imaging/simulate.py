@@ -19,7 +19,7 @@ from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.kernel_scatter import kernel_scattered
-from physsim.imaging.network_scatter import network_scattered
+from physsim.imaging.network_scatter import network_scattered, weights_for
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
 from physsim.imaging.scan.dual_energy import take_dual_energy
@@ -130,6 +130,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
             threads: int, areal_density: bool, has_dose: bool, tell: Progress, stages: Stages) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
+    networks = weights_for(run, protocol) if isinstance(run, (Surrogate, Hybrid)) else None
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
@@ -142,7 +143,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     if isinstance(run, KernelScatter):
         strewn = kernel_scattered(phantom, protocol, geometry, made.seen["signal"], made.free["signal"], threads)
     elif isinstance(run, (Surrogate, Hybrid)):
-        strewn = network_scattered(phantom, protocol, geometry, made.free["signal"], run, seed, threads)
+        assert networks is not None
+        strewn = network_scattered(phantom, protocol, geometry, made.free["signal"], run, networks, seed, threads)
     elif run is not None:
         strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
     elif stages.scatter is not None:
@@ -162,7 +164,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         layers["areal_density"] = Layer(dense, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
-        scatter="none" if run is None else run.to_json(), verdicts=() if strewn is None else strewn.verdicts,
+        scatter="none" if run is None else _told(run), network="" if strewn is None else strewn.network,
+        verdicts=() if strewn is None else strewn.verdicts,
         noise="quanta, charge, electronics" if noise else "none",
         device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)), kernels_sha256=kernels_sha256(),
         tables_sha256=tables_sha256())
@@ -188,6 +191,11 @@ def scatter_run(scatter: str | ScatterRun) -> ScatterRun | None:
     raise InvalidInput(message(
         f"scatter={scatter!r}", "scatter is left out, guessed by kernels or networks, or estimated by Monte Carlo",
         "Give 'none', 'kernel', 'surrogate', 'hybrid', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
+
+
+def _told(run: ScatterRun) -> str:
+    """Of a run, for provenance: no path of this machine goes in, the network's hash stands beside it."""
+    return (run.replace(weights=None) if isinstance(run, (Surrogate, Hybrid)) else run).to_json()
 
 
 def _of_scan(run: ScatterRun | None, protocol: Protocol) -> ScanRun | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.attributes import Subject, orientation_letters
 from physsim.imaging.dicom.radiograph import Technique
 from physsim.imaging.stages import USERS_OWN
 from physsim.io.dicom_identity import Identity
 from physsim.spec.absorber import Scintillator
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
-from physsim.spec.protocol import BEAMS, Protocol
+from physsim.spec.protocol import BEAMS
 from physsim.spec.provenance import Provenance
 from physsim.spec.scatter import KernelScatter
 from physsim.spec.spectrum import Spectrum
@@ -71,12 +72,6 @@ def filter_words(spectrum: Spectrum) -> tuple[str, ...]:
 def orientation(shot: Exposure, view: int) -> tuple[str, str]:
     """DICOM letters of the directions in which columns and rows count."""
     return orientation_letters(shot.geometry.u[view]), orientation_letters(shot.geometry.v[view])
-
-
-def peak_kv(protocol: Protocol) -> float:
-    """Tube potential (kV), or the highest energy (keV) of a beam that comes from no tube."""
-    spectrum = protocol.spectrum
-    return float(spectrum.kvp if spectrum.kvp is not None else spectrum.sample().energies_kev[-1])
 
 
 def subject(record: Provenance) -> Subject:

@@ -31,7 +31,8 @@ class PhantomRecord(Spec):
 
 class Provenance(Spec):
     """How a result was made: specs, seed, version, hashes of kernels and tables, device, and what was left out.
-    `verdicts`: what a Hybrid guarantees of each view's scatter (surrogate.verdict.Verdict).
+    `network`: hash of the weights of a Surrogate or Hybrid; `verdicts`: what a Hybrid guarantees of each view's
+    scatter (surrogate.verdict.Verdict).
 
     It holds no clock, host, path, thread count or instruction set: the bits do not depend on them.
     """
@@ -41,6 +42,7 @@ class Provenance(Spec):
     phantom: PhantomRecord
     seed: int
     scatter: str
+    network: str = ""
     verdicts: tuple[dict[str, Any], ...] = ()
     noise: str = "none"
     device: str

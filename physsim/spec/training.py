@@ -53,9 +53,9 @@ class Technique(Spec):
 class ScatterTraining(Spec):
     """Data: `patients` of the ages `age_years` (a further `held_out` are never trained on), each in `bodies` bodies
     that are it, longer or shorter along each axis within `stretch`, each seen in `views` views. `spacing_mm`: of its
-    voxels. `histories`: of a view's multiple scatter (an eighth as many Sobol points), `held_out_histories` of those
-    held out; behind a grid `grid_times` as many. `pixels`: (rows, columns) of the network's maps; scatter is known and
-    guessed at a place for each STRIDE x STRIDE of them.
+    voxels. `histories`: of a view's multiple scatter (an eighth as many Sobol points), behind a grid `grid_times` as
+    many; `held_out_histories`: at the last look at a view held out. `pixels`: (rows, columns) of the network's maps;
+    scatter is known and guessed at a place for each STRIDE x STRIDE of them.
 
     Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
     `learning_rate`. `seed`: of all that is drawn. `shard_patients`: in one file.
@@ -77,7 +77,7 @@ class ScatterTraining(Spec):
     stretch: Span = (1.0, 1.0)
     spacing_mm: float = pydantic.Field(default=4.0, gt=0.0)
     histories: int = pydantic.Field(default=4096, ge=16)
-    held_out_histories: int = pydantic.Field(default=16384, ge=16)
+    held_out_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
     grid_times: float = pydantic.Field(default=4.0, ge=1.0)
     pixels: tuple[int, int] = (48, 48)
     members: int = pydantic.Field(default=3, ge=1, le=16)
@@ -103,6 +103,14 @@ class ScatterTraining(Spec):
     def data_json(self) -> str:
         """All that the data of a patient follow from: specs that agree in it share their data."""
         return json.dumps({name: value for name, value in self._plain().items() if name not in _NOT_DATA})
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Histories at each look at a held-out view: FIRST_LOOK, twice as many, ... up to held_out_histories."""
+        found = [FIRST_LOOK]
+        while 2 * found[-1] <= self.held_out_histories:
+            found.append(2 * found[-1])
+        return tuple(found)
 
     @property
     def places(self) -> tuple[int, int]:

@@ -68,6 +68,11 @@ def shipped(protocol: str) -> Path | None:
                  if protocol in (one["protocol"] for one in read_card(path)["spec"]["techniques"])), None)
 
 
+def shipped_specs() -> dict[str, Path]:
+    """Trainings that come with physsim, by family."""
+    return {path.stem: path for path in sorted(Path(__file__).parent.glob("specs/*.toml"))}
+
+
 def read_card(path: Path) -> dict[str, Any]:
     """The card of weights, without torch and without checks."""
     with path.open("rb") as file:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.spec.provenance import kernels_sha256, tables_sha256
 from physsim.spec.training import HELD_OUT, ScatterTraining
 from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
 from physsim.surrogate.scatter_calibration import NEEDED as CALIBRATED
 from physsim.surrogate.scatter_calibration import calibrated
-from physsim.surrogate.shards import PATIENT, Cases, digest_of, make_shards, read_shards, shard_files
+from physsim.surrogate.shards import PATIENT, Cases, digest_of, engine_of, make_shards, read_shards, shard_files
 
 Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, float], None]
@@ -36,6 +35,7 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     numbers = shard_files(folder / "data", spec)
     seen = [path for path in files if numbers[path][0] < HELD_OUT]
     unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
+    engine = engine_of(files)
     data = read_shards(seen, (*NEEDED, PATIENT))
     if (data[PATIENT] >= HELD_OUT).any():
         raise AssertionError("held-out patients among the training data")
@@ -47,7 +47,7 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     card = {
         "spec": json.loads(spec.to_json()), "inputs": {name: list(words) for name, words in inputs.items()},
         "command": command, "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen),
-        "kernels_sha256": kernels_sha256(), "tables_sha256": tables_sha256(),
+        **engine,
         "views": len(data[PATIENT]), "losses": losses,
         "held_out": held_out_errors(nets, read_shards(unseen, (*NEEDED, "drawn", "person", "technique", PATIENT))),
     }

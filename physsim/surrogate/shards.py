@@ -21,6 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 Cases = Callable[[int], Arrays]
 Progress = Callable[[str, float], None]
 
+ENGINE = ("kernels_sha256", "tables_sha256")
 PATIENT = "patient"  # the layer of each view's patient number
 
 
@@ -77,6 +78,15 @@ def check_shard(path: Path, spec: ScatterTraining) -> None:
     if read_provenance(path).get("data") != spec.data_json():
         raise InvalidInput(message(str(path), "it holds data of another spec",
                                    "Give another folder, or delete this one."))
+
+
+def engine_of(files: Sequence[Path]) -> dict[str, str]:
+    """Hashes of the kernels and tables that made the data; InvalidInput where files were made by several."""
+    known = {tuple(str(read_provenance(path)[name]) for name in ENGINE) for path in files}
+    if len(known) != 1:
+        raise InvalidInput(message(f"{len(files)} files of data", f"they were made by {len(known)} builds of physsim",
+                                   "Delete those of the older one."))
+    return dict(zip(ENGINE, known.pop(), strict=True))
 
 
 def read_shards(files: Sequence[Path], names: Sequence[str]) -> Arrays:

@@ -5,6 +5,7 @@ Reference: J. Lehtinen et al., "Noise2Noise", ICML 2018: of many noisy targets a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from physsim.errors import InvalidInput, message
 from physsim.io.atomic import written_whole
 from physsim.spec.training import ScatterTraining
 from physsim.surrogate.network import ScatterNet
@@ -30,7 +32,8 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
           progress: Progress | None = None) -> tuple[ScatterNet, list[float]]:
     """One member of the ensemble, and its loss by epoch. `data`: NEEDED of all training views (see ScatterCases).
 
-    Goes on from `checkpoint` where there is one, which is written after each epoch. Left and right are swapped at
+    Goes on from `checkpoint` where there is one (InvalidInput where it is of another training), which is written after
+    each epoch. Left and right are swapped at
     random. Needs the same build of torch and the same number of threads for the same bits.
     """
     tell = progress or (lambda stage, share: None)
@@ -43,8 +46,9 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     net.learn_scales(maps, conditions, scatter)
     optimiser = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
     losses: list[float] = []
+    of = _training(data, spec, member)
     if checkpoint is not None and checkpoint.exists():
-        losses = _resume(checkpoint, net, optimiser)
+        losses = _resume(checkpoint, net, optimiser, of)
     for epoch in range(len(losses), spec.epochs):
         order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, epoch)))
         flips = torch.Generator().manual_seed(_seed(spec, member, epoch) + 1)
@@ -66,7 +70,7 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
         losses.append(total / len(maps))
         tell(f"member {member}", (epoch + 1) / spec.epochs)
         if checkpoint is not None:
-            _keep(checkpoint, net, optimiser, losses)
+            _keep(checkpoint, net, optimiser, losses, of)
     return net.eval(), losses
 
 
@@ -96,20 +100,31 @@ def _seed(spec: ScatterTraining, member: int, epoch: int) -> int:
     return (spec.seed * 1000 + member) * 100003 + 2 * epoch
 
 
-def _keep(path: Path, net: ScatterNet, optimiser: Any, losses: list[float]) -> None:
+def _training(data: Arrays, spec: ScatterTraining, member: int) -> str:
+    """What a checkpoint is of: data and all that training hangs on."""
+    total = hashlib.sha256(f"{spec.to_json()} {member}".encode())
+    for name in NEEDED:
+        total.update(np.ascontiguousarray(data[name]).data)
+    return total.hexdigest()
+
+
+def _keep(path: Path, net: ScatterNet, optimiser: Any, losses: list[float], of: str) -> None:
     from safetensors.torch import save
 
     tensors = {f"net.{name}": value.contiguous() for name, value in net.state_dict().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"step.{number}.{name}": value.contiguous() for name, value in state.items()}
     with written_whole(path, True) as temporary:
-        temporary.write_bytes(save(tensors, {"losses": json.dumps(losses)}))
+        temporary.write_bytes(save(tensors, {"losses": json.dumps(losses), "training": of}))
 
 
-def _resume(path: Path, net: ScatterNet, optimiser: Any) -> list[float]:
+def _resume(path: Path, net: ScatterNet, optimiser: Any, of: str) -> list[float]:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
+        if file.metadata().get("training") != of:
+            raise InvalidInput(message(str(path), "it is of another training: other data or another spec",
+                                       "Delete it, or give another folder."))
         losses: list[float] = json.loads(file.metadata()["losses"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     net.load_state_dict({name[4:]: value for name, value in tensors.items() if name.startswith("net.")})

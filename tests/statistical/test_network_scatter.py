@@ -108,6 +108,8 @@ def test_a_network_alone_delivers_its_guess_and_states_what_held_out_patients_sa
     guess = network_guess(ensemble, scene, PROTOCOL, PROTOCOL.geometry(body_box_mm(thorax), thorax.grid), 2)
     assert e_s(at_places(shot), guess.places) < 0.02  # a spline between places, and its ends
     assert shot.scatter_error == pytest.approx(0.05, rel=0.15)
+    assert shot.provenance.network == ensemble.digest
+    assert str(tmp_path) not in shot.provenance.to_json()
     assert 0.005 < guess.spread < 0.02
     assert "network alone, stated to err by" in contents(shot)
     assert e_s(guess.places, truth) > 0.1  # it is a poor network

@@ -172,7 +172,7 @@ def test_a_calibration_lies_beside_the_weights_and_says_what_the_network_errs_by
     _, _, weights = trained
     found = load_ensemble(weights)
     calibration = Calibration.load(calibration_file(weights), network=found.digest)
-    assert calibration.budgets.tolist() == [256.0, 512.0]
+    assert calibration.budgets.tolist() == [256.0, 512.0, 1024.0]
     unseen = [cases(HELD_OUT + n) for n in range(SPEC.held_out)]
     maps, conditions = (np.concatenate([one[name] for one in unseen]) for name in ("maps", "conditions"))
     truth = truth_of(maps.astype(float), conditions)
@@ -182,8 +182,45 @@ def test_a_calibration_lies_beside_the_weights_and_says_what_the_network_errs_by
     assert calibration.patients.sum() == 32
 
 
+def test_no_patient_gives_both_error_and_ranks():
+    from physsim.surrogate.scatter_calibration import _by_patient
+
+    patient = np.repeat(np.arange(10), [3, 8, 1, 5, 5, 5, 2, 9, 4, 6])
+    order = _by_patient(patient, 1)
+    first, second = set(patient[order[0::2]].tolist()), set(patient[order[1::2]].tolist())
+    assert not first & second
+    assert len(order) == len(set(order)) == 2 * min(sum(patient % 2 == side) for side in (0, 1))
+
+
+def test_a_checkpoint_of_another_training_is_refused(trained, tmp_path):
+    from physsim.surrogate.training import NEEDED, train
+
+    _, folder, _ = trained
+    data = read_shards(list(shard_files(folder / "data", SPEC))[:1], NEEDED)
+    spec = SPEC.replace(epochs=1)
+    train(data, spec, 0, tmp_path / "kept.safetensors")
+    other = data | {"scatter": data["scatter"] * np.float32(1.1)}
+    for given, wanted in ((other, spec), (data, spec.replace(learning_rate=1e-3))):
+        with pytest.raises(InvalidInput, match="another training"):
+            train(given, wanted, 0, tmp_path / "kept.safetensors")
+
+
+def test_data_of_two_builds_are_refused(tmp_path, monkeypatch):
+    from physsim.surrogate.shards import engine_of
+
+    small = SPEC.replace(patients=1, held_out=1)
+    files = make_shards(tmp_path, small, cases)
+    assert set(engine_of(files)) == {"kernels_sha256", "tables_sha256"}
+    files[1].unlink()
+    monkeypatch.setattr("physsim.surrogate.shards.kernels_sha256", lambda: "another")
+    make_shards(tmp_path, small, cases)
+    with pytest.raises(InvalidInput, match="2 builds"):
+        engine_of(files)
+
+
 def test_few_held_out_views_give_no_calibration():
     from physsim.surrogate.scatter_calibration import calibrated
 
     one = cases(HELD_OUT)
+    one[PATIENT] = np.zeros(len(one["scatter"]), np.int64)
     assert calibrated(one["scatter"], one, SPEC, "0" * 64, "1" * 64) is None

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.ct_dose_report import IrradiationEvent, dose_report_bytes
 from physsim.imaging.exposure_files import check_dicom
-from physsim.imaging.technique import identity, peak_kv, subject
+from physsim.imaging.technique import identity, subject
 from physsim.io.atomic import check_output, write_bytes
 from physsim.spec.provenance import Provenance
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.ct import SOFT_TISSUE, WINDOWS, CtTechnique, save_ct_series
 from physsim.imaging.exposure_files import check_dicom
-from physsim.imaging.technique import contents, filter_words, identity, peak_kv, subject
+from physsim.imaging.technique import contents, filter_words, identity, subject
 from physsim.io.atomic import check_output
 from physsim.io.dicom_identity import Identity
 from physsim.io.hdf5 import Layer, write_layers

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.scan.files import window_of
-from physsim.imaging.technique import contents, peak_kv
+from physsim.imaging.technique import contents
 from physsim.io.image import Image
 from physsim.io.picture import write_radiograph_png
 from physsim.io.presentation import Window
