@@ -6,7 +6,7 @@ import physsim as ps
 from physsim.spec.training import HELD_OUT
 
 SPEC = ps.ScatterTraining(
-    family="chest", techniques=[{"protocol": "chest_pa"}], patients=32, held_out=8, bodies=2, views=4, pixels=(16, 16),
+    family="chest", techniques=[{"protocol": "chest_pa"}], patients=32, held_out=26, bodies=2, views=4, pixels=(16, 16),
     width=8, epochs=12, batch=16, members=2, shard_patients=16, learning_rate=5e-3, held_out_histories=1024,
     grid_times=1.0)
 LOOKS = (256, 512, 1024)  # histories

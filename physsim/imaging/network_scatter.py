@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
-from physsim.imaging.scatter_maps import ScatterMaps, coarse_pixels, open_field, scatter_maps
+from physsim.imaging.scatter_maps import ScatterMaps, open_field, scatter_maps
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.portable import exp
@@ -41,6 +41,7 @@ Images = NDArray[np.float32]
 Networks = tuple[ScatterEnsemble, Calibration | None]
 
 _RUN = MonteCarlo(histories=1)  # its physics
+_NEAR, _MOST_ROUNDS = 1e-3, 50
 _SQUARE_HISTORIES = 1024  # for the second moment over the first, which noise alone hangs on: within some per cent
 
 
@@ -54,14 +55,20 @@ class NetworkGuess:
     factors: Floats
     spread: float
 
-    def image(self, delivered: Floats) -> Floats:
-        """(rows, columns) of the maps' pixels, whose means over places are nearly `delivered`."""
+    def image(self, delivered: Floats, with_network: bool = True) -> Floats:
+        """(rows, columns) of the maps' pixels, whose means over places are `delivered` within _NEAR of their mean;
+        without the network the guesses alone say what lies within a place."""
         guesses = self.maps.maps[GUESSES].astype(np.float64)
         rows, columns = guesses.shape[1:]
-        fine = np.stack([_smooth(one, rows, columns) for one in self.factors])
+        fine = np.stack([_smooth(one, rows, columns) for one in self.factors]) if with_network else np.zeros((2, 1, 1))
         found = (guesses * exp(fine)).sum(axis=0)
-        means = found.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))
-        return np.asarray(found * on_pixels(np.maximum(delivered / means, 0.0), rows, columns))
+        wanted = np.maximum(delivered, 0.0)
+        for _ in range(_MOST_ROUNDS):
+            means = found.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))
+            if float(np.abs(means - wanted).max()) <= _NEAR * float(wanted.mean()):
+                break
+            found = found * on_pixels(wanted / np.maximum(means, 1e-12), rows, columns)
+        return np.asarray(found)
 
 
 def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, opened: Images, run: Surrogate | Hybrid,
@@ -70,8 +77,8 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
     of weights_for.
 
     Warns (MonteCarloWarning) where a tolerance was not reached.
-    Neglects: what is finer than a place is the guesses' times the network's smooth fields, in REJECTED views too, and
-    no stated error holds it (1 to 2 % RMS where scatter is smooth).
+    Neglects: that errors are stated of means over places: what is finer is said by the guesses of the maps, and by the
+    network's smooth fields where the network has a share in the image.
     """
     ensemble, calibration = networks
     scene = scatter_scene(phantom, protocol.spectrum, _RUN, CELL_MM, threads)
@@ -84,18 +91,19 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
                             protocol.anti_scatter_grid, response) for response in signal_responses(protocol.detector)]
         ratio = _moments_ratio(scene, one, optics, guess.places.shape, seed + view, threads)
         if isinstance(run, Surrogate):
-            delivered = guess.places
+            delivered, with_network = guess.places, True
             errors.append(stated_error(calibration, guess, protocol))
         else:
             photons = ScatterPlaces(scene, one, optics[0], _RUN, (guess.places.shape[0], guess.places.shape[1]),
                                     seed + view, threads)
             made = _decided(run, photons, guess, protocol, calibration)
-            delivered, reached = made.image, reached and made.aim_reached
+            delivered, with_network = made.image, made.weight < 1.0
+            reached = reached and made.aim_reached
             errors.append(made.guarantee)
             histories += photons.histories
             verdicts.append(made.record())
         per_pixel = float(opened[view].mean(dtype=np.float64))
-        signal[view] = on_pixels(guess.image(delivered), *opened.shape[1:]) * per_pixel
+        signal[view] = on_pixels(guess.image(delivered, with_network), *opened.shape[1:]) * per_pixel
         square[view] = signal[view] * np.float32(ratio)
     if not reached:
         wanted = max(one.get("units_wanted", np.inf) for one in verdicts)
@@ -108,7 +116,7 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
 def network_guess(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, view: Geometry, threads: int
                   ) -> NetworkGuess:
     """Of one view, flat or curved."""
-    coarse = coarse_pixels(view, *ensemble.spec.pixels)
+    coarse = view.in_pixels(*ensemble.spec.pixels)
     maps = scatter_maps(scene, protocol, coarse, open_field(protocol, coarse), threads)
     given = maps.maps[None], maps.conditions[None]
     members = ensemble.scatter(*given)[:, 0]

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.body.population import Population, Stratum, Uniform
+from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.body import body_box_mm, region_of, voxels_of
-from physsim.imaging.scatter_maps import coarse_pixels, open_field, scatter_maps
+from physsim.imaging.scatter_maps import open_field, scatter_maps
 from physsim.imaging.scattered import signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import Stream
@@ -81,7 +82,7 @@ class ScatterCases:
               technique: Technique, draw: _Draw, name: str, number: int) -> Arrays:
         spec = self.spec
         protocol, geometry = drawn_view(phantom, beam, technique, draw, name)
-        coarse = coarse_pixels(geometry, *spec.pixels)
+        coarse = geometry.in_pixels(*spec.pixels)
         opened = open_field(protocol, coarse)
         seen = scatter_maps(scene, protocol, coarse, opened, self.threads)
         optics = optics_of(geometry, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
@@ -101,7 +102,7 @@ class ScatterCases:
         batches = places.batches() / seen.open_per_history
         strips = protocol.anti_scatter_grid
         where = protocol.positioning
-        drawn = [protocol.spectrum.kvp or 0.0, _copper(protocol),
+        drawn = [peak_kv(protocol), _copper(protocol),
                  float(geometry.distance_mm[0]), where.patient_detector_mm if where is not None else 0.0,
                  geometry.columns * geometry.pixel_mm[0], 0.0 if strips is None else strips.ratio]
         made: Arrays = {

@@ -6,7 +6,6 @@ Maps hold what the projection cannot show too: how far from the detector the mat
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +67,6 @@ class OpenField:
         return float(self.signal.mean())
 
 
-def coarse_pixels(view: Geometry, rows: int, columns: int) -> Geometry:
-    """The same detector in rows x columns pixels."""
-    width, height = view.columns * view.pixel_mm[0], view.rows * view.pixel_mm[1]
-    return dataclasses.replace(view, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
-
-
 def open_field(protocol: Protocol, view: Geometry) -> OpenField:
     """Of the view's own, coarse pixels, at their middles: smooth from row to row, so known at HEIGHTS of them only."""
     across, along = middles(view)
@@ -105,7 +98,7 @@ def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened
 
     Neglects: that the beam hardens from pixel to pixel (two energies stand for it), focal spot, matter off the rays.
     """
-    rays = coarse_pixels(view, RAYS * view.rows, RAYS * view.columns)
+    rays = view.in_pixels(RAYS * view.rows, RAYS * view.columns)
     grid, (kev, spread) = scene.cell_grid, opened.kev
     soft, hard = (scene.attenuation_per_mm(one) for one in (kev - spread, kev + spread))
     away = heights_mm(view, grid)

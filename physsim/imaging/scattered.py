@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +93,7 @@ def coarse_geometry(geometry: Geometry) -> Geometry:
     wanted = max(width, height) / COARSE_PIXELS
     columns = min(geometry.columns, max(4, round(width / wanted)))
     rows = min(geometry.rows, max(4, round(height / wanted)))
-    return dataclasses.replace(geometry, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
+    return geometry.in_pixels(rows, columns)
 
 
 def on_pixels(coarse: Floats, rows: int, columns: int) -> Floats:

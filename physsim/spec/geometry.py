@@ -132,6 +132,11 @@ class Geometry:
         distance: NDArray[np.float64] = ((self.centre_mm - self.source_mm) * self.normal).sum(1)
         return distance
 
+    def in_pixels(self, rows: int, columns: int) -> Geometry:
+        """The same detector in rows x columns pixels."""
+        width, height = self.columns * self.pixel_mm[0], self.rows * self.pixel_mm[1]
+        return dataclasses.replace(self, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
+
     def __getitem__(self, views: int | slice | Sequence[int] | NDArray[Any]) -> Geometry:
         """A subset of the views, in the order asked for."""
         chosen = np.arange(len(self))[views]

@@ -50,11 +50,9 @@ class ScatterEnsemble:
 
     def scatter(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
         """(members, n, rows, columns) scatter over the open signal at the places."""
-        import torch
+        from physsim.surrogate.training import guesses
 
-        with torch.inference_mode():
-            given = [torch.from_numpy(np.ascontiguousarray(one, np.float32)) for one in (maps, conditions)]
-            return np.stack([net(*given).double().numpy() for net in self.nets])
+        return guesses(self.nets, maps, conditions).astype(np.float64)
 
 
 def calibration_file(weights: Path) -> Path:

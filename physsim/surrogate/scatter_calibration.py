@@ -12,6 +12,7 @@ from physsim.randomness import Stream
 from physsim.spec.training import ScatterTraining
 from physsim.surrogate.batches import Batches
 from physsim.surrogate.calibration import LEAST_PATIENTS, Calibration, HeldOut, calibrate
+from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.shards import PATIENT
 
 Arrays = dict[str, NDArray[Any]]
@@ -31,7 +32,7 @@ def water_mm(maps: NDArray[Any]) -> NDArray[np.float64]:
 def calibrated(guess: NDArray[Any], data: Arrays, spec: ScatterTraining, network: str, held_out: str
                ) -> Calibration | None:
     """`guess` (views, rows, columns): the ensemble's, of the views of `data` (NEEDED of held-out patients); None where
-    these are too few for one bin of sizes.
+    these are too few for one bin of sizes, or for ranks that a gate can reject by.
 
     Every other patient gives b2 and B_K, the others the ranks; no patient gives both. Bins: two halves of the sizes,
     where both have enough views, and one of tube potentials.
@@ -41,7 +42,7 @@ def calibrated(guess: NDArray[Any], data: Arrays, spec: ScatterTraining, network
     everyone = _views(guess, data, spec)
     sizes, kvps = (np.array([getattr(one, name) for one in everyone]) for name in ("size_mm", "kvp"))
     order = _by_patient(data[PATIENT], spec.seed)
-    if len(order) < 2 * LEAST_PATIENTS:
+    if len(order) < 2 * max(LEAST_PATIENTS, round(1.0 / GATE_LEVEL)):
         return None
     edges = [_ends(sizes)[0], float(np.median(sizes)), _ends(sizes)[1]]
     if len(order) < 5 * LEAST_PATIENTS:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.io.atomic import written_whole
+from physsim.randomness import Stream
 from physsim.spec.training import ScatterTraining
 from physsim.surrogate.network import ScatterNet
 
@@ -37,7 +38,7 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     random. Needs the same build of torch and the same number of threads for the same bits.
     """
     tell = progress or (lambda stage, share: None)
-    torch.manual_seed(spec.seed * 1000 + member)
+    torch.manual_seed(_seed(spec, member, 0))
     maps, conditions, scatter, error = (torch.from_numpy(np.asarray(data[name], np.float32)) for name in NEEDED)
     noise = error.square().mean(dim=(1, 2)).sqrt() / scatter.mean(dim=(1, 2)).clamp_min(1e-12)
     weight = 1.0 / (1.0 + (noise / _NOISE).square())
@@ -50,8 +51,8 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     if checkpoint is not None and checkpoint.exists():
         losses = _resume(checkpoint, net, optimiser, of)
     for epoch in range(len(losses), spec.epochs):
-        order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, epoch)))
-        flips = torch.Generator().manual_seed(_seed(spec, member, epoch) + 1)
+        order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 1)))
+        flips = torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 2))
         total = 0.0
         for start in range(0, len(maps), spec.batch):
             some = order[start : start + spec.batch]
@@ -85,6 +86,7 @@ def share_of_rate(epoch: float, epochs: int) -> float:
 def deviance(guess: Any, told: Any) -> Any:
     """(n,) Poisson deviance of images `told` (n, rows, columns) about `guess`, over the guess's mean: near half of
     twice the squared relative error. Its mean is least where the guess is the mean of what is told."""
+    guess = guess.clamp_min(1e-12)
     of_each = guess - told + torch.where(told > 0.0, told * torch.log(told.clamp_min(1e-30) / guess), torch.zeros(()))
     return 2.0 * of_each.mean(dim=(1, 2)) / guess.detach().mean(dim=(1, 2))
 
@@ -96,8 +98,9 @@ def guesses(nets: Sequence[ScatterNet], maps: NDArray[Any], conditions: NDArray[
         return np.stack([net(*given).numpy() for net in nets])
 
 
-def _seed(spec: ScatterTraining, member: int, epoch: int) -> int:
-    return (spec.seed * 1000 + member) * 100003 + 2 * epoch
+def _seed(spec: ScatterTraining, member: int, number: int) -> int:
+    """Of a member's weights (0), and of the order and the flips of each epoch."""
+    return Stream(spec.seed, f"scatter training {member}").seed_for(number) >> 1
 
 
 def _training(data: Arrays, spec: ScatterTraining, member: int) -> str:

@@ -7,8 +7,6 @@ their mean is unbiased however few photons there are.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +34,7 @@ class ScatterPlaces:
     def __init__(self, scene: ScatterScene, geometry: Geometry, optics: ScatterOptics, run: MonteCarlo,
                  places: tuple[int, int], seed: int, threads: int) -> None:
         rows, columns = places
-        width, height = geometry.columns * geometry.pixel_mm[0], geometry.rows * geometry.pixel_mm[1]
-        coarse = dataclasses.replace(geometry, rows=rows, columns=columns, pixel_mm=(width / columns, height / rows))
+        coarse = geometry.in_pixels(rows, columns)
         self._job = ViewJob(scene, coarse, optics.source_fields(geometry, scene), optics.target_fields(coarse, scene),
                             run, seed, threads, 1.0)
         row, column = (part.ravel() for part in np.indices(places, np.float64))

@@ -10,7 +10,7 @@ from physsim.imaging.body import body_box_mm
 from physsim.imaging.heights import heights_mm
 from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scatter_cases import DRAWN, ScatterCases, stretched
-from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, coarse_pixels, open_field, scatter_maps
+from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps
 from physsim.spec.training import HELD_OUT
 from physsim.surrogate.ensemble import shipped_specs
 from physsim.transport.scatter import scatter_scene
@@ -33,7 +33,7 @@ def protocol():
 
 @pytest.fixture(scope="module")
 def seen(slab, protocol):
-    view = coarse_pixels(protocol.geometry(body_box_mm(slab), slab.grid), 16, 16)
+    view = protocol.geometry(body_box_mm(slab), slab.grid).in_pixels(16, 16)
     opened = open_field(protocol, view)
     return view, opened, scatter_maps(scatter_scene(slab, protocol.spectrum, RUN, 8.0, 2), protocol, view, opened, 2)
 

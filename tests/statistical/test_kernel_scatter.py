@@ -8,7 +8,7 @@ from physsim.imaging.body import body_box_mm
 from physsim.imaging.kernel_scatter import body_slabs, kernel_scattering, means
 from physsim.imaging.kernel_tables import kernel_table, lit_slabs
 from physsim.imaging.primary_layers import PrimaryLayers
-from physsim.imaging.scatter_maps import coarse_pixels, open_field
+from physsim.imaging.scatter_maps import open_field
 from physsim.imaging.scattered import signal_responses
 from physsim.imaging.sub_poses import sub_poses
 from physsim.imaging.technique import contents
@@ -27,7 +27,7 @@ def radiograph(**changes):
 def compared(phantom, protocol, histories, places=PLACES):
     """Scatter over the open signal's mean by kernels and by Monte Carlo, of the first view at places."""
     view = protocol.geometry(body_box_mm(phantom), phantom.grid)[0]
-    coarse = coarse_pixels(view, *places)
+    coarse = view.in_pixels(*places)
     made = kernel_scattering(phantom, protocol, view, 2)
     layers = PrimaryLayers(phantom, protocol, view, sub_poses(protocol, body_box_mm(phantom)), "cpu", 2)
     opened = layers.free["signal"]

@@ -106,7 +106,7 @@ def test_a_network_alone_delivers_its_guess_and_states_what_held_out_patients_sa
     ensemble, _ = weights_for(ps.Surrogate(weights=path), PROTOCOL)
     scene = scatter_scene(thorax, PROTOCOL.spectrum, RUN, 8.0, 2)
     guess = network_guess(ensemble, scene, PROTOCOL, PROTOCOL.geometry(body_box_mm(thorax), thorax.grid), 2)
-    assert e_s(at_places(shot), guess.places) < 0.02  # a spline between places, and its ends
+    assert e_s(at_places(shot), guess.places) < 0.005
     assert shot.scatter_error == pytest.approx(0.05, rel=0.15)
     assert shot.provenance.network == ensemble.digest
     assert str(tmp_path) not in shot.provenance.to_json()
@@ -127,7 +127,7 @@ def test_unbiased_is_monte_carlo_within_the_tolerance(thorax, weights, truth):
     assert verdict["word"] == "CERTIFIED"
     assert verdict["network"] == ""
     assert shot.scatter_error == verdict["bound"] <= 0.05
-    assert e_s(at_places(shot), truth) < 0.05 + 0.02  # and the spline between places
+    assert e_s(at_places(shot), truth) < 0.05 + 0.005
 
 
 def test_a_network_that_errs_far_more_than_it_did_is_rejected(thorax, weights, truth, tmp_path):
@@ -138,8 +138,22 @@ def test_a_network_that_errs_far_more_than_it_did_is_rejected(thorax, weights, t
     assert verdict["word"] == "REJECTED"
     assert verdict["p_value"] <= 0.01
     assert verdict["weight"] == 1.0
-    assert e_s(at_places(shot), truth) < 0.05 + 0.02
+    assert e_s(at_places(shot), truth) < 0.05 + 0.005
     assert "REJECTED" in contents(shot)
+
+
+def test_images_without_the_network_are_the_same_by_any_network(thorax, weights, tmp_path):
+    """Unbiased: other weights change no pixel."""
+    from physsim.surrogate.network import ScatterNet
+
+    torch.manual_seed(9)
+    wild = [ScatterNet(len(CHANNELS), len(CONDITIONS), SPEC.width) for _ in range(SPEC.members)]
+    path = tmp_path / "wild.safetensors"
+    save_ensemble(path, wild, dict(load_ensemble(weights).card))
+    one, other = (ps.simulate(thorax, PROTOCOL, noise=False, seed=5,
+                              scatter=ps.Hybrid(tolerance=0.1, mode="unbiased", weights=str(name)))["scatter"]
+                  for name in (weights, path))
+    assert (one == other).all()
 
 
 def test_a_network_that_errs_as_it_did_is_blended(thorax, weights, truth, tmp_path):
@@ -149,7 +163,7 @@ def test_a_network_that_errs_as_it_did_is_blended(thorax, weights, truth, tmp_pa
     assert verdict["word"] in ("BLENDED", "CERTIFIED")
     assert verdict["p_value"] > 0.01
     assert shot.scatter_error <= 0.12
-    assert e_s(at_places(shot), truth) < 0.12 + 0.02
+    assert e_s(at_places(shot), truth) < 0.12 + 0.005
 
 
 def test_verdicts_are_in_the_files(thorax, weights, tmp_path):
