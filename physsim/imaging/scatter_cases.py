@@ -157,7 +157,7 @@ def drawn_beam(base: Protocol, technique: Technique, draw: _Draw, body: int) -> 
     """The protocol with the beam of one body's views."""
     spectrum = base.spectrum
     if technique.kvp is not None:
-        spectrum = spectrum.replace(kvp=round(draw.between(technique.kvp, f"kvp {body}"), 1))
+        spectrum = spectrum.replace(kvp=round(draw.between(technique.kvp, f"kvp {body}")))
     if technique.copper_mm is not None:
         thickness = round(draw.between(technique.copper_mm, f"copper {body}"), 3)
         others = tuple(one for one in spectrum.filters if one.material != "Cu")
