@@ -44,7 +44,8 @@ class ScatterCases:
     """cases(number): arrays of one patient's views, by name.
 
     maps (views, channels, rows, columns), conditions (views, CONDITIONS): see ScatterMaps. scatter (views, rows,
-    columns): at the places, over the open signal's mean; error: its standard error. drawn (views, DRAWN), technique
+    columns): at the places, over the open signal's mean; error: its standard error; single: its part that scattered
+    once. drawn (views, DRAWN), technique
     (views,), person (views, PERSON). Of held-out patients also batches (views, looks, BATCHES, rows, columns): of
     independent batches after each of spec.looks histories, the same photons first; their scatter is by other photons,
     TRUTH_TIMES as many as the last look's.
@@ -109,6 +110,7 @@ class ScatterCases:
             "maps": seen.maps.astype(np.float16), "conditions": seen.conditions,
             "scatter": batches.mean(axis=0).astype(np.float32),
             "error": (batches.std(axis=0, ddof=1) / np.sqrt(BATCHES)).astype(np.float32),
+            "single": (places.single().mean(axis=0) / seen.open_per_history).astype(np.float32),
             "drawn": np.array(drawn),
         }
         return made if trained else made | {"batches": np.stack(looks).astype(np.float32)}

@@ -66,6 +66,11 @@ class ScatterPlaces:
 
     def batches(self) -> Floats:
         """(BATCHES, rows, columns) keV/cm2 per history (of the detector's response, if any): single and multiple."""
-        found = self._single[:, :, self._place].sum(axis=1) / self._points
-        found += self._multiple[:, self._place] / self._each
-        return np.asarray(found.reshape(BATCHES, self._job.geometry.rows, self._job.geometry.columns))
+        return self.single() + self._images(self._multiple[:, self._place] / self._each)
+
+    def single(self) -> Floats:
+        """Likewise, of single scatter alone."""
+        return self._images(self._single[:, :, self._place].sum(axis=1) / self._points)
+
+    def _images(self, found: Floats) -> Floats:
+        return found.reshape(BATCHES, self._job.geometry.rows, self._job.geometry.columns)
