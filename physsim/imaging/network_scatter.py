@@ -10,29 +10,28 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
+from physsim.imaging.place_photons import RUN, PlacePhotons, place_sums
 from physsim.imaging.scatter_maps import ScatterMaps, open_field, scatter_maps
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.portable import exp
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
+from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.spec.training import GUESSES, STRIDE
-from physsim.surrogate.batches import Batches
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
 from physsim.surrogate.scatter_calibration import water_mm
 from physsim.surrogate.verdict import Verdict, decide
 from physsim.transport.montecarlo import MonteCarloWarning
+from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import CELL_MM, scatter_scene
-from physsim.transport.scatter_optics import optics_of
 from physsim.transport.scatter_places import ScatterPlaces
 from physsim.transport.scatter_scene import ScatterScene
 
@@ -40,7 +39,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 Networks = tuple[ScatterEnsemble, Calibration | None]
 
-_RUN = MonteCarlo(histories=1)  # its physics
+FIRST_HISTORIES = 4096.0  # of the first look without calibration
 _NEAR, _MOST_ROUNDS = 1e-3, 50
 _SQUARE_HISTORIES = 1024  # for the second moment over the first, which noise alone hangs on: within some per cent
 
@@ -54,6 +53,11 @@ class NetworkGuess:
     places: Floats
     factors: Floats
     spread: float
+
+    @property
+    def size_mm(self) -> float:
+        """About how much water half of the rays meet: what calibrations sort patients by."""
+        return float(water_mm(self.maps.maps[None])[0])
 
     def image(self, delivered: Floats, with_network: bool = True) -> Floats:
         """(rows, columns) of the maps' pixels, whose means over places are `delivered` within _NEAR of their mean;
@@ -81,22 +85,26 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
     network's smooth fields where the network has a share in the image.
     """
     ensemble, calibration = networks
-    scene = scatter_scene(phantom, protocol.spectrum, _RUN, CELL_MM, threads)
+    scene = scatter_scene(phantom, protocol.spectrum, RUN, CELL_MM, threads)
+    responses = signal_responses(protocol.detector)
     signal, square = np.empty_like(opened), np.empty_like(opened)
     errors, histories, verdicts, reached = [], 0, [], True
     for view in range(len(geometry)):
         one = geometry[view]
         guess = network_guess(ensemble, scene, protocol, one, threads)
-        optics = [optics_of(one, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
-                            protocol.anti_scatter_grid, response) for response in signal_responses(protocol.detector)]
-        ratio = _moments_ratio(scene, one, optics, guess.places.shape, seed + view, threads)
+        places = guess.places.shape[0], guess.places.shape[1]
+
+        def sums(response: ResponseTable, one: Geometry = one, places: tuple[int, int] = places,
+                 number: int = seed + view) -> ScatterPlaces:
+            return place_sums(scene, protocol, one, response, places, number, threads)
+
+        ratio = _moments_ratio([sums(response) for response in responses])
         if isinstance(run, Surrogate):
             delivered, with_network = guess.places, True
             errors.append(stated_error(calibration, guess, protocol))
         else:
-            photons = ScatterPlaces(scene, one, optics[0], _RUN, (guess.places.shape[0], guess.places.shape[1]),
-                                    seed + view, threads)
-            made = _decided(run, photons, guess, protocol, calibration)
+            photons = PlacePhotons(sums(responses[0]), guess.maps.open_per_history)
+            made = view_verdict(run, photons, guess, protocol, calibration)
             delivered, with_network = made.image, made.weight < 1.0
             reached = reached and made.aim_reached
             errors.append(made.guarantee)
@@ -146,34 +154,24 @@ def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
 def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:
     """e_S that is stated of a network alone: that of held-out patients of this size and tube potential, or, where it
     was not calibrated, all of the mean: nothing is known of it."""
-    place = None if calibration is None else calibration.bin_of(_size(guess), peak_kv(protocol))
+    place = None if calibration is None else calibration.bin_of(guess.size_mm, peak_kv(protocol))
     return 1.0 if calibration is None or place is None else float(np.sqrt(calibration.variance[place]))
 
 
-def _decided(run: Hybrid, photons: ScatterPlaces, guess: NetworkGuess, protocol: Protocol,
-             calibration: Calibration | None) -> Verdict:
-    def source(units: float) -> Batches:
-        photons.grow_to(round(units))
-        return Batches(images=photons.batches() / guess.maps.open_per_history, units=float(photons.histories))
-
-    return decide(source, guess.places, run.tolerance, calibration=None if run.mode == "unbiased" else calibration,
-                  size_mm=_size(guess), kvp=peak_kv(protocol), mode=run.mode, level=run.level,
-                  most_units=float(run.most_histories), first_units=4096.0)
+def view_verdict(run: Hybrid, photons: PlacePhotons, guess: NetworkGuess, protocol: Protocol,
+                 calibration: Calibration | None) -> Verdict:
+    """Of one view: what `run` delivers and guarantees."""
+    return decide(photons, guess.places, run.tolerance, calibration=None if run.mode == "unbiased" else calibration,
+                  size_mm=guess.size_mm, kvp=peak_kv(protocol), mode=run.mode, level=run.level,
+                  most_units=float(run.most_histories), first_units=FIRST_HISTORIES)
 
 
-def _moments_ratio(scene: ScatterScene, view: Geometry, optics: list[Any], places: tuple[int, ...], seed: int,
-                   threads: int) -> float:
+def _moments_ratio(sums: list[ScatterPlaces]) -> float:
     """Second over first moment of the scattered signal, from the same few photons."""
-    means = []
-    for one in optics:
-        sums = ScatterPlaces(scene, view, one, _RUN, (places[0], places[1]), seed, threads)
-        sums.grow_to(_SQUARE_HISTORIES)
-        means.append(float(sums.batches().mean()))
-    return means[1] / means[0] if means[0] > 0.0 else 0.0
-
-
-def _size(guess: NetworkGuess) -> float:
-    return float(water_mm(guess.maps.maps[None])[0])
+    for one in sums:
+        one.grow_to(_SQUARE_HISTORIES)
+    first, second = (float(one.batches().mean()) for one in sums)
+    return second / first if first > 0.0 else 0.0
 
 
 def _smooth(values: Floats, rows: int, columns: int) -> Floats:

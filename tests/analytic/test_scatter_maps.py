@@ -9,7 +9,8 @@ import physsim as ps
 from physsim.imaging.body import body_box_mm
 from physsim.imaging.heights import heights_mm
 from physsim.imaging.pixel_beam import pixel_beam
-from physsim.imaging.scatter_cases import DRAWN, ScatterCases, stretched
+from physsim.imaging.scatter_cases import DRAWN, ScatterCases
+from physsim.imaging.scatter_draws import stretched
 from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps
 from physsim.spec.training import HELD_OUT
 from physsim.surrogate.ensemble import shipped_specs

@@ -1,0 +1,60 @@
+"""Photons at places of a detector for the audited hybrid: batches over the open signal, at any budget."""
+
+from __future__ import annotations
+
+import time
+
+from physsim.spec.geometry import Geometry
+from physsim.spec.protocol import Protocol
+from physsim.spec.scatter import MonteCarlo
+from physsim.surrogate.batches import Batches
+from physsim.transport.response_table import ResponseTable
+from physsim.transport.scatter_optics import optics_of
+from physsim.transport.scatter_places import ScatterPlaces
+from physsim.transport.scatter_scene import ScatterScene
+
+RUN = MonteCarlo(histories=1)  # its physics; how many photons is said elsewhere
+
+
+class PlacePhotons:
+    """A source of `decide`: units (histories) -> batches over `open_per_history`, which it keeps by budget.
+
+    A budget that was simulated costs nothing when it is asked for again, so several verdicts of one view share their
+    photons. cpu_seconds: by budget, of all photons up to it, on all threads.
+    """
+
+    def __init__(self, photons: ScatterPlaces, open_per_history: float) -> None:
+        self._photons, self._open = photons, open_per_history
+        self._kept: dict[int, Batches] = {}
+        self._spent = 0.0
+        self.cpu_seconds: dict[float, float] = {}
+
+    def __call__(self, units: float) -> Batches:
+        """Of `units` histories together."""
+        wanted = round(units)
+        if wanted not in self._kept:
+            began = time.process_time()
+            self._photons.grow_to(wanted)
+            self._spent += time.process_time() - began
+            made = Batches(images=self._photons.batches() / self._open, units=float(self._photons.histories))
+            self._kept[wanted] = made
+            self.cpu_seconds[made.units] = self._spent
+        return self._kept[wanted]
+
+    @property
+    def histories(self) -> int:
+        """So far."""
+        return self._photons.histories
+
+    @property
+    def kept(self) -> tuple[Batches, ...]:
+        """Of all budgets so far, growing."""
+        return tuple(self._kept[units] for units in sorted(self._kept))
+
+
+def place_sums(scene: ScatterScene, protocol: Protocol, view: Geometry, response: ResponseTable,
+               places: tuple[int, int], seed: int, threads: int) -> ScatterPlaces:
+    """Of one view, before any photon; `response`: of the detector's signal, or of its second moment."""
+    optics = optics_of(view, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm, protocol.anti_scatter_grid,
+                       response)
+    return ScatterPlaces(scene, view, optics, RUN, places, seed, threads)

@@ -1,0 +1,178 @@
+"""What is drawn of a patient for scatter networks: the body, its stretched copies, beams and views.
+
+All of it follows from a seed, the patient's number and names alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physsim.body.patient import Patient
+from physsim.body.population import Population, Stratum, Uniform
+from physsim.imaging.body import body_box_mm, region_of, voxels_of
+from physsim.imaging.place_photons import RUN
+from physsim.imaging.scattered import signal_responses
+from physsim.phantom.phantom import Phantom
+from physsim.randomness import Stream
+from physsim.spec.anti_scatter_grid import AntiScatterGrid
+from physsim.spec.geometry import Geometry
+from physsim.spec.grid import Grid
+from physsim.spec.protocol import Protocol
+from physsim.spec.protocol_library import protocols
+from physsim.spec.spectrum import Filter
+from physsim.spec.training import Range, ScatterTraining, Technique
+from physsim.transport.response_table import ResponseTable
+from physsim.transport.scatter import CELL_MM, scatter_scene
+from physsim.transport.scatter_scene import ScatterScene
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Numbers by name, each a function of the training's seed, the patient and the name alone."""
+
+    seed: int
+    number: int
+
+    def uniform(self, name: str) -> float:
+        """In (0, 1)."""
+        return float(Stream(self.seed, f"scatter cases {name}").uniform64([self.number])[0, 0])
+
+    def between(self, ends: Range, name: str) -> float:
+        """Evenly."""
+        return ends[0] + (ends[1] - ends[0]) * self.uniform(name)
+
+    def of(self, shares: list[float], name: str) -> int:
+        """A number below len(shares), as often as its share says."""
+        whole = np.cumsum(shares) / sum(shares)
+        return int(np.searchsorted(whole[:-1], self.uniform(name), side="right"))
+
+    def seed_of(self, name: str) -> int:
+        """Of 64 bits."""
+        return Stream(self.seed, f"scatter cases {name}").seed_for(self.number)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPatient:
+    """A patient, the voxels around what the technique's protocol shows, and the technique by its place in the spec."""
+
+    patient: Patient
+    voxels: Phantom
+    kind: int
+
+    @property
+    def person(self) -> list[float]:
+        """Female or not, years, cm, kg."""
+        who = self.patient
+        return [float(who.sex == "F"), who.age_years, who.height_cm, who.weight_kg]
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnView:
+    """One view: what is in the beam, its cells, the protocol, the pose, and the detector's `response` (its signal's
+    mean); `name`: of all that is drawn for it."""
+
+    phantom: Phantom
+    scene: ScatterScene
+    protocol: Protocol
+    geometry: Geometry
+    response: ResponseTable
+    name: str
+
+
+def drawn_patient(spec: ScatterTraining, draw: Draw) -> DrawnPatient:
+    """Patient `draw.number` of the seed `draw.seed`."""
+    kind = draw.of([one.share for one in spec.techniques], "technique")
+    base = protocols[spec.techniques[kind].protocol]
+    stratum = Stratum(sex="F" if base.breast is not None else None,
+                      age_years=Uniform(low=spec.age_years[0], high=spec.age_years[1]),
+                      fixed=base.patient.model_dump())
+    patient = Population(strata=(stratum,), seed=draw.seed).patient(draw.number)
+    voxels = voxels_of(patient, base) if base.breast is not None else \
+        patient.phantom(spec.spacing_mm, region_of(base), vanishing="keep")
+    return DrawnPatient(patient, voxels, kind)
+
+
+def drawn_views(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: int) -> Iterator[DrawnView]:
+    """spec.bodies x spec.views of them."""
+    technique = spec.techniques[who.kind]
+    base = protocols[technique.protocol]
+    for body in range(spec.bodies):
+        phantom = stretched(who.voxels, tuple(draw.between(spec.stretch, f"stretch {body} {axis}") for axis in "xyz"))
+        beam = drawn_beam(base, technique, draw, body)
+        scene = scatter_scene(phantom, beam.spectrum, RUN, CELL_MM, threads)
+        response = signal_responses(beam.detector)[0]
+        for view in range(spec.views):
+            name = f"{body} {view}"
+            protocol, geometry = drawn_view(phantom, beam, technique, draw, name)
+            yield DrawnView(phantom, scene, protocol, geometry, response, name)
+
+
+def stretched(phantom: Phantom, factors: tuple[float, ...]) -> Phantom:
+    """The same voxels, longer along their axes x, y, z by `factors`, about the world's origin."""
+    grid = phantom.grid
+    assert grid.origin_mm is not None
+    sizes = [size * factor for size, factor in zip(grid.spacing_mm, factors, strict=True)]
+    axes, origin = np.array(grid.direction), np.array(grid.origin_mm)
+    moved = axes.T @ (np.array(factors) * (axes @ origin))
+    longer = Grid(shape=grid.shape, spacing_mm=(sizes[0], sizes[1], sizes[2]),
+                  origin_mm=(float(moved[0]), float(moved[1]), float(moved[2])), direction=grid.direction)
+    return Phantom(longer, phantom.labels, phantom.materials, phantom.density, name=phantom.name)
+
+
+def drawn_beam(base: Protocol, technique: Technique, draw: Draw, body: int) -> Protocol:
+    """The protocol with the beam of one body's views."""
+    spectrum = base.spectrum
+    if technique.kvp is not None:
+        spectrum = spectrum.replace(kvp=round(draw.between(technique.kvp, f"kvp {body}")))
+    if technique.copper_mm is not None:
+        thickness = round(draw.between(technique.copper_mm, f"copper {body}"), 3)
+        others = tuple(one for one in spectrum.filters if one.material != "Cu")
+        spectrum = spectrum.replace(filters=(*others, Filter(material="Cu", thickness_mm=max(thickness, 1e-3))))
+    return base.replace(spectrum=spectrum, mas=1.0, exposure_control=None)
+
+
+def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: Draw, name: str
+               ) -> tuple[Protocol, Geometry]:
+    """The protocol of one view, and its pose."""
+    protocol, box = beam, body_box_mm(phantom)
+    share = draw.between(technique.field, f"field {name}")
+    detector = beam.detector
+    if share < 1.0:
+        protocol = protocol.replace(detector=detector.replace(rows=max(2, round(share * detector.rows)),
+                                                              columns=max(2, round(share * detector.columns))))
+    where = protocol.positioning
+    if where is None:
+        views = protocol.geometry(box, phantom.grid)
+        view = views[min(int(draw.uniform(f"view {name}") * len(views)), len(views) - 1)]
+        return protocol.replace(anti_scatter_grid=drawn_strips(protocol, technique, draw, name, view)), view
+    changes: dict[str, Any] = {}
+    for field in ("source_detector_mm", "patient_detector_mm"):
+        ends = getattr(technique, field)
+        if ends is not None:
+            changes[field] = round(draw.between(ends, f"{field} {name}"), 1)
+    where = where.replace(**changes)
+    straight = where.geometry(protocol.detector, box)
+    aside = sum((2.0 * draw.uniform(f"aim {axis} {name}") - 1.0) * most * getattr(straight, axis)[0]
+                for axis, most in zip("uv", technique.aim_mm, strict=True))
+    aim = 0.5 * (np.array(box[0]) + np.array(box[1])) + aside
+    where = where.replace(aim_mm=(float(aim[0]), float(aim[1]), float(aim[2])))
+    protocol = protocol.replace(positioning=where)
+    view = protocol.geometry(box, phantom.grid)
+    return protocol.replace(anti_scatter_grid=drawn_strips(protocol, technique, draw, name, view)), view
+
+
+def drawn_strips(protocol: Protocol, technique: Technique, draw: Draw, name: str, view: Geometry
+                 ) -> AntiScatterGrid | None:
+    """The protocol's grid of a drawn ratio, or none; focused on the source of the view."""
+    strips = protocol.anti_scatter_grid
+    if technique.grid_ratios:
+        ratio = technique.grid_ratios[draw.of([1.0] * len(technique.grid_ratios), f"grid {name}")]
+        strips = None if ratio == 0.0 or strips is None else strips.replace(ratio=ratio)
+    if strips is None or strips.focal_distance_mm is None:
+        return strips
+    to_strips = strips.gap_mm + 0.5 * strips.height_mm
+    return strips.replace(focal_distance_mm=float(view.distance_mm[0]) - to_strips)
