@@ -29,26 +29,23 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     cases(number): see ScatterCases; other processes must be able to import it. inputs: names of "channels" and
     "conditions". Stopped at any time it goes on where it was when called again.
     """
-    from physsim.surrogate.training import NEEDED, train
+    from physsim.surrogate.members import trained_members
+    from physsim.surrogate.training import NEEDED
 
     files = make_shards(folder / "data", spec, cases, workers=workers, progress=progress)
     numbers = shard_files(folder / "data", spec)
     seen = [path for path in files if numbers[path][0] < HELD_OUT]
     unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
     engine = engine_of(files)
-    data = read_shards(seen, (*NEEDED, PATIENT))
-    if (data[PATIENT] >= HELD_OUT).any():
+    patient = read_shards(seen, (PATIENT,))[PATIENT]
+    if (patient >= HELD_OUT).any():
         raise AssertionError("held-out patients among the training data")
-    nets, losses = [], []
-    for member in range(spec.members):
-        net, loss = train(data, spec, member, folder / f"checkpoint_{member}.safetensors", progress)
-        nets.append(net)
-        losses.append(loss)
+    nets, losses = trained_members(seen, spec, folder, workers, progress)
     card = {
         "spec": json.loads(spec.to_json()), "inputs": {name: list(words) for name, words in inputs.items()},
         "command": command, "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen),
         **engine,
-        "views": len(data[PATIENT]), "losses": losses,
+        "views": len(patient), "losses": losses,
         "held_out": held_out_errors(nets, read_shards(unseen, (*NEEDED, "drawn", "person", "technique", PATIENT))),
     }
     save_ensemble(weights, nets, card, overwrite)

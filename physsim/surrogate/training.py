@@ -25,7 +25,7 @@ from physsim.surrogate.network import ScatterNet
 Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, float], None]
 NEEDED = ("maps", "conditions", "scatter", "error")
-_NOISE = 0.03  # relative: images of more noise count less
+_NOISE = 0.03  # relative: views that let expect more noise count less
 _WEIGHT_DECAY = 1e-4
 
 
@@ -34,15 +34,13 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     """One member of the ensemble, and its loss by epoch. `data`: NEEDED of all training views (see ScatterCases).
 
     Goes on from `checkpoint` where there is one (InvalidInput where it is of another training), which is written after
-    each epoch. Left and right are swapped at
-    random. Needs the same build of torch and the same number of threads for the same bits.
+    each epoch. Left and right are swapped at random. Needs the same build of torch and the same number of threads for
+    the same bits.
     """
     tell = progress or (lambda stage, share: None)
     torch.manual_seed(_seed(spec, member, 0))
-    maps, conditions, scatter, error = (torch.from_numpy(np.asarray(data[name], np.float32)) for name in NEEDED)
-    noise = error.square().mean(dim=(1, 2)).sqrt() / scatter.mean(dim=(1, 2)).clamp_min(1e-12)
-    weight = 1.0 / (1.0 + (noise / _NOISE).square())
-    weight = weight / weight.mean()
+    maps, conditions, scatter = (torch.from_numpy(np.asarray(data[name], np.float32)) for name in NEEDED[:3])
+    weight = torch.from_numpy(weights_of(data).astype(np.float32))
     net = ScatterNet(maps.shape[1], conditions.shape[1], spec.width)
     net.learn_scales(maps, conditions, scatter)
     optimiser = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
@@ -75,6 +73,20 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     return net.eval(), losses
 
 
+def weights_of(data: Arrays) -> NDArray[np.float64]:
+    """(n,) what each view counts, 1 on average: less where its conditions let expect more noise.
+
+    Of its own noise it must not hang: a view that happens to see bright photons finds itself noisier, and a mean
+    that trusts it less is too low.
+    """
+    noise = np.sqrt((data["error"].astype(np.float64) ** 2).mean(axis=(1, 2)))
+    relative = noise / np.maximum(data["scatter"].astype(np.float64).mean(axis=(1, 2)), 1e-12)
+    known = np.column_stack([np.ones(len(relative)), data["conditions"]])
+    expected = np.exp(known @ np.linalg.lstsq(known, np.log(np.maximum(relative, 1e-6)), rcond=None)[0])
+    weight = 1.0 / (1.0 + (expected / _NOISE) ** 2)
+    return np.asarray(weight / weight.mean())
+
+
 def share_of_rate(epoch: float, epochs: int) -> float:
     """Of the learning rate: rising over a tenth of all epochs, then half a cosine down to a thousandth."""
     begin = 0.1 * epochs
@@ -96,6 +108,17 @@ def guesses(nets: Sequence[ScatterNet], maps: NDArray[Any], conditions: NDArray[
     with torch.inference_mode():
         given = (torch.from_numpy(np.asarray(maps, np.float32)), torch.from_numpy(np.asarray(conditions, np.float32)))
         return np.stack([net(*given).numpy() for net in nets])
+
+
+def losses_of(checkpoint: Path) -> list[float]:
+    """By epoch so far; none where nothing is kept yet."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(checkpoint, "pt") as file:
+            return list(json.loads(file.metadata()["losses"]))
+    except (OSError, SafetensorError):
+        return []
 
 
 def _seed(spec: ScatterTraining, member: int, number: int) -> int:
