@@ -124,13 +124,20 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
 def network_guess(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, view: Geometry, threads: int
                   ) -> NetworkGuess:
     """Of one view, flat or curved."""
-    coarse = view.in_pixels(*ensemble.spec.pixels)
-    maps = scatter_maps(scene, protocol, coarse, open_field(protocol, coarse), threads)
-    given = maps.maps[None], maps.conditions[None]
-    members = ensemble.scatter(*given)[:, 0]
+    return network_guesses(ensemble, scene, protocol, view, threads)[0]
+
+
+def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, views: Geometry, threads: int
+                    ) -> list[NetworkGuess]:
+    """Of views of one beam: its open field is that of the first of them."""
+    coarse = views.in_pixels(*ensemble.spec.pixels)
+    opened = open_field(protocol, coarse[0])
+    maps = [scatter_maps(scene, protocol, coarse[view], opened, threads) for view in range(len(views))]
+    given = np.stack([one.maps for one in maps]), np.stack([one.conditions for one in maps])
+    members, factors = ensemble.scatter(*given), ensemble.factors(*given).mean(axis=0)
     mean = members.mean(axis=0)
-    spread = float(np.sqrt(((members - mean) ** 2).mean()) / mean.mean())
-    return NetworkGuess(maps, mean, ensemble.factors(*given)[:, 0].mean(axis=0), spread)
+    spread = np.sqrt(((members - mean) ** 2).mean(axis=(0, 2, 3))) / mean.mean(axis=(1, 2))
+    return [NetworkGuess(*parts) for parts in zip(maps, mean, factors, spread.tolist(), strict=True)]
 
 
 def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.detector.table import moments_at
+from physsim.imaging.nodes import lagrange
 from physsim.imaging.totals import total
 from physsim.phantom.phantom import Phantom
 from physsim.spec.detector import Detector
@@ -25,6 +26,7 @@ from physsim.units import CM_PER_MM
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
+_SPLINE_PIXELS = 4  # a cubic takes as many
 COARSE_PIXELS = 56  # along the longer side
 _SQUARE_SHARE = 4.0  # the second moment, for noise alone, may err so many times as much
 
@@ -98,15 +100,16 @@ def coarse_geometry(geometry: Geometry) -> Geometry:
 
 def on_pixels(coarse: Floats, rows: int, columns: int) -> Floats:
     """(rows, columns) values of the spline through the middles of coarse pixels; straight on beyond the outer ones."""
-    down, across = (_weights(n, wanted) for n, wanted in zip(coarse.shape, (rows, columns), strict=True))
+    down, across = (pixel_weights(n, wanted) for n, wanted in zip(coarse.shape, (rows, columns), strict=True))
     return np.maximum(product(product(down, coarse), np.ascontiguousarray(across.T)), 0.0)
 
 
-def _weights(coarse: int, fine: int) -> Floats:
+def pixel_weights(coarse: int, fine: int) -> Floats:
+    """(fine, coarse) of the spline through coarse pixels' middles at those of fine ones; a parabola of 3."""
     if coarse == fine:
         return np.eye(fine)
-    known = (np.arange(coarse) + 0.5) / coarse
-    return spline_weights(known, (np.arange(fine) + 0.5) / fine)
+    known, wanted = (np.arange(coarse) + 0.5) / coarse, (np.arange(fine) + 0.5) / fine
+    return np.stack(lagrange(known, wanted), axis=1) if coarse < _SPLINE_PIXELS else spline_weights(known, wanted)
 
 
 def _image(

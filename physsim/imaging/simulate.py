@@ -36,7 +36,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScanRun, ScatterRun, Surrogate
+from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScatterRun, Surrogate, record_of
 from physsim.transport.mesh import traced_meshes
 from physsim.transport.spectral import project_materials
 from physsim.transport.spectral_device import device_for_spectral
@@ -105,9 +105,10 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
         check_kept(keep)
     check_gated(phantom, protocol)
     check_stages(stages, scanned=scanned, noise=noise, scatter=run is not None)
-    scan = _of_scan(run, protocol) if scanned else None
+    if isinstance(run, (Surrogate, Hybrid)):
+        weights_for(run, protocol)  # before any work
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
-        return take_gated(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=thread_count(threads),
+        return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
                           keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
     phantom = voxels_of(phantom, protocol)
     has_dose = not scanned and check_dose(phantom, protocol)
@@ -115,13 +116,13 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     threads = thread_count(threads)
     tell = progress or (lambda stage, fraction: None)
     if protocol.second_beam is not None:
-        return take_dual_energy(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads,
+        return take_dual_energy(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads,
                                 keep=keep, progress=tell, stages=stages)
     if protocol.energy_bins:
-        return take_counting(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+        return take_counting(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                              progress=tell, stages=stages)
     if scanned:
-        return take_scan(phantom, protocol, scan, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
+        return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)
     return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell, stages)
 
@@ -164,7 +165,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         layers["areal_density"] = Layer(dense, "g/cm2", ("view", "material", "row", "column"), f"materials: {names}")
     record = Provenance(
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
-        scatter="none" if run is None else _told(run), network="" if strewn is None else strewn.network,
+        scatter=record_of(run), network="" if strewn is None else strewn.network,
         verdicts=() if strewn is None else strewn.verdicts,
         noise="quanta, charge, electronics" if noise else "none",
         device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)), kernels_sha256=kernels_sha256(),
@@ -191,18 +192,6 @@ def scatter_run(scatter: str | ScatterRun) -> ScatterRun | None:
     raise InvalidInput(message(
         f"scatter={scatter!r}", "scatter is left out, guessed by kernels or networks, or estimated by Monte Carlo",
         "Give 'none', 'kernel', 'surrogate', 'hybrid', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
-
-
-def _told(run: ScatterRun) -> str:
-    """Of a run, for provenance: no path of this machine goes in, the network's hash stands beside it."""
-    return (run.replace(weights=None) if isinstance(run, (Surrogate, Hybrid)) else run).to_json()
-
-
-def _of_scan(run: ScatterRun | None, protocol: Protocol) -> ScanRun | None:
-    if isinstance(run, (Surrogate, Hybrid)):
-        raise InvalidInput(message(f"scatter={run.kind!r} of {protocol.name}", "networks know radiographs so far",
-                                   "Take 'kernel' or 'montecarlo'."))
-    return run
 
 
 def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str | Device = "auto") -> Device:

@@ -154,5 +154,11 @@ def form_factor_name(material_name: str) -> str | None:
     return next((factor for start, factor in INTERFERING.items() if plain.startswith(start)), None)
 
 
-ScanRun = MonteCarlo | KernelScatter  # of CT
-ScatterRun = ScanRun | Surrogate | Hybrid
+ScatterRun = MonteCarlo | KernelScatter | Surrogate | Hybrid
+
+
+def record_of(run: ScatterRun | None) -> str:
+    """For provenance: no path of a machine goes in, the hash of a network stands beside it."""
+    if run is None:
+        return "none"
+    return (run.replace(weights=None) if isinstance(run, (Surrogate, Hybrid)) else run).to_json()

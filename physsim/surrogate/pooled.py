@@ -1,11 +1,10 @@
 """What many images say together: a CT scan's views, or the patients of a cohort.
 
 Views (patients) have independent noise, so an error that all of them share shows after few photons in each.
-Scatter changes slowly with the angle: a scan's views are delivered as their lowest cosine modes over the views,
-S = P (NN + w (MC - NN)), so that noise falls by the share of modes kept. P NN differs from the truth's low modes by
-the network's error there, which the bound of bound.py holds from P r; of what the truth has in faster modes, S has
-nothing: the caller says how much that is (`roughness`). It is a property of scatter, not of the network.
-Neglects: that the angle is periodic in a full turn (cosines have a kink there).
+Scatter changes slowly with the angle, and so does what a network errs by: a scan's views are delivered as
+S = NN + w P (MC - NN), P the projection on the lowest modes over the views (waves of a full turn, cosines of an arc),
+so that noise falls by the share of modes kept. The network's error in the modes kept is held by the bound of bound.py,
+from P r; of what it errs by in faster modes nothing is known but what the caller says (`roughness`).
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from physsim.surrogate.bound import LEVEL, error_bound, error_bound_of, noise_bo
 class BoundedScan:
     """Views delivered, and the bound of their error that assumes nothing of the network.
 
-    image: (views, rows, columns); weight: w; kept: modes over the views; bound: of e_S over all views (RMS error over
-    the mean of the truth, both over all pixels of all views), with probability `level` that it is larger;
-    network_bound: the same with w = 0; montecarlo_bound: with w = 1.
+    image: (views, rows, columns); weight: w; kept: modes over the views in which photons count; bound: of e_S over all
+    views (RMS error over the mean of the truth, both over all pixels of all views), with probability `level` that it is
+    larger; network_bound: the same with w = 0; montecarlo_bound: with w = 1.
     """
 
     image: Floats
@@ -57,47 +56,83 @@ class BoundedCohort:
 
 
 def blend_scan(prior: ArrayLike, batches: ArrayLike, network_variance: float, *, kept: int | None = None,
-               roughness: float = 0.0, level: float = LEVEL) -> BoundedScan:  # fmt: skip
+               roughness: float = 0.0, periodic: bool = False, level: float = LEVEL) -> BoundedScan:  # fmt: skip
     """Blend a scan's views with the network's and bound the error.
 
     prior: (views, rows, columns); batches: (views, n, rows, columns) in one unit, of equal work; network_variance: b2
-    over scans, relative and squared; `kept`: cosine modes over the views that are delivered, None: all; `roughness`:
-    root mean square of what the truth has in the others, over its mean, or more.
+    over scans, relative and squared; `kept`: modes over the views in which photons correct the network, None: all;
+    `roughness`: root mean square of the network's error in the others, over the mean of the truth, or more;
+    `periodic`: views evenly around a full turn.
 
     Raises InvalidInput for shapes that do not fit, fewer than 8 batches, b2 not above 0, kept not 1 to views, roughness
     below 0 or without effect.
     """
-    images = np.asarray(batches, np.float64)
-    if images.ndim != 4:
-        raise InvalidInput(message(f"batches of shape {images.shape}", "a scan has (views, batches, rows, columns)",
-                                   "Stack the views."))
-    for one in images:
-        checked_batches(one)
-    views, mean = len(images), np.asarray(images.mean(axis=1))
-    network = checked_prior(prior, mean.shape)
-    kept = views if kept is None else kept
-    if not 1 <= kept <= views or not 0.0 < network_variance < np.inf:
-        raise InvalidInput(message(f"kept={kept}, network_variance={network_variance}",
-                                   f"modes are 1 to {views}, a network's mean square error is above 0", "Change it."))
-    if not 0.0 <= roughness < 1.0 or (roughness > 0.0 and kept == views):
-        raise InvalidInput(message(f"roughness={roughness} with {kept} of {views} modes",
-                                   "it is what the truth has in modes left out", "Give 0 where all are kept."))
-    low, scale = low_modes_over_views(views, kept), mean_for_truth(mean)
-    variances = images.var(axis=1, ddof=1).mean(axis=(1, 2)) / images.shape[1]
-    noise = float(np.diagonal(low) @ variances) / views / scale**2
-    weight = network_variance / (network_variance + noise)
-    modes, seen = filtered_modes(images, low), np.tensordot(low, mean - network, 1)
-    error, spread = error_bound_of(float(np.mean(seen**2)), modes, level), noise_bound_of(modes, level)
-    smooth = np.tensordot(low, network, 1)
+    pooled = PooledScan.of(prior, batches, kept=kept, roughness=roughness, periodic=periodic)
+    if not 0.0 < network_variance < np.inf:
+        raise InvalidInput(message(f"network_variance={network_variance}", "a network's mean square error is above 0",
+                                   "Give b2 of its calibration."))
+    weight = pooled.weight(network_variance)
+    return BoundedScan(image=pooled.image(weight), weight=weight, kept=pooled.kept, bound=pooled.bound(weight, level),
+                       network_bound=pooled.bound(0.0, level), montecarlo_bound=pooled.bound(1.0, level), level=level)
 
-    def whole(share: float) -> float:
-        """The bound of P (NN + share (MC - NN)): kept and left modes are orthogonal."""
-        length = (1.0 - share) * error + share * spread
-        own = over_truth(length, float((smooth + share * seen).mean()))
-        return float(np.hypot(own, roughness))
 
-    return BoundedScan(image=smooth + weight * seen, weight=weight, kept=kept, bound=whole(weight),
-                       network_bound=whole(0.0), montecarlo_bound=whole(1.0), level=level)  # fmt: skip
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PooledScan:
+    """A scan's views by a network and by batches, which may be blended by any weight and bounded at any level.
+
+    prior: (views, rows, columns); seen: P (MC - NN), likewise; scale: mean of MC; noise: root mean square of P MC's
+    noise over the scale; modes: of that noise; roughness: see blend_scan.
+    """
+
+    prior: Floats
+    seen: Floats
+    kept: int
+    scale: float
+    noise: float
+    modes: tuple[tuple[Floats, float], ...]
+    roughness: float
+
+    @classmethod
+    def of(cls, prior: ArrayLike, batches: ArrayLike, *, kept: int | None = None, roughness: float = 0.0,
+           periodic: bool = False) -> PooledScan:
+        """See blend_scan."""
+        images = np.asarray(batches, np.float64)
+        if images.ndim != 4:
+            raise InvalidInput(message(f"batches of shape {images.shape}", "a scan has (views, batches, rows, columns)",
+                                       "Stack the views."))
+        for one in images:
+            checked_batches(one)
+        views, mean = len(images), np.asarray(images.mean(axis=1))
+        network = checked_prior(prior, mean.shape)
+        kept = views if kept is None else kept
+        if not 1 <= kept <= views:
+            raise InvalidInput(message(f"kept={kept}", f"modes are 1 to {views}", "Change it."))
+        if not 0.0 <= roughness < 1.0 or (roughness > 0.0 and kept == views):
+            raise InvalidInput(message(f"roughness={roughness} with {kept} of {views} modes",
+                                       "it is what the network errs by in modes left out",
+                                       "Give 0 where all are kept."))
+        low, scale = low_modes_over_views(views, kept, periodic), mean_for_truth(mean)
+        variances = images.var(axis=1, ddof=1).mean(axis=(1, 2)) / images.shape[1]
+        noise = float(np.sqrt(max(float(np.diagonal(low) @ variances), 0.0) / views)) / scale
+        return cls(prior=network, seen=np.tensordot(low, mean - network, 1), kept=kept, scale=scale, noise=noise,
+                   modes=filtered_modes(images, low), roughness=roughness)
+
+    def weight(self, network_variance: float) -> float:
+        """Of the photons, for a network of that b2."""
+        return network_variance / (network_variance + self.noise**2)
+
+    def image(self, weight: float) -> Floats:
+        """(views, rows, columns) blended."""
+        return np.asarray(self.prior + weight * self.seen)
+
+    def bound(self, weight: float, level: float, mean_square: float | None = None) -> float:
+        """Of the blend's e_S. Modes kept and left are orthogonal. `mean_square`: |P r|^2 over the squared scale to take
+        in place of the one seen, so that the bound follows from the spread of batches alone."""
+        square = float(np.mean(self.seen**2)) if mean_square is None else mean_square * self.scale**2
+        length = (1.0 - weight) * error_bound_of(square, self.modes, level) if weight < 1.0 else 0.0
+        length += weight * noise_bound_of(self.modes, level)
+        mean = float(self.image(weight).mean()) if mean_square is None else self.scale
+        return float(np.hypot(over_truth(length, mean), self.roughness))
 
 
 def bound_cohort(priors: Sequence[ArrayLike], batches: Sequence[Batches], *, level: float = LEVEL) -> BoundedCohort:
@@ -121,11 +156,19 @@ def bound_cohort(priors: Sequence[ArrayLike], batches: Sequence[Batches], *, lev
                          level=level, patients=len(batches), units=float(sum(one.units for one in batches)))
 
 
-def low_modes_over_views(views: int, kept: int) -> Floats:
-    """(views, views) projection on the lowest `kept` DCT-II modes over the views."""
-    place = np.arange(views) + 0.5
-    modes = np.cos(np.pi * np.arange(kept)[:, None] * place / views) * np.sqrt(2.0 / views)
-    modes[0] /= np.sqrt(2.0)
+def low_modes_over_views(views: int, kept: int, periodic: bool = False) -> Floats:
+    """(views, views) projection on the lowest `kept` modes over the views: of DCT-II, or waves of a full turn, of which
+    an even number of modes keeps one less."""
+    place = (np.arange(views) + 0.5) / views
+    if periodic:
+        waves = np.arange(1, (min(kept, views - 1) - 1) // 2 + 1)[:, None]
+        parts = [np.ones((1, views)), *(np.sqrt(2.0) * turn(2.0 * np.pi * waves * place) for turn in (np.cos, np.sin))]
+        if kept == views:
+            return np.eye(views)
+        modes = np.concatenate(parts) / np.sqrt(views)
+    else:
+        modes = np.cos(np.pi * np.arange(kept)[:, None] * place) * np.sqrt(2.0 / views)
+        modes[0] /= np.sqrt(2.0)
     return np.asarray(modes.T @ modes)
 
 

@@ -84,15 +84,8 @@ class ScatterScan:
 
     def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> NDArray[np.float32]:
         """(views, rows, columns) scatter on the detector's own pixels: float32, within 1e-5 of the same in float64."""
-        return _engine.scan_views(
-            self._weights(views),
-            self.nodes.reshape(-1, *self.nodes.shape[2:]),
-            np.ascontiguousarray(self.columns.T.astype(np.float32)),
-            self.rows.astype(np.float32),
-            FLOOR,
-            thread_count(threads),
-            instruction_set(),
-        )
+        nodes = self.nodes.reshape(-1, *self.nodes.shape[2:])
+        return pixels_of_views(self._weights(views), nodes, self.rows, self.columns, threads)
 
     def _weights(self, views: Sequence[int] | NDArray[np.int64]) -> Floats:
         """(views, 2 x nodes)."""
@@ -151,11 +144,7 @@ def scatter_scan(
         )
     optics = optics_of(geometry, spectrum, cathode, focal_spot_mm, anti_scatter_grid, response)
     scene = scatter_scene(phantom, optics.spectrum, run, cell_mm, count)
-    period = float(views) if _closed(geometry) else None
-    wanted = min(int(node_views), views)
-    first = (
-        np.arange(wanted) * views // wanted if period is not None else np.rint(np.linspace(0, views - 1, wanted))
-    ).astype(np.int64)
+    first, period = node_places(geometry, int(node_views))
     nodes = NodeViews(scene, geometry, optics, run, grid, seed, count)
     nodes.add(first.tolist(), slow_views(first.tolist(), period is None))
     if run.histories is not None:
@@ -193,6 +182,30 @@ def scatter_scan(
     )
     _warn(result, run, error)
     return result
+
+
+def node_places(geometry: Geometry, wanted: int) -> tuple[NDArray[np.int64], float | None]:
+    """Numbers of views, spread evenly over a scan, and its period in views where it is closed in angle."""
+    views = len(geometry)
+    wanted = min(wanted, views)
+    if _closed(geometry):
+        return np.arange(wanted) * views // wanted, float(views)
+    return np.rint(np.linspace(0, views - 1, wanted)).astype(np.int64), None
+
+
+def pixels_of_views(angles: Floats, nodes: Floats, rows: Floats, columns: Floats, threads: int | None
+                    ) -> NDArray[np.float32]:
+    """(views, rows, columns) from `nodes` (nodes, grid rows, grid columns) by `angles` (views, nodes), `rows` (rows,
+    grid rows) and, of logarithms, `columns` (columns, grid columns)."""
+    return _engine.scan_views(
+        angles,
+        nodes,
+        np.ascontiguousarray(columns.T.astype(np.float32)),
+        rows.astype(np.float32),
+        FLOOR,
+        thread_count(threads),
+        instruction_set(),
+    )
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:

@@ -22,7 +22,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.randomness import stream_number
 from physsim.spec.material import resolved_material
 from physsim.spec.protocol import Protocol
-from physsim.spec.scatter import ScanRun
+from physsim.spec.scatter import ScatterRun
 from physsim.spec.spectral import SpectralImages
 
 NEGLECTS = ("body and table move between the beams", "cross-scatter of two sources", "hardening by other than water")
@@ -39,7 +39,7 @@ class Channel:
     one_of_all: bool = True
 
 
-def take_dual_energy(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, noise: bool, seed: int,
+def take_dual_energy(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int,
                      device: Device, threads: int, keep: Sequence[str],
                      progress: Callable[[str, float], None], stages: Stages = OWN) -> SpectralScan:
     """See physsim.simulate; `protocol` has a rotation and a second beam, which takes the same path.

@@ -22,7 +22,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.gating import Gating
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
-from physsim.spec.scatter import ScanRun
+from physsim.spec.scatter import ScatterRun
 
 _MARGIN_MM = 10.0  # beyond the organs that are looked at
 
@@ -69,7 +69,7 @@ class GatedScan:
         save_gated(self, path, overwrite)
 
 
-def take_gated(body: Patient | Cine, protocol: Protocol, run: ScanRun | None, *, noise: bool, seed: int,
+def take_gated(body: Patient | Cine, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int,
                device: Device, threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
                stages: Stages = OWN) -> GatedScan:
     """See physsim.simulate; `protocol` has a rotation and a gating."""

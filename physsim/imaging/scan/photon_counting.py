@@ -42,7 +42,7 @@ from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.spec.scatter import KernelScatter, MonteCarlo, ScanRun
+from physsim.spec.scatter import MonteCarlo, ScatterRun
 from physsim.transport.response_table import ResponseTable
 from physsim.units import CM_PER_MM
 
@@ -58,7 +58,7 @@ NEGLECTS = ("heights of piled-up pulses behind other than water", "registered co
 US_PER_S = 1e6
 
 
-def take_counting(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, noise: bool, seed: int,
+def take_counting(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int,
                   device: Device, threads: int, keep: Sequence[str],
                   progress: Callable[[str, float], None], stages: Stages = OWN) -> SpectralScan:
     """See physsim.simulate; `protocol` has a rotation and a counting detector. Scatter has a run for each bin.
@@ -69,9 +69,9 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, 
     assert rotation is not None
     assert wanted is not None
     assert protocol.mas is not None
-    if isinstance(run, KernelScatter):
-        raise InvalidInput(message("scatter='kernel'", "kernels are of signals, not of counts in bins of energy",
-                                   "Give 'none' or 'montecarlo'."))
+    if run is not None and not isinstance(run, MonteCarlo):
+        raise InvalidInput(message(f"scatter={run.kind!r}", "kernels and networks are of signals, not of counts in "
+                                   "bins of energy", "Give 'none' or 'montecarlo'."))
     kept = check_kept(keep)
     progress("beam at the pixels", 0.0)
     box, parts, geometry = scan_poses(phantom, protocol)

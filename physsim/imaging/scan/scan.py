@@ -14,10 +14,12 @@ from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.hardness import hardness
 from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
+from physsim.imaging.network_scatter import weights_for
 from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.current import middle_columns, relative_current
 from physsim.imaging.scan.moving import MovingBody
+from physsim.imaging.scan.network_scan import NetworkScan, network_scan
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import Measurement, ScanScatter
@@ -33,7 +35,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
-from physsim.spec.scatter import KernelScatter, MonteCarlo, ScanRun
+from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScatterRun, Surrogate, record_of
 from physsim.transport.scatter_scan import NODE_VIEWS, ScatterScan, scatter_scan
 from physsim.units import CM_PER_MM
 
@@ -61,7 +63,7 @@ def check_kept(keep: Sequence[str]) -> tuple[str, ...]:
     return tuple(keep)
 
 
-def take_scan(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, noise: bool, seed: int, device: Device,
+def take_scan(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, noise: bool, seed: int, device: Device,
               threads: int, keep: Sequence[str], progress: Callable[[str, float], None],
               moving: MovingBody | None = None, stages: Stages = OWN) -> Scan:
     """See physsim.simulate; `protocol` has a rotation and a reconstruction. `moving`: what each view sees, where that
@@ -80,6 +82,8 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, nois
     strewn: ScanScatter | KernelScattering | None = None
     if isinstance(run, KernelScatter):
         strewn = kernel_scattering(phantom, protocol, geometry, threads)
+    elif isinstance(run, (Surrogate, Hybrid)):
+        strewn = _by_networks(phantom, protocol, beam, geometry, run, seed, threads)
     elif run is not None:
         strewn = scan_scatter(phantom, protocol, beam, geometry, run, seed, threads)
     fluence = central_fluence(protocol, beam.energies_kev)
@@ -100,6 +104,9 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: ScanRun | None, *, nois
     progress("truth", 0.95)
     record = scan_record(phantom, protocol, box, run, "quanta, charge, electronics" if noise else "none", seed, device)
     record = record.replace(neglects=stages.neglected(record.neglects))
+    if isinstance(strewn, ScanScatter) and isinstance(strewn.scan, NetworkScan):
+        verdict = strewn.scan.verdict
+        record = record.replace(network=strewn.scan.network, verdicts=() if verdict is None else (verdict.record(),))
     made = {name: Layer(values, LAYERS[name][0], AXES, LAYERS[name][1]) for name, values in layers.items()}
     done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
                 None if strewn is None else strewn.relative_error, measurement.saturated, measurement.starved)
@@ -136,12 +143,12 @@ def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, part
                          threads=threads), grid
 
 
-def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScanRun | None, noise: str, seed: int,
+def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScatterRun | None, noise: str, seed: int,
                 device: Device) -> Provenance:
     """Of a scan whose noise is `noise`, "none" for none."""
     return Provenance(
         protocol=protocol, poses=(), phantom=phantom_record(phantom, box), seed=seed,
-        scatter="none" if run is None else run.to_json(), noise=noise, device=device.kind,
+        scatter=record_of(run), noise=noise, device=device.kind,
         neglects=_neglects(run, noise != "none", protocol), kernels_sha256=kernels_sha256(),
         tables_sha256=tables_sha256())
 
@@ -179,6 +186,12 @@ def scan_scatter(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry
     return ScanScatter(scan, ratio, beam.photons() * area)
 
 
+def _by_networks(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry: Geometry, run: Surrogate | Hybrid,
+                 seed: int, threads: int) -> ScanScatter:
+    scan = network_scan(phantom, protocol, geometry, run, weights_for(run, protocol), seed, threads)
+    return ScanScatter(scan, scan.square_ratio, beam.photons() * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2)
+
+
 def scatter_estimator(phantom: Phantom, protocol: Protocol, seed: int, threads: int) -> Callable[..., ScatterScan]:
     """scatter_scan of a protocol's beam: give it geometry, run, node_views and response."""
     return partial(
@@ -193,7 +206,7 @@ def node_views(protocol: Protocol, geometry: Geometry) -> int:
     return max(8, round(NODE_VIEWS * max(1.0, len(geometry) / protocol.rotation.views)))
 
 
-def _neglects(run: ScanRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
+def _neglects(run: ScatterRun | None, noise: bool, protocol: Protocol) -> tuple[str, ...]:
     return (*NEGLECTS, *(("scattered photons",) if run is None else ()), *(() if noise else ("noise",)),
             *point_source(protocol), *(("motion of tube and body during a view",) if protocol.primary_rays[2] == 1 else
                                        ("motion of the body during a view",)))

@@ -17,6 +17,7 @@ from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.reading import even_calibration
 from physsim.imaging.scan.moving import MovingBody
+from physsim.imaging.scan.network_scan import NetworkScan
 from physsim.imaging.scan.water import WaterLengths
 from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses
@@ -38,7 +39,7 @@ class ScanScatter:
     """scan: of the signal, keV/cm2 per history. square_kev: its second moment over the first. per_mas: from keV/cm2 per
     history to keV a pixel per mAs."""
 
-    scan: ScatterScan
+    scan: ScatterScan | NetworkScan
     square_kev: float
     per_mas: float
 
