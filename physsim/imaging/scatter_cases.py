@@ -22,7 +22,6 @@ from physsim.transport.scatter_places import BATCHES, ScatterPlaces
 
 Arrays = dict[str, NDArray[Any]]
 
-TRUTH_TIMES = 4.0  # behind a grid grid_times as many again
 DRAWN = ("kvp", "copper_mm", "source_detector_mm", "patient_detector_mm", "field", "grid_ratio")
 PERSON = ("female", "age_years", "height_cm", "weight_kg")
 
@@ -35,7 +34,7 @@ class ScatterCases:
     columns): at the places, over the open signal's mean; error: its standard error; single: its part that scattered
     once. drawn (views, DRAWN), technique (views,), person (views, PERSON). Of held-out patients also batches (views,
     looks, BATCHES, rows, columns): of independent batches after each of spec.looks histories, the same photons first;
-    their scatter is by other photons, TRUTH_TIMES as many as the last look's.
+    their scatter is by other photons, spec.truth_histories.
     """
 
     spec: ScatterTraining
@@ -69,7 +68,7 @@ class ScatterCases:
                 places.grow_to(histories)
                 looks.append(places.batches() / seen.open_per_history)
             places = photons("truth")
-            places.grow_to(round(times * TRUTH_TIMES * spec.held_out_histories))
+            places.grow_to(round(times * spec.truth_histories))
         batches = places.batches() / seen.open_per_history
         made: Arrays = {
             "maps": seen.maps.astype(np.float16), "conditions": seen.conditions,

@@ -54,7 +54,8 @@ class ScatterTraining(Spec):
     """Data: `patients` of the ages `age_years` (a further `held_out` are never trained on), each in `bodies` bodies
     that are it, longer or shorter along each axis within `stretch`, each seen in `views` views. `spacing_mm`: of its
     voxels. `histories`: of a view's multiple scatter (an eighth as many Sobol points), behind a grid `grid_times` as
-    many; `held_out_histories`: at the last look at a view held out. `pixels`: (rows, columns) of the network's maps;
+    many; `held_out_histories`: at the last look at a view held out, `truth_histories`: of others that give its truth,
+    behind a grid `grid_times` as many too. `pixels`: (rows, columns) of the network's maps;
     scatter is known and guessed at a place for each STRIDE x STRIDE of them.
 
     Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
@@ -78,6 +79,7 @@ class ScatterTraining(Spec):
     spacing_mm: float = pydantic.Field(default=4.0, gt=0.0)
     histories: int = pydantic.Field(default=4096, ge=16)
     held_out_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
+    truth_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
     grid_times: float = pydantic.Field(default=4.0, ge=1.0)
     pixels: tuple[int, int] = (48, 48)
     members: int = pydantic.Field(default=3, ge=1, le=16)

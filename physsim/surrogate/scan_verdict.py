@@ -110,7 +110,7 @@ def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_var
 
 
 def slow_modes(images: Floats, most: float, periodic: bool) -> tuple[int, float]:
-    """The fewest modes over the views that hold images (views, rows, columns) but for a root mean square of `most` times
+    """The fewest modes over the views that hold images (views, rows, columns) but for a root mean square of `most` of
     their mean (all where none do), and the root mean square that they leave out."""
     views, mean = len(images), float(np.mean(images))
     for kept in range(1, views, 2 if periodic else 1):

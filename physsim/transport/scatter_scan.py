@@ -84,8 +84,15 @@ class ScatterScan:
 
     def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> NDArray[np.float32]:
         """(views, rows, columns) scatter on the detector's own pixels: float32, within 1e-5 of the same in float64."""
-        nodes = self.nodes.reshape(-1, *self.nodes.shape[2:])
-        return pixels_of_views(self._weights(views), nodes, self.rows, self.columns, threads)
+        return _engine.scan_views(
+            self._weights(views),
+            self.nodes.reshape(-1, *self.nodes.shape[2:]),
+            np.ascontiguousarray(self.columns.T.astype(np.float32)),
+            self.rows.astype(np.float32),
+            FLOOR,
+            thread_count(threads),
+            instruction_set(),
+        )
 
     def _weights(self, views: Sequence[int] | NDArray[np.int64]) -> Floats:
         """(views, 2 x nodes)."""
@@ -191,21 +198,6 @@ def node_places(geometry: Geometry, wanted: int) -> tuple[NDArray[np.int64], flo
     if _closed(geometry):
         return np.arange(wanted) * views // wanted, float(views)
     return np.rint(np.linspace(0, views - 1, wanted)).astype(np.int64), None
-
-
-def pixels_of_views(angles: Floats, nodes: Floats, rows: Floats, columns: Floats, threads: int | None
-                    ) -> NDArray[np.float32]:
-    """(views, rows, columns) from `nodes` (nodes, grid rows, grid columns) by `angles` (views, nodes), `rows` (rows,
-    grid rows) and, of logarithms, `columns` (columns, grid columns)."""
-    return _engine.scan_views(
-        angles,
-        nodes,
-        np.ascontiguousarray(columns.T.astype(np.float32)),
-        rows.astype(np.float32),
-        FLOOR,
-        thread_count(threads),
-        instruction_set(),
-    )
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:

@@ -31,7 +31,7 @@ from physsim.transport.ordered import product
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import ScatterOptics, optics_of
 from physsim.transport.scatter_places import ScatterPlaces
-from physsim.transport.scatter_scan import node_places, pixels_of_views
+from physsim.transport.scatter_scan import node_places
 from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
@@ -69,9 +69,14 @@ class NetworkScan:
         """(views, rows, columns) scatter on the pixels of the network's maps."""
         return product(self.angles[np.asarray(views)], self.nodes)
 
-    def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> NDArray[np.float32]:
-        """(views, rows, columns) scatter on the detector's own pixels."""
-        return pixels_of_views(self.angles[np.asarray(views)], self.nodes, self.rows, self.columns, threads)
+    def images(self, views: Sequence[int] | NDArray[np.int64], _threads: int | None = None) -> NDArray[np.float32]:
+        """(views, rows, columns) scatter on the detector's own pixels.
+
+        Plain splines: those of logarithms (scatter_scan) swing where few photons leave places near 0.
+        """
+        coarse = self.grid(views).astype(np.float32)
+        rows, columns = (one.astype(np.float32) for one in (self.rows, self.columns))
+        return np.maximum(np.matmul(np.matmul(rows, coarse), columns.T), np.float32(0.0))
 
 
 def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: Surrogate | Hybrid, networks: Networks,
