@@ -76,7 +76,7 @@ class NetworkScan:
         """
         coarse = self.grid(views).astype(np.float32)
         rows, columns = (one.astype(np.float32) for one in (self.rows, self.columns))
-        return np.maximum(np.matmul(np.matmul(rows, coarse), columns.T), np.float32(0.0))
+        return np.asarray(np.maximum(np.matmul(np.matmul(rows, coarse), columns.T), np.float32(0.0)))
 
 
 def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: Surrogate | Hybrid, networks: Networks,
