@@ -63,8 +63,7 @@ def deposit_classes(
         signal, chance = energies[None, :, None], np.ones((1, energies.size, 1))
     else:
         law, gain = _response(layer, energies, slant, detector.depth_layers)
-        spread = math.sqrt(3.0 * (_light_moments(layer)[1] - 1.0))  # three values with the mean and variance wanted
-        values, weights = np.array([1.0 - spread, 1.0, 1.0 + spread]), np.array([1.0, 4.0, 1.0]) / 6.0
+        values, weights = gamma_values(_light_moments(layer)[1] - 1.0)
         signals = law.deposits_kev[:, :, None, None] * gain[None, None, :, None] * values
         chances = law.chances[..., None] * weights
         shape = (energies.size, law.deposits_kev.shape[1], detector.depth_layers, -1)
@@ -124,6 +123,36 @@ def _hecht(way: Floats, range_mm: float | None, thickness_mm: float) -> Floats:
         return way
     scale = range_mm / thickness_mm
     return np.asarray(scale * (1.0 - exp(-np.minimum(way / scale, 700.0))))
+
+
+def gamma_values(variance: float) -> tuple[Floats, Floats]:
+    """Three values, none negative, and their chances, with the first five moments of a gamma variate of mean 1: the
+    Gauss-Laguerre rule, by Newton's steps on its polynomial (the same bits on every CPU)."""
+    if variance == 0.0:
+        return np.ones(3), np.array([0.0, 1.0, 0.0])
+    v = variance  # orthogonal polynomials: p_{n+1} = (x - 1 - 2 n v) p_n - n v (1 + (n - 1) v) p_{n-1}
+
+    def cubic(x: float) -> tuple[float, float]:
+        before, now, slope_before, slope = 0.0, 1.0, 0.0, 0.0
+        for n in range(3):
+            middle, width = x - 1.0 - 2.0 * n * v, n * v * (1.0 + (n - 1) * v)
+            before, now, slope_before, slope = (now, middle * now - width * before,
+                                                slope, now + middle * slope - width * slope_before)
+        return now, slope
+
+    roots: list[float] = []
+    for start in (0.0, 1.0 + 2.0 * v, 1.0 + 6.0 * v + 4.0 * math.sqrt(v)):
+        x = start
+        for _ in range(60):
+            value, slope = cubic(x)
+            x -= value / (slope - value * sum(1.0 / (x - one) for one in roots if x != one))  # Maehly: a new root
+        roots.append(x)
+    values = np.array(sorted(roots))
+    low, middle, high = values.tolist()
+    second = 1.0 + v  # chances by Lagrange: the moments of the products of two factors
+    chances = [(second - (one + other) + one * other) / ((own - one) * (own - other))
+               for own, one, other in ((low, middle, high), (middle, low, high), (high, low, middle))]
+    return values, np.array(chances)
 
 
 def _light_moments(layer: Scintillator | Photoconductor) -> tuple[float, float, float]:
