@@ -35,13 +35,22 @@ def network_error(rng, per_cent=2.0):
     return per_cent * PER_CENT * np.tensordot(amplitudes, MODES, 1)
 
 
-def calibration(patients=1000, per_cent=2.0, seed=1):
-    """A network that errs by 2 %, calibrated on patients of 200 to 400 mm at 100 to 140 kV."""
+def uneven(rng):
+    """How much more or less than on average a network errs in an image, and by how much its members differ there."""
+    times = np.exp(0.5 * rng.normal())
+    return times, 0.01 * times * np.exp(0.2 * rng.normal())
+
+
+def calibration(patients=1000, per_cent=2.0, seed=1, times=None, spread=False):
+    """A network that errs by 2 %, calibrated on patients of 200 to 400 mm at 100 to 140 kV; `times`: `uneven`, whose
+    spread is told or not."""
     rng, everyone = np.random.default_rng(seed), []
     for _ in range(patients):
         photons = Photons(rng)
+        more, told = (1.0, 0.0) if times is None else times(rng)
         everyone.append(HeldOut(size_mm=rng.uniform(200.0, 400.0), kvp=rng.uniform(100.0, 140.0),
-                                prior=TRUTH + network_error(rng, per_cent), truth=TRUTH,
+                                prior=TRUTH + network_error(rng, more * per_cent), truth=TRUTH,
+                                spread=told if spread else 0.0,
                                 looks=tuple(photons(units) for units in BUDGETS)))  # fmt: skip
     return calibrate(everyone, network="0" * 64, held_out="1" * 64, size_edges_mm=[200.0, 300.0, 400.0],
                      kvp_edges=[100.0, 140.0], modes=6)  # fmt: skip

@@ -27,7 +27,7 @@ from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.spec.training import GUESSES, STRIDE
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
-from physsim.surrogate.scatter_calibration import water_mm
+from physsim.surrogate.scatter_calibration import spreads, water_mm
 from physsim.surrogate.verdict import Verdict, decide
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.response_table import ResponseTable
@@ -47,12 +47,14 @@ _SQUARE_HISTORIES = 1024  # for the second moment over the first, which noise al
 @dataclass(frozen=True, eq=False)
 class NetworkGuess:
     """Of one view, over the open signal's mean. places: (rows, columns) the ensemble's mean; factors: (2, rows,
-    columns) logarithms of what the maps' guesses are multiplied with; spread: e_S of the members about their mean."""
+    columns) logarithms of what the maps' guesses are multiplied with; spread: e_S of the members about their mean;
+    unknown: conditions beyond all training."""
 
     maps: ScatterMaps
     places: Floats
     factors: Floats
     spread: float
+    unknown: tuple[str, ...] = ()
 
     @property
     def size_mm(self) -> float:
@@ -135,9 +137,8 @@ def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Pr
     maps = [scatter_maps(scene, protocol, coarse[view], opened, threads) for view in range(len(views))]
     given = np.stack([one.maps for one in maps]), np.stack([one.conditions for one in maps])
     members, factors = ensemble.scatter(*given), ensemble.factors(*given).mean(axis=0)
-    mean = members.mean(axis=0)
-    spread = np.sqrt(((members - mean) ** 2).mean(axis=(0, 2, 3))) / mean.mean(axis=(1, 2))
-    return [NetworkGuess(*parts) for parts in zip(maps, mean, factors, spread.tolist(), strict=True)]
+    return [NetworkGuess(*parts) for parts in zip(maps, members.mean(axis=0), factors, spreads(members).tolist(),
+                                                  map(ensemble.unknown, given[1]), strict=True)]
 
 
 def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
@@ -161,16 +162,17 @@ def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
 def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:
     """e_S that is stated of a network alone: that of held-out patients of this size and tube potential, or, where it
     was not calibrated, all of the mean: nothing is known of it."""
-    place = None if calibration is None else calibration.bin_of(guess.size_mm, peak_kv(protocol))
-    return 1.0 if calibration is None or place is None else float(np.sqrt(calibration.variance[place]))
+    variance = None if calibration is None or guess.unknown else \
+        calibration.variance_of(guess.size_mm, peak_kv(protocol), guess.spread)
+    return 1.0 if variance is None else float(np.sqrt(variance))
 
 
 def view_verdict(run: Hybrid, photons: PlacePhotons, guess: NetworkGuess, protocol: Protocol,
                  calibration: Calibration | None) -> Verdict:
     """Of one view: what `run` delivers and guarantees."""
     return decide(photons, guess.places, run.tolerance, calibration=None if run.mode == "unbiased" else calibration,
-                  size_mm=guess.size_mm, kvp=peak_kv(protocol), mode=run.mode, level=run.level,
-                  most_units=float(run.most_histories), first_units=FIRST_HISTORIES)
+                  size_mm=guess.size_mm, kvp=peak_kv(protocol), spread=guess.spread, unknown=guess.unknown,
+                  mode=run.mode, level=run.level, most_units=float(run.most_histories), first_units=FIRST_HISTORIES)
 
 
 def _moments_ratio(sums: list[ScatterPlaces]) -> float:

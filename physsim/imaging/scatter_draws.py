@@ -20,7 +20,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.randomness import Stream
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
-from physsim.spec.grid import Grid
+from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
 from physsim.spec.spectrum import Filter
@@ -104,10 +104,10 @@ def drawn_views(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: i
         phantom = stretched(who.voxels, tuple(draw.between(spec.stretch, f"stretch {body} {axis}") for axis in "xyz"))
         beam = drawn_beam(base, technique, draw, body)
         scene = scatter_scene(phantom, beam.spectrum, RUN, CELL_MM, threads)
-        response = signal_responses(beam.detector)[0]
+        response, box = signal_responses(beam.detector)[0], body_box_mm(phantom)
         for view in range(spec.views):
             name = f"{body} {view}"
-            protocol, geometry = drawn_view(phantom, beam, technique, draw, name)
+            protocol, geometry = drawn_view(phantom, beam, technique, draw, name, box)
             yield DrawnView(phantom, scene, protocol, geometry, response, name)
 
 
@@ -135,10 +135,10 @@ def drawn_beam(base: Protocol, technique: Technique, draw: Draw, body: int) -> P
     return base.replace(spectrum=spectrum, mas=1.0, exposure_control=None)
 
 
-def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: Draw, name: str
+def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: Draw, name: str, box: Box | None = None
                ) -> tuple[Protocol, Geometry]:
-    """The protocol of one view, and its pose."""
-    protocol, box = beam, body_box_mm(phantom)
+    """The protocol of one view, and its pose; `box`: body_box_mm of the phantom, if known."""
+    protocol, box = beam, box or body_box_mm(phantom)
     share = draw.between(technique.field, f"field {name}")
     detector = beam.detector
     if share < 1.0:

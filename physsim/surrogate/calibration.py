@@ -20,13 +20,13 @@ from physsim.surrogate.batches import Batches, Floats, checked_prior
 from physsim.surrogate.blend import blend, mean_for_truth
 from physsim.surrogate.gate import MODES, amplitudes, conformal_quantile, gate_distance, least_ranks, noise_shape
 
-KIND, KIND_VERSION = "physsim calibration of a scatter network", 1
+KIND, KIND_VERSION = "physsim calibration of a scatter network", 2
 LEAST_PATIENTS = 30  # of a bin, or its b2 is not believed
 # Layers of the file: unit and axes of each.
 _LAYERS = {
     "size_edges_mm": ("mm", ("edge",)), "kvp_edges": ("kV", ("edge",)), "patients": ("", ("size", "kvp")),
     "variance": ("", ("size", "kvp")), "covariance": ("", ("size", "kvp", "mode", "mode")),
-    "noise": ("", ("size", "kvp", "mode", "mode")),
+    "noise": ("", ("size", "kvp", "mode", "mode")), "spread": ("", ("size", "kvp")), "spread_share": ("", ("all",)),
     "budgets": ("", ("look",)), "distances": ("", ("look", "patient")), "ratios": ("", ("look", "patient")),
     "expected": ("", ("look", "patient")),
 }  # fmt: skip
@@ -38,7 +38,8 @@ class HeldOut:
     `looks`: independent batches at each budget, growing.
 
     prior, truth: (rows, columns) in one unit. truth_variance: mean square standard error of the truth, in its unit
-    squared, where it is Monte Carlo too. `beside`: as in `blend`.
+    squared, where it is Monte Carlo too. spread: e_S of the ensemble's members about their mean, 0 where there is none.
+    `beside`: as in `blend`.
     """
 
     size_mm: float
@@ -47,6 +48,7 @@ class HeldOut:
     truth: Floats
     looks: tuple[Batches, ...]
     truth_variance: float = 0.0
+    spread: float = 0.0
     beside: float = 0.0
 
 
@@ -56,8 +58,9 @@ class Calibration:
 
     network: hash of its weights; held_out: hash of the patients. size_edges_mm: (sizes + 1,), kvp_edges: (kvps + 1,)
     ends of the bins; patients: (sizes, kvps) how many gave b2; variance: (sizes, kvps) b2; covariance: (sizes, kvps, K,
-    K) B_K; both relative to the mean of the truth and squared; noise: (sizes, kvps, K, K) its covariance in those modes
-    over its mean square. budgets: (looks,) units of work at each look; `batches`:
+    K) B_K; both relative to the mean of the truth and squared; spread: (sizes, kvps) mean square of the members'
+    spread, spread_share: (1,) how much of b2 follows it from image to image (`factor`); noise: (sizes, kvps, K, K) its
+    covariance in those modes over its mean square. budgets: (looks,) units of work at each look; `batches`:
     n at every look; distances: (looks, ranked) T2, expected: (looks, ranked) e_S of the blend as its own batches
     say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks.
 
@@ -73,6 +76,8 @@ class Calibration:
     variance: Floats
     covariance: Floats
     noise: Floats
+    spread: Floats
+    spread_share: Floats
     budgets: Floats
     distances: Floats
     ratios: Floats
@@ -85,7 +90,7 @@ class Calibration:
         looks, modes = len(self.budgets), self.covariance.shape[-1]
         ranked = self.distances.shape[-1]
         shapes = {"patients": bins, "variance": bins, "covariance": (*bins, modes, modes),
-                  "noise": (*bins, modes, modes), "distances": (looks, ranked),
+                  "noise": (*bins, modes, modes), "spread": bins, "spread_share": (1,), "distances": (looks, ranked),
                   "ratios": (looks, ranked), "expected": (looks, ranked)}  # fmt: skip
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -106,6 +111,16 @@ class Calibration:
                  for value, edges in ((size_mm, self.size_edges_mm), (kvp, self.kvp_edges))]  # fmt: skip
         inside = all(0 <= place < size for place, size in zip(found, self.variance.shape, strict=True))
         return (found[0], found[1]) if inside and self.patients[found[0], found[1]] >= LEAST_PATIENTS else None
+
+    def factor(self, place: tuple[int, int], spread: float) -> float:
+        """What b2 and B_K of the bin are multiplied by for an image on which the members differ by `spread`: members
+        agree where the network is good. Linear in its square, 1 on average."""
+        return _factor(float(self.spread_share[0]), spread, float(self.spread[place]))
+
+    def variance_of(self, size_mm: float, kvp: float, spread: float) -> float | None:
+        """b2 of such an image; None where it was not calibrated."""
+        place = self.bin_of(size_mm, kvp)
+        return None if place is None else self.factor(place, spread) * float(self.variance[place])
 
     def error_bars(self, level: float) -> Floats:
         """(looks,) what the expected e_S of a blend is multiplied by, so that it holds with probability 1 - level."""
@@ -168,40 +183,67 @@ def calibrate(patients: Iterable[HeldOut], *, network: str, held_out: str, size_
     batches, bins = counts.pop(), (len(sizes) - 1, len(kvps) - 1)
     number, variance = np.zeros(bins), np.zeros(bins)
     covariance, noise = np.zeros((*bins, modes, modes)), np.zeros((*bins, modes, modes))
+    spread, squares = np.zeros(bins), []
     for one in everyone[0::2]:
         place = _place(one, sizes, kvps)
         scale = mean_for_truth(one.truth, one.beside)
         error = (one.truth - checked_prior(one.prior, one.truth.shape)) / scale
         parts = amplitudes(error, modes)
         number[place] += 1
-        variance[place] += float(np.mean(error**2)) - one.truth_variance / scale**2
+        squares.append((place, float(np.mean(error**2)) - one.truth_variance / scale**2, one.spread**2))
+        variance[place] += squares[-1][1]
+        spread[place] += one.spread**2
         covariance[place] += np.outer(parts, parts)
         noise[place] += sum(noise_shape(look, modes) for look in one.looks) / len(one.looks)
     used = number >= LEAST_PATIENTS
     variance[used] /= number[used]
+    spread[used] /= number[used]
     for of_modes in (covariance, noise):
         of_modes[used] /= number[used][:, None, None]
         of_modes[~used] = 0.0
-    variance[~used] = 0.0
+    variance[~used] = spread[~used] = 0.0
+    share = _spread_share([(square / variance[place], own / spread[place]) for place, square, own in squares
+                           if used[place] and spread[place] > 0.0 and variance[place] > 0.0])
     ranked = [one for one in everyone[1::2] if used[_place(one, sizes, kvps)]]
     if not ranked:
         raise InvalidInput(message(f"{len(everyone)} held-out patients in {number.size} bins",
                                    f"no bin has {LEAST_PATIENTS} for b2", "Give more patients or fewer bins."))
     places = [_place(one, sizes, kvps) for one in ranked]
-    scores = np.array([[_scores(one, look, variance[place], covariance[place], noise[place])
-                        for one, place in zip(ranked, places, strict=True)] for look in range(len(ranked[0].looks))])
+    factors = [_factor(share, one.spread, float(spread[place])) for one, place in zip(ranked, places, strict=True)]
+    scores = np.array([[_scores(one, look, factor * variance[place], factor * covariance[place], noise[place])
+                        for one, place, factor in zip(ranked, places, factors, strict=True)]
+                       for look in range(len(ranked[0].looks))])
     return Calibration(network=network, held_out=held_out, batches=batches, size_edges_mm=sizes, kvp_edges=kvps,
-                       patients=number, variance=variance, covariance=covariance, noise=noise,
+                       patients=number, variance=variance, covariance=covariance, noise=noise, spread=spread,
+                       spread_share=np.array([share]),
                        budgets=np.array(budgets.pop()),
                        distances=scores[:, :, 0], ratios=scores[:, :, 1], expected=scores[:, :, 2])
 
 
 def _scores(one: HeldOut, look: int, variance: float, covariance: Floats, noise: Floats) -> tuple[float, ...]:
-    """T2, the blend's true error over what was expected (the truth's own noise is left in it), and that."""
+    """T2, the blend's true error over what was expected, and that. The truth's noise is taken off the mean square of
+    the error; how it chances to lie in this image is left, and widens what the ratios are spread over."""
     mixed = blend(one.prior, one.looks[look], float(variance), beside=one.beside)
     true = mean_for_truth(one.truth, one.beside)
-    error = float(np.sqrt(np.mean((mixed.image - one.truth) ** 2))) / true
+    square = float(np.mean((mixed.image - one.truth) ** 2)) - one.truth_variance
+    error = max(square, 0.0) ** 0.5 / true
     return gate_distance(one.prior, one.looks[look], covariance, noise, mixed.scale), error / mixed.error, mixed.error
+
+
+_LEAST_FACTOR = 0.05  # members that agree by chance are not believed without end
+
+
+def _factor(share: float, spread: float, mean_square: float) -> float:
+    return max(1.0 - share + share * spread**2 / mean_square, _LEAST_FACTOR) if mean_square > 0.0 else 1.0
+
+
+def _spread_share(pairs: Sequence[tuple[float, float]]) -> float:
+    """Of pairs of squared errors and squared spreads, each over its mean: slope of the line through (1, 1), 0 to 1."""
+    if not pairs:
+        return 0.0
+    errors, spreads = np.array(pairs).T - 1.0
+    total = float(spreads @ spreads)
+    return min(max(float(spreads @ errors) / total, 0.0), 1.0) if total > 0.0 else 0.0
 
 
 def _place(one: HeldOut, sizes: Floats, kvps: Floats) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from physsim.spec.training import ScatterTraining
 if TYPE_CHECKING:
     from physsim.surrogate.network import ScatterNet
 
+_ROOM = 0.05
 FORMAT, FORMAT_VERSION = "physsim scatter networks", 1
 
 
@@ -27,8 +28,9 @@ FORMAT, FORMAT_VERSION = "physsim scatter networks", 1
 class ScatterEnsemble:
     """Networks of one family.
 
-    card: `spec` (ScatterTraining), `inputs` (channels, conditions), `data_sha256`, `held_out` (errors of unseen
-    patients) and what else training wrote. digest: SHA-256 of the file.
+    card: `spec` (ScatterTraining), `inputs` (channels, conditions), `condition_ends` (least and most of each in
+    training), `data_sha256`, `held_out` (errors of unseen patients) and what else training wrote. digest: SHA-256 of
+    the file.
     """
 
     nets: tuple[ScatterNet, ...]
@@ -39,6 +41,13 @@ class ScatterEnsemble:
     def spec(self) -> ScatterTraining:
         """What it was trained by."""
         return ScatterTraining.from_dict(dict(self.card["spec"]))
+
+    def unknown(self, conditions: NDArray[Any]) -> tuple[str, ...]:
+        """Names of the conditions (conditions,) of a view that lie beyond those of training by _ROOM of their range."""
+        ends = np.array(self.card.get("condition_ends", [[-np.inf, np.inf]] * len(conditions)))
+        room = _ROOM * np.maximum(ends[:, 1] - ends[:, 0], 0.01)
+        beyond = (conditions < ends[:, 0] - room) | (conditions > ends[:, 1] + room)
+        return tuple(name for name, out in zip(self.card["inputs"]["conditions"], beyond, strict=True) if out)
 
     def factors(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
         """(members, n, 2, rows, columns) logarithms, at the places, of what the two guesses are multiplied with."""

@@ -29,17 +29,17 @@ def water_mm(maps: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.median(attenuation.reshape(len(maps), -1), axis=1) / _PER_MM)
 
 
-def calibrated(guess: NDArray[Any], data: Arrays, spec: ScatterTraining, network: str, held_out: str
+def calibrated(members: NDArray[Any], data: Arrays, spec: ScatterTraining, network: str, held_out: str
                ) -> Calibration | None:
-    """`guess` (views, rows, columns): the ensemble's, of the views of `data` (NEEDED of held-out patients); None where
-    these are too few for one bin of sizes, or for ranks that a gate can reject by.
+    """`members` (members, views, rows, columns): the ensemble's, of the views of `data` (NEEDED of held-out
+    patients); None where these are too few for one bin of sizes, or for ranks that a gate can reject by.
 
     Every other patient gives b2 and B_K, the others the ranks; no patient gives both. Bins: two halves of the sizes,
     where both have enough views, and one of tube potentials.
     Neglects: that views of one patient are more alike than those of two: ranks of few patients with many views say
     less than their number.
     """
-    everyone = _views(guess, data, spec)
+    everyone = _views(members, data, spec)
     sizes, kvps = (np.array([getattr(one, name) for one in everyone]) for name in ("size_mm", "kvp"))
     order = _by_patient(data[PATIENT], spec.seed)
     if len(order) < 2 * max(LEAST_PATIENTS, round(1.0 / GATE_LEVEL)):
@@ -59,7 +59,14 @@ def _by_patient(patient: NDArray[Any], seed: int) -> list[int]:
     return [n for pair in zip(*halves, strict=False) for n in pair]
 
 
-def _views(guess: NDArray[Any], data: Arrays, spec: ScatterTraining) -> Sequence[HeldOut]:
+def spreads(members: NDArray[Any]) -> NDArray[np.float64]:
+    """(views,) e_S of the members (members, views, rows, columns) about their mean."""
+    mean = members.mean(axis=0)
+    return np.asarray(np.sqrt(((members - mean) ** 2).mean(axis=(0, 2, 3))) / mean.mean(axis=(1, 2)))
+
+
+def _views(members: NDArray[Any], data: Arrays, spec: ScatterTraining) -> Sequence[HeldOut]:
+    guess, spread = members.mean(axis=0), spreads(members)
     sizes, found = water_mm(data["maps"]), []
     for view, batches in enumerate(data["batches"].astype(np.float64)):
         looks = tuple(Batches(images=images, units=float(units))
@@ -67,7 +74,7 @@ def _views(guess: NDArray[Any], data: Arrays, spec: ScatterTraining) -> Sequence
         found.append(HeldOut(
             size_mm=float(sizes[view]), kvp=float(data["drawn"][view, 0]), prior=np.asarray(guess[view], np.float64),
             truth=data["scatter"][view].astype(np.float64), looks=looks,
-            truth_variance=float((data["error"][view].astype(np.float64) ** 2).mean())))
+            truth_variance=float((data["error"][view].astype(np.float64) ** 2).mean()), spread=float(spread[view])))
     return found
 
 

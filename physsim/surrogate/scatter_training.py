@@ -37,7 +37,8 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     seen = [path for path in files if numbers[path][0] < HELD_OUT]
     unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
     engine = engine_of(files)
-    patient = read_shards(seen, (PATIENT,))[PATIENT]
+    known = read_shards(seen, ("conditions", PATIENT))
+    patient, ends = known[PATIENT], [known["conditions"].min(axis=0), known["conditions"].max(axis=0)]
     if (patient >= HELD_OUT).any():
         raise AssertionError("held-out patients among the training data")
     nets, losses = trained_members(seen, spec, folder, workers, progress)
@@ -45,14 +46,14 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
         "spec": json.loads(spec.to_json()), "inputs": {name: list(words) for name, words in inputs.items()},
         "command": command, "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen),
         **engine,
-        "views": len(patient), "losses": losses,
+        "views": len(patient), "condition_ends": np.transpose(ends).tolist(), "losses": losses,
         "held_out": held_out_errors(nets, read_shards(unseen, (*NEEDED, "drawn", "person", "technique", PATIENT))),
     }
     save_ensemble(weights, nets, card, overwrite)
     made = load_ensemble(weights)
-    known = read_shards(unseen, CALIBRATED)
-    guess = made.scatter(known["maps"], known["conditions"]).mean(axis=0)
-    calibration = calibrated(guess, known, spec, made.digest, str(card["held_out_sha256"]))
+    judged = read_shards(unseen, CALIBRATED)
+    members = made.scatter(judged["maps"], judged["conditions"])
+    calibration = calibrated(members, judged, spec, made.digest, str(card["held_out_sha256"]))
     if calibration is not None:
         calibration.save(calibration_file(weights), overwrite=overwrite)
     return card

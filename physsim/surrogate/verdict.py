@@ -19,7 +19,7 @@ larger noise than others at their first look.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -116,15 +116,18 @@ class _Look:
 
 
 def decide(source: BatchSource, prior: ArrayLike | None, tolerance: float, *, calibration: Calibration | None = None,
-           size_mm: float = 0.0, kvp: float = 0.0, mode: Mode = "fast", level: float = LEVEL,
+           size_mm: float = 0.0, kvp: float = 0.0, spread: float = 0.0, unknown: Sequence[str] = (),
+           mode: Mode = "fast", level: float = LEVEL,
            gate_level: float = GATE_LEVEL, most_units: float = np.inf, first_units: float | None = None,
            beside: float = 0.0) -> Verdict:  # fmt: skip
     """Ask `source` for as many photons as the tolerance takes, and say what is guaranteed of the image.
 
     source(units): n independent batches that took `units` together, with growing units (what was simulated before may
     be among them). prior: (rows, columns) the network's image in the same unit; tolerance: e_S. `calibration` of the
-    network, with the patient's size_mm and kvp: outside its bins the network is dropped. `mode`: "fast" ends with the
-    first of BLENDED and CERTIFIED; "certified" asks for the bound that assumes nothing; "unbiased": Monte Carlo alone.
+    network, with the patient's size_mm and kvp: outside its bins the network is dropped; `spread`: e_S of the
+    ensemble's members about their mean in this image; `unknown`: in what it lies beyond all training: dropped too.
+    `mode`: "fast" ends with the first of BLENDED and CERTIFIED; "certified" asks for the bound that assumes nothing;
+    "unbiased": Monte Carlo alone.
     Looks are at the calibration's budgets, then at twice as many units each; without one from `first_units` on.
     `most_units` ends what would take longer: the verdict then says so, and about how many units it would take.
 
@@ -147,6 +150,8 @@ def decide(source: BatchSource, prior: ArrayLike | None, tolerance: float, *, ca
     if mode == "unbiased" or calibration is None or prior is None:
         return _montecarlo(source, budgets, task, 0, None, "CERTIFIED", "Monte Carlo alone, as asked")
     place = calibration.bin_of(size_mm, kvp)
+    if unknown:
+        return _montecarlo(source, budgets, task, 0, None, "REJECTED", f"beyond all training: {', '.join(unknown)}")
     if place is None:
         return _montecarlo(source, budgets, task, 0, None, "REJECTED",
                            f"{size_mm:g} mm at {kvp:g} kV was not calibrated")  # fmt: skip
@@ -154,21 +159,21 @@ def decide(source: BatchSource, prior: ArrayLike | None, tolerance: float, *, ca
         raise InvalidInput(message(f"{calibration.distances.shape[1]} ranked patients",
                                    f"too few to reject at gate_level={gate_level}",
                                    f"Calibrate with {int(np.ceil(1.0 / gate_level))} ranked patients or more."))
-    return _hybrid(source, prior, budgets, task, calibration, place, gate_level)
+    return _hybrid(source, prior, budgets, task, calibration, place, calibration.factor(place, spread), gate_level)
 
 
 def _hybrid(source: BatchSource, prior: ArrayLike, budgets: list[float], task: _Task, calibration: Calibration,
-            place: tuple[int, int], gate_level: float) -> Verdict:  # fmt: skip
+            place: tuple[int, int], factor: float, gate_level: float) -> Verdict:  # fmt: skip
     """Looks at the calibration's budgets with the network; then Monte Carlo alone."""
-    gates, variance = len(calibration.budgets), float(calibration.variance[place])
+    gates, variance = len(calibration.budgets), factor * float(calibration.variance[place])
+    covariance = factor * calibration.covariance[place]
     bars = calibration.error_bars(task.level)
     ranks = calibration.gate_ranks(task.tolerance if task.mode == "fast" else None, task.level)
     least, certified = 1.0, 0
     for number, units in enumerate(budgets[:gates]):
         look = _look(source(units), task, calibration.batches)
         network = checked_prior(prior, look.image.shape)
-        distance = gate_distance(network, look.batches, calibration.covariance[place], calibration.noise[place],
-                                 look.scale)
+        distance = gate_distance(network, look.batches, covariance, calibration.noise[place], look.scale)
         least = min(least, rank_p_value(distance, calibration.distances[number]))
         p_value = (1.0 + float(np.searchsorted(ranks, least, side="right"))) / (1.0 + len(ranks))
         if p_value <= gate_level:
@@ -187,7 +192,7 @@ def _hybrid(source: BatchSource, prior: ArrayLike, budgets: list[float], task: _
                              mixed.equivalent_units, task, True, units, "the bound reaches the tolerance")  # fmt: skip
         reached = task.mode == "fast" and bar <= task.tolerance
         if reached or number + 1 == len(budgets):
-            wanted = units if reached else _wanted(look, mixed, bar, calibration, place, task)
+            wanted = units if reached else _wanted(look, mixed, bar, calibration, variance, task)
             return _said("BLENDED", mixed.image, mixed.weight, look.blend_bound(mixed, seen, task.level), bar, p_value,
                          look, number, mixed.equivalent_units, task, reached, wanted,
                          "the error bar reaches the tolerance" if reached else _ENDED)  # fmt: skip
@@ -210,11 +215,11 @@ def _certify(look: _Look, mixed: Blend, mean_square: float, variance: float, lev
     return (1.0, alone) if alone <= together else (mixed.weight, look.blend_bound(mixed, mean_square, level))
 
 
-def _wanted(look: _Look, mixed: Blend, bar: float, calibration: Calibration, place: tuple[int, int],
+def _wanted(look: _Look, mixed: Blend, bar: float, calibration: Calibration, variance: float,
             task: _Task) -> float:  # fmt: skip
     """About how many units the tolerance takes: by the error bar where a calibrated budget will do, else alone."""
     alone = look.batches.units * (look.noise_bound(spent(task.level, 0)) / task.tolerance) ** 2
-    precision = (bar / mixed.error / task.tolerance) ** 2 - 1.0 / float(calibration.variance[place])
+    precision = (bar / mixed.error / task.tolerance) ** 2 - 1.0 / variance
     blended = max(look.batches.units, look.batches.units * mixed.noise**2 * precision)
     return blended if task.mode == "fast" and blended <= calibration.budgets[-1] else alone
 

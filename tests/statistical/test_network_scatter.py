@@ -189,9 +189,9 @@ def test_a_tolerance_out_of_reach_says_how_many_photons_it_takes(thorax, weights
 
 
 @pytest.mark.parametrize(("protocol", "run", "words"), [
-    (PROTOCOL, "surrogate", "none are shipped"),
+    (ps.protocols.tomosynthesis(), "surrogate", "none are shipped"),
     (PROTOCOL, "network", "'surrogate', 'hybrid'"),
-    (ps.protocols.chest_ct(), "hybrid", "radiographs so far"),
+    (ps.protocols.photon_counting_ct(), "hybrid", "none are shipped"),
     (PROTOCOL, ps.Hybrid(weights="not_there.safetensors"), "not_there"),
 ])
 def test_what_cannot_be_done_is_said(thorax, protocol, run, words):

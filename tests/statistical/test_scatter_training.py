@@ -223,4 +223,15 @@ def test_few_held_out_views_give_no_calibration():
 
     one = cases(HELD_OUT)
     one[PATIENT] = np.zeros(len(one["scatter"]), np.int64)
-    assert calibrated(one["scatter"], one, SPEC, "0" * 64, "1" * 64) is None
+    assert calibrated(one["scatter"][None], one, SPEC, "0" * 64, "1" * 64) is None
+
+
+def test_views_beyond_the_conditions_of_training_are_named(trained):
+    from physsim.surrogate.ensemble import load_ensemble
+
+    card, _, weights = trained
+    made, ends = load_ensemble(weights), np.array(card["condition_ends"])
+    assert made.unknown(ends.mean(axis=1)) == ()
+    beyond = ends.mean(axis=1)
+    beyond[[0, 7]] = ends[0, 0] - 0.2, ends[7, 1] + 0.2
+    assert made.unknown(beyond) == ("number 0", "number 7")

@@ -24,7 +24,6 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
 from physsim.surrogate.scan_verdict import ScanVerdict, decide_scan
-from physsim.surrogate.scatter_calibration import water_mm
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
@@ -93,9 +92,9 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     known, period = node_places(geometry, round(NODES_A_TURN * turns))
     guesses = network_guesses(ensemble, scene, protocol, geometry[known], threads)
     prior = np.stack([one.places for one in guesses])
-    size = float(np.median([water_mm(one.maps.maps[None])[0] for one in guesses]))
-    place = None if calibration is None else calibration.bin_of(size, peak_kv(protocol))
-    variance = None if calibration is None or place is None else float(calibration.variance[place])
+    size, spread = (float(np.median([getattr(one, name) for one in guesses])) for name in ("size_mm", "spread"))
+    variance = None if calibration is None or any(one.unknown for one in guesses) else \
+        calibration.variance_of(size, peak_kv(protocol), spread)
     optics = [optics_of(geometry, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
                         protocol.anti_scatter_grid, response) for response in signal_responses(protocol.detector)]
     bend = _spline_error(prior, known, period) / _FINER
