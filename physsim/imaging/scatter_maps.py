@@ -38,6 +38,7 @@ RAYS = 4  # along each side of a coarse pixel
 HEIGHTS = 9
 _SINE_STEP = 0.05
 NARROW, WIDE = 0.3, 1.0  # spreads of the guesses over the mean height of the matter above the detector
+_ALONG_STRIPS = 0.6  # likewise, of the shape behind a grid; across its strips a ratio-th
 _THIN = 0.02  # attenuation: of a metre of air
 _HEIGHT_MM, _SIDE_MM, _KEV = 500.0, 400.0, 60.0  # make maps and numbers of order 1
 
@@ -45,11 +46,13 @@ _HEIGHT_MM, _SIDE_MM, _KEV = 500.0, 400.0, 60.0  # make maps and numbers of orde
 @dataclass(frozen=True, eq=False)
 class ScatterMaps:
     """maps: (CHANNELS, rows, columns) float32. conditions: (CONDITIONS,) float32. open_per_history: mean of the signal
-    without an object, keV/cm2 for each photon sent into the field (behind the grid): what scatter is told in."""
+    without an object, keV/cm2 for each photon sent into the field (behind the grid): what scatter is told in. shape:
+    (rows, columns) about what scatter looks like within a place; no input of the network."""
 
     maps: Images
     conditions: Images
     open_per_history: float
+    shape: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +123,7 @@ def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened
     sent = relative * light * hard_mean  # what scatters once and passes straight on
     whole = max(float(sent.sum()), 1e-12)
     middle = max(float((sent * height).sum()) / whole, 10.0)
-    guesses = [_spread_out(sent, share * middle, view.pixel_mm) for share in (NARROW, WIDE)]
+    guesses = [_spread_out(sent, (share * middle, share * middle), view.pixel_mm) for share in (NARROW, WIDE)]
     maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
             extent / (0.2 * _HEIGHT_MM), relative - 1.0]
     strips = protocol.anti_scatter_grid
@@ -128,14 +131,20 @@ def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened
                view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
                middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,
                opened.grid_transmission]
-    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history)
+    shape = guesses[0] + guesses[1]
+    if strips is not None and strips.strip_mm > 0.0:  # photons along the strips pass, across them few
+        free, held = _ALONG_STRIPS * middle, middle / strips.ratio
+        across = strips.across
+        shape = _spread_out(sent, (held, free) if abs(across[0]) > abs(across[1]) else (free, held), view.pixel_mm)
+    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history, shape)
 
 
-def _spread_out(image: Floats, spread_mm: float, pixel_mm: tuple[float, float]) -> Floats:
-    """An image by a Gaussian; what falls beyond its edges is lost, and nothing comes from there."""
+def _spread_out(image: Floats, spread_mm: tuple[float, float], pixel_mm: tuple[float, float]) -> Floats:
+    """An image by a Gaussian, `spread_mm` and `pixel_mm` along u and v; what falls beyond its edges is lost, and
+    nothing comes from there."""
     parts = []
-    for count, pitch in zip(image.shape, pixel_mm[::-1], strict=True):
+    for count, pitch, spread in zip(image.shape, pixel_mm[::-1], spread_mm[::-1], strict=True):
         place = np.arange(count) * pitch
         away = (place[:, None] - place[None, :]).ravel()
-        parts.append(caught(np.array([spread_mm]), 0.5 * pitch, away)[0].reshape(count, count))
+        parts.append(caught(np.array([spread]), 0.5 * pitch, away)[0].reshape(count, count))
     return product(product(parts[0], image), np.ascontiguousarray(parts[1].T))

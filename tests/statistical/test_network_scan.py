@@ -8,6 +8,7 @@ import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.surrogate.ensemble import calibration_file, load_ensemble
 from physsim.surrogate.scan_verdict import decide_scan, slow_modes
+from physsim.transport.montecarlo import MonteCarloWarning
 
 torch = pytest.importorskip("torch")
 VIEWS, COUNT = 24, 8
@@ -116,24 +117,25 @@ def truth(water):
 
 def test_a_scan_by_a_hybrid_against_monte_carlo(water, truth, tmp_path):
     path = calibrated(tmp_path, 0.1)
-    made = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
-                       keep=("scatter",))
+    with pytest.warns(MonteCarloWarning, match="within them"):
+        made = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
+                           keep=("scatter",))
     verdict = made.provenance.verdicts[0]
-    assert verdict["bound"] <= 0.1
-    assert made.scatter_error == pytest.approx(verdict["bound"], rel=0.01)
+    assert verdict["bound"] <= 0.1 < made.scatter_error  # of 4 x 4 places behind a grid
     assert made.provenance.network == verdict["network"]
     assert path not in made.provenance.to_json()
     found = at_places(made)
     assert np.sqrt(np.mean((found - truth) ** 2)) / truth.mean() < 0.1
-    again = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
-                        keep=("scatter",), threads=1)
+    with pytest.warns(MonteCarloWarning, match="within them"):
+        again = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
+                            keep=("scatter",), threads=1)
     np.testing.assert_allclose(again["scatter"], made["scatter"], rtol=1e-5)
 
 
 def test_a_scan_by_a_network_alone_states_what_held_out_patients_say(water, tmp_path):
     path = calibrated(tmp_path)
     made = ps.simulate(water, COARSE, scatter=ps.Surrogate(weights=path), noise=False, seed=4, keep=("scatter",))
-    assert made.scatter_error == pytest.approx(0.3, rel=0.15)
+    assert made.scatter_error > 0.85 * 0.3
     assert made.provenance.verdicts == ()
     assert len(made.provenance.network) == 64
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from physsim.errors import message
 from physsim.imaging.beam_rays import peak_kv
-from physsim.imaging.network_scatter import Networks, network_guesses
+from physsim.imaging.network_scatter import Networks, network_guesses, warn_of_detail
 from physsim.imaging.scattered import pixel_weights, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -49,7 +49,8 @@ class NetworkScan:
     node_views: (nodes,) numbers of the views that were guessed; `nodes` (nodes, rows, columns) on the pixels of the
     network's maps; `angles` (views, nodes), `rows`, `columns`: what they add to a view and to the detector's pixels.
     relative_error: e_S over all views that is guaranteed, or stated of a network alone; interpolation_error: of the
-    spline over the angle, over the mean, by the network's own images, in it. verdict: of a Hybrid. network: hash.
+    spline over the angle, over the mean, by the network's own images, in it, as is that of structure within places.
+    verdict: of a Hybrid. network: hash.
     square_ratio: the second moment of the signal over its first (keV).
     """
 
@@ -117,12 +118,15 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
         error = 1.0 if variance is None else float(np.sqrt(variance))
     delivered = prior if verdict is None else verdict.image
     with_network = verdict is None or bool(verdict.network)
-    fine = np.stack([guess.image(view, with_network) for guess, view in zip(guesses, delivered, strict=True)])
+    made = [guess.image(view) for guess, view in zip(guesses, delivered, strict=True)]
+    fine, within = np.stack([image for image, _ in made]), float(np.sqrt(np.mean([part**2 for _, part in made])))
+    if isinstance(run, Hybrid):
+        warn_of_detail(run, within)
     every = np.arange(len(geometry), dtype=np.float64)
     return NetworkScan(
         known, fine * guesses[0].maps.open_per_history, spline_weights(known.astype(np.float64), every, period),
         pixel_weights(fine.shape[1], geometry.rows), pixel_weights(fine.shape[2], geometry.columns),
-        float(np.hypot(error, bend)), bend, verdict, ensemble.digest if with_network else "",
+        float(np.sqrt(error**2 + bend**2 + within**2)), bend, verdict, ensemble.digest if with_network else "",
         _square_ratio(scene, geometry[known], optics, prior.shape[1:], seed, threads))
 
 
