@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from physsim.cohort.rectify import cohort_subset as cohort_subset
     from physsim.cohort.rectify import rectify as rectify
     from physsim.device.memory import release_memory as release_memory
+    from physsim.evaluate.audit import Audit as Audit
+    from physsim.evaluate.audit import audit as audit
     from physsim.imaging.exposure import Exposure as Exposure
     from physsim.imaging.reconstruction.fdk import fdk as fdk
     from physsim.imaging.reconstruction.sart import os_sart as os_sart
@@ -200,6 +202,8 @@ _PUBLIC = {
     "propagate": "physsim.imaging.uncertainty",
     "Stages": "physsim.imaging.stages",
     "InputUncertainty": "physsim.spec.uncertainty",
+    "Audit": "physsim.evaluate.audit",
+    "audit": "physsim.evaluate.audit",
     "Exposure": "physsim.imaging.exposure",
     "ConeField": "physsim.spec.source",
     "MonteCarlo": "physsim.spec.scatter",

@@ -29,6 +29,7 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
     """X-ray images of virtual patients by physics. For research, not for clinical use."""
 
 
+from physsim.cli import audit as _audit  # noqa: E402, F401
 from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import bench_chain as _bench_chain  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401

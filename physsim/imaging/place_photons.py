@@ -20,13 +20,13 @@ class PlacePhotons:
     """A source of `decide`: units (histories) -> batches over `open_per_history`, which it keeps by budget.
 
     A budget that was simulated costs nothing when it is asked for again, so several verdicts of one view share their
-    photons. cpu_seconds: by budget, of all photons up to it, on all threads.
+    photons. cpu_seconds: by budget, of all photons up to it, on all threads; spent_seconds: so far.
     """
 
     def __init__(self, photons: ScatterPlaces, open_per_history: float) -> None:
         self._photons, self._open = photons, open_per_history
         self._kept: dict[int, Batches] = {}
-        self._spent = 0.0
+        self.spent_seconds = 0.0
         self.cpu_seconds: dict[float, float] = {}
 
     def __call__(self, units: float) -> Batches:
@@ -35,10 +35,10 @@ class PlacePhotons:
         if wanted not in self._kept:
             began = time.process_time()
             self._photons.grow_to(wanted)
-            self._spent += time.process_time() - began
+            self.spent_seconds += time.process_time() - began
             made = Batches(images=self._photons.batches() / self._open, units=float(self._photons.histories))
             self._kept[wanted] = made
-            self.cpu_seconds[made.units] = self._spent
+            self.cpu_seconds[made.units] = self.spent_seconds
         return self._kept[wanted]
 
     @property

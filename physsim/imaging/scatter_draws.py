@@ -85,15 +85,21 @@ class DrawnView:
 
 def drawn_patient(spec: ScatterTraining, draw: Draw) -> DrawnPatient:
     """Patient `draw.number` of the seed `draw.seed`."""
+    patient, kind = drawn_person(spec, draw)
+    base = protocols[spec.techniques[kind].protocol]
+    voxels = voxels_of(patient, base) if base.breast is not None else \
+        patient.phantom(spec.spacing_mm, region_of(base), vanishing="keep")
+    return DrawnPatient(patient, voxels, kind)
+
+
+def drawn_person(spec: ScatterTraining, draw: Draw) -> tuple[Patient, int]:
+    """The same without voxels, and the place of the technique in the spec."""
     kind = draw.of([one.share for one in spec.techniques], "technique")
     base = protocols[spec.techniques[kind].protocol]
     stratum = Stratum(sex="F" if base.breast is not None else None,
                       age_years=Uniform(low=spec.age_years[0], high=spec.age_years[1]),
                       fixed=base.patient.model_dump())
-    patient = Population(strata=(stratum,), seed=draw.seed).patient(draw.number)
-    voxels = voxels_of(patient, base) if base.breast is not None else \
-        patient.phantom(spec.spacing_mm, region_of(base), vanishing="keep")
-    return DrawnPatient(patient, voxels, kind)
+    return Population(strata=(stratum,), seed=draw.seed).patient(draw.number), kind
 
 
 def drawn_views(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: int) -> Iterator[DrawnView]:

@@ -14,6 +14,8 @@ Range = tuple[float, float]
 Family = Literal["chest", "abdomen", "mammography", "ct", "cbct"]
 FIRST_LOOK = 256  # histories of the first of a held-out view's looks; each next one holds twice as many
 HELD_OUT = 2**32  # number of the first patient that is never trained on
+AUDITED = 2**33  # number of the first patient of an audit, which no training has seen
+ZOO = 2**34  # number of the first group of an audit's members outside the domain
 GUESSES = slice(3, 5)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow and wide
 STRIDE = 4  # input pixels along each side of a place where scatter is known
 
@@ -70,8 +72,8 @@ class ScatterTraining(Spec):
     family: Family
     techniques: tuple[Technique, ...] = pydantic.Field(min_length=1)
     seed: int = pydantic.Field(default=1, ge=0, lt=2**63)
-    patients: int = pydantic.Field(default=200, ge=1)
-    held_out: int = pydantic.Field(default=50, ge=1)
+    patients: int = pydantic.Field(default=200, ge=1, le=HELD_OUT)
+    held_out: int = pydantic.Field(default=50, ge=1, le=AUDITED - HELD_OUT)
     age_years: Span = (18.0, 90.0)
     bodies: int = pydantic.Field(default=6, ge=1)
     views: int = pydantic.Field(default=4, ge=1)

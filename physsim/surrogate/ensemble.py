@@ -71,8 +71,17 @@ def calibration_file(weights: Path) -> Path:
 
 def shipped(protocol: str) -> Path | None:
     """The weights that come with physsim for a protocol by its name, or None."""
-    return next((path for path in sorted(Path(__file__).parent.glob("weights/*.safetensors"))
+    return next((path for path in _shipped()
                  if protocol in (one["protocol"] for one in read_card(path)["spec"]["techniques"])), None)
+
+
+def shipped_family(family: str) -> Path | None:
+    """The weights that come with physsim for a family, or None."""
+    return next((path for path in _shipped() if read_card(path)["spec"]["family"] == family), None)
+
+
+def _shipped() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("weights/*.safetensors"))
 
 
 def shipped_specs() -> dict[str, Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from physsim.spec.training import HELD_OUT, ScatterTraining
 Arrays = dict[str, NDArray[Any]]
 Cases = Callable[[int], Arrays]
 Progress = Callable[[str, float], None]
+Files = Mapping[Path, tuple[int, ...]]  # and the patients that each holds
 
 ENGINE = ("kernels_sha256", "tables_sha256")
 PATIENT = "patient"  # the layer of each view's patient number
@@ -27,26 +28,31 @@ PATIENT = "patient"  # the layer of each view's patient number
 
 def make_shards(folder: Path, spec: ScatterTraining, cases: Cases, *, workers: int = 1,
                 progress: Progress | None = None) -> list[Path]:
-    """The files of all patients of `spec`, those missing made by `cases(number)` (which other processes must be able to
+    """The files of all patients of `spec`; see make_files."""
+    return make_files(shard_files(folder, spec), spec.data_json(), cases, workers=workers, progress=progress)
+
+
+def make_files(files: Files, data: str, cases: Cases, *, workers: int = 1, progress: Progress | None = None
+               ) -> list[Path]:
+    """Files of numbered patients, those missing made by `cases(number)` (which other processes must be able to
     import), `workers` patients at a time. A file appears whole or not at all; the same for any number of workers.
 
-    Raises InvalidInput for a folder that holds data of another spec.
+    `data`: all that they follow from, in words. Raises InvalidInput for a file of other data.
     """
     tell = progress or (lambda stage, share: None)
-    files = shard_files(folder, spec)
     for path in files:
         if path.exists():
-            check_shard(path, spec)
+            check_shard(path, data)
     missing = [path for path in files if not path.exists()]
     if not missing:
         return list(files)
-    folder.mkdir(parents=True, exist_ok=True)
+    missing[0].parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         # All patients are handed in at once, so that no process waits for the last one of a file.
         waiting = [(path, [pool.submit(cases, number) for number in files[path]]) for path in missing]
         for done, (path, patients) in enumerate(waiting):
             tell("data", 1.0 - (len(missing) - done) / len(files))
-            write_shard(path, spec, files[path], [one.result() for one in patients])
+            write_shard(path, data, files[path], [one.result() for one in patients])
     tell("data", 1.0)
     return list(files)
 
@@ -61,22 +67,22 @@ def shard_files(folder: Path, spec: ScatterTraining) -> dict[Path, tuple[int, ..
     return found
 
 
-def write_shard(path: Path, spec: ScatterTraining, numbers: Sequence[int], patients: list[Arrays]) -> None:
+def write_shard(path: Path, data: str, numbers: Sequence[int], patients: list[Arrays]) -> None:
     """Views of all patients one after the other."""
-    counts = [len(one["conditions"]) for one in patients]
+    counts = [len(next(iter(one.values()))) for one in patients]
     layers = {}
     for name in patients[0]:
         joined = np.concatenate([one[name] for one in patients])
         layers[name] = Layer(joined, "1", ("view", *(f"axis{n}" for n in range(1, joined.ndim))))
     layers[PATIENT] = Layer(np.repeat(np.array(numbers, np.int64), counts), "1", ("view",))
-    write_layers(path, layers, {"data": spec.data_json(), "kernels_sha256": kernels_sha256(),
+    write_layers(path, layers, {"data": data, "kernels_sha256": kernels_sha256(),
                                 "tables_sha256": tables_sha256()}, overwrite=True)
 
 
-def check_shard(path: Path, spec: ScatterTraining) -> None:
+def check_shard(path: Path, data: str) -> None:
     """InvalidInput for data of another spec, FileFormatError for a damaged file."""
-    if read_provenance(path).get("data") != spec.data_json():
-        raise InvalidInput(message(str(path), "it holds data of another spec",
+    if read_provenance(path).get("data") != data:
+        raise InvalidInput(message(str(path), "it holds other data, of another spec",
                                    "Give another folder, or delete this one."))
 
 

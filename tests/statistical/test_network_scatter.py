@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+from network_cases import calibration, plain_weights
 
 import physsim as ps
 from physsim.errors import InvalidInput
@@ -16,8 +17,6 @@ from physsim.imaging.network_scatter import NetworkGuess, network_guess, weights
 from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps
 from physsim.imaging.scattered import signal_responses
 from physsim.imaging.technique import contents
-from physsim.surrogate.batches import Batches
-from physsim.surrogate.calibration import HeldOut, calibrate
 from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
 from physsim.transport.scatter import scatter_scene
 from physsim.transport.scatter_optics import optics_of
@@ -30,21 +29,6 @@ RUN = ps.MonteCarlo(histories=1)
 pytestmark = pytest.mark.filterwarnings("ignore:.*lies within them")  # of 16 places: `within`, in every stated error
 
 
-def calibration(network, per_cent, seed=1):
-    """Of a network that errs by so much on 400 held-out patients of any size; batches as Monte Carlo's here."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for _ in range(400):
-        truth = np.full((4, 4), 1.0)
-        prior = truth * (1.0 + 0.01 * per_cent * rng.normal(size=(4, 4)))
-        images = 1.0 + rng.normal(0.0, 1.0, (16, 1, 1)) + rng.normal(0.0, 0.5, (16, 4, 4))
-        looks = tuple(Batches(images=1.0 + (images - 1.0) * 9.0 / np.sqrt(units), units=units)
-                      for units in (256.0, 512.0, 1024.0, 2048.0))
-        made.append(HeldOut(size_mm=rng.uniform(1.0, 600.0), kvp=rng.uniform(60.0, 140.0), prior=prior, truth=truth,
-                            looks=looks))
-    return calibrate(made, network=network, held_out="0" * 64, size_edges_mm=[0.0, 1000.0], kvp_edges=[50.0, 150.0])
-
-
 @pytest.fixture(scope="module")
 def thorax():
     return ps.thorax(spacing_mm=8.0)
@@ -53,19 +37,7 @@ def thorax():
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Without calibration."""
-    from physsim.surrogate.network import ScatterNet
-
-    nets = []
-    for number in range(SPEC.members):
-        torch.manual_seed(number)
-        net = ScatterNet(len(CHANNELS), len(CONDITIONS), SPEC.width)
-        torch.nn.init.zeros_(net.leave.weight)
-        torch.nn.init.constant_(net.leave.bias, float(np.log(0.35)) + 0.02 * number)
-        nets.append(net)
-    path = tmp_path_factory.mktemp("weights") / "plain.safetensors"
-    save_ensemble(path, nets, {"spec": json.loads(SPEC.to_json()),
-                               "inputs": {"channels": CHANNELS, "conditions": CONDITIONS}})
-    return path
+    return plain_weights(tmp_path_factory.mktemp("weights") / "plain.safetensors", SPEC)
 
 
 def calibrated(weights, folder, per_cent, times=1.0):
