@@ -139,7 +139,7 @@ class AuditCases:
         for array in (guess.maps.maps, guess.maps.conditions, view.geometry.source_mm, view.geometry.centre_mm):
             told.update(np.ascontiguousarray(array).data)
         layers = {"truth": truth.mean, "truth_error": error, "network": guess.places, **images}
-        return {**{name: image.astype(np.float32) for name, image in layers.items()},
+        return {**{name: np.asarray(image, np.float32) for name, image in layers.items()},
                 "seen": guess.maps.maps[_SHOWN].astype(np.float16),
                 "figures": np.array([figures.get(name, np.nan) for name in FIGURES]),
                 "drawn": drawn_numbers(view.protocol, view.geometry),
@@ -149,9 +149,10 @@ class AuditCases:
         """Of a view that nobody delivers."""
         blank = np.zeros(self.spec.places, np.float32)
         figures = np.array([REFUSED if name.endswith("word") else np.nan for name in FIGURES])
-        return {**{name: blank for name in ("truth", "truth_error", "network", *MODES[:2])},
-                "seen": np.zeros(self.spec.pixels, np.float16), "figures": figures, "drawn": np.zeros(len(DRAWN)),
-                "case": np.zeros(32, np.uint8)} | self._person(who, kind)
+        made: Arrays = {name: blank for name in ("truth", "truth_error", "network", *MODES[:2])}
+        made |= {"seen": np.zeros(self.spec.pixels, np.float16), "figures": figures, "drawn": np.zeros(len(DRAWN)),
+                 "case": np.zeros(32, np.uint8)}
+        return made | self._person(who, kind)
 
     def _person(self, who: DrawnPatient, kind: int) -> Arrays:
         return {"person": np.array(who.person), "technique": np.array(who.kind, np.int32),

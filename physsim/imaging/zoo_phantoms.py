@@ -173,7 +173,7 @@ def _inside(phantom: Phantom) -> _Inside:
     for axis, step in enumerate(phantom.grid.spacing_mm):
         there = np.flatnonzero(filled.any(axis=tuple(one for one in range(3) if one != 2 - axis)))
         low, high = (float(there[0]), float(there[-1])) if there.size else (0.0, filled.shape[2 - axis] - 1.0)
-        middles.append((np.arange(filled.shape[2 - axis]) - 0.5 * (low + high)) * step)
+        middles.append(np.asarray((np.arange(filled.shape[2 - axis]) - 0.5 * (low + high)) * step, np.float64))
         halves.append(0.5 * (high - low + 1.0) * step)
     return _Inside(middles[0][None, None, :], middles[1][None, :, None], middles[2][:, None, None],
                    (halves[0], halves[1], halves[2]))
