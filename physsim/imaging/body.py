@@ -20,7 +20,8 @@ from physsim.transport.windows import shadow
 
 BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what counts as body when a patient is positioned
 PATIENT_SPACING_MM = 2.0  # of the voxels made of a Patient, when nobody says otherwise
-_REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "PELVIS": "pelvis"}
+_REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "JAW": "head",
+              "PELVIS": "pelvis"}
 
 
 def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:

@@ -22,6 +22,7 @@ from physsim.imaging.kernel_scatter import kernel_scattered
 from physsim.imaging.network_scatter import network_scattered, weights_for
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
+from physsim.imaging.scan.coverage import placed
 from physsim.imaging.scan.dual_energy import take_dual_energy
 from physsim.imaging.scan.gated import check_gated, take_gated
 from physsim.imaging.scan.moving import Cine
@@ -111,6 +112,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
         return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
                           keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
     phantom = voxels_of(phantom, protocol)
+    protocol = placed(protocol, phantom) if scanned else protocol
     has_dose = not scanned and check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)

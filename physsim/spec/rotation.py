@@ -7,12 +7,15 @@ import math
 
 import numpy as np
 import pydantic
+from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.spec.base import Spec
 from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Vector
+
+Floats = NDArray[np.float64]
 
 _MOST_STOPS = 200
 _SPARE_VIEWS = 8  # of a helix, for the interpolation between views
@@ -37,8 +40,10 @@ class Rotation(Spec):
     `pitch`: table feed of a turn over the collimation at the axis; None: axial turns. `stops`: how many of these;
     None: as many as cover the range, side by side. `curved`: the detector's arc is about the focus. `offset_mm`: shift
     of the detector along (u, v); a quarter of a pixel along u doubles the sampling of a whole turn, half a detector
-    its field. `range_mm`: (low, high) world z to be reconstructed; None: the body's box. `aim_mm`: (x, y) of the axis;
-    None: the middle of the body's box. `modulation`: of the tube's current; None: constant. `flying_spot_mm`: between
+    its field. `range_mm`: (low, high) world z to be reconstructed; None: the body's box, of it what `stops` turns
+    measure whole. `aim_mm`: (x, y) of the axis; None: the middle of the body's box. `organs`: words in the names of
+    organs about whose middle, in place of the body's, a scan with `stops` is taken, where the phantom has them.
+    `modulation`: of the tube's current; None: constant. `flying_spot_mm`: between
     the two places of a flying focal spot, to which it springs from view to view along u: rays of one lie between those
     of the other (half an element apart at the axis where it is pixel / 2 x source_axis / (source_detector -
     source_axis)). Reference: T. G. Flohr et al., Med. Phys. 32 (2005) 2536.
@@ -56,6 +61,7 @@ class Rotation(Spec):
     offset_mm: tuple[float, float] = (0.0, 0.0)
     range_mm: tuple[float, float] | None = None
     aim_mm: tuple[float, float] | None = None
+    organs: tuple[str, ...] = ()
     modulation: CurrentModulation | None = None
     flying_spot_mm: float = pydantic.Field(default=0.0, ge=0.0, le=10.0)
 
@@ -70,6 +76,9 @@ class Rotation(Spec):
                 if value != usual:
                     raise ValueError(message(f"{name}={value} with pitch={self.pitch:g}",
                                              "it has no effect on a helix", f"Leave {name} out."))
+        if self.organs and (self.stops is None or (self.range_mm is not None and self.aim_mm is not None)):
+            why = "without stops a scan runs over its range" if self.stops is None else "range_mm and aim_mm are given"
+            raise ValueError(message(f"organs={self.organs}", f"they have no effect: {why}", "Leave organs out."))
         if self.flying_spot_mm > 0.0 and (not self.curved or self.views % 2 or self.arc_deg != 360.0):
             raise ValueError(message(f"flying_spot_mm={self.flying_spot_mm:g}", "it springs between two sets of views, "
                                      "each a whole turn of a curved detector", "Give an even number of views, curved "
@@ -86,6 +95,18 @@ class Rotation(Spec):
         """Of the circle about the axis that a turn measures: the fan's side that reaches farther sees all of it."""
         half = (0.5 * detector.columns * detector.pixel_mm[0] + abs(self.offset_mm[0])) / self.source_detector_mm
         return 2.0 * self.source_axis_mm * math.sin(half if self.curved else math.atan(half))
+
+    def complete_mm(self, detector: Detector, away_mm: Floats) -> tuple[Floats, Floats]:
+        """Heights above a turn's sources between which all its views see what lies `away_mm` from the axis (mm)."""
+        half = 0.5 * detector.rows * detector.pixel_mm[1]
+        near, far = self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
+        low, high = ((self.offset_mm[1] + side * half) / self.source_detector_mm for side in (-1.0, 1.0))
+        return low * (near if low < 0.0 else far), high * (near if high > 0.0 else far)
+
+    def whole_mm(self, detector: Detector, field_mm: float) -> float:
+        """Height that a turn measures whole within a circle of `field_mm` about the axis; 0 where none is."""
+        low, high = self.complete_mm(detector, np.array([0.5 * field_mm]))
+        return max(float(high[0] - low[0]), 0.0)
 
     def range_of(self, body_box_mm: Box) -> tuple[float, float]:
         """World z (mm) to be reconstructed."""
@@ -121,7 +142,10 @@ class Rotation(Spec):
             views = math.ceil(turns * self.views - 1e-9)
             helix = self._circle(detector, views, 360.0 * views / self.views, feed, (x, y, middle))
             return (helix,)
-        whole = height * (1.0 - 0.5 * field_mm / self.source_axis_mm)
+        whole = self.whole_mm(detector, field_mm)
+        if whole <= 0.0:
+            raise InvalidInput(message(f"offset_mm={self.offset_mm}", "no slice of the field is seen from all sides",
+                                       "Shift the detector less along v, or give a smaller field_mm."))
         count = self.stops or max(1, math.ceil((high - low) / whole - 1e-9))
         if count > _MOST_STOPS:
             raise InvalidInput(message(f"range of {high - low:.0f} mm", f"it takes {count} turns of {whole:.1f} mm",

@@ -88,24 +88,26 @@ def test_doses_of_a_scan_follow_from_mas_feed_and_size(monkeypatch):
     hu = np.full((4, 64, 64), -1000.0, np.float32)
     y, x = np.mgrid[:64, :64] - 31.5
     hu[:, np.hypot(x, y) < 25.0] = 0.0
+    hu[:, :3, :3] = -8192.0  # not measured: as little as air
     volume = Image(hu, (8.0, 8.0, 5.0), (-252.0, -252.0, 0.0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
     disc = 2.0 * math.sqrt(np.count_nonzero(hu[0] == 0.0) * 64.0 / math.pi)
-    assert water_diameter_mm(volume) == pytest.approx(np.full(4, disc), rel=1e-6)
+    diameter = water_diameter_mm(volume, unmeasured=-8192.0)
+    assert diameter == pytest.approx(np.full(4, disc), rel=1e-6)
     helix = ps.protocols.chest_ct(views=100, rows=4, pitch=0.8)
     beam, mas = turning_beam(helix), np.full(250, 0.5)
     height = beam.collimation_mm
     z = np.linspace(0.0, 2.0 * height, 250)
     current = np.array([0.5, 1.0, 1.0, 1.5])
-    dose = scan_dose(helix, mas, z, volume, current, cut=False)
+    dose = scan_dose(helix, mas, z, diameter, current, cut=False)
     weighted = dose_index(beam, 32).weighted
     assert dose.ctdi_vol_mgy == pytest.approx(weighted * 50.0 / 0.8, rel=1e-9)
     assert dose.dlp_mgy_cm == pytest.approx(dose.ctdi_vol_mgy * 2.5 * 0.8 * height / 10.0, rel=1e-9)
     assert dose.by_slice_mgy == pytest.approx(current * dose.ctdi_vol_mgy)
     assert dose.ssde_mgy == pytest.approx(dose.ctdi_vol_mgy * 3.704369 * math.exp(-0.003671937 * disc), rel=1e-6)
-    twice = scan_dose(helix, 2.0 * mas, z, volume, current, cut=False)
+    twice = scan_dose(helix, 2.0 * mas, z, diameter, current, cut=False)
     assert (twice.ctdi_vol_mgy, twice.dlp_mgy_cm) == pytest.approx((2 * dose.ctdi_vol_mgy, 2 * dose.dlp_mgy_cm))
     head = ps.protocols.head_ct(views=100, rows=4, arc_deg=180.0)
-    apart = scan_dose(head, np.full(100, 0.5), np.repeat([0.0, 2.0 * height], 50), volume, current, cut=False)
+    apart = scan_dose(head, np.full(100, 0.5), np.repeat([0.0, 2.0 * height], 50), diameter, current, cut=False)
     assert apart.phantom_cm == 16
     half_turn = dose_index(turning_beam(head), 16).weighted * 25.0
     assert apart.ctdi_vol_mgy == pytest.approx(half_turn / 2.0, rel=1e-6)  # beams half a feed high

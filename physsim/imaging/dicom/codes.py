@@ -17,7 +17,7 @@ Module = dict[Any, Any]  # from keyword, private element or encoded tag (physsim
 BODY_PARTS = {
     "CHEST": ("816094009", "Chest"), "ABDOMEN": ("818981001", "Abdomen"), "PELVIS": ("816092008", "Pelvis"),
     "ABDOMENPELVIS": ("818982008", "Abdomen and Pelvis"), "SKULL": ("89546000", "Skull"),
-    "HEAD": ("69536005", "Head"),
+    "HEAD": ("69536005", "Head"), "JAW": ("661005", "Jaw region"),
     "NECK": ("45048000", "Neck"), "HAND": ("85562004", "Hand"), "KNEE": ("72696002", "Knee"),
     "HIP": ("29836001", "Hip"),
     "BREAST": ("76752008", "Breast"), "LSPINE": ("122496007", "Lumbar spine"),

@@ -33,11 +33,13 @@ from physsim.units import UAS_PER_MAS
 
 SOP_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 LOWEST_HU, HIGHEST_HU = -32768, 32767
+STORED_PADDING = -8192  # Pixel Padding Value (0028,0120): of voxels that were not measured
 MODULATIONS = ("NONE", "ANGULAR", "LONGITUDINAL", "XYZ", "ORGAN_BASED")
 
 # What a reader is offered first, by part of the body (HU): customary widths and centres
 WINDOWS = {"CHEST": (("lung", Window(-1350.0, 150.0)), ("mediastinum", Window(-135.0, 215.0))),
-           "HEAD": (("brain", Window(0.0, 80.0)), ("bone", Window(-700.0, 1300.0)))}
+           "HEAD": (("brain", Window(0.0, 80.0)), ("bone", Window(-700.0, 1300.0))),
+           "JAW": (("bone and teeth", Window(-500.0, 2000.0)),)}
 SOFT_TISSUE = (("soft tissue", Window(-160.0, 240.0)),)
 
 
@@ -104,18 +106,20 @@ class CtTechnique:
 def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique, subject: Subject, identity: Identity,
                    *, series: int = 1, current_ma: npt.ArrayLike | None = None,
                    ctdi_vol_mgy: npt.ArrayLike | None = None, water_diameter_mm: npt.ArrayLike | None = None,
-                   derived: MaterialMap | None = None, overwrite: bool = False) -> list[Path]:
+                   derived: MaterialMap | None = None, padding: float | None = None,
+                   overwrite: bool = False) -> list[Path]:
     """Write `volume_hu` (HU) into an existing `folder` as slice_0001.dcm and so on, whole HU in 16 bits.
 
     `current_ma`, `ctdi_vol_mgy`, `water_diameter_mm`: (slices,) tube current when it was modulated, dose index, and
     water-equivalent diameter (0 where there is none), in place of the technique's. Returns the files, in the
     order of the volume's z axis. Raises InvalidInput when a value leaves 16 bits or the axes are left-handed (DICOM's
     slices cannot say so).
-    `derived`: of images computed from others, whose unit and steps it says. Neglects: fractions of a HU, or step.
+    `derived`: of images computed from others, whose unit and steps it says. `padding`: value of voxels that were not
+    measured, stored as Pixel Padding Value; others are kept above it. Neglects: fractions of a HU, or step.
     """
     folder, hu = Path(folder), volume_hu.array
     step = 1.0 if derived is None else derived.step
-    lowest, highest = float(hu.min()) / step, float(hu.max()) / step  # NaN if there is one
+    lowest, highest = _range(hu, padding, step)
     if not LOWEST_HU <= lowest <= highest <= HIGHEST_HU:
         raise InvalidInput(message(f"CT numbers from {lowest} to {highest}",
                                    f"16 bits hold {LOWEST_HU} to {HIGHEST_HU} HU", "Clip the volume."))
@@ -136,13 +140,16 @@ def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique,
         "PatientPosition": "HFS", **frame_of_reference_module(identity), **general_equipment_module(identity),
         **ct_image_module(technique, volume_hu), **window_module(technique),
         **({} if derived is None else derived_module(derived))})
+    padded = padding is not None and bool((hu == padding).any())
     kind = ("ORIGINAL" if derived is None else "DERIVED", "PRIMARY", "AXIAL")
 
     def one(index: int) -> bytes:
-        pixels = np.rint(hu[index] / np.float32(step)).astype(np.int16)
+        pixels = _stored(hu[index], padding, step)
         attributes = {**common, **image_plane_module(volume_hu, index),
                       **general_image_module(identity, index + 1, kind, technique.scatter if derived is None
                                              else f"{derived.made} {technique.scatter}")}
+        if padded:
+            attributes |= {"PixelPaddingValue": STORED_PADDING}
         if currents is not None:
             attributes |= exposure_module(technique, float(currents[index]))
         attributes |= dose_module(technique.ctdi_vol_mgy if indices is None else float(indices[index]),
@@ -152,6 +159,21 @@ def save_ct_series(folder: str | Path, volume_hu: Image, technique: CtTechnique,
 
     write_series(paths, one, overwrite)
     return paths
+
+
+def _range(values: npt.NDArray[np.float32], padding: float | None, step: float) -> tuple[float, float]:
+    """Lowest and highest value that was measured, in steps; NaN if there is one."""
+    known = values if padding is None else values[values != padding]
+    return (float(known.min()) / step, float(known.max()) / step) if known.size else (0.0, 0.0)
+
+
+def _stored(values: npt.NDArray[np.float32], padding: float | None, step: float) -> npt.NDArray[np.int16]:
+    """Whole steps of a slice."""
+    if padding is None:
+        return np.asarray(np.rint(values / np.float32(step)), np.int16)
+    there = values == padding
+    steps = np.rint(np.where(there, 0.0, values) / np.float32(step))
+    return np.asarray(np.where(there, STORED_PADDING, np.maximum(steps, STORED_PADDING + 1)), np.int16)
 
 
 def _by_slice(name: str, values: npt.ArrayLike | None, slices: int, above: float) -> npt.NDArray[np.float64] | None:

@@ -17,7 +17,7 @@ from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
 
-HEADS = ("HEAD", "SKULL")  # parts of the body whose index is of the phantom of 16 cm
+HEADS = ("HEAD", "SKULL", "JAW")  # parts of the body whose index is of the phantom of 16 cm
 # Factor = a exp(-b Dw), Dw in cm. Body: AAPM report 204 (2011), phantom of 32 cm, Dw as in report 220 (2014). Head:
 # AAPM report 293 (2019), phantom of 16 cm; RECALLED, not read again.
 _FACTORS = {32: (3.704369, 0.03671937), 16: (1.9852, 0.0486)}
@@ -68,9 +68,10 @@ def phantom_cm(protocol: Protocol) -> Literal[16, 32]:
     return 16 if protocol.body_part in HEADS else 32
 
 
-def scan_dose(protocol: Protocol, mas: Floats, source_z_mm: Floats, volume: Image, current: Floats, cut: bool,
+def scan_dose(protocol: Protocol, mas: Floats, source_z_mm: Floats, diameter_mm: Floats, current: Floats, cut: bool,
               threads: int | None = None) -> ScanDose:
-    """Of views of `mas` (views,) from `source_z_mm`; `current`: (slices,) relative to the mean.
+    """Of views of `mas` (views,) from `source_z_mm`; `current`: (slices,) relative to the mean; `diameter_mm`:
+    (slices,) of water, see water_diameter_mm.
 
     Axial turns that stand nearer than the beam is high overlap, and add; a short scan's share of a turn counts.
     Neglects: that a modulated current, and a short scan, favour some angles (the index is of even turns).
@@ -84,13 +85,12 @@ def scan_dose(protocol: Protocol, mas: Floats, source_z_mm: Floats, volume: Imag
     length = exposed_length_mm(protocol, source_z_mm)
     product = per_mas.weighted * total * beam.collimation_mm
     mean = product / length
-    diameter = water_diameter_mm(volume)
     by_slice = mean * current
-    factor = size_factor(diameter, wanted)
+    factor = size_factor(diameter_mm, wanted)
     known = np.isfinite(factor)
     ssde = float(_mean((factor * by_slice)[known])) if known.any() else None
     return ScanDose(per_mas.scaled(total / len(mas) * rotation.views), wanted, mean, by_slice,
-                    per_mas.weighted_error, length, product * CM_PER_MM, diameter, ssde, cut)
+                    per_mas.weighted_error, length, product * CM_PER_MM, diameter_mm, ssde, cut)
 
 
 def exposed_length_mm(protocol: Protocol, source_z_mm: Floats) -> float:
@@ -104,14 +104,15 @@ def exposed_length_mm(protocol: Protocol, source_z_mm: Floats) -> float:
     return height if len(places) == 1 else float(places[1] - places[0]) * len(places)
 
 
-def water_diameter_mm(volume: Image) -> Floats:
+def water_diameter_mm(volume: Image, unmeasured: float | None = None) -> Floats:
     """(slices,) 2 sqrt(area / pi), area the sum of (HU / 1000 + 1) over a slice; 0 where noise makes it negative.
 
+    `unmeasured`: value of voxels without CT number, which add as little as air.
     Reference: AAPM report 220 (2014), with the whole slice as region: air adds nothing.
     """
-    area = volume.spacing_mm[0] * volume.spacing_mm[1]
-    relative = np.array([np.cumsum(one.sum(axis=0, dtype=np.float64))[-1] / _WATER_HU + one.size
-                         for one in volume.array])
+    area, air = volume.spacing_mm[0] * volume.spacing_mm[1], np.float32(-_WATER_HU)
+    known = (one if unmeasured is None else np.where(one == np.float32(unmeasured), air, one) for one in volume.array)
+    relative = np.array([np.cumsum(one.sum(axis=0, dtype=np.float64))[-1] / _WATER_HU + one.size for one in known])
     return np.asarray(2.0 * np.sqrt(np.maximum(relative, 0.0) * area / np.pi))
 
 

@@ -45,7 +45,8 @@ def fdk(
     Neglects: what a circle does not measure: off its plane, an object that changes along the axis is smeared along it,
     the more the larger the cone's angle (Feldkamp 1984; exact where the object does not change along the axis). On a
     helix the rays' slope, in the same way: windmills about edges along the axis. Rays outside the detector count as 0
-    unless `body_per_mm` is given: an object that reaches out of the field is cut off, and bright at the edge.
+    unless `body_per_mm` is given: an object that reaches out of the field is cut off, and bright at the edge. On a
+    circle rays above and below the middles of the outermost rows fall to 0 within a row.
     Raises InvalidInput for shapes that do not match, another kernel, scans that are incomplete, neither circular nor
     helical, or whose pitch leaves gaps, and for slices that a helix does not cover whole.
     """

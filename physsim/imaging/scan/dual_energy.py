@@ -11,6 +11,7 @@ import numpy as np
 from physsim.device.choice import Device
 from physsim.imaging.detector.readout import integrating
 from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
+from physsim.imaging.scan.coverage import PADDING_HU
 from physsim.imaging.scan.noise_map import noise_variance
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.scan import take_scan
@@ -91,6 +92,8 @@ def combined(channels: Mapping[str, Channel], protocol: Protocol, seed: int, thr
         if amounts is None or single is None:
             return {}
         grid = one.volume
+        for made in (*amounts, *single):
+            made[~one.measured] = PADDING_HU
         return {name: Image(array, grid.spacing_mm, grid.origin_mm, grid.direction)
                 for name, array in zip(names, (*amounts, *single), strict=True)}
 

@@ -13,6 +13,7 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.ct import SOFT_TISSUE, WINDOWS, CtTechnique, save_ct_series
 from physsim.imaging.exposure_files import check_dicom
+from physsim.imaging.scan.coverage import PADDING_HU
 from physsim.imaging.technique import contents, filter_words, identity, subject
 from physsim.io.atomic import check_output
 from physsim.io.dicom_identity import Identity
@@ -74,7 +75,8 @@ def save_slices(scan: Scan, folder: Path, overwrite: bool, study: Identity, seri
     modulated = None if rotation.modulation is None else technique.tube_current_ma * scan.current_by_slice()
     save_ct_series(folder, clipped, technique, subject(scan.provenance), study, series=series,
                    current_ma=modulated, ctdi_vol_mgy=dose.by_slice_mgy,
-                   water_diameter_mm=None if dose.cut else dose.water_diameter_mm, overwrite=overwrite)
+                   water_diameter_mm=None if dose.cut else dose.water_diameter_mm, padding=PADDING_HU,
+                   overwrite=overwrite)
 
 
 def ct_technique(scan: Scan, **words: Any) -> CtTechnique:
@@ -100,7 +102,7 @@ def ct_technique(scan: Scan, **words: Any) -> CtTechnique:
 
 def _layers(scan: Scan) -> dict[str, Layer]:
     axes = ("view", "row", "column")
-    layers = {"volume": Layer.of_image(scan.volume, "HU", "CT numbers"),
+    layers = {"volume": Layer.of_image(scan.volume, "HU", f"CT numbers, {PADDING_HU:g} where none were measured"),
               "lengths": Layer(scan.lengths_mm, "mm", axes, "each measurement as a length of water"),
               "mas": Layer(scan.mas, "mAs", ("view",), "tube current times time of each view"), **scan.layers}
     if scan.truth.organ_labels is not None:

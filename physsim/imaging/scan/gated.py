@@ -13,6 +13,7 @@ from physsim.body.patient import Patient
 from physsim.device.choice import Device
 from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm, voxels_of
+from physsim.imaging.scan.coverage import organs_box_mm, placed
 from physsim.imaging.scan.dual_energy import other_seed
 from physsim.imaging.scan.moving import Cine, MovingBody, states_of_views
 from physsim.imaging.scan.result import Scan, figures_together, largest_scatter_error
@@ -87,22 +88,22 @@ def take_gated(body: Patient | Cine, protocol: Protocol, run: ScatterRun | None,
 
     progress("bodies", 0.0)
     first = at(round(gating.phases[0] * count) % count)
-    placed = _placed(protocol, gating, first)
+    fixed = _placed(protocol, gating, first)
     views = round(rotation.views * rotation.arc_deg / 360.0)
     scans: dict[str, Scan] = {}
     for number, phase in enumerate(gating.phases):
         turn = states_of_views(views, rotation.views, rotation.turn_s, phase, gating.period_s, count)
         middle = at(round(phase * count) % count)
-        assert placed.rotation is not None
-        assert placed.reconstruction is not None
-        stops = len(placed.rotation.turns(placed.detector, body_box_mm(middle), placed.reconstruction.field_mm))
+        assert fixed.rotation is not None
+        assert fixed.reconstruction is not None
+        stops = len(fixed.rotation.turns(fixed.detector, body_box_mm(middle), fixed.reconstruction.field_mm))
         moving = MovingBody({int(state): at(int(state)) for state in np.unique(turn)}, np.tile(turn, stops))
 
         def told(stage: str, share: float, before: float = number / len(gating.phases)) -> None:
             progress(stage, before + share / len(gating.phases))
 
         scans[f"phase {100.0 * phase:g} %"] = take_scan(
-            middle, placed.replace(gating=None), run, noise=noise, seed=other_seed(seed, number) if number else seed,
+            middle, fixed.replace(gating=None), run, noise=noise, seed=other_seed(seed, number) if number else seed,
             device=device, threads=threads, keep=keep, progress=told, moving=moving, stages=stages)
     record = next(iter(scans.values())).provenance
     return GatedScan(scans, protocol, record.replace(
@@ -132,23 +133,18 @@ def _placed(protocol: Protocol, gating: Gating, body: Phantom) -> Protocol:
     """
     rotation, (low, high) = protocol.rotation, body_box_mm(body)
     assert rotation is not None
-    wanted = rotation.range_mm
-    if wanted is None:
-        wanted = _heights(gating.organs, body) if gating.organs else (low[2], high[2])
+    if rotation.range_mm is None and gating.organs:
+        protocol = protocol.replace(rotation=rotation.replace(range_mm=_heights(gating.organs, body)))
+    rotation = placed(protocol, body).rotation
+    assert rotation is not None
+    wanted = rotation.range_mm or (low[2], high[2])
     axis = rotation.aim_mm or (0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1]))
     return protocol.replace(rotation=rotation.replace(range_mm=wanted, aim_mm=axis))
 
 
 def _heights(words: tuple[str, ...], body: Phantom) -> tuple[float, float]:
-    truth = body.truth
-    found = [truth.number(name) for name in truth.names() if any(word in name for word in words)]
-    labels = truth.organ_labels
-    if labels is None or not found:
-        raise InvalidInput(message(f"organs={words}", "the phantom has none of that name", "Give range_mm."))
-    look = np.zeros(int(labels.max()) + 1, np.bool_)
-    look[[n for n in found if n < look.size]] = True
-    planes = np.flatnonzero([look[plane].any() for plane in labels])
-    if not planes.size:
-        raise InvalidInput(message(f"organs={words}", "no voxel of the phantom is theirs", "Give range_mm."))
-    ends = [float((body.grid.world_from_voxel @ np.array([0.0, 0.0, n, 1.0]))[2]) for n in (planes[0], planes[-1])]
-    return min(ends) - _MARGIN_MM, max(ends) + _MARGIN_MM
+    found = organs_box_mm(body, words)
+    if found is None:
+        raise InvalidInput(message(f"organs={words}", "the phantom has none of that name, or no voxel of theirs",
+                                   "Give range_mm."))
+    return found[0][2] - _MARGIN_MM, found[1][2] + _MARGIN_MM

@@ -15,6 +15,7 @@ from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.body import phantom_record
 from physsim.imaging.dose.ct_organs import HISTORIES, OrganDoses, organ_doses
 from physsim.imaging.dose.scan_dose import ScanDose, scan_dose, water_diameter_mm
+from physsim.imaging.scan.coverage import PADDING_HU
 from physsim.imaging.scan.truth import ScanTruth
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
@@ -29,7 +30,8 @@ from physsim.spec.provenance import Provenance
 class Scan:
     """One CT scan of a phantom.
 
-    `volume`: CT numbers (z, y, x) float32, HU, and where they lie. `lengths_mm`: (views, rows, columns) float32, each
+    `volume`: CT numbers (z, y, x) float32, HU, and where they lie; PADDING_HU, -8192, where data are incomplete (see
+    `measured`). `lengths_mm`: (views, rows, columns) float32, each
     measurement as the length of water that would give it. `layers`: what was kept of primary, scatter, signal, raw and
     image, (views, rows, columns). `mas`: (views,) of each view. `scatter_error`: e_S, the RMS standard error of
     scatter over its mean; None without scatter. `saturated`, `starved`: pixels and views beyond what can be read out,
@@ -74,8 +76,22 @@ class Scan:
         assert volume.origin_mm is not None
         sides = [(volume.origin_mm[n] - 0.5 * volume.spacing_mm[n],
                   volume.origin_mm[n] + (volume.array.shape[2 - n] - 0.5) * volume.spacing_mm[n]) for n in (0, 1)]
-        cut = any(lowest[n] < low or highest[n] > high for n, (low, high) in enumerate(sides))
-        return scan_dose(self.protocol, self.mas, self.geometry.source_mm[:, 2], volume, self.current_by_slice(), cut)
+        cut = any(lowest[n] < low or highest[n] > high for n, (low, high) in enumerate(sides)) or self._beyond()
+        return scan_dose(self.protocol, self.mas, self.geometry.source_mm[:, 2], self.water_diameter_mm(),
+                         self.current_by_slice(), cut)
+
+    @cached_property
+    def measured(self) -> NDArray[np.bool_]:
+        """(z, y, x): voxels of which the scan's data are complete; the others hold PADDING_HU."""
+        return np.asarray(self.volume.array != np.float32(PADDING_HU))
+
+    def _beyond(self) -> bool:
+        """Whether the body's box reaches into voxels that were not measured."""
+        grid, (low, high) = self.grid(), self.box_mm()
+        assert grid.origin_mm is not None
+        x, y = (grid.origin_mm[n] + grid.spacing_mm[n] * np.arange(grid.shape[2 - n]) for n in (0, 1))
+        rows, columns = (y >= low[1]) & (y <= high[1]), (x >= low[0]) & (x <= high[0])
+        return not self.measured[:, rows][:, :, columns].all()
 
     def organ_doses(self, phantom: Phantom, histories: int = HISTORIES, threads: int | None = None) -> OrganDoses:
         """Mean absorbed doses of the organs of `phantom`, the one that was scanned, by photon transport; see
@@ -113,7 +129,7 @@ class Scan:
 
     def water_diameter_mm(self) -> NDArray[np.float64]:
         """(slices,) of the water cylinder that attenuates as the slice does; see imaging.dose.scan_dose."""
-        return water_diameter_mm(self.volume)
+        return water_diameter_mm(self.volume, PADDING_HU)
 
     def current_by_slice(self) -> NDArray[np.float64]:
         """(slices,) tube current over its mean: of views whose source stands within half the collimation of a slice,

@@ -17,6 +17,7 @@ from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
 from physsim.imaging.network_scatter import weights_for
 from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.primary_views import primary_views
+from physsim.imaging.scan.coverage import PADDING_HU, check_range, measured_voxels
 from physsim.imaging.scan.current import middle_columns, relative_current
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.network_scan import NetworkScan, network_scan
@@ -121,13 +122,15 @@ def scan_poses(phantom: Phantom, protocol: Protocol) -> tuple[Box, tuple[Geometr
     assert wanted is not None
     box = body_box_mm(phantom)
     parts, geometry = rotation.turns(protocol.detector, box, wanted.field_mm), protocol.geometry(box)
+    check_range(protocol)
     check_in_field(phantom, geometry)
     return box, parts, geometry
 
 
 def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, parts: Sequence[Geometry],
                 threads: int, stages: Stages = OWN) -> tuple[Image, Grid]:
-    """CT numbers of lengths of water, and their grid; `box`: of the body. See `reconstructed`."""
+    """CT numbers of lengths of water, and their grid; `box`: of the body. See `reconstructed`. Voxels that are not
+    measured hold PADDING_HU; those of a reconstruction of the user's own are as it makes them."""
     rotation, wanted = protocol.rotation, protocol.reconstruction
     assert rotation is not None
     assert wanted is not None
@@ -139,8 +142,10 @@ def scan_volume(lengths: NDArray[np.float32], protocol: Protocol, box: Box, part
     axis = np.array(grid.origin_mm[:2]) + 0.5 * (wanted.matrix - 1) * np.array(grid.spacing_mm[:2])
     reach = float(np.abs(np.array([corner[:2] for corner in box]) - axis).max())
     beyond = reach > 0.5 * rotation.measured_diameter_mm(protocol.detector)
-    return reconstructed(lengths, parts, grid, wanted.kernel, body_per_mm=1.0 if beyond else None,
-                         threads=threads), grid
+    volume = reconstructed(lengths, parts, grid, wanted.kernel, body_per_mm=1.0 if beyond else None, threads=threads)
+    turns = np.array([float(part.source_mm[:, 2].mean()) for part in parts])
+    volume.array[~measured_voxels(protocol, turns, grid, (float(axis[0]), float(axis[1])))] = PADDING_HU
+    return volume, grid
 
 
 def scan_record(phantom: Phantom, protocol: Protocol, box: Box, run: ScatterRun | None, noise: str, seed: int,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physsim.imaging.dicom.ct import MaterialMap, save_ct_series
+from physsim.imaging.scan.coverage import PADDING_HU
 from physsim.imaging.scan.files import check_scan_output, ct_technique, save_slices
 from physsim.imaging.technique import identity, subject
 from physsim.io.atomic import check_output
@@ -63,14 +64,17 @@ def save_spectral(scan: SpectralScan, path: str | Path, overwrite: bool) -> None
         folder = path / folder_of(name)
         folder.mkdir(exist_ok=True)
         amount = not name.startswith("mono ")
-        most = float(np.abs(image.array).max(initial=0.0))
+        there = image.array != PADDING_HU
+        most = float(np.abs(image.array[there]).max(initial=0.0))
         step = 1.0 if not amount else _WATER_MG_ML if most > 32767 * _MG_ML else _MG_ML
         limit = 32767.0 * step
-        clipped = Image(np.clip(image.array, -limit, limit), image.spacing_mm, image.origin_mm, image.direction)
+        shown = np.where(there, np.clip(image.array, -limit, limit), np.float32(PADDING_HU))
+        clipped = Image(shown, image.spacing_mm, image.origin_mm, image.direction)
         technique = ct_technique(one, description=f"{scan.protocol.title or scan.protocol.name}, {name}",
                                  windows=None if not amount else ())
         save_ct_series(folder, clipped, technique, subject(scan.provenance), study, series=number,
-                       derived=MaterialMap("mg/ml" if amount else "HU", step, _how(scan, name)), overwrite=overwrite)
+                       derived=MaterialMap("mg/ml" if amount else "HU", step, _how(scan, name)), padding=PADDING_HU,
+                       overwrite=overwrite)
     write_layers(path / H5, _layers(scan), {"scan": json.loads(scan.provenance.to_json()),
                                             "truth": scan.truth.table(), "figures": scan.figures()}, overwrite)
 
