@@ -142,7 +142,10 @@ def test_other_readers_see_the_volume(volume_file, raw):
     index = tuple(np.rint(place[:3]).astype(int))
     assert np.abs(place[:3] - index).max() < 1e-6
     assert volume.array[index] == stored[5, 4, 3]
-    assert np.array_equal(highdicom.imread(raw[0]).pixel_array, read_dicom(raw[0]).stored)
+    stored = read_dicom(raw[0]).stored
+    assert np.array_equal(highdicom.imread(raw[0]).pixel_array, stored)
+    assert np.array_equal(pydicom.dcmread(raw[0]).pixel_array, stored)
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(raw[0]))), stored)
 
 
 def test_equal_input_equal_bytes(raw, tmp_path):

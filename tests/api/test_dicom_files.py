@@ -112,6 +112,25 @@ def test_attributes(tmp_path):
     assert data[0x7051, 0x1002].value == "7"
 
 
+@pytest.mark.parametrize("intent", SOP_CLASS)
+def test_other_readers_see_the_same(tmp_path, intent):
+    """Pixels, spacing (columns first in SimpleITK, rows first in DICOM), intent: pydicom, highdicom and SimpleITK."""
+    sitk, highdicom = pytest.importorskip("SimpleITK"), pytest.importorskip("highdicom")
+    import pydicom
+    save(tmp_path / "a.dcm", intent)
+    stored = read_dicom(tmp_path / "a.dcm").stored
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    assert np.array_equal(data.pixel_array, stored)
+    assert [float(one) for one in data.ImagerPixelSpacing] == [0.3, 0.4]
+    assert data.PresentationIntentType == intent
+    image = sitk.ReadImage(str(tmp_path / "a.dcm"))
+    assert np.array_equal(sitk.GetArrayFromImage(image)[0], stored)
+    assert image.GetSpacing()[:2] == pytest.approx((0.4, 0.3))
+    seen = highdicom.imread(tmp_path / "a.dcm")
+    assert seen.SOPClassUID == SOP_CLASS[intent]
+    assert np.array_equal(seen.pixel_array, stored)
+
+
 def test_equal_input_equal_bytes(tmp_path):
     for intent in SOP_CLASS:
         for name in ("a", "b"):
