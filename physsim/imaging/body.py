@@ -22,6 +22,9 @@ BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what count
 PATIENT_SPACING_MM = 2.0  # of the voxels made of a Patient, when nobody says otherwise
 _REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "JAW": "head",
               "PELVIS": "pelvis"}
+# What a window of a body must hold some of to be of that region
+_ORGAN_OF = {"chest": "lobe", "abdomen": "liver", "head": "cerebrum", "pelvis": "ilium"}
+WINDOW = "window"  # the region of voxels on a grid of the user's own (Patient.phantom)
 
 
 def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:
@@ -32,6 +35,7 @@ def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float 
     """
     if not isinstance(phantom, Patient):
         check_breast(phantom, protocol)
+        check_part(phantom, protocol)
         return phantom
     if protocol.breast is not None:
         return breast_voxels(phantom, protocol.breast, spacing_mm)
@@ -44,6 +48,30 @@ def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float 
 def region_of(protocol: Protocol) -> str:
     """Of a body, for a protocol: see Patient.phantom."""
     return _REGION_OF.get(protocol.body_part, "whole")
+
+
+def check_part(phantom: Phantom, protocol: Protocol) -> None:
+    """InvalidInput for voxels of a patient without the part of the body that the protocol is of.
+
+    Known of what physsim made of a Patient: the region, or of a window the part's own organ. Imported phantoms do not
+    say what they are of, and are taken as they come; so are all by protocols of other parts and of "PHANTOM".
+    """
+    from physsim.body.anatomy import REGIONS
+
+    wanted = _REGION_OF.get(protocol.body_part)
+    if wanted is None or "patient" not in phantom.made_from or "breast" in phantom.made_from:
+        return
+    there = phantom.made_from.get("region", "whole")
+    if there == WINDOW:
+        missing = not any(one.volume_mm3 > 0.0 for one in phantom.truth.organs if _ORGAN_OF[wanted] in one.name)
+        what = f"of {_ORGAN_OF[wanted]} there is nothing in its grid"
+    else:
+        (low, high), (least, most) = REGIONS[there], REGIONS[wanted]
+        missing, what = least < low or most > high, f"its region is {there!r}"
+    if missing:
+        raise InvalidInput(message(
+            f"protocol {protocol.name} ({protocol.body_part}) of phantom {phantom.name!r}", what,
+            f'Give the Patient, patient.phantom(..., region="{wanted}"), or body_part="PHANTOM" to the protocol.'))
 
 
 def body_box_mm(phantom: Phantom) -> Box:

@@ -12,7 +12,7 @@ from physsim.body.breathing import quiet_respiration
 from physsim.body.patient import Patient
 from physsim.device.choice import Device
 from physsim.errors import InvalidInput, message
-from physsim.imaging.body import body_box_mm, voxels_of
+from physsim.imaging.body import body_box_mm, check_part, voxels_of
 from physsim.imaging.scan.coverage import organs_box_mm, placed
 from physsim.imaging.scan.dual_energy import other_seed
 from physsim.imaging.scan.moving import Cine, MovingBody, states_of_views
@@ -88,6 +88,7 @@ def take_gated(body: Patient | Cine, protocol: Protocol, run: ScatterRun | None,
 
     progress("bodies", 0.0)
     first = at(round(gating.phases[0] * count) % count)
+    check_part(first, protocol)
     fixed = _placed(protocol, gating, first)
     views = round(rotation.views * rotation.arc_deg / 360.0)
     scans: dict[str, Scan] = {}
