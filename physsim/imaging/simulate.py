@@ -18,6 +18,7 @@ from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
+from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.kernel_scatter import kernel_scattered
 from physsim.imaging.network_scatter import network_scattered, weights_for
 from physsim.imaging.primary_layers import Images, PrimaryLayers
@@ -137,6 +138,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
+    warn_of_focus(protocol, geometry)
     tell(STAGES[1], 0.1)
     made = PrimaryLayers(phantom, protocol, geometry, sub_poses(protocol, box), str(used), threads)
     tell(STAGES[2], 0.5)

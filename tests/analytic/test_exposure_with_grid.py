@@ -1,16 +1,20 @@
 """simulate() behind a grid, with scatter, read out: against the grid's law, scatter_image, counting statistics."""
 
+import warnings
+
 import numpy as np
 import pytest
 from exposure_cases import one_energy, pixel_mm_and_rays, slab
 
 import physsim as ps
 from physsim.imaging.exposure_index import control_windows, signal_kev_per_ugy
+from physsim.imaging.grid_focus import GridFocusWarning, warn_of_focus
 from physsim.spec.radiation_quality import radiation_quality
 
 GRID = ps.AntiScatterGrid(ratio=12, lines_per_cm=40, strip_mm=0.05, cover_mm=0.3, focal_distance_mm=1490.0, gap_mm=8.8)
 
 
+@pytest.mark.filterwarnings("ignore::physsim.imaging.grid_focus.GridFocusWarning")
 @pytest.mark.parametrize("change", [{}, {"focal_distance_mm": 1000.0}, {"offset_mm": 30.0, "angle_deg": 20.0},
                                     {"focal_distance_mm": None, "ratio": 5}],
                          ids=["focused", "focused elsewhere", "aside", "parallel"])
@@ -30,6 +34,27 @@ def test_the_primary_is_attenuated_by_the_grids_law(change):
         np.testing.assert_allclose(behind[name][0], share * bare[name][0], rtol=2e-5)
     for name in ("photons", "air_kerma", "open_air_kerma"):  # before the grid
         np.testing.assert_allclose(behind[name], bare[name], rtol=4e-7)  # float32's digits
+
+
+def test_a_grid_focused_elsewhere_is_said():
+    """Both distances, and what is lost at the edge: ratio x half the width x (1 / f - 1 / d) of the spaces between."""
+    bare = one_energy(60.0, pixels=(3, 21), pixel_mm=20.0)
+    edge = 12 * 210.0 * (1 / 1000.0 - 1 / 1490.0)
+    assert 0.8 < edge < 0.9
+    with pytest.warns(GridFocusWarning, match=r"mm=1000: the source stands 1490 mm .* and 0 mm aside .* shade 83 %"):
+        ps.simulate(slab(100.0), bare.replace(anti_scatter_grid=GRID.replace(focal_distance_mm=1000.0)), noise=False)
+    with pytest.warns(GridFocusWarning, match=r"and 30 mm aside .* shade 24 %"):
+        ps.simulate(slab(100.0), bare.replace(anti_scatter_grid=GRID.replace(offset_mm=30.0)), noise=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, values in (("focal_distance_mm", (1490.0, 1450.0, None)), ("offset_mm", (5.0,))):
+            for value in values:  # within 5 %, or no focus at all
+                warn_of_focus(bare.replace(anti_scatter_grid=GRID.replace(**{name: value})),
+                              bare.geometry(((-300.0, -50.0, -300.0), (300.0, 50.0, 300.0))))
+        for name in ps.protocols:
+            protocol = ps.protocols[name]
+            if protocol.breast is None:
+                warn_of_focus(protocol, protocol.geometry(((-150.0, -100.0, -100.0), (150.0, 100.0, 100.0)))[:1])
 
 
 def test_scatter_is_scatter_image_times_the_photons_of_the_field():

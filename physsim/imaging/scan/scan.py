@@ -12,6 +12,7 @@ from physsim.device.choice import Device
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
+from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.hardness import hardness
 from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
 from physsim.imaging.network_scatter import weights_for
@@ -123,6 +124,7 @@ def scan_poses(phantom: Phantom, protocol: Protocol) -> tuple[Box, tuple[Geometr
     box = body_box_mm(phantom)
     parts, geometry = rotation.turns(protocol.detector, box, wanted.field_mm), protocol.geometry(box)
     check_range(protocol)
+    warn_of_focus(protocol, geometry[:1])
     check_in_field(phantom, geometry)
     return box, parts, geometry
 
