@@ -11,6 +11,15 @@ from physsim.spec.protocol import Protocol
 WOMAN = ps.anatomy(sex="F", age=54, height_cm=165, weight_kg=72, breast_density="C", seed=7)
 
 
+def test_silver_is_the_mammogram_of_thick_breasts():
+    """As the mammogram but for kVp and filter; the edge of silver, 25.5 keV, lets a harder beam through."""
+    rhodium, silver = ps.protocols.mammogram(), ps.protocols.mammogram_w_ag()
+    same = {"name", "title", "spectrum"}
+    assert silver.model_dump(exclude=same) == rhodium.model_dump(exclude=same)
+    assert [layer.substance.name for layer in silver.spectrum.filters] == ["Be", "Ag", "polycarbonate"]
+    assert silver.spectrum.sample().mean_energy_kev > rhodium.spectrum.sample().mean_energy_kev + 1.0
+
+
 def test_view_and_side_are_changed_by_name():
     fields = ((0.125, 0.375, 0.75, 0.625),)
     protocol = ps.protocols.mammogram(view="MLO", side="R", kvp=31, fields=fields)
