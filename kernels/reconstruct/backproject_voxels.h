@@ -3,7 +3,7 @@
 // Law: each voxel adds, view by view, the filtered pixel that its ray meets times a weight that falls with the square of the distance from
 // the source (Feldkamp 1984). Along such a column of voxels the place across the detector and the weight are constant and the place
 // along it is linear: two columns of pixels are mixed once, and 8 voxels pick from a window of 8 or 16 mixed pixels.
-// Interpolation is bilinear; outside the detector is 0. Rows are counted in multiples of 2^-32 pixel, from a window's first row in those of 2^-26.
+// Interpolation is bilinear; the outermost rows hold to their pixels' edges and fall to 0 within the next, outside the detector is 0. Rows are counted in multiples of 2^-32 pixel, from a window's first row in those of 2^-26.
 #pragma once
 #include "core/lanes.h"
 #include "reconstruct/filtered_views.h"
@@ -81,13 +81,15 @@ PHYSSIM_HD bool sight_of(const Backprojection& job, const BackprojectedView& vie
     return true;
 }
 
-// The column of pixels that a column of voxels sees: two, mixed by their weights. mixed: `height` floats, the margins 0.
+// The column of pixels that a column of voxels sees: two, mixed by their weights. mixed: `height` floats, the margins 0 but for a
+// pixel on each side, which is that of the edge.
 template <class Sight>
 PHYSSIM_HD void mix(const Sight& sight, int rows, int64_t height, float* mixed) {
     const float *near = sight.pixels, *far = near + height;
     const F left(sight.left), right(sight.right);
     float* out = mixed + MARGIN;
     for (int64_t r = 0; r < rows; r += 16) store(out + r, multiply_add(load(far + r), right, load(near + r) * left));
+    out[-1] = out[0], out[rows] = out[rows - 1];
 }
 
 constexpr int LEAST_ROW = 1 - MARGIN, MOST_PAST = 15;  // of the lower window of 16 voxels, and behind the last row: beyond, all that they pick is 0

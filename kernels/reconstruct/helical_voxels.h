@@ -107,7 +107,6 @@ PHYSSIM_HD void backproject_helix_tile(const HelicalBackprojection& job, const i
                         if (!sight_of(job, job.turn[k], block, n, blocks, sight)) continue;
                         float* mixed = room + count++ * pixels;
                         mix(sight, rows, pixels, mixed);
-                        mixed[MARGIN - 1] = mixed[MARGIN], mixed[MARGIN + rows] = mixed[MARGIN + rows - 1];
                         sight.mixed = mixed;
                     }
                     add_angle(job, sights, count, blocks, sums + (static_cast<int64_t>(bt) * job.voxels[1] + at) * height);

@@ -126,6 +126,7 @@ def plain_fdk(images, geometry, grid):
     for view in range(views):
         filtered = np.zeros((rows + 2, columns + 2))
         filtered[1:-1, 1:-1] = (images[view] * cosine) @ kernel / pitch
+        filtered[0], filtered[-1] = filtered[1], filtered[-2]  # edge rows hold to the edge of their pixels and beyond
         aside = place - geometry.source_mm[view]
         ahead, across, along = (aside @ axis for axis in (geometry.normal[view], geometry.u[view], geometry.v[view]))
         length = np.hypot(ahead, across) if curved else ahead

@@ -46,7 +46,7 @@ def fdk(
     the more the larger the cone's angle (Feldkamp 1984; exact where the object does not change along the axis). On a
     helix the rays' slope, in the same way: windmills about edges along the axis. Rays outside the detector count as 0
     unless `body_per_mm` is given: an object that reaches out of the field is cut off, and bright at the edge. On a
-    circle rays above and below the middles of the outermost rows fall to 0 within a row.
+    circle rays above and below the outermost rows' pixels fall to 0 within half a row.
     Raises InvalidInput for shapes that do not match, another kernel, scans that are incomplete, neither circular nor
     helical, or whose pitch leaves gaps, and for slices that a helix does not cover whole.
     """
