@@ -12,9 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import chain, montecarlo_report, phantom_report
+from . import chain, montecarlo_report, pareto, phantom_report
 from .machine import line
 
+_PAGES = {"phantom": phantom_report, "chain": chain, "pareto": pareto}  # that write their own
 HEADER = ("job", "code", "threads", "s", "Gsteps/s", "RMS against float64", "sphere against analytic", "MiB", "J")
 FIGURES = {
     "p256_over_rtk": "P256: times faster than RTK's Joseph",
@@ -141,8 +142,8 @@ def main() -> None:
     if not results:
         parser.error(f"{folder} holds no result. Make one: physsim bench raytrace --out {folder}/MACHINE.json")
     for path, result in results:
-        if (kind := result.get("kind")) in ("phantom", "chain"):
-            pages.append((phantom_report if kind == "phantom" else chain).markdown(result))
+        if (kind := str(result.get("kind"))) in _PAGES:
+            pages.append(_PAGES[kind].markdown(result))
             continue
         draw, write = (
             (montecarlo_report.plot, montecarlo_report.markdown)
