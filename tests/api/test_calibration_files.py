@@ -9,8 +9,8 @@ from physsim.errors import FileFormatError, InvalidInput, OutputError
 from physsim.io.hdf5 import Layer, write_layers
 from physsim.surrogate.calibration import Calibration
 
-ARRAYS = ("size_edges_mm", "kvp_edges", "patients", "variance", "covariance", "noise", "budgets", "distances", "ratios",
-          "expected")
+ARRAYS = ("size_edges_mm", "kvp_edges", "patients", "variance", "covariance", "noise", "spread", "spread_share",
+          "budgets", "distances", "ratios", "expected")
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_projection_on_low_modes():
     for periodic in (False, True):
         assert low_modes_over_views(VIEWS, VIEWS, periodic) == pytest.approx(np.eye(VIEWS))
     turn = low_modes_over_views(VIEWS, 5, True)
-    wave = np.cos(2.0 * np.pi * 2.0 * np.arange(VIEWS) / VIEWS + 0.3)  # two periods of a full turn
+    wave = np.cos(2.0 * np.pi * 2.0 * np.arange(VIEWS) / VIEWS + 1.3)  # two periods of a full turn
     assert turn @ turn == pytest.approx(turn)
     assert np.trace(turn) == pytest.approx(5.0)
     assert turn @ wave == pytest.approx(wave)
