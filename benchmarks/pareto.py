@@ -37,8 +37,8 @@ def measure(quick: bool = False, patients: int = 2, weights: str | None = None,
     told = say or (lambda text: print(text, file=sys.stderr))
     result: dict[str, Any] = {
         "kind": "pareto", "machine": machine.describe(),
-        "settings": {"threads": 1, "patients": patients, "quick": quick}, "rows": [], "figures": {}, "summary": {},
-        "notes": {}, "failed": [],
+        "settings": {"threads": 1, "rounds": 1, "patients": patients, "quick": quick},
+        "rows": [], "figures": {}, "summary": {}, "notes": {}, "failed": [],
     }  # fmt: skip
     for name in TRUTH:
         for number in range(patients):
