@@ -25,8 +25,8 @@ def calibration(network, per_cent, seed=1):
     return calibrate(made, network=network, held_out="0" * 64, size_edges_mm=[0.0, 1000.0], kvp_edges=[50.0, 150.0])
 
 
-def plain_weights(path, spec, share=0.35):
-    """Weights of networks whose scatter is `share` of both guesses."""
+def plain_weights(path, spec, share=0.7):
+    """Weights of networks whose scatter is `share` of the mean of all guesses."""
     import torch
 
     from physsim.surrogate.network import ScatterNet
@@ -36,7 +36,7 @@ def plain_weights(path, spec, share=0.35):
         torch.manual_seed(number)
         net = ScatterNet(len(CHANNELS), len(CONDITIONS), spec.width)
         torch.nn.init.zeros_(net.leave.weight)
-        torch.nn.init.constant_(net.leave.bias, float(np.log(share)) + 0.02 * number)
+        torch.nn.init.constant_(net.leave.bias, float(np.log(share / len(net.guessed))) + 0.02 * number)
         nets.append(net)
     save_ensemble(path, nets, {"spec": json.loads(spec.to_json()),
                                "inputs": {"channels": CHANNELS, "conditions": CONDITIONS}})

@@ -23,7 +23,6 @@ from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
-from physsim.spec.training import STRIDE
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
 from physsim.surrogate.scatter_calibration import spreads, water_mm
@@ -68,10 +67,10 @@ class NetworkGuess:
 
 
 def _with_means(delivered: Floats, shape: Floats) -> Floats:
-    found, (rows, columns) = shape, shape.shape
+    found, (rows, columns), (down, across) = shape, shape.shape, delivered.shape
     wanted = np.maximum(delivered, 0.0)
     for _ in range(_MOST_ROUNDS):
-        means = found.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))
+        means = found.reshape(down, rows // down, across, columns // across).mean(axis=(1, 3))
         if float(np.abs(means - wanted).max()) <= _NEAR * float(wanted.mean()):
             break
         found = found * on_pixels(wanted / np.maximum(means, 1e-12), rows, columns)
@@ -149,7 +148,8 @@ def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Pr
     coarse = views.in_pixels(*ensemble.spec.pixels)
     opened = open_field(protocol, coarse[0])
     maps = [scatter_maps(scene, protocol, coarse[view], opened, threads) for view in range(len(views))]
-    given = np.stack([one.maps for one in maps]), np.stack([one.conditions for one in maps])
+    known = len(ensemble.card["inputs"]["channels"])  # earlier networks have not seen the guess along strips
+    given = np.stack([one.maps[:known] for one in maps]), np.stack([one.conditions for one in maps])
     members = ensemble.scatter(*given)
     return [NetworkGuess(*parts) for parts in zip(maps, members.mean(axis=0), spreads(members).tolist(),
                                                   map(ensemble.unknown, given[1]), strict=True)]

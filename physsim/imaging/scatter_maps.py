@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 CHANNELS = ("soft attenuation", "hard attenuation", "transmission", "narrow guess", "wide guess", "height", "depth",
-            "open field")
+            "open field", "guess along strips")
 CONDITIONS = ("mean keV", "spread of keV", "source to detector", "width", "height", "height of the matter",
               "matter's attenuation", "grid ratio", "grid's transmission")
 RAYS = 4  # along each side of a coarse pixel
@@ -124,19 +124,20 @@ def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened
     whole = max(float(sent.sum()), 1e-12)
     middle = max(float((sent * height).sum()) / whole, 10.0)
     guesses = [_spread_out(sent, (share * middle, share * middle), view.pixel_mm) for share in (NARROW, WIDE)]
-    maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
-            extent / (0.2 * _HEIGHT_MM), relative - 1.0]
+    guesses.append(0.5 * (guesses[0] + guesses[1]))
     strips = protocol.anti_scatter_grid
+    if strips is not None and strips.strip_mm > 0.0:  # photons along the strips pass, across them few
+        free, held = _ALONG_STRIPS * middle, middle / strips.ratio
+        across = strips.across
+        guesses[2] = _spread_out(sent, (held, free) if abs(across[0]) > abs(across[1]) else (free, held), view.pixel_mm)
+    maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
+            extent / (0.2 * _HEIGHT_MM), relative - 1.0, guesses[2]]
     numbers = [kev / _KEV, spread / (0.3 * _KEV), float(view.distance_mm[0]) / (4.0 * _HEIGHT_MM),
                view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
                middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,
                opened.grid_transmission]
-    shape = guesses[0] + guesses[1]
-    if strips is not None and strips.strip_mm > 0.0:  # photons along the strips pass, across them few
-        free, held = _ALONG_STRIPS * middle, middle / strips.ratio
-        across = strips.across
-        shape = _spread_out(sent, (held, free) if abs(across[0]) > abs(across[1]) else (free, held), view.pixel_mm)
-    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history, shape)
+    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history,
+                       guesses[2])
 
 
 def _spread_out(image: Floats, spread_mm: tuple[float, float], pixel_mm: tuple[float, float]) -> Floats:

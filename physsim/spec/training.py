@@ -16,8 +16,8 @@ FIRST_LOOK = 256  # histories of the first of a held-out view's looks; each next
 HELD_OUT = 2**32  # number of the first patient that is never trained on
 AUDITED = 2**33  # number of the first patient of an audit, which no training has seen
 ZOO = 2**34  # number of the first group of an audit's members outside the domain
-GUESSES = slice(3, 5)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow and wide
-STRIDE = 4  # input pixels along each side of a place where scatter is known
+GUESSES = (3, 4, 8)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips
+_STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
 
 _NOT_DATA = ("patients", "held_out", "members", "width", "epochs", "batch", "learning_rate", "shard_patients")
@@ -58,7 +58,8 @@ class ScatterTraining(Spec):
     voxels. `histories`: of a view's multiple scatter (an eighth as many Sobol points), behind a grid `grid_times` as
     many; `held_out_histories`: at the last look at a view held out, `truth_histories`: of others that give its truth,
     behind a grid `grid_times` as many too. `pixels`: (rows, columns) of the network's maps;
-    scatter is known and guessed at a place for each STRIDE x STRIDE of them.
+    scatter is known and guessed at a place for each `stride` of them (rows, columns): half as many across the strips of
+    a grid, whose shadows are sharp.
 
     Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
     `learning_rate`. `seed`: of all that is drawn. `shard_patients`: in one file.
@@ -84,6 +85,7 @@ class ScatterTraining(Spec):
     truth_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
     grid_times: float = pydantic.Field(default=4.0, ge=1.0)
     pixels: tuple[int, int] = (48, 48)
+    stride: tuple[Literal[2, 4], Literal[2, 4]] = (4, 4)
     members: int = pydantic.Field(default=3, ge=1, le=16)
     width: int = pydantic.Field(default=24, ge=4, le=256)
     epochs: int = pydantic.Field(default=40, ge=1)
@@ -94,8 +96,8 @@ class ScatterTraining(Spec):
     @pydantic.field_validator("pixels")
     @classmethod
     def _whole_places(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if any(side < 2 * STRIDE or side % (2 * STRIDE) for side in value):
-            raise ValueError(message(f"pixels={value}", f"the network halves them: multiples of {2 * STRIDE}",
+        if any(side < 2 * _STRIDE or side % (2 * _STRIDE) for side in value):
+            raise ValueError(message(f"pixels={value}", f"the network halves them: multiples of {2 * _STRIDE}",
                                      "Give for example (48, 48)."))
         return value
 
@@ -119,4 +121,4 @@ class ScatterTraining(Spec):
     @property
     def places(self) -> tuple[int, int]:
         """(rows, columns) where scatter is known and guessed."""
-        return self.pixels[0] // STRIDE, self.pixels[1] // STRIDE
+        return self.pixels[0] // self.stride[0], self.pixels[1] // self.stride[1]

@@ -50,7 +50,7 @@ class ScatterEnsemble:
         return tuple(name for name, out in zip(self.card["inputs"]["conditions"], beyond, strict=True) if out)
 
     def factors(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
-        """(members, n, 2, rows, columns) logarithms, at the places, of what the two guesses are multiplied with."""
+        """(members, n, guesses, rows, columns) logarithms, at the places, of what the guesses are multiplied with."""
         import torch
 
         with torch.inference_mode():
@@ -139,7 +139,7 @@ def load_ensemble(path: str | Path) -> ScatterEnsemble:
         channels, conditions = (len(card["inputs"][name]) for name in ("channels", "conditions"))
         nets = []
         for number in range(spec.members):
-            net = ScatterNet(channels, conditions, spec.width)
+            net = ScatterNet(channels, conditions, spec.width, spec.stride)
             net.load_state_dict({name.split(".", 1)[1]: value for name, value in tensors.items()
                                  if name.startswith(f"{number}.")})
             nets.append(net.eval())

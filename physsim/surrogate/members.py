@@ -40,7 +40,7 @@ def trained_members(files: Sequence[Path], spec: ScatterTraining, folder: Path, 
     nets = []
     for tensors, _ in made:
         shapes = tensors["map_mean"].shape[0], tensors["condition_mean"].shape[0]
-        net = ScatterNet(*shapes, spec.width)
+        net = ScatterNet(*shapes, spec.width, spec.stride)
         net.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
         nets.append(net.eval())
     return nets, [losses for _, losses in made]

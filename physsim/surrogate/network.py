@@ -1,4 +1,4 @@
-"""The network that guesses scatter: two physical guesses, each times the exponential of a smooth field it learned.
+"""The network that guesses scatter: physical guesses, each times the exponential of a smooth field it learned.
 
 Scatter is then positive and in proportion to the light by construction; fine structure comes from the guesses alone.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from physsim.spec.training import GUESSES, STRIDE
+from physsim.spec.training import GUESSES
 
 Tensor = Any
 _GROUPS, _HIDDEN = 4, 64
@@ -39,21 +39,24 @@ class _Block(nn.Module):
 
 class ScatterNet(nn.Module):
     """U-Net from maps (n, channels, rows, columns) and conditions (n, conditions) to scatter over the open signal at
-    places (n, rows / STRIDE, columns / STRIDE).
+    places (n, rows / stride[0], columns / stride[1]).
 
-    `width`: channels at half size; twice and four times as many below. What maps and conditions are on average, and how
-    much they vary, is kept with the weights (`learn_scales`).
+    `width`: channels at half size; twice and four times as many below. `stride`: 4 or 2 along each side. What maps and
+    conditions are on average, and how much they vary, is kept with the weights (`learn_scales`).
     """
 
-    def __init__(self, channels: int, conditions: int, width: int) -> None:
+    def __init__(self, channels: int, conditions: int, width: int, stride: tuple[int, int] = (4, 4)) -> None:
         super().__init__()
+        self.stride, self.guessed = stride, [one for one in GUESSES if one < channels]
         self.told = nn.Sequential(nn.Linear(conditions, _HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU())
         self.enter = nn.Conv2d(channels, width, 4, stride=2, padding=1)
         self.fine = _Block(width, width, _HIDDEN)
         self.middle = _Block(width, 2 * width, _HIDDEN)
         self.coarse = _Block(2 * width, 4 * width, _HIDDEN)
         self.back = _Block(6 * width, 2 * width, _HIDDEN)
-        self.leave = nn.Conv2d(2 * width, 2, 3, padding=1)
+        finer = stride != (4, 4)
+        self.last = _Block(3 * width, 2 * width, _HIDDEN) if finer else None
+        self.leave = nn.Conv2d(2 * width, len(self.guessed), 3, padding=1)
         for name, count in (("map", channels), ("condition", conditions)):
             self.register_buffer(f"{name}_mean", torch.zeros(count))
             self.register_buffer(f"{name}_scale", torch.ones(count))
@@ -64,22 +67,27 @@ class ScatterNet(nn.Module):
         self.map_scale.copy_(maps.std(dim=(0, 2, 3)).clamp_min(1e-6))
         self.condition_mean.copy_(conditions.mean(dim=0))
         self.condition_scale.copy_(conditions.std(dim=0).clamp_min(1e-6))
-        guesses = functional.avg_pool2d(maps[:, GUESSES], STRIDE).mean(dim=(2, 3)).sum(dim=1)
+        guesses = maps[:, self.guessed].mean(dim=(2, 3)).sum(dim=1)
         with torch.no_grad():
             nn.init.zeros_(self.leave.weight)
             nn.init.constant_(self.leave.bias, float(torch.log(scatter.mean(dim=(1, 2)) / guesses).mean()))
 
     def factors(self, maps: Tensor, conditions: Tensor) -> Tensor:
-        """(n, 2, rows / STRIDE, columns / STRIDE) logarithms of what the two guesses are multiplied with."""
+        """(n, guesses, rows / stride[0], columns / stride[1]) logarithms of what the guesses are multiplied with."""
         scaled = (maps - self.map_mean[:, None, None]) / self.map_scale[:, None, None]
         told = self.told((conditions - self.condition_mean) / self.condition_scale)
         fine = self.fine(functional.silu(self.enter(scaled)), told)
         middle = self.middle(functional.avg_pool2d(fine, 2), told)
         coarse = self.coarse(functional.avg_pool2d(middle, 2, ceil_mode=True), told)
         wide = functional.interpolate(coarse, size=middle.shape[-2:], mode="bilinear", align_corners=False)
-        return self.leave(self.back(torch.cat([middle, wide], dim=1), told))
+        found = self.back(torch.cat([middle, wide], dim=1), told)
+        if self.last is not None:
+            fine = functional.avg_pool2d(fine, (self.stride[0] // 2, self.stride[1] // 2))
+            wide = functional.interpolate(found, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+            found = self.last(torch.cat([fine, wide], dim=1), told)
+        return self.leave(found)
 
     def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
         """Scatter at the places."""
-        guesses = functional.avg_pool2d(maps[:, GUESSES], STRIDE)
+        guesses = functional.avg_pool2d(maps[:, self.guessed], self.stride)
         return (guesses * torch.exp(self.factors(maps, conditions))).sum(dim=1)

@@ -41,7 +41,7 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     torch.manual_seed(_seed(spec, member, 0))
     maps, conditions, scatter = (torch.from_numpy(np.asarray(data[name], np.float32)) for name in NEEDED[:3])
     weight = torch.from_numpy(weights_of(data).astype(np.float32))
-    net = ScatterNet(maps.shape[1], conditions.shape[1], spec.width)
+    net = ScatterNet(maps.shape[1], conditions.shape[1], spec.width, spec.stride)
     net.learn_scales(maps, conditions, scatter)
     optimiser = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
     losses: list[float] = []

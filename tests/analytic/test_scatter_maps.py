@@ -162,6 +162,6 @@ def test_views_of_scans_are_drawn_all_round_the_body(quick):
     spec = ps.ScatterTraining.from_toml(shipped_specs()["ct"]).replace(bodies=1, views=3, histories=64)
     found = ScatterCases(spec, 2)(1)
     assert found["maps"].shape == (3, len(CHANNELS), 16, 96)
-    assert found["scatter"].shape == (3, 4, 24)
+    assert found["scatter"].shape == (3, 4, 48)  # half as wide across the strips
     assert len({one.tobytes() for one in found["maps"]}) == 3
     assert (found["scatter"] >= 0.0).all()

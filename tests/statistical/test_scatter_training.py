@@ -235,3 +235,25 @@ def test_views_beyond_the_conditions_of_training_are_named(trained):
     beyond = ends.mean(axis=1)
     beyond[[0, 7]] = ends[0, 0] - 0.2, ends[7, 1] + 0.2
     assert made.unknown(beyond) == ("number 0", "number 7")
+
+
+@pytest.mark.parametrize("stride", [(4, 4), (4, 2), (2, 4), (2, 2)])
+@pytest.mark.parametrize("channels", [8, 9])
+def test_places_as_fine_as_is_asked_start_from_the_guesses(stride, channels):
+    """An untrained network: the mean of its guesses over each place, times one number that fits the mean scatter."""
+    from physsim.surrogate.network import ScatterNet
+
+    torch.manual_seed(1)
+    net = ScatterNet(channels, 9, 8, stride)
+    maps, conditions = torch.rand(3, channels, 16, 24), torch.rand(3, 9)
+    wanted = torch.rand(3, 16 // stride[0], 24 // stride[1]) + 0.5
+    net.learn_scales(maps, conditions, wanted)
+    found = net(maps, conditions)
+    assert found.shape == wanted.shape
+    guesses = maps[:, [3, 4, 8] if channels == 9 else [3, 4]].sum(dim=1)
+    places = guesses.reshape(3, 16 // stride[0], stride[0], 24 // stride[1], stride[1]).mean(dim=(2, 4))
+    ratio = (found / places).detach().numpy()
+    assert np.ptp(ratio) < 1e-5
+    fitted = torch.log(wanted.mean(dim=(1, 2)) / places.mean(dim=(1, 2))).mean()
+    assert np.log(ratio.mean()) == pytest.approx(float(fitted), abs=1e-4)
+    assert SPEC.replace(pixels=(16, 24), stride=stride).places == tuple(wanted.shape[1:])
