@@ -179,7 +179,7 @@ def picture(result: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(5.2 * len(result["summary"]), 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     kinds = {"Monte Carlo": ("#555555", "o-"), "denoised": ("#999999", "s:"), "kernel": ("#b8860b", "^"),
-             "network": ("#1f5fa8", "D"), "hybrid": ("#c0392b", "v-")}  # fmt: skip
+             "network": ("#1f5fa8", "D"), "hybrid": ("#c0392b", "v")}  # fmt: skip
     for axes, (job, estimators) in zip(np.atleast_1d(figure.subplots(1, len(result["summary"]))),
                                        result["summary"].items(), strict=True):  # fmt: skip
         for kind, (colour, mark) in kinds.items():
@@ -187,9 +187,14 @@ def picture(result: dict[str, Any], path: Path) -> None:
                       if _kind(name) == kind and one["e_s"] > 0.0]  # fmt: skip
             if points:
                 axes.plot(*np.array(points).T, mark, color=colour, label=kind, markersize=6)
+        for name, one in estimators.items():
+            if _kind(name) == "hybrid":
+                axes.annotate(name.removeprefix("hybrid "), (one["cpu_seconds"], 100.0 * one["e_s"]), fontsize=7,
+                              xytext=(0, -11), textcoords="offset points", ha="center", color="#c0392b")  # fmt: skip
         none = 100.0 * estimators[_NONE]["e_s"]
-        axes.axhline(none, color="#cccccc", linewidth=1)
-        axes.text(axes.get_xlim()[0], none * 1.05, " no scatter", fontsize=8, color="#888888")
+        axes.axhline(none, color="#888888", linewidth=1, linestyle=":")
+        axes.text(0.98, none, "no scatter", fontsize=8, color="#666666", ha="right", va="bottom",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(xscale="log", yscale="log", xlabel="CPU seconds an image", title=job)
         axes.grid(True, which="both", linewidth=0.3)
     first = figure.axes[0]
