@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from physsim.spec.geometry import Geometry
@@ -9,7 +10,7 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
 from physsim.surrogate.batches import Batches
 from physsim.transport.response_table import ResponseTable
-from physsim.transport.scatter_optics import optics_of
+from physsim.transport.scatter_optics import ScatterOptics, optics_of
 from physsim.transport.scatter_places import ScatterPlaces
 from physsim.transport.scatter_scene import ScatterScene
 
@@ -55,6 +56,11 @@ class PlacePhotons:
 def place_sums(scene: ScatterScene, protocol: Protocol, view: Geometry, response: ResponseTable,
                places: tuple[int, int], seed: int, threads: int) -> ScatterPlaces:
     """Of one view, before any photon; `response`: of the detector's signal, or of its second moment."""
-    optics = optics_of(view, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm, protocol.anti_scatter_grid,
-                       response)
-    return ScatterPlaces(scene, view, optics, RUN, places, seed, threads)
+    return ScatterPlaces(scene, view, view_optics(protocol, view, response)[0], RUN, places, seed, threads)
+
+
+def view_optics(protocol: Protocol, view: Geometry, *responses: ResponseTable) -> list[ScatterOptics]:
+    """For each response, which share the field's spectra."""
+    first = optics_of(view, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm, protocol.anti_scatter_grid,
+                      responses[0])
+    return [first, *(dataclasses.replace(first, response=other.fields()) for other in responses[1:])]
