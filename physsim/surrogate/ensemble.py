@@ -49,14 +49,6 @@ class ScatterEnsemble:
         beyond = (conditions < ends[:, 0] - room) | (conditions > ends[:, 1] + room)
         return tuple(name for name, out in zip(self.card["inputs"]["conditions"], beyond, strict=True) if out)
 
-    def factors(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
-        """(members, n, guesses, rows, columns) logarithms, at the places, of what the guesses are multiplied with."""
-        import torch
-
-        with torch.inference_mode():
-            given = [torch.from_numpy(np.ascontiguousarray(one, np.float32)) for one in (maps, conditions)]
-            return np.stack([net.factors(*given).double().numpy() for net in self.nets])
-
     def scatter(self, maps: NDArray[Any], conditions: NDArray[Any]) -> NDArray[np.float64]:
         """(members, n, rows, columns) scatter over the open signal at the places."""
         from physsim.surrogate.training import guesses

@@ -4,7 +4,7 @@ All views share the budget of a look. At each, two images may be certified: the 
 the slow modes over the views, and Monte Carlo alone; each is tested at half of what the look may spend. A look is made
 only where the batches' spread says that one of them could pass, which spends nothing (as in verdict.py).
 Neglects: what the network errs by in the fast modes. It is taken as twice what its own images have there, as if the
-truth had as much: a scan's views are then the more views of a turn the smaller both are.
+truth had as much.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_var
             choices.insert(0, (mixed, mixed.weight(network_variance)))
         part = spent(level, certified) / len(choices)
         last = looks == MOST_LOOKS or 2.0 * units > most_units
-        expected = min(one.bound(weight, part, weight * one.noise**2 + (network_variance or 0.0))
+        expected = min(one.bound(weight, part, one.noise**2 + (network_variance or 0.0))
                        for one, weight in choices)
         if expected <= tolerance or last:
             certified += 1

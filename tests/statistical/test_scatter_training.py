@@ -111,7 +111,10 @@ def test_guesses_are_positive_and_in_proportion_to_the_light(trained):
 
     found = load_ensemble(trained[2])
     one = cases(HELD_OUT)
-    factors = found.factors(one["maps"], one["conditions"])
+    given = (torch.from_numpy(np.asarray(one[name], np.float32)) for name in ("maps", "conditions"))
+    with torch.inference_mode():
+        maps, conditions = given
+        factors = np.stack([net.factors(maps, conditions).double().numpy() for net in found.nets])
     guesses = one["maps"][:, 3:5].astype(float).reshape(-1, 2, 4, 4, 4, 4).mean(axis=(3, 5))
     made = (guesses * np.exp(factors)).sum(axis=2)
     np.testing.assert_allclose(made, found.scatter(one["maps"], one["conditions"]), rtol=1e-4)

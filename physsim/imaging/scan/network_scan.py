@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 from physsim.errors import message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.network_scatter import Networks, network_guesses, warn_of_detail
+from physsim.imaging.place_photons import RUN, view_optics
 from physsim.imaging.scattered import pixel_weights, signal_responses
 from physsim.phantom.phantom import Phantom
+from physsim.randomness import Stream
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
+from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.surrogate.scan_verdict import ScanVerdict, decide_scan
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
 from physsim.transport.scatter import CELL_MM, scatter_scene
-from physsim.transport.scatter_optics import ScatterOptics, optics_of
+from physsim.transport.scatter_optics import ScatterOptics
 from physsim.transport.scatter_places import ScatterPlaces
 from physsim.transport.scatter_scan import node_places
 from physsim.transport.scatter_scene import ScatterScene
@@ -36,7 +38,6 @@ from physsim.transport.scatter_scene import ScatterScene
 Floats = NDArray[np.float64]
 
 NODES_A_TURN = 48
-_RUN = MonteCarlo(histories=1)  # its physics
 _SQUARE_HISTORIES = 256  # in each of a few views, for the second moment over the first
 _SQUARE_VIEWS = 8
 _FINER = 10.0  # times: a spline errs so much less, at least, than one of nodes twice as far apart (jump_shares.py)
@@ -88,7 +89,7 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     """
     ensemble, calibration = networks
     assert protocol.rotation is not None
-    scene = scatter_scene(phantom, protocol.spectrum, _RUN, CELL_MM, threads)
+    scene = scatter_scene(phantom, protocol.spectrum, RUN, CELL_MM, threads)
     turns = max(1.0, len(geometry) / protocol.rotation.views)
     known, period = node_places(geometry, round(NODES_A_TURN * turns))
     guesses = network_guesses(ensemble, scene, protocol, geometry[known], threads)
@@ -96,8 +97,7 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     size, spread = (float(np.median([getattr(one, name) for one in guesses])) for name in ("size_mm", "spread"))
     variance = None if calibration is None or any(one.unknown for one in guesses) else \
         calibration.variance_of(size, peak_kv(protocol), spread)
-    optics = [optics_of(geometry, protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
-                        protocol.anti_scatter_grid, response) for response in signal_responses(protocol.detector)]
+    optics = view_optics(protocol, geometry, *signal_responses(protocol.detector))
     bend = _spline_error(prior, known, period) / _FINER
     verdict = None
     if isinstance(run, Hybrid):
@@ -136,9 +136,11 @@ class _Photons:
     def __init__(self, scene: ScatterScene, views: Geometry, optics: ScatterOptics, places: tuple[int, int], seed: int,
                  threads: int) -> None:
         optics.source_fields(views[0], scene)  # the field's spectra, made once for all
+        photons = Stream(seed, "photons of a scan's views")
         self._threads = threads
         self._views = self._each(
-            lambda view: ScatterPlaces(scene, views[view], optics, _RUN, places, seed + view, 1), range(len(views)))
+            lambda view: ScatterPlaces(scene, views[view], optics, RUN, places, photons.seed_for(view), 1),
+            range(len(views)))
 
     def batches(self, histories: int) -> Floats:
         """(views, batches, rows, columns) of so many histories in each view."""
