@@ -60,30 +60,45 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
 
 
 def held_out_errors(nets: Sequence[Any], data: Arrays) -> dict[str, Any]:
-    """e_S of the ensemble's mean by view of patients that it never saw, the noise of their own Monte Carlo taken off in
-    the mean: over all views, by subgroup (mean and number of views), and the worst views.
+    """`errors_of` the ensemble's mean, of views of patients that it never saw."""
+    from physsim.surrogate.training import guesses
+
+    return errors_of(guesses(nets, data["maps"], data["conditions"]).mean(axis=0, dtype=np.float64), data)
+
+
+def errors_of(guess: NDArray[Any], data: Arrays) -> dict[str, Any]:
+    """e_S by view of `guess` (views, rows, columns), the noise of the truth taken off in the mean: over all views, by
+    subgroup (mean and number of views), and the worst views.
 
     `mean` is the mean over views of e_S with noise in it, `mean_clean` the root of the mean square without.
     """
-    from physsim.surrogate.training import guesses
-
-    guess = guesses(nets, data["maps"], data["conditions"]).mean(axis=0, dtype=np.float64)
-    truth, noise = data["scatter"].astype(np.float64), data["error"].astype(np.float64)
-    scale = truth.mean(axis=(1, 2))
-    square = ((guess - truth) ** 2).mean(axis=(1, 2)) / scale**2
-    clean = square - (noise**2).mean(axis=(1, 2)) / scale**2
+    square, clean = squared_errors(guess, data)
 
     def told(some: NDArray[np.bool_]) -> dict[str, float]:
-        return {"views": int(some.sum()), "e_s": float(np.sqrt(max(clean[some].mean(), 0.0)))}
+        return {"views": int(some.sum()), "e_s": root_mean(clean[some])}
 
     groups = {name: told(some) for name, some in subgroups(data).items() if some.any()}
     order = np.argsort(-square)[:5]
     return {
         "views": len(square), "patients": len(np.unique(data[PATIENT])), "mean": float(np.sqrt(square).mean()),
-        "mean_clean": float(np.sqrt(max(clean.mean(), 0.0))), "subgroups": groups,
+        "mean_clean": root_mean(clean), "subgroups": groups,
         "worst_subgroup": max(one["e_s"] for one in groups.values()),
         "worst_views": [{"patient": int(data[PATIENT][n]), "e_s": float(np.sqrt(square[n]))} for n in order],
     }
+
+
+def squared_errors(guess: NDArray[Any], data: Arrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(views,) e_S squared of `guess` (views, rows, columns): with the truth's noise in it, and with what that noise
+    adds in the mean taken off."""
+    truth, noise = data["scatter"].astype(np.float64), data["error"].astype(np.float64)
+    scale = truth.mean(axis=(1, 2))
+    square = ((guess - truth) ** 2).mean(axis=(1, 2)) / scale**2
+    return square, square - (noise**2).mean(axis=(1, 2)) / scale**2
+
+
+def root_mean(squares: NDArray[np.float64]) -> float:
+    """Root of the mean of squared errors, 0 where noise taken off leaves less than nothing."""
+    return float(np.sqrt(max(squares.mean(), 0.0)))
 
 
 def subgroups(data: Arrays) -> dict[str, NDArray[np.bool_]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +49,33 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     if checkpoint is not None and checkpoint.exists():
         losses = _resume(checkpoint, net, optimiser, of)
     for epoch in range(len(losses), spec.epochs):
-        order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 1)))
-        flips = torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 2))
-        total = 0.0
-        for start in range(0, len(maps), spec.batch):
-            some = order[start : start + spec.batch]
-            seen, wanted = maps[some], scatter[some]
-            swapped = torch.rand(len(some), generator=flips) < 0.5
-            seen = torch.where(swapped[:, None, None, None], seen.flip(-1), seen)
-            wanted = torch.where(swapped[:, None, None], wanted.flip(-1), wanted)
+        total, done = 0.0, 0
+        for some, seen, wanted in shuffled(maps, scatter, spec, member, epoch):
             loss = (weight[some] * deviance(net(seen, conditions[some]), wanted)).mean()
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             for group in optimiser.param_groups:
-                group["lr"] = spec.learning_rate * share_of_rate(epoch + start / len(maps), spec.epochs)
+                group["lr"] = spec.learning_rate * share_of_rate(epoch + done / len(maps), spec.epochs)
             optimiser.step()
             total += float(loss.detach()) * len(some)
+            done += len(some)
         losses.append(total / len(maps))
         tell(f"member {member}", (epoch + 1) / spec.epochs)
         if checkpoint is not None:
             _keep(checkpoint, net, optimiser, losses, of)
     return net.eval(), losses
+
+
+def shuffled(maps: Any, scatter: Any, spec: ScatterTraining, member: int, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
+    """Batches of an epoch in random order: numbers of the views, their maps and their scatter, left and right swapped
+    in half of them."""
+    order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 1)))
+    flips = torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 2))
+    for some in order.split(spec.batch):
+        swapped = torch.rand(len(some), generator=flips) < 0.5
+        yield (some, torch.where(swapped[:, None, None, None], maps[some].flip(-1), maps[some]),
+               torch.where(swapped[:, None, None], scatter[some].flip(-1), scatter[some]))
 
 
 def weights_of(data: Arrays) -> NDArray[np.float64]:
