@@ -35,6 +35,7 @@ from physsim.cli import bench_chain as _bench_chain  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401
 from physsim.cli import bench_pareto as _bench_pareto  # noqa: E402, F401
 from physsim.cli import bench_phantom as _bench_phantom  # noqa: E402, F401
+from physsim.cli import bench_pix2pix as _bench_pix2pix  # noqa: E402, F401
 from physsim.cli import demo as _demo  # noqa: E402, F401
 from physsim.cli import detectors as _detectors  # noqa: E402, F401
 from physsim.cli import info as _info  # noqa: E402, F401

@@ -103,9 +103,9 @@ def root_mean(squares: NDArray[np.float64]) -> float:
 
 def subgroups(data: Arrays) -> dict[str, NDArray[np.bool_]]:
     """Views by sex, age, size, tube potential, grid and technique."""
-    female, age, height, weight = data["person"].T
+    female, age = data["person"].T[:2]
     kvp, grid = data["drawn"][:, 0], data["drawn"][:, 5]
-    size = weight / (height / 100.0) ** 2
+    size = body_mass_index(data)
     found = {"women": female > 0.5, "men": female < 0.5, "under 40": age < 40.0,
              "40 to 65": (age >= 40.0) & (age < 65.0), "65 and over": age >= 65.0, "BMI under 25": size < 25.0,
              "BMI 25 to 30": (size >= 25.0) & (size < 30.0), "BMI 30 and over": size >= 30.0,
@@ -114,3 +114,9 @@ def subgroups(data: Arrays) -> dict[str, NDArray[np.bool_]]:
     for kind in np.unique(data["technique"]).tolist():
         found[f"technique {kind}"] = data["technique"] == kind
     return found
+
+
+def body_mass_index(data: Arrays) -> NDArray[np.float64]:
+    """(views,) kg/m2 of each view's person."""
+    height, weight = data["person"].T[2:]
+    return np.asarray(weight / (height / 100.0) ** 2)
