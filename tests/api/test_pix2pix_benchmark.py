@@ -50,7 +50,7 @@ def _rows(result, job):
 
 
 def test_every_estimator_stands_in_the_table(result):
-    from physsim._benchmarks import pix2pix
+    from physsim._benchmarks import pix2pix, pix2pix_report
 
     nets = {"guesses", "U-Net, L1, no dropout", "U-Net, L1", "Pix2Pix", "Pix2Pix, dropout on", "network, one member"}
     assert set(_rows(result, pix2pix.ALL)) == nets | {"network, 1 members", "Monte Carlo, 256 photons",
@@ -58,7 +58,7 @@ def test_every_estimator_stands_in_the_table(result):
     rows = _rows(result, pix2pix.THINNER)
     assert set(rows) == nets
     assert all(row["outside"] > 0.0 for row in rows.values())
-    page = pix2pix.markdown(result)
+    page = pix2pix_report.markdown(result)
     assert all(f"| {row['estimator']} |" in page for row in result["rows"])
     json.dumps(result)
 
