@@ -33,7 +33,7 @@ def simulate(
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
     keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw or image, into .h5; repeat."),  # noqa: B008
     projections: Path | None = typer.Option(None, help="Folder for a scan's projections as DICOM-CT-PD."),  # noqa: B008
-    truth: Path | None = typer.Option(None, help="File for a scan's truth: .dcm (segmentation), .nii.gz, .mha."),  # noqa: B008
+    truth: Path | None = typer.Option(None, help="Truth: .dcm (segmentation), .h5, .nii.gz, .mha; or a folder."),  # noqa: B008
     uncertainty: Path | None = typer.Option(None, help="An .h5 for what uncertain inputs do to image and figures."),  # noqa: B008
     for_processing: bool = typer.Option(False, "--for-processing", help="Linear DICOM (keV) instead of a picture."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
@@ -67,12 +67,13 @@ def simulate(
             check_exposure_output(path, overwrite, run.protocol.breast is not None and run.protocol.breast.is_sweep)
     plain = run.protocol.rotation is not None and not (run.protocol.second_beam or run.protocol.gating
                                                        or run.protocol.energy_bins)
-    for name, target in (("--projections", projections), ("--truth", truth)):
-        if target is not None and not plain:
-            raise InvalidInput(message(f"{name} {target}", "they are of a scan with one beam and one volume",
+    if projections is not None:
+        if not plain:
+            raise InvalidInput(message(f"--projections {projections}", "they are of a scan of one beam and one volume",
                                        "Leave it out, or save the channels' from Python."))
-        if target is not None:
-            check_output(target / "projection_00001.dcm" if target.is_dir() else target, overwrite)
+        check_output(projections / "projection_00001.dcm" if projections.is_dir() else projections, overwrite)
+    if truth is not None:
+        _check_truth(truth, run.protocol, plain, out, overwrite)
     if uncertainty is not None:
         if uncertainty.suffix.lower() not in (".h5", ".hdf5"):
             raise InvalidInput(message(f"--uncertainty {uncertainty}", "images and a table are written", "Give .h5."))
@@ -105,8 +106,9 @@ def simulate(
         if projections is not None:
             shot.save_projections(projections, overwrite=overwrite)
         if truth is not None:
-            slices = next((path for path in out if path.is_dir()), None) if truth.suffix.lower() == ".dcm" else None
-            shot.save_truth(truth, slices, overwrite)
+            of = None if truth.suffix.lower() != ".dcm" else next((path for path in out if path.is_dir()), None) \
+                if plain else _image(out)
+            shot.save_truth(truth, of, overwrite)
     asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
     report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}
@@ -123,6 +125,32 @@ def simulate(
         typer.echo(f"wrote {path}")
     for line in lines(report):
         typer.echo(line)
+
+
+def _check_truth(truth: Path, protocol: Any, plain: bool, out: list[Path], overwrite: bool) -> None:
+    """Refuses, before any work, what --truth cannot write of a protocol."""
+    from physsim.errors import InvalidInput, message
+    from physsim.imaging.truth_files import check_truth_output
+
+    if protocol.rotation is not None and not plain:
+        raise InvalidInput(message(f"--truth {truth}", "it is of a scan with one beam and one volume",
+                                   "Leave it out, or save the channels' from Python."))
+    check_truth_output(truth, overwrite)
+    if plain and not truth.suffix:
+        raise InvalidInput(message(f"--truth {truth}", "masks of a scan are a volume", "Give .dcm, .h5 or .nii.gz."))
+    if plain or truth.suffix.lower() != ".dcm":
+        return
+    if protocol.breast is not None and protocol.breast.is_sweep:
+        raise InvalidInput(message(f"--truth {truth}", "a segmentation is of one image, and this is a sweep",
+                                   "Give .h5, a folder, or --out FOLDER (truth.nii.gz on the slices)."))
+    if _image(out) is None:
+        raise InvalidInput(message(f"--truth {truth}", "a segmentation names the image that it belongs to",
+                                   "Give --out FILE.dcm too."))
+
+
+def _image(out: list[Path]) -> Path | None:
+    """The first DICOM file among the outputs."""
+    return next((path for path in out if path.suffix.lower() == ".dcm"), None)
 
 
 def _propagated(path: Path, body: Any, run: Any, threads: int | None, stages: Any, overwrite: bool) -> Any:

@@ -124,7 +124,8 @@ def slice_window(volume: Image) -> Window:
 
 def slice_truth(shot: Exposure, slice_mm: float = SLICE_MM, pixel_mm: float | None = None) -> ScanTruth:
     """The phantom's organs and lesions on the voxels of `breast_slices`."""
-    return truth_on(shot.truth.volume, shot.truth.grid, slice_grid(shot, slice_mm, pixel_mm))
+    return truth_on(shot.truth.volume, shot.truth.grid, slice_grid(shot, slice_mm, pixel_mm),
+                    shot.truth.overlays)
 
 
 def _point(values: np.ndarray) -> tuple[float, float, float]:

@@ -197,6 +197,13 @@ class Exposure:
 
         return breast_slices(self, slice_mm, pixel_mm, kernel, even, threads)
 
+    def save_truth(self, path: str | Path, image: str | Path | None = None, overwrite: bool = False) -> None:
+        """Organs and lesions in the image: `.dcm` as a DICOM segmentation of `image`, which is this exposure as save()
+        wrote it to a .dcm, a segment for each that a ray meets; else as truth.save."""
+        from physsim.imaging.truth_files import save_truth
+
+        save_truth(self, path, image, overwrite)
+
     def save(self, path: str | Path, overwrite: bool = False, *, for_processing: bool = False,
              view: int | None = None) -> None:
         """Write the exposure in the format that the file name's ending says, whole or not at all.

@@ -1,10 +1,11 @@
-"""The truth of an exposure: where the lesions fall on the detector, and what the phantom knows of itself."""
+"""The truth of an exposure: where organs and lesions fall on the detector, and what the phantom knows of itself."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +13,133 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.shadows import Shadows, blocks_of, cast, joined, paths_in
 from physsim.io.atomic import check_output, write_bytes
 from physsim.io.hdf5 import Layer, write_layers
 from physsim.io.image import Image
 from physsim.io.volume import ENDINGS, write_volume
-from physsim.phantom.insert import sub_grid
+from physsim.phantom.overlay import Block, Overlay
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import Truth
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
-from physsim.transport.project import project
 
 _AXES = ("view", "row", "column")
+_BACKGROUND = 0  # number of what is no organ
 
 
 @dataclass(frozen=True, eq=False)
 class ExposureTruth:
-    """Lesions in the image and organs in the volume.
+    """Organs and lesions in the image, and in the volume.
 
-    `paths_mm`: by lesion, (views, rows, columns) float32, the length of each ray in it (from the phantom's voxels that
-    are mostly lesion). `volume`: the phantom's own truth, on `grid`.
+    `volume`: the phantom's own truth, on `grid`; `overlays`: finer patches with labels of their own. `lesions`: what
+    each casts on the detector, in every view. An organ's shadow is traced when it is asked for.
+
+    Neglects: the focal spot's size (rays leave its centre); what is smaller than the voxels; of organs, overlays.
     """
 
     volume: Truth
     grid: Grid
-    paths_mm: dict[str, npt.NDArray[np.float32]]
+    geometry: Geometry
+    overlays: tuple[Overlay, ...] = ()
+    lesions: Mapping[str, Shadows] = field(default_factory=dict)
+    threads: int | None = None
 
-    def mask(self, lesion: str) -> npt.NDArray[np.bool_]:
-        """(views, rows, columns): pixels whose ray meets the lesion."""
-        if lesion not in self.paths_mm:
-            raise InvalidInput(message(f"lesion {lesion!r}", "this exposure shows none of that name",
-                                       did_you_mean(lesion, self.paths_mm)))
-        return np.asarray(self.paths_mm[lesion] > 0)
+    def shadows(self, name: str) -> Shadows:
+        """Of an organ or lesion, a view each. Raises InvalidInput, with the nearest names, for one without a voxel."""
+        if name in self.lesions:
+            return self.lesions[name]
+        names = self.volume.names()
+        number = names.index(name) if name in names else _BACKGROUND
+        block = self._blocks.get(number)
+        if number == _BACKGROUND or block is None:
+            known = [*self.lesions, *(names[n] for n in self._blocks)]
+            raise InvalidInput(message(f"organ or lesion {name!r}", "no voxel of this exposure's phantom is mostly of "
+                                       "that name", did_you_mean(name, known)))
+        assert self.volume.organ_labels is not None
+        return cast(self.volume.organ_labels, number, block, self.grid, self.geometry, self.threads)
+
+    def path_mm(self, name: str) -> npt.NDArray[np.float32]:
+        """(views, rows, columns) length of each ray in an organ or lesion (mm)."""
+        _, rows, columns = self.geometry.shape
+        return paths_in((slice(0, rows), slice(0, columns)), self.shadows(name))
+
+    def mask(self, name: str) -> npt.NDArray[np.bool_]:
+        """(views, rows, columns): pixels whose ray meets the organ or lesion."""
+        return np.asarray(self.path_mm(name) > 0)
+
+    def boxes(self, name: str) -> list[tuple[int, int, int, int] | None]:
+        """Of each view (left, top, right, bottom) in pixels, right and bottom one beyond the last; None where no ray
+        meets the organ or lesion."""
+        return [None if one is None else one.box() for one in self.shadows(name)]
+
+    def seen(self) -> Iterator[tuple[int, str, Shadows]]:
+        """Number in the table, name and shadows of what is met by any ray: lesions and organs, as they are numbered."""
+        names = self.volume.names()
+        numbers = {*self._blocks, *(names.index(one) for one in self.lesions)} - {_BACKGROUND}
+        for number in sorted(numbers):
+            found = self.shadows(names[number])
+            if any(one is not None for one in found):
+                yield number, names[number], found
 
     def table(self) -> dict[str, Any]:
-        """Organs and lesions with their figures, as plain data."""
+        """Organs and lesions with their figures, lesions with pixels and boxes in the image, as plain data."""
         return {"organs": organ_rows(self.volume),
-                "lesions": [{**one.row(),
-                             "pixels": int(self.mask(one.name).sum()) if one.name in self.paths_mm else None}
-                            for one in self.volume.lesions]}
+                "lesions": [{**one.row(), **_in_image(self.lesions.get(one.name))} for one in self.volume.lesions]}
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the truth.
 
-        `.h5`: lesion paths in the image and organ labels in the volume. `.nii.gz`, `.nii`, `.mhd`, `.mha`: the organ
-        labels, and `NAME.json` beside them with the names, masses and volumes.
+        `.h5`: lengths of the rays in every organ and lesion that is in the image, and organ labels in the volume.
+        `.nii.gz`, `.nii`, `.mhd`, `.mha`: the labels in the volume, and `NAME.json` beside them with names, masses and
+        volumes. A folder (no ending): a PNG mask of each organ, lesion and view, and truth.json.
         """
         path = Path(path)
         name = path.name.lower()
         if name.endswith((".h5", ".hdf5")):
-            write_layers(path, self.layers(), {"truth": self.table()}, overwrite)
-            return
-        save_labels(path, self._organs, self.table, overwrite, "Known: .h5, .nii.gz, .nii, .mhd, .mha.")
+            write_layers(path, self.layers(organs=True), {"truth": self.table()}, overwrite)
+        elif not path.suffix:
+            from physsim.imaging.truth_files import save_masks
 
-    def layers(self) -> dict[str, Layer]:
-        """Layers for HDF5: `lesion_0_mm` and so on, in the order of the table, and `organs`."""
-        layers = {f"lesion_{n}_mm": Layer(path, "mm", _AXES, f"length of the ray in {name}")
-                  for n, (name, path) in enumerate(self.paths_mm.items())}
+            save_masks(self, path, overwrite)
+        else:
+            save_labels(path, self._organs, self.table, overwrite, f"Known: {', '.join(TRUTH_ENDINGS)}, and a folder.")
+
+    def layers(self, organs: bool = False) -> dict[str, Layer]:
+        """Layers for HDF5: `lesion_0_mm` and so on, in the order of the table, `organs` in the volume; and with
+        `organs` `organ_3_mm` by number. Each in the smallest window of pixels that holds it, named in its words."""
+        lesions = {one.name: f"lesion_{n}_mm" for n, one in enumerate(self.volume.lesions)}
+        layers = {lesions[name]: self._layer(name, shadows) for name, shadows in self.lesions.items()
+                  if joined(shadows) is not None}
+        if organs:
+            layers |= {f"organ_{number}_mm": self._layer(name, shadows) for number, name, shadows in self.seen()
+                       if name not in self.lesions}
         if self.volume.organ_labels is not None:
             layers["organs"] = Layer.of_image(self._organs(), "", "index into the organs")
         return layers
 
+    @cached_property
+    def _blocks(self) -> dict[int, Block]:
+        """Of each organ that has voxels, by its number."""
+        labels = self.volume.organ_labels
+        return {} if labels is None else {n: one for n, one in enumerate(blocks_of(labels), 1) if one is not None}
+
+    def _layer(self, name: str, shadows: Shadows) -> Layer:
+        window = joined(shadows)
+        assert window is not None
+        return Layer(paths_in(window, shadows), "mm", _AXES, f"length of the ray in {name}; from row "
+                     f"{window[0].start}, column {window[1].start} of the image on")
+
     def _organs(self) -> Image:
         return organ_image(self.volume.organ_labels, self.grid)
+
+
+def _in_image(shadows: Shadows | None) -> dict[str, Any]:
+    """A lesion's pixels in all views, and its box in each (see ExposureTruth.boxes)."""
+    if shadows is None:
+        return {"pixels": None, "boxes": None}
+    return {"pixels": sum(int((one.path_mm > 0).sum()) for one in shadows if one is not None),
+            "boxes": [None if one is None else list(one.box()) for one in shadows]}
 
 
 def organ_rows(truth: Truth) -> list[dict[str, Any]]:
@@ -90,6 +155,9 @@ def organ_image(labels: npt.NDArray[Any] | None, grid: Grid) -> Image:
                                    "Load it with organs=..., or voxelise a scene."))
     assert grid.origin_mm is not None
     return Image(labels, grid.spacing_mm, grid.origin_mm, grid.direction)
+
+
+TRUTH_ENDINGS = (".dcm", ".h5", ".nii.gz", ".nii", ".mhd", ".mha")
 
 
 def save_labels(path: Path, image: Callable[[], Image], table: Callable[[], dict[str, Any]], overwrite: bool,
@@ -108,16 +176,17 @@ def save_labels(path: Path, image: Callable[[], Image], table: Callable[[], dict
 
 
 def exposure_truth(phantom: Phantom, geometry: Geometry, threads: int | None = None) -> ExposureTruth:
-    """Project the phantom's lesions; those without a voxel of their own (or without organ labels) have no path."""
-    paths = {}
-    for lesion in phantom.truth.lesions if phantom.truth.organ_labels is not None else ():
-        if lesion.name in paths or lesion.name not in phantom.truth.names():
+    """Trace the phantom's lesions; those that are the most of no voxel, their overlays' too, cast nothing."""
+    truth, overlays = phantom.truth, tuple(one for one in phantom.overlays if one.organ_labels is not None)
+    wanted = {one.name for one in truth.lesions}
+    numbers = {n: name for n, name in enumerate(truth.names()) if name in wanted and n != _BACKGROUND}
+    lesions: dict[str, Shadows] = {}
+    places = [*((one.organ_labels, one.grid) for one in overlays), (truth.organ_labels, phantom.grid)]  # finer first
+    for labels, grid in places:
+        if labels is None or not numbers:
             continue
-        mask = phantom.truth.mask(lesion.name)
-        if not mask.any():
-            continue
-        places = [np.flatnonzero(mask.any(axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        z, y, x = (slice(int(p[0]), int(p[-1]) + 1) for p in places)
-        paths[lesion.name] = project(np.ascontiguousarray(mask[z, y, x]).view(np.uint8), geometry,
-                                     grid=sub_grid(phantom.grid, (z, y, x)), device="cpu", threads=threads)
-    return ExposureTruth(phantom.truth, phantom.grid, paths)
+        for number, block in enumerate(blocks_of(labels), 1):
+            if block is not None and number in numbers and numbers[number] not in lesions:
+                lesions[numbers[number]] = cast(labels, number, block, grid, geometry, threads)
+    ordered = {one.name: lesions[one.name] for one in truth.lesions if one.name in lesions}
+    return ExposureTruth(truth, phantom.grid, geometry, overlays, ordered, threads)

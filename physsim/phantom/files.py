@@ -155,6 +155,9 @@ def _layers(phantom: Phantom) -> dict[str, Layer]:
         layers[f"overlay_{n}_labels"] = Layer.of_image(image_of(overlay.labels, overlay.grid), "", overlay.name)
         if overlay.density is not None:
             layers[f"overlay_{n}_density"] = Layer.of_image(image_of(overlay.density, overlay.grid), "", overlay.name)
+        if overlay.organ_labels is not None:
+            layers[f"overlay_{n}_organs"] = Layer.of_image(image_of(overlay.organ_labels, overlay.grid), "",
+                                                           overlay.name)
     return layers
 
 
@@ -169,7 +172,9 @@ def _from_layers(path: Path) -> Phantom:
     for n, name in enumerate(described["overlays"]):
         own = images[f"overlay_{n}_labels"]
         density = images.get(f"overlay_{n}_density")
-        overlays.append(Overlay(grid_of(own), own.array, None if density is None else density.array, name))
+        organs = images.get(f"overlay_{n}_organs")
+        overlays.append(Overlay(grid_of(own), own.array, None if density is None else density.array, name,
+                                None if organs is None else organs.array))
     density = images.get("density")
     organs = images.get("organs")
     return Phantom(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -90,7 +91,7 @@ def inserted(phantom: Phantom, shape: Part, overlay_spacing_mm: float | None) ->
         coverage = _coverage(shape, grid) * _repeated(allowed, factors)
         _paint(own_labels, own_density, coverage, number, shape.density, materials)
         overlay = Overlay(grid, own_labels, own_density, shape.name)
-        changed = phantom.replace(materials=materials, overlays=(*phantom.overlays, overlay))
+        changed = phantom.replace(materials=materials)
         cell_mm3 = grid.voxel_volume_mm3
     total = float(coverage.sum())
     if total == 0:
@@ -111,7 +112,14 @@ def inserted(phantom: Phantom, shape: Part, overlay_spacing_mm: float | None) ->
     name = shape.counted_as if isinstance(shape, Shape) else shape.name
     row = LesionTruth(name, made.name, (float(centre[0]), float(centre[1]), float(centre[2])), volume, mass)
     lesion = True if isinstance(shape, Shape) else shape.lesion
-    return changed.replace(truth=_with_row(phantom, row, lesion, coverage, overlay_spacing_mm, block))
+    truth = _with_row(phantom, row, lesion, coverage, overlay_spacing_mm, block)
+    if overlay_spacing_mm is None:
+        return changed.replace(truth=truth)
+    if truth.organ_labels is not None and phantom.truth.organ_labels is not None:
+        organs = _repeated(phantom.truth.organ_labels[block].astype(truth.organ_labels.dtype), factors)
+        organs[coverage > 0.5] = truth.number(name)
+        overlay = replace(overlay, organ_labels=organs)
+    return changed.replace(truth=truth, overlays=(*phantom.overlays, overlay))
 
 
 def cropped(phantom: Phantom, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float]) -> Phantom:

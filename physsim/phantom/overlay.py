@@ -21,13 +21,15 @@ class Overlay:
     """A patch of voxels over a phantom; inside its box nothing of the phantom itself is seen.
 
     `labels`: (nz, ny, nx) uint8/uint16 into the PHANTOM's materials; `density`: the same shape, relative, or None;
-    `grid`: any spacing and orientation, wholly inside the phantom's grid.
+    `grid`: any spacing and orientation, wholly inside the phantom's grid. `organ_labels`: the same shape, uint8/uint16
+    into the organs of the phantom's truth, or None where it is not known what lies in the patch.
     """
 
     grid: Grid
     labels: npt.NDArray[Any]
     density: npt.NDArray[Any] | None = None
     name: str = "overlay"
+    organ_labels: npt.NDArray[Any] | None = None
 
 
 def box_corners(grid: Grid) -> npt.NDArray[np.float64]:

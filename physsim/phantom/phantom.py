@@ -74,14 +74,11 @@ class Phantom:
         for overlay in self.overlays:
             check_arrays(overlay.grid, overlay.labels, overlay.density, self.materials, f"overlay {overlay.name!r}")
         check_overlays(self.grid, self.overlays)
-        if self.truth.organ_labels is not None and self.truth.organ_labels.shape != self.grid.shape:
-            raise InvalidInput(
-                message(
-                    f"organ labels of shape {self.truth.organ_labels.shape}",
-                    f"the phantom has {self.grid.shape}",
-                    "Give truth on the phantom's grid.",
-                )
-            )
+        for grid, organs, what in ((self.grid, self.truth.organ_labels, "the phantom"),
+                                   *((one.grid, one.organ_labels, f"overlay {one.name!r}") for one in self.overlays)):
+            if organs is not None and organs.shape != grid.shape:
+                raise InvalidInput(message(f"organ labels of shape {organs.shape}", f"{what} has {grid.shape}",
+                                           f"Give truth on the grid of {what}."))
         object.__setattr__(self, "labels", read_only(self.labels))
         if self.density is not None:
             object.__setattr__(self, "density", read_only(self.density))

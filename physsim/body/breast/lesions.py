@@ -134,7 +134,10 @@ class CalcificationCluster(Spec):
         labels = np.repeat(np.repeat(np.repeat(phantom.labels[block], factor, 0), factor, 1), factor, 2)
         density = np.ones(labels.shape, np.float32)
         own = np.array([one.density_g_cm3 for one in materials])
-        rows = []
+        rows: list[LesionTruth] = []
+        masks = phantom.truth.organ_labels
+        beneath = np.zeros(coarse.shape, np.uint8) if masks is None else masks[block]
+        organs = np.repeat(np.repeat(np.repeat(beneath, factor, 0), factor, 1), factor, 2)
         first = np.array([part.start for part in block[::-1]])
         middle = (site.index - first + 0.5) * phantom.grid.spacing_mm[0]
         for n in range(self.count):
@@ -146,6 +149,7 @@ class CalcificationCluster(Spec):
             heavy = mineral_mass > rest
             part[heavy] = number
             weight[...] = (whole / own[part]).astype(np.float32)
+            organs[window][fraction > 0.5] = len(phantom.truth.organs) + n
             volume = float(fraction.sum()) * grid.voxel_volume_mm3
             index = [float((fraction.sum(axis=axes) * np.arange(window[axis].start, window[axis].stop)).sum())
                      / max(float(fraction.sum()), 1e-12) for axis, axes in ((2, (0, 1)), (1, (0, 2)), (0, (1, 2)))]
@@ -154,8 +158,9 @@ class CalcificationCluster(Spec):
                                     (float(world[0]), float(world[1]), float(world[2])), volume,
                                     volume * CM3_PER_MM3 * self.density * mineral.density_g_cm3, site=site.name,
                                     seed=self.seed))
-        overlay = Overlay(grid, labels, density, f"{self.name}s")
-        truth = Truth(phantom.truth.organ_labels, phantom.truth.organs, (*phantom.truth.lesions, *rows))
+        overlay = Overlay(grid, labels, density, f"{self.name}s", organs)
+        specks = tuple(OrganTruth(row.name, row.volume_mm3, row.mass_g) for row in rows)
+        truth = Truth(masks, (*phantom.truth.organs, *specks), (*phantom.truth.lesions, *rows))
         return phantom.replace(materials=materials, overlays=(*phantom.overlays, overlay), truth=truth)
 
 

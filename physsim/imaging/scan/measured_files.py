@@ -13,12 +13,13 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.detected import detected
 from physsim.imaging.dicom.ct_projections import ProjectionScan, save_ct_projections
-from physsim.imaging.dicom.segmentation import Segment, save_segmentation
+from physsim.imaging.dicom.segmentation import save_segmentation
 from physsim.imaging.exposure_files import check_dicom
 from physsim.imaging.hardness import hardness
 from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scan.files import ct_technique
 from physsim.imaging.technique import identity, subject
+from physsim.imaging.truth_files import segment_of
 from physsim.io.atomic import check_output
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.portable import log
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from physsim.imaging.scan.result import Scan
 
 Images = NDArray[np.float32]
-
-_NAME = 64  # letters of a segment's name
 
 
 def line_integrals(scan: Scan) -> Images:
@@ -79,11 +78,9 @@ def save_truth(scan: Scan, path: str | Path, slices: str | Path | None, overwrit
         return
     check_dicom(str(path))
     check_output(path, overwrite)
-    labels, truth = scan.truth.image(), scan.truth.volume
-    lesions = {one.name for one in truth.lesions}
+    labels = scan.truth.image()
     present = np.flatnonzero(np.bincount(labels.array.ravel()))
-    segments = [Segment(number=int(n), name=truth.organs[n].name[:_NAME].replace("\\", "/") or f"label {n}",
-                        kind="lesion" if truth.organs[n].name in lesions else "organ") for n in present if n > 0]
+    segments = [segment_of(int(n), scan.truth.volume) for n in present if n > 0]
     sources = [] if slices is None else sorted(Path(slices).glob("slice_*.dcm"))
     if slices is not None and not sources:
         raise InvalidInput(message(str(slices), "holds no slices", "Give the folder that scan.save wrote."))

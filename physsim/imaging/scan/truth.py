@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.imaging.truth import organ_image, organ_rows, save_labels
+from physsim.imaging.truth import TRUTH_ENDINGS, organ_image, organ_rows, save_labels
+from physsim.io.hdf5 import Layer, write_layers
 from physsim.io.image import Image
+from physsim.phantom.overlay import Overlay
 from physsim.phantom.phantom import Phantom
 from physsim.phantom.truth import Truth
 from physsim.spec.grid import Grid
@@ -35,8 +38,13 @@ class ScanTruth:
                 "lesions": [one.row() for one in self.volume.lesions]}
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """`.nii.gz`, `.nii`, `.mhd`, `.mha`: the organ labels, and `NAME.json` beside them with the table."""
-        save_labels(Path(path), self.image, self.table, overwrite, "Known: .nii.gz, .nii, .mhd, .mha.")
+        """`.nii.gz`, `.nii`, `.mhd`, `.mha`: the organ labels, and `NAME.json` beside them with the table; `.h5`: both
+        in one."""
+        if str(path).lower().endswith((".h5", ".hdf5")):
+            layer = Layer.of_image(self.image(), "", "index into the organs")
+            write_layers(path, {"organs": layer}, {"truth": self.table()}, overwrite)
+            return
+        save_labels(Path(path), self.image, self.table, overwrite, f"Known: {', '.join(TRUTH_ENDINGS)}.")
 
     def image(self) -> Image:
         """The labels and where they lie. Raises InvalidInput where the phantom has none."""
@@ -45,16 +53,24 @@ class ScanTruth:
 
 def scan_truth(phantom: Phantom, grid: Grid) -> ScanTruth:
     """The phantom's labels at the middles of the voxels of `grid`."""
-    return truth_on(phantom.truth, phantom.grid, grid)
+    return truth_on(phantom.truth, phantom.grid, grid, phantom.overlays)
 
 
-def truth_on(truth: Truth, known: Grid, grid: Grid) -> ScanTruth:
-    """Labels that lie on `known`, at the middles of the voxels of `grid`."""
+def truth_on(truth: Truth, known: Grid, grid: Grid, overlays: Sequence[Overlay] = ()) -> ScanTruth:
+    """Labels that lie on `known`, and those of finer `overlays` in their place, at the middles of `grid`'s voxels."""
     own = truth.organ_labels
     if own is None:
         return ScanTruth(truth, grid, None)
+    finer = [(one.organ_labels, one.grid) for one in overlays if one.organ_labels is not None]
+    labels = np.zeros(grid.shape, np.result_type(own, *(one for one, _ in finer)))
+    for values, there in ((own, known), *finer):
+        _take(values, there, grid, labels)
+    return ScanTruth(truth, grid, labels)
+
+
+def _take(own: NDArray[Any], known: Grid, grid: Grid, labels: NDArray[Any]) -> None:
+    """`own` on `known` to the voxels of `labels` on `grid` whose middles lie in it."""
     voxel_from_voxel = np.linalg.inv(known.world_from_voxel) @ grid.world_from_voxel
-    labels = np.zeros(grid.shape, own.dtype)
     rows, columns = np.mgrid[: grid.shape[1], : grid.shape[2]]
     size = np.array(known.shape[::-1])
     for k in range(grid.shape[0]):
@@ -64,4 +80,3 @@ def truth_on(truth: Truth, known: Grid, grid: Grid) -> ScanTruth:
         inside = ((index >= 0) & (index < size[:, None, None])).all(axis=0)
         i, j, n = index[:, inside]
         labels[k][inside] = own[n, j, i]
-    return ScanTruth(truth, grid, labels)
