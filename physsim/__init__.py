@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     from physsim.spec.material import Material as Material
     from physsim.spec.material import material as material
     from physsim.spec.material import materials as materials
+    from physsim.spec.noise import NoiseSurrogate as NoiseSurrogate
+    from physsim.spec.noise_training import NoiseTechnique as NoiseTechnique
+    from physsim.spec.noise_training import NoiseTraining as NoiseTraining
     from physsim.spec.protocol import Pose as Pose
     from physsim.spec.protocol import Positioning as Positioning
     from physsim.spec.protocol import Protocol as Protocol
@@ -147,6 +150,9 @@ _PUBLIC = {
     "KernelScatter": "physsim.spec.scatter",
     "Surrogate": "physsim.spec.scatter",
     "ScatterTraining": "physsim.spec.training",
+    "NoiseSurrogate": "physsim.spec.noise",
+    "NoiseTechnique": "physsim.spec.noise_training",
+    "NoiseTraining": "physsim.spec.noise_training",
     "ScatterImage": "physsim.transport.scatter_image",
     "scatter_image": "physsim.transport.scatter",
     "scatter_scan": "physsim.transport.scatter_scan",

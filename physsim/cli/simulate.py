@@ -29,6 +29,7 @@ def simulate(
     seed: int | None = typer.Option(None, help="Of noise, scatter and what is drawn of a patient; names the study."),
     scatter: str | None = typer.Option(None, help="none, kernel, surrogate, hybrid or montecarlo (within 2 %)."),
     noise: bool | None = typer.Option(None, "--noise/--no-noise", help="Of quanta and electronics."),
+    noise_by: str | None = typer.Option(None, "--noise-by", help="physics, or surrogate: quanta by a network."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
     keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw or image, into .h5; repeat."),  # noqa: B008
@@ -55,9 +56,9 @@ def simulate(
 
     wanted = {"pixel_mm": pixel_mm, "kvp": kvp, "mas": mas, "view": view, "side": side}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    given = {"seed": seed, "scatter": scatter, "noise": noise}
+    given = {"seed": seed, "scatter": scatter, "noise": _noise(noise, noise_by)}
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
-    check_request(run.scatter, run.seed, device)
+    check_request(run.scatter, run.seed, device, run.noise)
     for path in out:
         if run.protocol.second_beam is not None or run.protocol.gating is not None or run.protocol.energy_bins:
             check_spectral_output(path, overwrite)
@@ -151,6 +152,20 @@ def _check_truth(truth: Path, protocol: Any, plain: bool, out: list[Path], overw
 def _image(out: list[Path]) -> Path | None:
     """The first DICOM file among the outputs."""
     return next((path for path in out if path.suffix.lower() == ".dcm"), None)
+
+
+def _noise(noise: bool | None, by: str | None) -> bool | str | None:
+    """What --noise and --noise-by ask for together."""
+    from physsim.errors import InvalidInput, message
+
+    if by is None:
+        return noise
+    if by not in ("physics", "surrogate"):
+        raise InvalidInput(message(f"--noise-by {by}", "noise is drawn by physics or a network",
+                                   "Give physics or surrogate."))
+    if noise is False:
+        raise InvalidInput(message(f"--noise-by {by} with --no-noise", "it has no effect", "Leave one out."))
+    return True if by == "physics" else by
 
 
 def _propagated(path: Path, body: Any, run: Any, threads: int | None, stages: Any, overwrite: bool) -> Any:

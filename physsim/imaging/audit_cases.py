@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput
 from physsim.imaging.audit_zoo import GROUP, kind_of, kinds_of, member_draw, other_region, zoo_patient, zoo_view
 from physsim.imaging.beam_rays import peak_kv
+from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.network_scatter import NetworkGuess, Networks, network_guess, view_verdict, weights_for
 from physsim.imaging.place_photons import PlacePhotons, place_sums
 from physsim.imaging.scatter_cases import DRAWN, drawn_numbers
-from physsim.imaging.scatter_draws import Draw, DrawnPatient, DrawnView, drawn_patient, drawn_views
+from physsim.imaging.scatter_draws import DrawnPatient, DrawnView, drawn_patient, drawn_views
 from physsim.imaging.scatter_maps import open_field
 from physsim.phantom.phantom import Phantom
 from physsim.randomness import Stream

@@ -17,17 +17,9 @@ from numpy.typing import NDArray
 from physsim.imaging import zoo_phantoms
 from physsim.imaging.body import body_box_mm, region_of
 from physsim.imaging.breast_body import breast_voxels
+from physsim.imaging.drawn_cases import Draw, drawn_beam
 from physsim.imaging.place_photons import RUN
-from physsim.imaging.scatter_draws import (
-    Draw,
-    DrawnPatient,
-    DrawnView,
-    drawn_beam,
-    drawn_patient,
-    drawn_person,
-    drawn_view,
-    stretched,
-)
+from physsim.imaging.scatter_draws import DrawnPatient, DrawnView, drawn_patient, drawn_person, drawn_view, stretched
 from physsim.imaging.scattered import signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.detector_library import detectors

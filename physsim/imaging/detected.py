@@ -42,20 +42,27 @@ def detected(detector: Detector, law: Hardness, signal: Images, square: Images, 
             raise InvalidInput(message(name, f"{int(wrong.sum())} values are negative or missing",
                                        "Mend it before noise is drawn."))
 
-    def listed(images: Images) -> Images:
-        return images.reshape(len(images), signal.shape[1] * signal.shape[2])
-
     expected = np.zeros(signal.shape, np.float32)
     spread = np.zeros(signal.shape, np.float32) if noise else None
     mean = np.empty(signal.shape, np.float32)
     drawn = np.empty(signal.shape, np.float32) if noise else None
     for layer in range(detector.depth_layers):
-        _engine.layer_quanta(
-            listed(signal), listed(square), law.ratio_kev, np.ascontiguousarray(law.parts[:, layer].T),
-            np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), FEW_QUANTA,
-            listed(mean), None if drawn is None else listed(drawn), checked_seed(seed),
-            stream_number(f"quanta of layer {layer}"), first_view, thread_count(threads), instruction_set())
+        layer_quanta(law, layer, signal, square, mean, drawn, stream=f"quanta of layer {layer}", seed=seed,
+                     first_view=first_view, threads=threads)
         blurred(mean, blur_kernel(detector, layer), onto=expected, threads=threads)
         if drawn is not None and spread is not None:
             blurred(drawn, blur_kernel(detector, layer, noise=True), onto=spread, threads=threads)
     return expected, spread
+
+
+def layer_quanta(law: Hardness, layer: int, signal: Images, square: Images, mean: Images, drawn: Images | None, *,
+                 stream: str, seed: int, first_view: int = 0, threads: int | None = None) -> None:
+    """Writes a layer's mean signal and, where it is given, its noise before any blur; all (views, rows, columns)
+    C-contiguous float32."""
+    pixels = signal.shape[1] * signal.shape[2]
+    listed = [one.reshape(len(one), pixels) for one in (signal, square, mean)]
+    _engine.layer_quanta(
+        listed[0], listed[1], law.ratio_kev, np.ascontiguousarray(law.parts[:, layer].T),
+        np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), FEW_QUANTA,
+        listed[2], None if drawn is None else drawn.reshape(len(drawn), pixels), checked_seed(seed),
+        stream_number(stream), first_view, thread_count(threads), instruction_set())

@@ -43,21 +43,42 @@ def take_reading(
     noise: bool,
     seed: int,
     scanner_seed: int = 0,
+    quanta: Images | None = None,
     threads: int | None = None,
 ) -> Reading:
     """Of `signal` keV and `square` keV^2, (views, rows, columns), the sums of what photons add and of its squares.
 
     `energies_kev`, `fluence` (E,): the beam's, of which hardness tells the rest (see imaging.hardness). `flat`: as
     `signal`, without object: its first view, at an exposure that the readout holds, is what gains are corrected by.
-    Flats are means of FLAT_FRAMES readings of the scanner of `scanner_seed`, their quantum noise averaged out.
+    `quanta`: their noise (keV), blurred, where not the chain's own is wanted (with `noise`). Flats are means of
+    FLAT_FRAMES readings of the scanner of `scanner_seed`, their quantum noise averaged out.
     """
     law = hardness(detector, energies_kev, fluence)
-    expected, quantum_noise = detected(detector, law, signal, square, noise=noise, seed=seed, threads=threads)
-    if quantum_noise is None:
+    expected, drawn = detected(detector, law, signal, square, noise=noise and quanta is None, seed=seed,
+                               threads=threads)
+    drawn = quanta if quanta is not None else drawn
+    if drawn is None:
         return Reading(expected, None, expected, 0)
-    raw = read_out(expected + quantum_noise, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
+    raw = read_out(expected + drawn, detector, seed=seed, scanner_seed=scanner_seed, threads=threads)
     image = correct(raw, even_calibration(detector, scanner_seed, threads))
     return Reading(expected, raw.dn, image, raw.saturated)
+
+
+def readout_variance(detector: Detector, signal_kev: float) -> float:
+    """Variance (keV^2) of a pixel of a corrected image by all but quanta: counts of light or charge, electronics,
+    rounding, and what the dark scans' mean has of these. First views of a scan: nothing of the signal is held back from
+    before.
+
+    Rounding of a level that is normal with deviation s (in numbers) errs by exp(-4 pi^2 s^2 k^2) / (2 pi^2 k^2), summed
+    over k, in the mean square over levels, alike in every reading: frames do not average it.
+    Reference: B. Widrow, I. Kollar, Quantization Noise (Cambridge 2008), chapter 4.
+    """
+    readout, absorber = integrating(detector), detector.absorber
+    gain = absorber.electrons_per_kev * (1.0 - sum(one.fraction for one in readout.lag))
+    turns = 2.0 * np.pi * readout.electronic_noise_electrons * readout.gain_dn * np.arange(1, 5)
+    alike = float((np.exp(-turns**2) / (2.0 * np.pi**2 * np.arange(1, 5) ** 2)).sum()) / readout.gain_dn**2
+    still = readout.electronic_noise_electrons**2 + readout.gain_dn**-2 / 12.0
+    return signal_kev * absorber.excess / gain + (still + alike + (still - alike) / FLAT_FRAMES) / gain**2
 
 
 @lru_cache(maxsize=4)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.beam_rays import peak_kv
+from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.place_photons import place_sums
-from physsim.imaging.scatter_draws import Draw, DrawnView, drawn_patient, drawn_views
+from physsim.imaging.scatter_draws import DrawnView, drawn_patient, drawn_views
 from physsim.imaging.scatter_maps import open_field, scatter_maps
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol

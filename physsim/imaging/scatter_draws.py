@@ -14,45 +14,19 @@ import numpy as np
 from physsim.body.patient import Patient
 from physsim.body.population import Population, Stratum, Uniform
 from physsim.imaging.body import body_box_mm, region_of, voxels_of
+from physsim.imaging.drawn_cases import Draw, drawn_beam
 from physsim.imaging.place_photons import RUN
 from physsim.imaging.scattered import signal_responses
 from physsim.phantom.phantom import Phantom
-from physsim.randomness import Stream
 from physsim.spec.anti_scatter_grid import AntiScatterGrid
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
-from physsim.spec.spectrum import Filter
-from physsim.spec.training import Range, ScatterTraining, Technique
+from physsim.spec.training import ScatterTraining, Technique
 from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_scene import ScatterScene
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Numbers by name, each a function of the training's seed, the patient and the name alone."""
-
-    seed: int
-    number: int
-
-    def uniform(self, name: str) -> float:
-        """In (0, 1)."""
-        return float(Stream(self.seed, f"scatter cases {name}").uniform64([self.number])[0, 0])
-
-    def between(self, ends: Range, name: str) -> float:
-        """Evenly."""
-        return ends[0] + (ends[1] - ends[0]) * self.uniform(name)
-
-    def of(self, shares: list[float], name: str) -> int:
-        """A number below len(shares), as often as its share says."""
-        whole = np.cumsum(shares) / sum(shares)
-        return int(np.searchsorted(whole[:-1], self.uniform(name), side="right"))
-
-    def seed_of(self, name: str) -> int:
-        """Of 64 bits."""
-        return Stream(self.seed, f"scatter cases {name}").seed_for(self.number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,18 +101,6 @@ def stretched(phantom: Phantom, factors: tuple[float, ...]) -> Phantom:
     longer = Grid(shape=grid.shape, spacing_mm=(sizes[0], sizes[1], sizes[2]),
                   origin_mm=(float(moved[0]), float(moved[1]), float(moved[2])), direction=grid.direction)
     return Phantom(longer, phantom.labels, phantom.materials, phantom.density, name=phantom.name)
-
-
-def drawn_beam(base: Protocol, technique: Technique, draw: Draw, body: int) -> Protocol:
-    """The protocol with the beam of one body's views."""
-    spectrum = base.spectrum
-    if technique.kvp is not None:
-        spectrum = spectrum.replace(kvp=round(draw.between(technique.kvp, f"kvp {body}")))
-    if technique.copper_mm is not None:
-        thickness = round(draw.between(technique.copper_mm, f"copper {body}"), 3)
-        others = tuple(one for one in spectrum.filters if one.material != "Cu")
-        spectrum = spectrum.replace(filters=(*others, Filter(material="Cu", thickness_mm=max(thickness, 1e-3))))
-    return base.replace(spectrum=spectrum, mas=1.0, exposure_control=None)
 
 
 def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: Draw, name: str, box: Box | None = None

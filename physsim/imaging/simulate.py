@@ -20,6 +20,7 @@ from physsim.imaging.exposure import Exposure
 from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.kernel_scatter import kernel_scattered
+from physsim.imaging.network_noise import NetworkNoise, network_noise
 from physsim.imaging.network_scatter import network_scattered, weights_for
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
@@ -36,6 +37,7 @@ from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
+from physsim.spec.noise import NoiseRun, NoiseSurrogate, noise_run
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
 from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScatterRun, Surrogate, record_of
@@ -66,8 +68,8 @@ _LAYERS = {
 
 
 def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: str | ScatterRun = "none",
-             noise: bool = True, seed: int = 0, device: str | Device = "auto", threads: int | None = None,
-             areal_density: bool = False, keep: Sequence[str] = (), stages: Stages = OWN,
+             noise: bool | str | NoiseSurrogate = True, seed: int = 0, device: str | Device = "auto",
+             threads: int | None = None, areal_density: bool = False, keep: Sequence[str] = (), stages: Stages = OWN,
              progress: Progress | None = None) -> Any:
     """The image of `phantom` by `protocol`, in absolute units: an Exposure, a Scan of a protocol with a rotation, or a
     SpectralScan of one with a second beam or a counting detector, a GatedScan of one with gating (of a Patient, or a
@@ -79,7 +81,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     voxel, all energies in one pass, and by the anti-scatter grid. `scatter`: "none", "montecarlo" (its image within 2 %
     RMS of its mean), a MonteCarlo, "kernel" (a fast guess, see KernelScatter), or of radiographs "surrogate" and
     "hybrid" (see Surrogate, Hybrid). `noise`: quanta, light or charge and electronics, read out and corrected by a flat
-    field; without it `image` is the expected signal. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
+    field; without it `image` is the expected signal; of radiographs also "surrogate", or a NoiseSurrogate: quanta by a
+    network. `seed`: 0 to 2^63-1, of noise and scatter; it names the study.
     `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
     areal density of every material of a radiograph. `keep`: layers of a scan to keep beside its lengths of water and
@@ -98,7 +101,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     >>> ps.simulate(slab, ps.protocols.chest_pa(pixel_mm=4)).provenance.scatter
     'none'
     """
-    used, run = check_request(scatter, seed, device), scatter_run(scatter)
+    used, run, drawn = check_request(scatter, seed, device, noise), scatter_run(scatter), noise_run(noise)
+    noise = bool(drawn)
     scanned = protocol.rotation is not None
     for name, value, useless in (("areal_density", areal_density, scanned), ("keep", keep, not scanned)):
         if value and useless:
@@ -106,7 +110,10 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         check_kept(keep)
     check_gated(phantom, protocol)
-    check_stages(stages, scanned=scanned, noise=noise, scatter=run is not None)
+    check_stages(stages, scanned=scanned, noise=drawn, scatter=run is not None)
+    if isinstance(drawn, NoiseSurrogate) and (scanned or protocol.energy_bins):
+        raise InvalidInput(message(f"noise='surrogate' of {protocol.name}", "networks know radiographs so far",
+                                   "Take noise=True."))
     if isinstance(run, (Surrogate, Hybrid)):
         weights_for(run, protocol)  # before any work
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
@@ -127,14 +134,15 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)
-    return _expose(phantom, protocol, run, noise, seed, used, threads, areal_density, has_dose, tell, stages)
+    return _expose(phantom, protocol, run, drawn, seed, used, threads, areal_density, has_dose, tell, stages)
 
 
-def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: bool, seed: int, used: Device,
+def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: NoiseRun, seed: int, used: Device,
             threads: int, areal_density: bool, has_dose: bool, tell: Progress, stages: Stages) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     networks = weights_for(run, protocol) if isinstance(run, (Surrogate, Hybrid)) else None
+    quanta = network_noise(noise, protocol) if isinstance(noise, NoiseSurrogate) else None
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
@@ -158,7 +166,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
     made.times(mas)
     tell(STAGES[4], 0.8)
-    reading = _read(protocol, made, strewn, mas, noise, seed, threads, stages)
+    reading = _read(protocol, made, strewn, mas, bool(noise), quanta, seed, threads, stages)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading)
     if areal_density:
@@ -171,9 +179,10 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
         scatter=record_of(run), network="" if strewn is None else strewn.network,
         verdicts=() if strewn is None else strewn.verdicts,
-        noise="quanta, charge, electronics" if noise else "none",
-        device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)), kernels_sha256=kernels_sha256(),
-        tables_sha256=tables_sha256())
+        device=used.kind, neglects=stages.neglected(_neglects(run, bool(noise), protocol)),
+        kernels_sha256=kernels_sha256(), tables_sha256=tables_sha256(),
+        **({"noise": "quanta, charge, electronics" if noise else "none"} if quanta is None else
+           quanta.judged(reading.expected, made.free["signal"]).record()))
     tell(STAGES[5], 1.0)
     return Exposure(layers, geometry, protocol, truth, record, mas=mas,
                     scatter_error=None if strewn is None or run is None else max(strewn.errors),
@@ -198,9 +207,11 @@ def scatter_run(scatter: str | ScatterRun) -> ScatterRun | None:
         "Give 'none', 'kernel', 'surrogate', 'hybrid', 'montecarlo' or physsim.MonteCarlo(relative_error=0.02)."))
 
 
-def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str | Device = "auto") -> Device:
+def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str | Device = "auto",
+                  noise: bool | str | NoiseSurrogate = True) -> Device:
     """The device to use; InvalidInput or DeviceUnavailable for what simulate() cannot do. Call it before long work."""
     scatter_run(scatter)
+    noise_run(noise)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InvalidInput(message(f"seed={seed!r}", "a seed is a whole number from 0 to 2^63 - 1",
                                    "Give for example 7."))
@@ -233,15 +244,17 @@ def _mas(protocol: Protocol, primary: Images, free: Images, strewn: Scattered | 
     return control.detector_air_kerma_ugy / per_mas
 
 
-def _read(protocol: Protocol, layers: PrimaryLayers, strewn: Scattered | None, mas: float, noise: bool, seed: int,
-          threads: int, stages: Stages) -> Reading:
+def _read(protocol: Protocol, layers: PrimaryLayers, strewn: Scattered | None, mas: float, noise: bool,
+          network: NetworkNoise | None, seed: int, threads: int, stages: Stages) -> Reading:
     signal, square = layers.seen["signal"], layers.seen["square"]
     if strewn is not None:
         signal = signal + np.float32(mas) * strewn.signal
         square = square + np.float32(mas) * strewn.square
     own = noise and stages.noise is not None
+    drawn = None if network is None else network.quanta(signal, layers.free["signal"], seed=seed, threads=threads)
     made = take_reading(protocol.detector, layers.energies_kev, central_fluence(protocol, layers.energies_kev), signal,
-                        square, layers.free["signal"], noise=noise and not own, seed=seed, threads=threads)
+                        square, layers.free["signal"], noise=noise and not own, quanta=drawn, seed=seed,
+                        threads=threads)
     image = made.image
     if own and stages.noise is not None:
         image = checked_stage("noise", stages.noise(made.expected, np.asarray(square, np.float32), 0), image.shape)

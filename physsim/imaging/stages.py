@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Grid
+from physsim.spec.noise import NoiseRun, NoiseSurrogate
 
 Images = NDArray[np.float32]
 
@@ -75,13 +76,15 @@ def checked_stage(name: str, made: object, like: tuple[int, ...], *, negative: b
     return array
 
 
-def check_stages(stages: Stages, *, scanned: bool, noise: bool, scatter: bool) -> None:
+def check_stages(stages: Stages, *, scanned: bool, noise: NoiseRun, scatter: bool) -> None:
     """InvalidInput for stages that have no effect in what is simulated."""
     for name in stages.replaced:
         if name in OF_SCANS and not scanned:
             why = "a radiograph has no such stage"
         elif name == "noise" and not noise:
             why = "noise=False draws none"
+        elif name == "noise" and isinstance(noise, NoiseSurrogate):
+            why = "noise is drawn by a network"
         elif name == "scatter" and scatter:
             why = "scatter is estimated by Monte Carlo"
         else:

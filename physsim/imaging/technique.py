@@ -103,7 +103,7 @@ def caption(shot: Exposure, view: int) -> list[str]:
 
 def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     """What the image holds, in a sentence."""
-    noise = "no noise" if shot.provenance.noise == "none" else "noise of quanta and electronics"
+    noise = _noise(shot.provenance)
     if f"scatter{USERS_OWN}" in shot.provenance.neglects:
         return f"Scatter by the user's own model; {noise}."
     if shot.scatter_error is None:
@@ -115,6 +115,13 @@ def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     if '"surrogate"' in shot.provenance.scatter:
         return f"Scatter by a network alone, stated to err by {100 * shot.scatter_error:.2g} % of its mean; {noise}."
     return f"Scatter by Monte Carlo, standard error {100 * shot.scatter_error:.2g} % of its mean; {noise}."
+
+
+def _noise(record: Provenance) -> str:
+    """What the noise is, and what is stated of a network's."""
+    if record.noise_network is None:
+        return "no noise" if record.noise == "none" else "noise of quanta and electronics"
+    return f"noise of {record.noise}, network {record.noise_network[:12]}"
 
 
 def _verdict(record: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.body import BODY_G_CM3
-from physsim.imaging.scatter_draws import Draw, stretched
+from physsim.imaging.drawn_cases import Draw
+from physsim.imaging.scatter_draws import stretched
 from physsim.phantom.phantom import Phantom
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.spec.grid import Grid

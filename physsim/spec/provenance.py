@@ -32,7 +32,8 @@ class PhantomRecord(Spec):
 class Provenance(Spec):
     """How a result was made: specs, seed, version, hashes of kernels and tables, device, and what was left out.
     `network`: hash of the weights of a Surrogate or Hybrid; `verdicts`: what a Hybrid guarantees of each view's
-    scatter (surrogate.verdict.Verdict).
+    scatter (surrogate.verdict.Verdict). `noise_network`: hash of the weights of a NoiseSurrogate, and what is stated of
+    the noise: relative errors (RMS) of its variance and of its power in the worst band of frequencies; 1: nothing.
 
     It holds no clock, host, path, thread count or instruction set: the bits do not depend on them.
     """
@@ -45,6 +46,9 @@ class Provenance(Spec):
     network: str = ""
     verdicts: tuple[dict[str, Any], ...] = ()
     noise: str = "none"
+    noise_network: str | None = None
+    noise_variance_error: float | None = None
+    noise_power_error: float | None = None
     device: str
     neglects: tuple[str, ...]
     physsim_version: str = __version__

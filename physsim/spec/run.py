@@ -8,6 +8,7 @@ import pydantic
 
 from physsim.errors import message
 from physsim.spec.base import Spec
+from physsim.spec.noise import NoiseSurrogate
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
 from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
@@ -74,6 +75,6 @@ class Run(Spec):
     protocol: Protocol
     seed: int = pydantic.Field(default=0, ge=0, lt=2**63)
     scatter: Literal["none", "kernel", "surrogate", "hybrid", "montecarlo"] | MonteCarlo | Hybrid | Surrogate = "none"
-    noise: bool = True
+    noise: bool | Literal["surrogate"] | NoiseSurrogate = True
 
     _preset = pydantic.field_validator("protocol", mode="before")(protocol_from)

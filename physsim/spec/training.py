@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import pydantic
 
@@ -30,6 +30,32 @@ def _rising(value: Range) -> Range:
 
 
 Span = Annotated[Range, pydantic.AfterValidator(_rising)]
+
+
+class FileCounts(NamedTuple):
+    """How many cases are trained on, how many are held out, and how many lie in one file."""
+
+    trained: int
+    held_out: int
+    in_one: int
+
+
+class Training(Protocol):
+    """What data, checkpoints and weights of any network follow from."""
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn."""
+
+    @property
+    def files(self) -> FileCounts:
+        """How data lie in files."""
+
+    def data_json(self) -> str:
+        """All that the data of a case follow from."""
+
+    def to_json(self) -> str:
+        """All of it."""
 
 
 class Technique(Spec):
@@ -100,6 +126,11 @@ class ScatterTraining(Spec):
             raise ValueError(message(f"pixels={value}", f"the network halves them: multiples of {2 * _STRIDE}",
                                      "Give for example (48, 48)."))
         return value
+
+    @property
+    def files(self) -> FileCounts:
+        """How data lie in files."""
+        return FileCounts(trained=self.patients, held_out=self.held_out, in_one=self.shard_patients)
 
     @property
     def numbers(self) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import FileFormatError, InvalidInput, message
-from physsim.io.atomic import written_whole
-from physsim.io.elements import input_file
 from physsim.spec.training import ScatterTraining
+from physsim.surrogate.weights_file import not_of_its_card, read_card, read_weights, write_weights
 
 if TYPE_CHECKING:
     from physsim.surrogate.network import ScatterNet
@@ -81,23 +78,10 @@ def shipped_specs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("specs/*.toml"))}
 
 
-def read_card(path: Path) -> dict[str, Any]:
-    """The card of weights, without torch and without checks."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        card: dict[str, Any] = json.loads(json.loads(file.read(size))["__metadata__"]["card"])
-    return card
-
-
 def save_ensemble(path: Path, nets: Sequence[ScatterNet], card: Mapping[str, Any], overwrite: bool = False) -> None:
     """Weights and card in one file, whole or not at all."""
-    from safetensors.torch import save
-
-    tensors = {f"{number}.{name}": value.contiguous() for number, net in enumerate(nets)
-               for name, value in net.state_dict().items()}
-    text = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "card": json.dumps(card, sort_keys=True)}
-    with written_whole(path, overwrite) as temporary:
-        temporary.write_bytes(save(tensors, text))
+    tensors = {f"{number}.{name}": value for number, net in enumerate(nets) for name, value in net.state_dict().items()}
+    write_weights(path, tensors, card, kind=FORMAT, version=FORMAT_VERSION, overwrite=overwrite)
 
 
 def load_ensemble(path: str | Path) -> ScatterEnsemble:
@@ -106,25 +90,9 @@ def load_ensemble(path: str | Path) -> ScatterEnsemble:
     Raises FileFormatError for a file that is damaged, or whose tensors are not those of its card; InvalidInput without
     torch, and for a file of a newer version.
     """
-    path = input_file(path)
-    try:
-        from safetensors import SafetensorError, safe_open
+    tensors, told, digest = read_weights(path, kind=FORMAT, version=FORMAT_VERSION, instead="scatter='kernel'")
+    from physsim.surrogate.network import ScatterNet
 
-        from physsim.surrogate.network import ScatterNet
-    except ImportError as error:
-        raise InvalidInput(message(f"weights {path.name}", f"{error.name} is not installed",
-                                   "pip install 'physsim[surrogate]', or use scatter='kernel'.")) from None
-    try:
-        with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise FileFormatError(message(str(path), f"is no whole safetensors file ({error})", "Copy it again.")) from None
-    if told.get("format") != FORMAT:
-        raise FileFormatError(message(str(path), "holds no scatter networks of physsim", "Give another file."))
-    if int(told["format_version"]) > FORMAT_VERSION:
-        raise InvalidInput(message(f"{path}: version {told['format_version']}", f"this physsim reads {FORMAT_VERSION}",
-                                   "Update physsim."))
     try:
         card = json.loads(told["card"])
         spec = ScatterTraining.from_dict(dict(card["spec"]))
@@ -136,6 +104,5 @@ def load_ensemble(path: str | Path) -> ScatterEnsemble:
                                  if name.startswith(f"{number}.")})
             nets.append(net.eval())
     except (KeyError, ValueError, RuntimeError) as error:
-        why = f"its tensors are not those of its card ({str(error).splitlines()[0]})"
-        raise FileFormatError(message(str(path), why, "Copy it again.")) from None
-    return ScatterEnsemble(tuple(nets), card, hashlib.sha256(path.read_bytes()).hexdigest())
+        raise not_of_its_card(path, error) from None
+    return ScatterEnsemble(tuple(nets), card, digest)

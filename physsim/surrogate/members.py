@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from physsim.spec.training import ScatterTraining
+from physsim.surrogate.checkpoints import losses_of
 from physsim.surrogate.network import ScatterNet
 from physsim.surrogate.shards import read_shards
-from physsim.surrogate.training import NEEDED, losses_of, train
+from physsim.surrogate.training import NEEDED, train
 
 Progress = Callable[[str, float], None]
 _LOOK_S = 5.0

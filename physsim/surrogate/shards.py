@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.io.hdf5 import Layer, read_layers, read_provenance, write_layers
 from physsim.spec.provenance import kernels_sha256, tables_sha256
-from physsim.spec.training import HELD_OUT, ScatterTraining
+from physsim.spec.training import HELD_OUT, Training
 
 Arrays = dict[str, NDArray[Any]]
 Cases = Callable[[int], Arrays]
@@ -26,7 +26,7 @@ ENGINE = ("kernels_sha256", "tables_sha256")
 PATIENT = "patient"  # the layer of each view's patient number
 
 
-def make_shards(folder: Path, spec: ScatterTraining, cases: Cases, *, workers: int = 1,
+def make_shards(folder: Path, spec: Training, cases: Cases, *, workers: int = 1,
                 progress: Progress | None = None) -> list[Path]:
     """The files of all patients of `spec`; see make_files."""
     return make_files(shard_files(folder, spec), spec.data_json(), cases, workers=workers, progress=progress)
@@ -57,12 +57,12 @@ def make_files(files: Files, data: str, cases: Cases, *, workers: int = 1, progr
     return list(files)
 
 
-def shard_files(folder: Path, spec: ScatterTraining) -> dict[Path, tuple[int, ...]]:
+def shard_files(folder: Path, spec: Training) -> dict[Path, tuple[int, ...]]:
     """Files and the patients that each holds."""
-    found = {}
-    for kind, first, count in (("train", 0, spec.patients), ("held", HELD_OUT, spec.held_out)):
-        for start in range(0, count, spec.shard_patients):
-            numbers = tuple(range(first + start, first + min(start + spec.shard_patients, count)))
+    found, files = {}, spec.files
+    for kind, first, count in (("train", 0, files.trained), ("held", HELD_OUT, files.held_out)):
+        for start in range(0, count, files.in_one):
+            numbers = tuple(range(first + start, first + min(start + files.in_one, count)))
             found[folder / f"{kind}_{start:05d}_{len(numbers):03d}.h5"] = numbers
     return found
 

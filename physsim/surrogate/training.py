@@ -5,9 +5,6 @@ Reference: J. Lehtinen et al., "Noise2Noise", ICML 2018: of many noisy targets a
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, message
-from physsim.io.atomic import written_whole
-from physsim.randomness import Stream
 from physsim.spec.training import ScatterTraining
+from physsim.surrogate.checkpoints import keep, resume, share_of_rate, training_digest, training_seed
 from physsim.surrogate.network import ScatterNet
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,9 +40,9 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     net.learn_scales(maps, conditions, scatter)
     optimiser = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
     losses: list[float] = []
-    of = _training(data, spec, member)
+    of = training_digest(data, NEEDED, spec, member)
     if checkpoint is not None and checkpoint.exists():
-        losses = _resume(checkpoint, net, optimiser, of)
+        losses = resume(checkpoint, net, optimiser, of)
     for epoch in range(len(losses), spec.epochs):
         total, done = 0.0, 0
         for some, seen, wanted in shuffled(maps, scatter, spec, member, epoch):
@@ -63,7 +58,7 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
         losses.append(total / len(maps))
         tell(f"member {member}", (epoch + 1) / spec.epochs)
         if checkpoint is not None:
-            _keep(checkpoint, net, optimiser, losses, of)
+            keep(checkpoint, net, optimiser, losses, of)
     return net.eval(), losses
 
 
@@ -92,14 +87,6 @@ def weights_of(data: Arrays) -> NDArray[np.float64]:
     return np.asarray(weight / weight.mean())
 
 
-def share_of_rate(epoch: float, epochs: int) -> float:
-    """Of the learning rate: rising over a tenth of all epochs, then half a cosine down to a thousandth."""
-    begin = 0.1 * epochs
-    if epoch < begin:
-        return (epoch + 0.1) / (begin + 0.1)
-    return 1e-3 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * (epoch - begin) / (epochs - begin)))
-
-
 def deviance(guess: Any, told: Any) -> Any:
     """(n,) Poisson deviance of images `told` (n, rows, columns) about `guess`, over the guess's mean: near half of
     twice the squared relative error. Its mean is least where the guess is the mean of what is told."""
@@ -115,54 +102,6 @@ def guesses(nets: Sequence[ScatterNet], maps: NDArray[Any], conditions: NDArray[
         return np.stack([net(*given).numpy() for net in nets])
 
 
-def losses_of(checkpoint: Path) -> list[float]:
-    """By epoch so far; none where nothing is kept yet."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(checkpoint, "pt") as file:
-            return list(json.loads(file.metadata()["losses"]))
-    except (OSError, SafetensorError):
-        return []
-
-
 def _seed(spec: ScatterTraining, member: int, number: int) -> int:
     """Of a member's weights (0), and of the order and the flips of each epoch."""
-    return Stream(spec.seed, f"scatter training {member}").seed_for(number) >> 1
-
-
-def _training(data: Arrays, spec: ScatterTraining, member: int) -> str:
-    """What a checkpoint is of: data and all that training hangs on."""
-    total = hashlib.sha256(f"{spec.to_json()} {member}".encode())
-    for name in NEEDED:
-        total.update(np.ascontiguousarray(data[name]).data)
-    return total.hexdigest()
-
-
-def _keep(path: Path, net: ScatterNet, optimiser: Any, losses: list[float], of: str) -> None:
-    from safetensors.torch import save
-
-    tensors = {f"net.{name}": value.contiguous() for name, value in net.state_dict().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"step.{number}.{name}": value.contiguous() for name, value in state.items()}
-    with written_whole(path, True) as temporary:
-        temporary.write_bytes(save(tensors, {"losses": json.dumps(losses), "training": of}))
-
-
-def _resume(path: Path, net: ScatterNet, optimiser: Any, of: str) -> list[float]:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        if file.metadata().get("training") != of:
-            raise InvalidInput(message(str(path), "it is of another training: other data or another spec",
-                                       "Delete it, or give another folder."))
-        losses: list[float] = json.loads(file.metadata()["losses"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    net.load_state_dict({name[4:]: value for name, value in tensors.items() if name.startswith("net.")})
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in tensors.items():
-        if name.startswith("step."):
-            _, number, part = name.split(".")
-            state.setdefault(int(number), {})[part] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    return losses
+    return training_seed(spec, f"scatter training {member}", number)

@@ -8,7 +8,8 @@ from physsim.errors import InvalidInput
 from physsim.imaging.audit_cases import AuditCases
 from physsim.imaging.audit_zoo import GROUP, KINDS, kind_of, kinds_of, zoo_sha256, zoo_view
 from physsim.imaging.body import body_box_mm
-from physsim.imaging.scatter_draws import Draw, DrawnPatient, drawn_person
+from physsim.imaging.drawn_cases import Draw
+from physsim.imaging.scatter_draws import DrawnPatient, drawn_person
 from physsim.spec.training import AUDITED, HELD_OUT, ZOO
 from physsim.surrogate.ensemble import shipped_specs
 

@@ -65,6 +65,16 @@ def blur_kernel(detector: Detector, layer: int = 0, *, noise: bool = False) -> B
     return _kernel(detector, layer, noise)
 
 
+def kernel_of(quarter: Floats) -> BlurKernel:
+    """A symmetric kernel from a quarter of it (radius + 1, radius + 1), its middle first; it is cut as all are."""
+    radius = len(quarter) - 1
+    places = np.zeros((_LARGEST + 2, _LARGEST + 2))
+    places[:radius + 1, :radius + 1] = quarter
+    cosine = _cosine()
+    wanted = _transform(places, cosine)
+    return BlurKernel(*_cut(places, wanted, _allowed(wanted), cosine, "the kernel"))
+
+
 def blur(
     images: Images, detector: Detector, layer: int = 0, *, noise: bool = False, threads: int | None = None
 ) -> Images:
@@ -118,16 +128,26 @@ def _kernel(detector: Detector, layer: int, noise: bool) -> BlurKernel:
             whole = detector.replace(absorber=detector.absorber.replace(fill_factor=1.0))
             wanted = wanted * aperture_transfer(detector, u, v) / aperture_transfer(whole, u, v)
     weight = np.where((cells == 0.0) | (cells == 0.5), 1.0, 2.0) / _GRID
-    cosine = cosine_of_turns(cells[:, None] * np.arange(_LARGEST + 2)[None, :])  # (frequency, place)
+    cosine = _cosine()
     half = sum(weight[n] * cosine[n, :, None] * wanted[n][None, :] for n in range(len(cells)))  # (place, frequency)
     places = np.asarray(sum(weight[n] * half[:, n, None] * cosine[n][None, :] for n in range(len(cells))))
+    return BlurKernel(*_cut(places, wanted, _allowed(wanted), cosine, f"{detector.pixel_mm[0]:g} mm"))
+
+
+def _cosine() -> Floats:
+    """(frequencies, places) cos(2 pi frequency place)."""
+    return cosine_of_turns((np.arange(_GRID // 2 + 1) / _GRID)[:, None] * np.arange(_LARGEST + 2)[None, :])
+
+
+def _allowed(wanted: Floats) -> Floats:
+    """Errors of a transfer function."""
+    cells = np.arange(_GRID // 2 + 1) / _GRID
     beyond = np.maximum(cells[:, None], cells[None, :]) > _CLOSE
-    allowed = np.where(beyond, *(whole + part * wanted for whole, part in (_ERROR_AT_NYQUIST, _ERROR)))
-    return BlurKernel(*_cut(places, wanted, allowed, cosine, detector))
+    return np.where(beyond, *(whole + part * wanted for whole, part in (_ERROR_AT_NYQUIST, _ERROR)))
 
 
 def _cut(
-    places: Floats, wanted: Floats, allowed: Floats, cosine: Floats, detector: Detector
+    places: Floats, wanted: Floats, allowed: Floats, cosine: Floats, pixel: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The smallest kernel, then the fewest products, whose transfer function is as near as allowed to the wanted."""
     for radius in range(_LARGEST + 1):
@@ -141,7 +161,7 @@ def _cut(
                     sums = [2.0 * np.cumsum(one, axis=1)[:, -1] - one[:, 0] for one in (first, second)]
                     total = float(np.cumsum(sums[0] * sums[1])[-1])
                     return first.astype(np.float32) / np.float32(total), second.astype(np.float32)
-    raise InvalidInput(message(f"spread over more than {_LARGEST} pixels of {detector.pixel_mm[0]:g} mm",
+    raise InvalidInput(message(f"spread over more than {_LARGEST} pixels of {pixel}",
                                "blur is applied by kernels of so many pixels",
                                "Give larger pixels or a smaller spread."))
 

@@ -1,0 +1,140 @@
+"""What noise networks learn from: even exposures by the whole detector chain, of drawn beams and objects.
+
+Noise is drawn by the chain of imaging.reading: quanta by depth layer, light or charge, electronics, numbers, correction
+by flats. Everything about beam `number` follows from the training's spec and the number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.imaging.beam_rays import peak_kv
+from physsim.imaging.detector.table import moments_at
+from physsim.imaging.drawn_cases import Draw, drawn_beam
+from physsim.imaging.reading import readout_variance, take_reading
+from physsim.physics.attenuation import linear_attenuation_per_mm
+from physsim.physics.scattering_law import ELECTRON_REST_ENERGY_KEV
+from physsim.physics.spectra.quantities import transmission
+from physsim.spec.absorber import Absorber
+from physsim.spec.detector import Detector
+from physsim.spec.detector_library import detectors
+from physsim.spec.noise_training import PATCH, NoiseTechnique, NoiseTraining
+from physsim.spec.protocol_library import protocols
+from physsim.spec.sampled_spectrum import SampledSpectrum
+from physsim.spec.training import HELD_OUT
+
+Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.float64]
+
+BEAM = ("kvp", "mean energy", "deviation of energy", "logarithm of pixel_mm")
+KEPT = 64  # pixels along the side of the noise that is kept of each exposure
+_FAT, _BONE = "adipose_icru44", "bone_cortical_icru44"
+_ANGLES = (20.0, 70.0)  # degrees, of Compton scatter
+_SLANT = (1.0, 1.3)  # 1 / cos of photons that were scattered
+
+
+@dataclass(frozen=True)
+class NoiseCases:
+    """cases(number): arrays of one beam's exposures, by name.
+
+    conditions (exposures, CONDITIONS): see noise_conditions. depth (exposures,): logarithm of open field over signal.
+    signal_kev (exposures,) of a pixel; white_kev2: variance by readout. power (exposures, PATCH, PATCH): mean
+    periodogram of the noise, keV^2, its mean the pixels' variance; bias: mean of the noise (keV); patches: how many.
+    noise (exposures, KEPT, KEPT) keV: some of it. drawn (exposures, 4): kVp, pixel_mm, quanta in a pixel, scatter over
+    primary. technique (exposures,).
+    """
+
+    spec: NoiseTraining
+    threads: int = 1
+
+    def __call__(self, number: int) -> Arrays:
+        """Of beam `number`: from HELD_OUT on they are held out."""
+        spec = self.spec
+        draw = Draw(spec.seed, number, "noise cases")
+        kind = draw.of([one.share for one in spec.techniques], "technique")
+        technique = spec.techniques[kind]
+        protocol = drawn_beam(protocols[technique.protocol], technique, draw, 0)
+        detector = detector_of(technique).with_pixels(draw.by_logarithm(technique.pixel_mm, "pixel"))
+        side = spec.pixels if number < HELD_OUT else spec.held_out_pixels
+        patch = detector.replace(rows=side, columns=side)
+        beam = protocol.spectrum.sample()
+        told = noise_conditions(beam, patch, peak_kv(protocol), absorbers_of(spec))
+        views = [self._exposure(patch, beam, technique, draw, str(n)) for n in range(spec.exposures)]
+        found = {name: np.stack([one[name] for one in views]) for name in views[0]}
+        same = np.tile([peak_kv(protocol), patch.pixel_mm[0]], (len(views), 1))
+        return found | {"conditions": np.tile(told, (len(views), 1)), "technique": np.full(len(views), kind, np.int32),
+                        "drawn": np.concatenate([same, found["drawn"]], axis=1)}
+
+    def _exposure(self, detector: Detector, beam: SampledSpectrum, technique: NoiseTechnique, draw: Draw,
+                  name: str) -> Arrays:
+        ratio = draw.between(technique.scatter, f"scatter {name}")
+        seen, free = _sums(detector, beam, technique, ratio, draw, name), _open_sums(detector, beam)
+        signal = draw.by_logarithm(technique.signal_kev_mm2, f"signal {name}") * detector.pixel_mm[0] ** 2
+        shape = (1, detector.rows, detector.columns)
+        image, square, opened = (np.full(shape, one, np.float32) for one in
+                                 (signal, signal * seen[1] / seen[0], signal * free[0] / seen[0]))
+        read = take_reading(detector, beam.energies_kev, beam.fluence, image, square, opened, noise=True,
+                            seed=draw.seed_of(f"noise {name}"), scanner_seed=draw.seed_of(f"scanner {name}"),
+                            threads=self.threads)
+        noise = (read.image - read.expected)[0].astype(np.float64)
+        power = periodogram(noise)
+        return {"depth": np.array(np.log(free[0] / seen[0])), "signal_kev": np.array(signal),
+                "white_kev2": np.array(readout_variance(detector, signal)), "power": power.astype(np.float32),
+                "bias": np.array(noise.mean()), "patches": np.array((detector.rows // PATCH) ** 2),
+                "noise": noise[:KEPT, :KEPT].astype(np.float32),
+                "drawn": np.array([signal * seen[0] / seen[1], ratio])}
+
+
+def absorbers_of(spec: NoiseTraining) -> tuple[Absorber, ...]:
+    """The different absorbers of a training, in order."""
+    return tuple(dict.fromkeys(detector_of(one).absorber for one in spec.techniques))
+
+
+def detector_of(technique: NoiseTechnique) -> Detector:
+    """The detector whose noise is drawn."""
+    return protocols[technique.protocol].detector if technique.detector is None else detectors[technique.detector]
+
+
+def noise_conditions(beam: SampledSpectrum, detector: Detector, kvp: float, absorbers: Sequence[Absorber]) -> Floats:
+    """(BEAM and absorbers,) of what a network is told: numbers of beam and pixels, and which absorber it is."""
+    share = beam.fluence / beam.fluence.sum()
+    mean = float((share * beam.energies_kev).sum())
+    spread = float(np.sqrt((share * (beam.energies_kev - mean) ** 2).sum()))
+    which = [float(one == detector.absorber) for one in absorbers]
+    return np.array([kvp, mean, spread, 0.5 * np.log(detector.pixel_mm[0] * detector.pixel_mm[1]), *which])
+
+
+def periodogram(noise: Floats) -> Floats:
+    """(PATCH, PATCH) mean power of noise (rows, columns) about 0, unshifted; its mean is the mean square."""
+    rows, columns = (size // PATCH for size in noise.shape)
+    cut = noise[:rows * PATCH, :columns * PATCH].reshape(rows, PATCH, columns, PATCH).swapaxes(1, 2)
+    return np.asarray((np.abs(np.fft.fft2(cut)) ** 2).mean(axis=(0, 1)) / PATCH**2)
+
+
+def _open_sums(detector: Detector, beam: SampledSpectrum) -> tuple[float, float]:
+    moments = moments_at(detector, beam.energies_kev, 1.0).sum(axis=0)
+    return float((moments[0] * beam.fluence).sum()), float((moments[1] * beam.fluence).sum())
+
+
+def _sums(detector: Detector, beam: SampledSpectrum, technique: NoiseTechnique, ratio: float, draw: Draw,
+          name: str) -> tuple[float, float]:
+    """Of a beam behind drawn water, fat and bone, with scatter that lost what Compton's law says at a drawn angle:
+    signal and sum of squares per open photon's fluence."""
+    energies, thick = beam.energies_kev, draw.between(technique.water_mm, f"water {name}")
+    fat = draw.uniform(f"fat {name}") * thick
+    bone = draw.between(technique.bone_mm, f"bone {name}") if draw.uniform(f"has bone {name}") < 0.5 else 0.0
+    depth = sum((linear_attenuation_per_mm(what, energies) * length
+                 for what, length in (("water", thick - fat), (_FAT, fat), (_BONE, bone))), np.zeros_like(energies))
+    behind = beam.fluence * transmission(depth)
+    upright = moments_at(detector, energies, 1.0).sum(axis=0)
+    first, second = (float((upright[n] * behind).sum()) for n in (0, 1))
+    angle = np.radians(draw.between(_ANGLES, f"angle {name}"))
+    lost = 1.0 / (1.0 + energies / ELECTRON_REST_ENERGY_KEV * (1.0 - np.cos(angle)))
+    slant = moments_at(detector, energies, draw.between(_SLANT, f"slant {name}")).sum(axis=0)
+    strewn = [float((np.interp(energies * lost, energies, slant[n]) * behind).sum()) for n in (0, 1)]
+    return first * (1.0 + ratio), second + ratio * first * strewn[1] / strewn[0]
