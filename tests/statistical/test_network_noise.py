@@ -1,0 +1,209 @@
+"""Noise drawn by a network: variance, noise power and mean by the law of its weights, and what the image says of it.
+
+The toy network was never trained: two components whose gains are 0.3 and 0.7 of the beam's mean energy at any depth.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from exposure_cases import slab
+
+import physsim as ps
+from physsim.errors import InvalidInput
+from physsim.imaging.network_noise import depths, network_noise
+from physsim.imaging.technique import contents
+from physsim.io.hdf5 import read_layers
+
+torch = pytest.importorskip("torch")
+TECHNIQUE = {"protocol": "chest_pa", "kvp": (100.0, 140.0), "copper_mm": (0.0, 0.3), "pixel_mm": (0.2, 10.0),
+             "signal_kev_mm2": (1e4, 1e7), "water_mm": (0.0, 300.0)}
+SPEC = ps.NoiseTraining(techniques=[TECHNIQUE], radius=4, width=8)
+SHARES = (0.3, 0.7)
+STATED = {"variance": 0.012, "bands": [0.01, 0.03, 0.02]}
+SMALL = ps.protocols.chest_pa(pixel_mm=1.0, mas=2.0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    from physsim.surrogate.noise_network import NoiseNet
+    from physsim.surrogate.noise_weights import save_noise
+
+    torch.manual_seed(3)
+    net = NoiseNet(5, SPEC.components, SPEC.radius, SPEC.width)
+    torch.nn.init.zeros_(net.gain[-1].weight)
+    with torch.no_grad():
+        net.gain[-1].bias.copy_(torch.log(torch.tensor(SHARES)))
+    path = tmp_path_factory.mktemp("weights") / "toy.safetensors"
+    save_noise(path, net, {"spec": json.loads(SPEC.to_json()), "depths": [[0.0, 5.0]],
+                           "held_out": {"subgroups": {"technique 0": STATED}}})
+    return path
+
+
+@pytest.fixture(scope="module")
+def known(weights):
+    return network_noise(ps.NoiseSurrogate(weights=str(weights)), ps.protocols.chest_pa(mas=1.0))
+
+
+def transfers(known, size):
+    """(components, size, size) of the kernels that are drawn with."""
+    found = []
+    for kernel in known.kernels:
+        whole, padded = kernel.whole(), np.zeros((size, size))
+        padded[: len(whole), : len(whole)] = whole
+        found.append(np.abs(np.fft.fft2(padded)))
+    return np.array(found)
+
+
+def drawn(known, signal, depth=1.0, shape=(4, 512, 512), seed=5):
+    image = np.full(shape, signal, np.float32)
+    return known.quanta(image, image * np.float32(np.exp(depth)), seed=seed).astype(np.float64)
+
+
+@pytest.mark.parametrize("quanta", [2.0, 20.0, 1e3, 1e6])
+def test_variance_is_linear_in_the_signal_and_the_mean_is_kept(known, quanta):
+    """A million pixels, of which some five are alike: a variance is known within 0.4 % (of few quanta 0.6 %); the mean
+    within 5 standard errors."""
+    energy = ps.protocols.chest_pa().spectrum.sample().mean_energy_kev
+    signal = quanta * energy
+    noise = drawn(known, signal)
+    passed = (transfers(known, 64) ** 2).mean(axis=(1, 2))
+    law = signal * energy * float((np.array(SHARES) * passed).sum())
+    assert noise.var() == pytest.approx(law, rel=0.02)
+    assert abs(noise.mean()) < 5.0 * np.sqrt(signal * energy / noise.size)
+    skew = (noise**3).mean() / noise.var() ** 1.5
+    assert skew > 0.0 or quanta > 100.0  # Poisson's, as long as it shows
+
+
+def test_noise_power_is_the_squared_transfer_of_the_kernels(known):
+    """By bands of frequency, of 256 patches: a band is known within 0.4 %; of kernels cut at 0.5 %."""
+    from physsim.imaging.noise_cases import periodogram
+    from physsim.surrogate.noise_training import banded
+
+    energy = ps.protocols.chest_pa().spectrum.sample().mean_energy_kev
+    noise = drawn(known, 1e5, shape=(1, 1024, 1024))[0]
+    law = 1e5 * energy * (np.array(SHARES)[:, None, None] * transfers(known, 32) ** 2).sum(axis=0)
+    np.testing.assert_allclose(banded(periodogram(noise)[None]), banded(law[None]), rtol=0.03)
+
+
+def test_no_signal_gives_no_quanta(known):
+    dark = np.zeros((1, 64, 64), np.float32)
+    assert not known.quanta(dark, dark, seed=1).any()
+    assert not known.quanta(dark, dark + 1e5, seed=1).any()
+    assert np.isfinite(known.quanta(dark + 1e5, dark, seed=1)).all()  # light without an open field: taken as depth 0
+
+
+def test_the_law_is_positive_whatever_the_weights(weights):
+    """Gains and powers of a network of random weights, far outside of what it was trained for."""
+    from physsim.surrogate.noise_network import NoiseNet, noise_power
+
+    for seed in range(5):
+        torch.manual_seed(seed)
+        net = NoiseNet(5, 3, 5, 8)
+        for one in net.parameters():
+            torch.nn.init.normal_(one, std=1.0)
+        told = torch.randn(20, 5) * 3.0
+        told[:, 1] = told[:, 1].abs() + 1.0
+        kernels, gains = net.kernels(told), net.gains(told, torch.randn(20) * 3.0)
+        assert (gains > 0.0).all()
+        assert (noise_power(kernels, gains, torch.zeros(20), 16) > 0.0).all()
+        twice = 1.0 + (torch.arange(6) > 0)
+        whole = (kernels * twice[:, None] * twice[None, :]).sum(dim=(-1, -2))
+        np.testing.assert_allclose(whole.detach(), 1.0, atol=1e-5)
+
+
+def test_the_same_bits_for_any_threads(known):
+    signal = np.random.default_rng(1).uniform(0.0, 5e3, (2, 90, 110)).astype(np.float32)
+    one, two = (known.quanta(signal, signal * 3, seed=7, threads=n) for n in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert (known.quanta(signal, signal * 3, seed=8) != one).mean() > 0.99
+
+
+def test_depths_are_logarithms_of_attenuation():
+    signal, opened = np.array([[[1.0, 0.0, 5.0, 2.0]]], np.float32), np.array([[[np.e, 4.0, 0.0, 1.0]]], np.float32)
+    np.testing.assert_allclose(depths(signal, opened), [[[1.0, 0.0, 0.0, -0.5]]], rtol=1e-6)
+
+
+def test_an_image_says_whose_noise_it_holds(weights, tmp_path):
+    """Without the path of the weights; with their hash, the stated errors, and in the words of caption and DICOM."""
+    shot = ps.simulate(slab(), SMALL, noise=ps.NoiseSurrogate(weights=str(weights)), seed=3)
+    record = shot.provenance
+    assert len(record.noise_network) == 64
+    assert (record.noise_variance_error, record.noise_power_error) == (0.012, 0.03)
+    assert record.noise.startswith("quanta by a network (variance within 1.2 %, power within 3 % (RMS))")
+    assert "variance within 1.2 %" in contents(shot)
+    assert str(weights.parent) not in record.to_json()
+    shot.save(tmp_path / "a.h5")
+    assert read_layers(tmp_path / "a.h5").provenance["exposure"]["noise_network"] == record.noise_network
+    plain = ps.simulate(slab(), SMALL, seed=3)
+    assert plain.provenance.noise_network is None
+    assert "noise_network" not in json.loads(plain.provenance.to_json())
+    np.testing.assert_array_equal(plain["signal"], shot["signal"])
+    assert (plain["image"] != shot["image"]).mean() > 0.7  # numbers are whole
+    assert "raw" in shot.layers
+    again = ps.simulate(slab(), SMALL, noise=ps.NoiseSurrogate(weights=str(weights)), seed=3)
+    np.testing.assert_array_equal(again["image"], shot["image"])
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"kvp": 70.0}, "kvp=70"),
+    ({"pixel_mm": 12.0}, "pixel_mm=12"),
+    ({"filters": [("Al", 4.0)]}, "another tube or filter"),
+])
+def test_outside_of_what_was_trained_nothing_is_stated(weights, changes, words):
+    found = network_noise(ps.NoiseSurrogate(weights=str(weights)), SMALL.changed(**changes))
+    assert (found.variance_error, found.power_error) == (1.0, 1.0)
+    assert words in found.record()["noise"]
+    assert "nothing is known of its error" in found.record()["noise"]
+
+
+def test_an_image_behind_more_than_was_trained_says_so(known):
+    signal = np.full((1, 10, 10), 50.0, np.float32)
+    opened = np.full_like(signal, 50.0)
+    assert known.judged(signal, opened) is known
+    opened[0, 0, :2] *= np.float32(np.exp(6.0))
+    assert "2 % of the pixels are behind more" in known.judged(signal, opened).record()["noise"]
+
+
+@pytest.mark.parametrize("protocol", [ps.protocols.mammogram(), ps.protocols.chest_pa(thickness_mm=0.4)])
+def test_a_detector_that_was_not_trained_is_refused(weights, protocol):
+    with pytest.raises(InvalidInput, match="its absorber is not among those"):
+        network_noise(ps.NoiseSurrogate(weights=str(weights)), protocol)
+
+
+@pytest.mark.parametrize(("protocol", "noise", "words"), [
+    (ps.protocols.chest_ct(), "surrogate", "networks know radiographs so far"),
+    (SMALL, "network", "by a network or not at all"),
+])
+def test_what_no_network_draws_is_refused(protocol, noise, words):
+    with pytest.raises(InvalidInput, match=words):
+        ps.simulate(slab(), protocol, noise=noise)
+
+
+def test_a_users_noise_beside_a_networks_is_refused(weights):
+    own = ps.Stages(noise=lambda signal, square, first: signal)
+    with pytest.raises(InvalidInput, match="noise is drawn by a network"):
+        ps.simulate(slab(), SMALL, noise=ps.NoiseSurrogate(weights=str(weights)), stages=own)
+
+
+def test_a_run_in_toml_may_ask_for_it():
+    from physsim.spec.run import Run
+
+    run = {"phantom": {"scene": "water_20cm"}, "protocol": SMALL}
+    for noise in ("surrogate", ps.NoiseSurrogate(weights="a.safetensors"), False, True):
+        made = Run(**run, noise=noise)
+        assert Run.from_toml(made.to_toml()).noise == noise
+
+
+def test_the_command_refuses_what_has_no_effect(tmp_path):
+    from typer.testing import CliRunner
+
+    from physsim.cli.app import app
+
+    out = str(tmp_path / "a.h5")
+    for given, words in ((["--noise-by", "surrogate", "--no-noise"], "no effect"),
+                         (["--noise-by", "diffusion"], "physics or surrogate")):
+        found = CliRunner().invoke(app, ["simulate", "--protocol", "chest_pa", "--out", out, *given])
+        assert words in str(found.exception)
+    found = CliRunner().invoke(app, ["train", "noise", "radiograph", "--out", str(tmp_path / "a.safetensors")])
+    assert "Did you mean 'radiographs'" in str(found.exception)
