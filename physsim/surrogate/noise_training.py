@@ -58,8 +58,10 @@ def _depths(data: Arrays, techniques: int) -> list[list[float]]:
 
 
 def noise_errors(guess: Floats, data: Arrays) -> dict[str, Any]:
-    """Relative errors (RMS) of exposures' variance and of their noise power by band, over all and by subgroup; what the
-    truth, itself of finitely many patches, errs by is taken off in the mean square.
+    """Relative errors (RMS) of exposures' variance and of their noise power by band, over all and by subgroup.
+
+    What the truth, itself of finitely many patches, errs by is taken off in the mean square, and the standard error of
+    that mean square over beams is added: few exposures never state too little.
 
     guess (n, PATCH, PATCH) keV^2, expected periodograms; data: `power`, `patches`, `bias`, `signal_kev`, `drawn`,
     `technique`, PATIENT. `bias`: |mean of noise| over the error of that mean, RMS: 1 for unbiased images.
@@ -75,8 +77,8 @@ def noise_errors(guess: Floats, data: Arrays) -> dict[str, Any]:
     mean_square = data["bias"] ** 2 * truth.shape[-1] ** 2 * data["patches"] / guess[:, 0, 0]
 
     def errors(some: NDArray[np.bool_]) -> dict[str, Any]:
-        return {"exposures": int(some.sum()), "variance": _root(variance_square[some].mean()),
-                "bands": [_root(one) for one in band_square[some].mean(axis=0)],
+        return {"exposures": int(some.sum()), "variance": _root_mean(variance_square[some], data[PATIENT][some]),
+                "bands": [_root_mean(one, data[PATIENT][some]) for one in band_square[some].T],
                 "bias": float(np.sqrt(mean_square[some].mean()))}
 
     groups = {name: errors(some) for name, some in noise_subgroups(data).items() if some.any()}
@@ -118,5 +120,9 @@ def _error_squared(truth: Floats, guess: Floats, patches: NDArray[Any]) -> Float
     return np.asarray(2.0 * squares / whole / patches)
 
 
-def _root(value: float) -> float:
-    return float(np.sqrt(max(value, 0.0)))
+def _root_mean(squares: Floats, beams: NDArray[Any]) -> float:
+    """Root of the mean over beams and its standard error; a lone beam's mean counts twice."""
+    _, which = np.unique(beams, return_inverse=True)
+    means = np.bincount(which, squares) / np.bincount(which)
+    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else abs(means[0])
+    return float(np.sqrt(max(means.mean(), 0.0) + error))

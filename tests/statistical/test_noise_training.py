@@ -62,8 +62,7 @@ def test_expected_periodograms_are_those_of_the_autocovariance():
 
 
 def test_the_law_is_found_and_the_stated_error_is_the_true_one(trained, unseen):
-    """Against the variance that made the data: within 3 %, and 1.5 times as stated (plus 0.4 %, what the truth of the
-    card, of so many patches, leaves unknown)."""
+    """Against the variance that made the data: within 3 %, and 1.5 times what is stated."""
     from physsim.surrogate.noise_fit import expected_power
     from physsim.surrogate.noise_weights import load_noise
 
@@ -72,7 +71,7 @@ def test_the_law_is_found_and_the_stated_error_is_the_true_one(trained, unseen):
     true = float(np.sqrt((error**2).mean()))
     stated = trained[0]["held_out"]
     assert true < 0.03
-    assert true < 1.5 * stated["variance"] + 0.004
+    assert true < 1.5 * stated["variance"]
     assert abs(float(error.mean())) < 0.015
     assert max(stated["bands"]) < 0.05
     assert stated["bias"] == pytest.approx(1.0, abs=0.25)  # of 128 means: 4 standard errors
@@ -112,23 +111,26 @@ def test_whittle_is_least_where_the_guess_is_the_mean():
 
 
 def test_errors_are_what_a_guess_is_off_by():
-    """A guess 10 % too high in variance, and 20 % in one band, of exponential truth in 256 patches: it says 0.2 %."""
+    """A guess 10 % too high in variance, and 20 % in one band, of exponential truth in 128 patches of 200 beams. Powers
+    of frequencies near 0 are known within 4 % in each, their mean error within 0.3 %; tolerances are three of those."""
     rng = np.random.default_rng(8)
     power = 1.0 + 3.0 * (bands_of(32) < 2)
-    truth = power * rng.gamma(256.0, 1.0 / 256.0, (200, 32, 32))
-    truth = 0.5 * (truth + np.roll(truth[:, ::-1, ::-1], 1, axis=(1, 2)))  # opposite frequencies are one, near enough
+    truth = power * rng.gamma(64.0, 1.0 / 64.0, (200, 32, 32))
+    truth = 0.5 * (truth + np.roll(truth[:, ::-1, ::-1], 1, axis=(1, 2)))  # opposite frequencies are one
     data = {"power": truth, "patches": np.full(200, 128), "bias": rng.normal(size=200) * np.sqrt(4.0 / 128 / 1024),
             "signal_kev": np.ones(200), "drawn": np.tile([100.0, 0.2, 50.0, 0.1], (200, 1)),
             "technique": np.zeros(200), PATIENT: np.arange(200)}
     fair = noise_errors(np.tile(power, (200, 1, 1)), data)
-    assert fair["variance"] < 2e-3
-    assert max(fair["bands"]) < 6e-3
+    assert fair["variance"] < 4e-3
+    assert max(fair["bands"]) < 0.025  # 4 % times the fourth root of what is left by 200
     assert fair["bias"] == pytest.approx(1.0, abs=0.15)  # three standard errors
     off = np.tile(power * 1.1, (200, 1, 1))
     off[:, bands_of(32) == 5] *= 1.2 / 1.1
     found = noise_errors(off, data)
-    assert found["bands"][0] == pytest.approx(1.0 - 1.0 / 1.1, abs=3e-3)
+    assert found["bands"][0] == pytest.approx(1.0 - 1.0 / 1.1, abs=0.01)
     assert found["bands"][5] == pytest.approx(1.0 - 1.0 / 1.2, abs=3e-3)
+    few = {name: one[:8] for name, one in data.items()}
+    assert noise_errors(np.tile(power, (8, 1, 1)), few)["variance"] > fair["variance"]
     assert banded(off).shape == (200, BANDS)
     assert found["worst_band"] >= max(found["bands"])
 
