@@ -40,7 +40,7 @@ _DEEPER = 0.01  # of the lit pixels may lie beyond the trained depths
 @dataclass(frozen=True, eq=False)
 class NetworkNoise:
     """Of one protocol. law: as that of the chain's layers, by _OFFSET + depth in place of square over signal; kernels:
-    of each component. variance_error, power_error: stated, relative (RMS), 1 where nothing is known; outside: why that
+    of each component. variance_error, power_error: stated, relative (RMS), 1 where nothing is known; unknown: why that
     is, empty within what was trained. network: hash of the weights."""
 
     law: Hardness
@@ -48,7 +48,7 @@ class NetworkNoise:
     deepest: float
     variance_error: float
     power_error: float
-    outside: str
+    unknown: str
     network: str
 
     def quanta(self, signal: Images, opened: Images, *, seed: int, threads: int | None = None) -> Images:
@@ -70,7 +70,7 @@ class NetworkNoise:
     def judged(self, signal: Images, opened: Images) -> NetworkNoise:
         """With what is stated of this image: nothing, where much of it is behind more than was trained."""
         beyond = float((depths(signal, opened) > self.deepest).mean())
-        if self.outside or beyond <= _DEEPER:
+        if self.unknown or beyond <= _DEEPER:
             return self
         why = f"{100.0 * beyond:.2g} % of the pixels are behind more than was trained"
         return NetworkNoise(self.law, self.kernels, self.deepest, 1.0, 1.0, why, self.network)
@@ -78,7 +78,7 @@ class NetworkNoise:
     def record(self) -> dict[str, Any]:
         """Fields of Provenance."""
         known = (f"variance within {100.0 * self.variance_error:.2g} %, power within {100.0 * self.power_error:.2g} % "
-                 "(RMS)") if not self.outside else f"nothing is known of its error: {self.outside}"
+                 "(RMS)") if not self.unknown else f"nothing is known of its error: {self.unknown}"
         return {"noise": f"quanta by a network ({known}), charge, electronics", "noise_network": self.network,
                 "noise_variance_error": self.variance_error, "noise_power_error": self.power_error}
 
@@ -91,8 +91,11 @@ def depths(signal: Images, opened: Images) -> Images:
 
 
 def network_noise(run: NoiseSurrogate, protocol: Protocol) -> NetworkNoise:
-    """Of a protocol of radiographs. Raises InvalidInput without torch and for a detector that the weights do not know,
-    FileFormatError for damaged weights."""
+    """Of a protocol of radiographs. Raises InvalidInput for others, without torch, and for a detector, beam or pixels
+    that the weights were not trained for; FileFormatError for damaged weights."""
+    if protocol.rotation is not None or protocol.energy_bins:
+        raise InvalidInput(message(f"noise='surrogate' of {protocol.name}", "networks know radiographs so far",
+                                   "Take noise=True."))
     weights = load_noise(shipped_noise() if run.weights is None else Path(run.weights))
     spec = weights.spec
     absorbers = absorbers_of(spec)
@@ -103,14 +106,16 @@ def network_noise(run: NoiseSurrogate, protocol: Protocol) -> NetworkNoise:
                                    f"its absorber is not among those that were trained ({known})",
                                    "Take noise=True, or train weights with physsim train noise."))
     kind, outside = _technique(spec, protocol)
+    if outside:
+        raise InvalidInput(message(f"noise by a network of {protocol.name}", f"not trained for {outside}",
+                                   "Take noise=True, or train weights with physsim train noise."))
     stated = weights.card["held_out"]["subgroups"].get(f"technique {kind}")
-    if stated is None and not outside:
-        outside = "no exposure of this kind was held out"
+    unknown = "" if stated else "no exposure of this kind was held out"
     low, high = weights.card["depths"][kind]
     told = noise_conditions(protocol.spectrum.sample(), detector, peak_kv(protocol), absorbers)
-    variance, power = (1.0, 1.0) if outside else (stated["variance"], max(stated["bands"]))
+    variance, power = (stated["variance"], max(stated["bands"])) if stated else (1.0, 1.0)
     return NetworkNoise(_law(weights, told, max(low, _LEAST_DEPTH), high),
-                        tuple(kernel_of(one) for one in weights.kernels(told)), high, variance, power, outside,
+                        tuple(kernel_of(one) for one in weights.kernels(told)), high, variance, power, unknown,
                         weights.digest)
 
 
@@ -138,12 +143,12 @@ def _technique(spec: NoiseTraining, protocol: Protocol) -> tuple[int, str]:
 
 
 def _outside(technique: NoiseTechnique, protocol: Protocol) -> str:
-    """What of a protocol was not trained, in words."""
+    """What of a protocol was not trained, in words; empty where all was."""
     base, spectrum = protocols[technique.protocol].spectrum, protocol.spectrum
     values: Mapping[str, tuple[Sequence[float], tuple[float, float] | None]] = {
         "kvp": ((peak_kv(protocol),), technique.kvp), "pixel_mm": (protocol.detector.pixel_mm, technique.pixel_mm),
         "copper_mm": ((_copper_mm(spectrum),), technique.copper_mm)}
-    wrong = [f"{name}={max(some):g}" for name, (some, ends) in values.items()
+    wrong = [f"{name}={max(some):g} (from {ends[0]:g} to {ends[1]:g} was)" for name, (some, ends) in values.items()
              if ends is not None and not (ends[0] * 0.999 <= min(some) and max(some) <= ends[1] * 1.001)]
     if _plain(base, technique.copper_mm is not None) != _plain(spectrum, technique.copper_mm is not None):
         wrong.append("another tube or filter")

@@ -30,6 +30,7 @@ from physsim.spec.training import HELD_OUT
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
+Images = NDArray[np.float32]
 
 BEAM = ("kvp", "mean energy", "deviation of energy", "logarithm of pixel_mm")
 KEPT = 64  # pixels along the side of the noise that is kept of each exposure
@@ -72,22 +73,48 @@ class NoiseCases:
 
     def _exposure(self, detector: Detector, beam: SampledSpectrum, technique: NoiseTechnique, draw: Draw,
                   name: str) -> Arrays:
-        ratio = draw.between(technique.scatter, f"scatter {name}")
-        seen, free = _sums(detector, beam, technique, ratio, draw, name), _open_sums(detector, beam)
-        signal = draw.by_logarithm(technique.signal_kev_mm2, f"signal {name}") * detector.pixel_mm[0] ** 2
-        shape = (1, detector.rows, detector.columns)
-        image, square, opened = (np.full(shape, one, np.float32) for one in
-                                 (signal, signal * seen[1] / seen[0], signal * free[0] / seen[0]))
-        read = take_reading(detector, beam.energies_kev, beam.fluence, image, square, opened, noise=True,
-                            seed=draw.seed_of(f"noise {name}"), scanner_seed=draw.seed_of(f"scanner {name}"),
-                            threads=self.threads)
-        noise = (read.image - read.expected)[0].astype(np.float64)
+        even = even_exposure(detector, beam, technique, draw, name)
+        signal = even.signal_kev
+        noise = even.noise(draw.seed_of(f"noise {name}"), draw.seed_of(f"scanner {name}"), self.threads)
         power = periodogram(noise)
-        return {"depth": np.array(np.log(free[0] / seen[0])), "signal_kev": np.array(signal),
+        return {"depth": np.array(np.log(even.opened_kev / signal)), "signal_kev": np.array(signal),
                 "white_kev2": np.array(readout_variance(detector, signal)), "power": power.astype(np.float32),
                 "bias": np.array(noise.mean()), "patches": np.array((detector.rows // PATCH) ** 2),
                 "noise": noise[:KEPT, :KEPT].astype(np.float32),
-                "drawn": np.array([signal * seen[0] / seen[1], ratio])}
+                "drawn": np.array([signal**2 / even.square_kev2, even.scatter])}
+
+
+@dataclass(frozen=True, eq=False)
+class EvenExposure:
+    """Every pixel alike: signal, sum of squares of what photons add, signal without object; scatter over primary."""
+
+    detector: Detector
+    beam: SampledSpectrum
+    signal_kev: float
+    square_kev2: float
+    opened_kev: float
+    scatter: float
+
+    def images(self) -> tuple[Images, Images, Images]:
+        """Signal, square and open field, (1, rows, columns)."""
+        shape = (1, self.detector.rows, self.detector.columns)
+        return (np.full(shape, self.signal_kev, np.float32), np.full(shape, self.square_kev2, np.float32),
+                np.full(shape, self.opened_kev, np.float32))
+
+    def noise(self, seed: int, scanner_seed: int = 0, threads: int = 1, quanta: Images | None = None) -> Floats:
+        """(rows, columns) keV of a corrected reading about the expected image; `quanta`: see take_reading."""
+        read = take_reading(self.detector, self.beam.energies_kev, self.beam.fluence, *self.images(), noise=True,
+                            seed=seed, scanner_seed=scanner_seed, quanta=quanta, threads=threads)
+        return np.asarray((read.image - read.expected)[0], np.float64)
+
+
+def even_exposure(detector: Detector, beam: SampledSpectrum, technique: NoiseTechnique, draw: Draw, name: str
+                  ) -> EvenExposure:
+    """Exposure `name` of a beam: its signal, what is in the beam and its scatter are drawn."""
+    ratio = draw.between(technique.scatter, f"scatter {name}")
+    seen, free = _sums(detector, beam, technique, ratio, draw, name), _open_sums(detector, beam)
+    signal = draw.by_logarithm(technique.signal_kev_mm2, f"signal {name}") * detector.pixel_mm[0] ** 2
+    return EvenExposure(detector, beam, signal, signal * seen[1] / seen[0], signal * free[0] / seen[0], ratio)
 
 
 def absorbers_of(spec: NoiseTraining) -> tuple[Absorber, ...]:

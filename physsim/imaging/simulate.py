@@ -37,7 +37,7 @@ from physsim.imaging.truth import exposure_truth
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
-from physsim.spec.noise import NoiseRun, NoiseSurrogate, noise_run
+from physsim.spec.noise import NoiseSurrogate, noise_run
 from physsim.spec.protocol import Pose, Protocol
 from physsim.spec.provenance import Provenance, kernels_sha256, tables_sha256
 from physsim.spec.scatter import Hybrid, KernelScatter, MonteCarlo, ScatterRun, Surrogate, record_of
@@ -111,9 +111,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
         check_kept(keep)
     check_gated(phantom, protocol)
     check_stages(stages, scanned=scanned, noise=drawn, scatter=run is not None)
-    if isinstance(drawn, NoiseSurrogate) and (scanned or protocol.energy_bins):
-        raise InvalidInput(message(f"noise='surrogate' of {protocol.name}", "networks know radiographs so far",
-                                   "Take noise=True."))
+    quanta = network_noise(drawn, protocol) if isinstance(drawn, NoiseSurrogate) else None
     if isinstance(run, (Surrogate, Hybrid)):
         weights_for(run, protocol)  # before any work
     if isinstance(phantom, Cine) or (protocol.gating is not None and isinstance(phantom, Patient)):
@@ -134,15 +132,15 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)
-    return _expose(phantom, protocol, run, drawn, seed, used, threads, areal_density, has_dose, tell, stages)
+    return _expose(phantom, protocol, run, noise, quanta, seed, used, threads, areal_density, has_dose, tell, stages)
 
 
-def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: NoiseRun, seed: int, used: Device,
-            threads: int, areal_density: bool, has_dose: bool, tell: Progress, stages: Stages) -> Exposure:
+def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: bool, quanta: NetworkNoise | None,
+            seed: int, used: Device, threads: int, areal_density: bool, has_dose: bool, tell: Progress,
+            stages: Stages) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     networks = weights_for(run, protocol) if isinstance(run, (Surrogate, Hybrid)) else None
-    quanta = network_noise(noise, protocol) if isinstance(noise, NoiseSurrogate) else None
     box = body_box_mm(phantom)
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
@@ -166,7 +164,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
     made.times(mas)
     tell(STAGES[4], 0.8)
-    reading = _read(protocol, made, strewn, mas, bool(noise), quanta, seed, threads, stages)
+    reading = _read(protocol, made, strewn, mas, noise, quanta, seed, threads, stages)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading)
     if areal_density:
@@ -179,7 +177,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         protocol=protocol, poses=_poses(geometry), phantom=phantom_record(phantom, box), seed=seed,
         scatter=record_of(run), network="" if strewn is None else strewn.network,
         verdicts=() if strewn is None else strewn.verdicts,
-        device=used.kind, neglects=stages.neglected(_neglects(run, bool(noise), protocol)),
+        device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)),
         kernels_sha256=kernels_sha256(), tables_sha256=tables_sha256(),
         **({"noise": "quanta, charge, electronics" if noise else "none"} if quanta is None else
            quanta.judged(reading.expected, made.free["signal"]).record()))

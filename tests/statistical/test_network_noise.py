@@ -158,11 +158,9 @@ def test_an_image_says_whose_noise_it_holds(weights, tmp_path):
     ({"pixel_mm": 12.0}, "pixel_mm=12"),
     ({"filters": [("Al", 4.0)]}, "another tube or filter"),
 ])
-def test_outside_of_what_was_trained_nothing_is_stated(weights, changes, words):
-    found = network_noise(ps.NoiseSurrogate(weights=str(weights)), SMALL.changed(**changes))
-    assert (found.variance_error, found.power_error) == (1.0, 1.0)
-    assert words in found.record()["noise"]
-    assert "nothing is known of its error" in found.record()["noise"]
+def test_what_was_not_trained_is_refused_by_name(weights, changes, words):
+    with pytest.raises(InvalidInput, match=f"not trained for {words}"):
+        ps.simulate(slab(), SMALL.changed(**changes), noise=ps.NoiseSurrogate(weights=str(weights)))
 
 
 def test_an_image_behind_more_than_was_trained_says_so(known):
@@ -170,6 +168,7 @@ def test_an_image_behind_more_than_was_trained_says_so(known):
     opened = np.full_like(signal, 50.0)
     assert known.judged(signal, opened) is known
     opened[0, 0, :2] *= np.float32(np.exp(6.0))
+    assert known.judged(signal, opened).variance_error == 1.0
     assert "2 % of the pixels are behind more" in known.judged(signal, opened).record()["noise"]
 
 
