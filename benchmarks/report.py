@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import chain, montecarlo_report, pareto, phantom_report, pix2pix_report
+from . import chain, montecarlo_report, noise_network, pareto, phantom_report, pix2pix_report
 from .machine import line
 
 _PAGES = {"phantom": phantom_report, "chain": chain, "pareto": pareto,  # that write their own
-          "pix2pix": pix2pix_report}  # fmt: skip
+          "pix2pix": pix2pix_report, "noise network": noise_network}  # fmt: skip
 HEADER = ("job", "code", "threads", "s", "Gsteps/s", "RMS against float64", "sphere against analytic", "MiB", "J")
 FIGURES = {
     "p256_over_rtk": "P256: times faster than RTK's Joseph",

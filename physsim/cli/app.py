@@ -33,6 +33,7 @@ from physsim.cli import audit as _audit  # noqa: E402, F401
 from physsim.cli import bench as _bench  # noqa: E402, F401
 from physsim.cli import bench_chain as _bench_chain  # noqa: E402, F401
 from physsim.cli import bench_montecarlo as _bench_montecarlo  # noqa: E402, F401
+from physsim.cli import bench_noise_network as _bench_noise_network  # noqa: E402, F401
 from physsim.cli import bench_pareto as _bench_pareto  # noqa: E402, F401
 from physsim.cli import bench_phantom as _bench_phantom  # noqa: E402, F401
 from physsim.cli import bench_pix2pix as _bench_pix2pix  # noqa: E402, F401

@@ -7,7 +7,7 @@ by flats. Everything about beam `number` follows from the training's spec and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,10 @@ class EvenExposure:
     square_kev2: float
     opened_kev: float
     scatter: float
+
+    def with_side(self, pixels: int) -> EvenExposure:
+        """The same on `pixels` x `pixels`."""
+        return replace(self, detector=self.detector.replace(rows=pixels, columns=pixels))
 
     def images(self) -> tuple[Images, Images, Images]:
         """Signal, square and open field, (1, rows, columns)."""
