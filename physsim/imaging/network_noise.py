@@ -1,4 +1,4 @@
-"""Noise of quanta by a network, from signal, open field and protocol alone: docs/noise_network.md.
+"""Noise of quanta by a network, from signal, open field and protocol alone: docs/hybrid.md.
 
 The network knows each component's variance per signal, by how much the beam was attenuated, and the kernel that spreads
 it. Drawn as the chain draws its depth layers: white noise of each component, blurred by its kernel.

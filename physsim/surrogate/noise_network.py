@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 Tensor = Any
-_ENERGY = 1  # among the conditions: mean energy of the beam, keV
+_ENERGY, _PIXEL = 1, 3  # among the conditions: mean energy of the beam (keV), logarithm of pixel_mm
 _WIDTHS = (0.25, 3.0)  # pixels: standard deviations of the kernels before training
 
 
@@ -33,7 +33,7 @@ class NoiseNet(nn.Module):
         times = torch.tensor([(1 + (i > 0)) * (1 + (j > 0)) * (1 + (i != j)) for i, j in numbers], dtype=torch.float32)
         self.register_buffer("times", times, persistent=False)
         self.shape = _layers(conditions, width, components * len(numbers))
-        self.gain = _layers(conditions + 1, width, components)
+        self.gain = _layers(conditions, width, components)  # without pixels, with depth
         for name, count in (("condition", conditions), ("depth", 1)):
             self.register_buffer(f"{name}_mean", torch.zeros(count))
             self.register_buffer(f"{name}_scale", torch.ones(count))
@@ -59,8 +59,11 @@ class NoiseNet(nn.Module):
         return (torch.softmax(found, dim=-1) / self.times)[:, :, self.orbit]
 
     def gains(self, conditions: Tensor, depth: Tensor) -> Tensor:
-        """(n, components) keV: variance of each component's white noise per signal of a pixel."""
-        seen = torch.cat([self._scaled(conditions), (depth[:, None] - self.depth_mean) / self.depth_scale], dim=1)
+        """(n, components) keV: variance of each component's white noise per signal of a pixel. It is the noise power at
+        frequency 0, where no pixel's size tells."""
+        beam = self._scaled(conditions)
+        beam = torch.cat([beam[:, :_PIXEL], beam[:, _PIXEL + 1 :]], dim=1)
+        seen = torch.cat([beam, (depth[:, None] - self.depth_mean) / self.depth_scale], dim=1)
         return conditions[:, _ENERGY, None] * torch.exp(self.gain(seen))
 
     def _scaled(self, conditions: Tensor) -> Tensor:
