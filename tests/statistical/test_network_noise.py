@@ -11,6 +11,7 @@ from exposure_cases import slab
 
 import physsim as ps
 from physsim.errors import InvalidInput
+from physsim.imaging.detector.blur import kernel_of
 from physsim.imaging.network_noise import depths, network_noise
 from physsim.imaging.technique import contents
 from physsim.io.hdf5 import read_layers
@@ -92,6 +93,18 @@ def test_noise_power_is_the_squared_transfer_of_the_kernels(known):
     ratio = banded(periodogram(noise)[None]) / (1e5 * energy * banded(law))
     assert ratio[0, 0] == pytest.approx(1.0, abs=0.05)
     np.testing.assert_allclose(ratio[0, 1:], 1.0, atol=0.02)
+
+
+def test_kernels_whose_transfer_changes_sign_are_drawn_with():
+    """(0.4 + 0.6 cos)^2 of frequencies: -0.2 along an axis at Nyquist, within what kernels are cut at."""
+    row = np.array([0.4, 0.3])
+    whole = kernel_of(np.outer(row, row)).whole()
+    turns = 2.0 * np.pi * np.linspace(0.0, 0.45, 10)
+    middle = len(whole) // 2
+    waves = np.cos(turns[:, None] * (np.arange(len(whole)) - middle))
+    law = np.outer(0.4 + 0.6 * np.cos(turns), 0.4 + 0.6 * np.cos(turns))
+    np.testing.assert_allclose(waves @ whole @ waves.T, law, rtol=5e-3, atol=5e-4)
+    assert law.min() < -0.15
 
 
 def test_no_signal_gives_no_quanta(known):

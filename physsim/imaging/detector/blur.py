@@ -66,13 +66,14 @@ def blur_kernel(detector: Detector, layer: int = 0, *, noise: bool = False) -> B
 
 
 def kernel_of(quarter: Floats) -> BlurKernel:
-    """A symmetric kernel from a quarter of it (radius + 1, radius + 1), its middle first; it is cut as all are."""
+    """A symmetric kernel from a quarter of it (radius + 1, radius + 1), its middle first; it is cut as all are. Its
+    transfer function may change its sign."""
     radius = len(quarter) - 1
     places = np.zeros((_LARGEST + 2, _LARGEST + 2))
     places[:radius + 1, :radius + 1] = quarter
     cosine = _cosine()
     wanted = _transform(places, cosine)
-    return BlurKernel(*_cut(places, wanted, _allowed(wanted), cosine, "the kernel"))
+    return BlurKernel(*_cut(places, wanted, _allowed(np.abs(wanted)), cosine, "the kernel"))
 
 
 def blur(
