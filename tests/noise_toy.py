@@ -8,7 +8,7 @@ from physsim.spec.training import HELD_OUT
 TECHNIQUE = {"protocol": "chest_pa", "kvp": (60.0, 140.0), "pixel_mm": (0.2, 0.4), "signal_kev_mm2": (1e4, 1e7),
              "water_mm": (0.0, 300.0)}
 SPEC = ps.NoiseTraining(techniques=[TECHNIQUE], beams=48, held_out=16, held_out_pixels=256, exposures=8, radius=3,
-                        width=16, epochs=40, batch=32, file_beams=32, learning_rate=1e-2)
+                        width=16, epochs=24, batch=32, file_beams=32, learning_rate=1e-2)
 FINE = np.array([[1.0]])
 BROAD = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
