@@ -45,6 +45,4 @@ def protocols(
 
 
 def _aim(control: ExposureControl) -> str:
-    if control.glandular_dose_mgy is not None:
-        return f"{control.glandular_dose_mgy:g} mGy to the gland"
-    return f"{control.detector_air_kerma_ugy:g} uGy at the detector"
+    return f"{control.target[1]:g} {control.unit}"

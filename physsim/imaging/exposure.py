@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.dose.entrance import dose_area_product_mgy_cm2, entrance_air_kerma_mgy
 from physsim.imaging.dose.glandular import GlandularDose
 from physsim.imaging.exposure_index import (
     behind_body,
@@ -22,14 +23,11 @@ from physsim.imaging.exposure_index import (
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
-from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
-from physsim.units import CM_PER_MM, MGY_PER_UGY
 
 Images = npt.NDArray[np.float32]
-REFERENCE_MM = 60.0  # from the chest wall, in mammography
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +130,7 @@ class Exposure:
 
     def dose_area_product_mgy_cm2(self, view: int = 0) -> float:
         """Air kerma of the beam, without body and grid, times area, over the detector (mGy cm2)."""
-        area = self.geometry.pixel_mm[0] * self.geometry.pixel_mm[1] * CM_PER_MM**2
-        return float(self["open_air_kerma"][view].sum(dtype=np.float64)) * area * MGY_PER_UGY
+        return dose_area_product_mgy_cm2(self["open_air_kerma"][view], self.geometry)
 
     def exposure_indices(self, view: int = 0) -> dict[str, float]:
         """Exposure index of a view from the median over the body, or over it in the control's fields, with target and
@@ -157,32 +154,10 @@ class Exposure:
 
     def entrance_air_kerma_mgy(self) -> float | None:
         """Air kerma (mGy) of the beam, all views, without backscatter, where it enters the body's box; presets only.
-
-        On the central ray; of a breast on the ray of the middle view to the detector 60 mm from the chest wall, or to
-        its far edge (European protocol for dosimetry in mammography, EUR 16263, 1996: the reference point).
-        """
-        from physsim.imaging.technique import source_body_mm
-
-        entrance = source_body_mm(self)
-        if entrance is None:
-            return None
-        middle = (0, self.geometry.rows // 2, self.geometry.columns // 2)
-        placed = self.protocol.breast
-        if placed is not None:
-            return self._breast_kerma_mgy(placed, entrance)
-        across, along = (
-            (at - 0.5 * (count - 1)) * step
-            for at, count, step in zip(middle[:0:-1], self.geometry.shape[:0:-1], self.geometry.pixel_mm, strict=True))
-        travel = self.geometry.surface_mm(0, across, along) - self.geometry.source_mm[0]
-        distance = float(np.sqrt((travel * travel).sum()))
-        return float(self["open_air_kerma"][middle]) * (distance / entrance) ** 2 * MGY_PER_UGY
-
-    def _breast_kerma_mgy(self, placed: BreastPositioning, entrance_mm: float) -> float:
-        geometry, view = self.geometry, len(self) // 2
-        column = min(int(REFERENCE_MM / geometry.pixel_mm[0]), geometry.columns - 1)
-        place = (geometry.rows // 2, column if placed.side == "L" else geometry.columns - 1 - column)
-        scale = float(geometry.distance_mm[view]) / entrance_mm
-        return float(self["open_air_kerma"][(view, *place)]) * scale**2 * MGY_PER_UGY * len(self)
+        See imaging.dose.entrance."""
+        record = self.provenance.phantom
+        return entrance_air_kerma_mgy(self["open_air_kerma"], self.protocol, self.geometry,
+                                      (record.body_low_mm, record.body_high_mm), self.thickness_mm)
 
     def slices(self, slice_mm: float = 1.0, pixel_mm: float | None = None, *, kernel: str = "hann", even: bool = True,
                threads: int | None = None) -> Image:

@@ -16,8 +16,8 @@ from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, vo
 from physsim.imaging.breast_body import made_thickness_mm
 from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
+from physsim.imaging.dose.wanted_mas import wanted_mas, with_scan_mas
 from physsim.imaging.exposure import Exposure
-from physsim.imaging.exposure_index import behind_body, controlled_mean, reference_beam, signal_kev_per_ugy
 from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.kernel_scatter import kernel_scattered
 from physsim.imaging.network_noise import NetworkNoise, network_noise
@@ -118,7 +118,7 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
         return take_gated(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=thread_count(threads),
                           keep=keep, progress=progress or (lambda stage, fraction: None), stages=stages)
     phantom = voxels_of(phantom, protocol)
-    protocol = placed(protocol, phantom) if scanned else protocol
+    protocol = with_scan_mas(placed(protocol, phantom), body_box_mm(phantom), threads) if scanned else protocol
     has_dose = not scanned and check_dose(phantom, protocol)
     device_for_spectral(phantom.labels, used)
     threads = thread_count(threads)
@@ -161,7 +161,9 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     elif stages.scatter is not None:
         strewn = _own_scatter(stages, made.seen, geometry)
     dose = dose_per_mas(phantom, protocol, geometry, made.free["photons"], seed, threads) if has_dose else None
-    mas = _mas(protocol, made.seen["signal"], made.free["signal"], strewn, dose)
+    thickness = made_thickness_mm(phantom)
+    mas = wanted_mas(protocol, geometry, box, thickness, made.seen, made.free,
+                     None if strewn is None else strewn.signal, dose)
     made.times(mas)
     tell(STAGES[4], 0.8)
     reading = _read(protocol, made, strewn, mas, noise, quanta, seed, threads, stages)
@@ -185,7 +187,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     return Exposure(layers, geometry, protocol, truth, record, mas=mas,
                     scatter_error=None if strewn is None or run is None else max(strewn.errors),
                     saturated=0 if reading is None else reading.saturated,
-                    thickness_mm=made_thickness_mm(phantom),
+                    thickness_mm=thickness,
                     glandular_dose=None if dose is None else GlandularDose(dose.mgy * mas, dose.relative_error))
 
 
@@ -214,32 +216,6 @@ def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str
         raise InvalidInput(message(f"seed={seed!r}", "a seed is a whole number from 0 to 2^63 - 1",
                                    "Give for example 7."))
     return CPU if str(device) == "auto" else resolve(device)
-
-
-def _mas(protocol: Protocol, primary: Images, free: Images, strewn: Scattered | None,
-         dose: GlandularDose | None) -> float:
-    """Of each view: the protocol's, or what exposure control finds from the first view (signals per mAs)."""
-    control = protocol.exposure_control
-    if control is None:
-        assert protocol.mas is not None
-        return protocol.mas
-    if dose is not None and control.glandular_dose_mgy is not None:
-        mas = control.glandular_dose_mgy / dose.mgy
-        if mas > control.most_mas:
-            raise InvalidInput(message(f"glandular_dose_mgy={control.glandular_dose_mgy:g}",
-                                       f"it takes {mas:.3g} mAs a view, and most_mas is {control.most_mas:g}",
-                                       "Raise kvp or most_mas, or ask for less."))
-        return mas
-    assert control.detector_air_kerma_ugy is not None
-    seen = primary[0] if strewn is None else primary[0] + strewn.signal[0]
-    found = controlled_mean(seen, protocol, behind_body(primary[0], free[0]))
-    per_mas = found / signal_kev_per_ugy(protocol.detector, reference_beam(protocol))
-    if not per_mas * control.most_mas >= control.detector_air_kerma_ugy:
-        raise InvalidInput(message(
-            f"detector_air_kerma_ugy={control.detector_air_kerma_ugy:g}",
-            f"{control.most_mas:g} mAs give {per_mas * control.most_mas:.3g} uGy behind this body",
-            "Raise kvp or most_mas, or ask for less."))
-    return control.detector_air_kerma_ugy / per_mas
 
 
 def _read(protocol: Protocol, layers: PrimaryLayers, strewn: Scattered | None, mas: float, noise: bool,

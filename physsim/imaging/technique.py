@@ -11,6 +11,7 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.dicom.attributes import Subject, orientation_letters
 from physsim.imaging.dicom.radiograph import Technique
+from physsim.imaging.dose import entrance
 from physsim.imaging.stages import USERS_OWN
 from physsim.io.dicom_identity import Identity
 from physsim.spec.absorber import Scintillator
@@ -38,12 +39,12 @@ def technique(shot: Exposure, view: int) -> Technique:
     """How one view was taken. Raises InvalidInput for poses that DICOM's digital X-ray image has no view for."""
     protocol, geometry = shot.protocol, shot.geometry
     spectrum = protocol.spectrum
-    entrance, indices = source_body_mm(shot), shot.exposure_indices(view)
+    near, indices = source_body_mm(shot), shot.exposure_indices(view)
     return Technique(
         kvp=peak_kv(shot.protocol), mas=shot.mas, pixel_mm=geometry.pixel_mm,
         source_to_detector_mm=float(geometry.distance_mm[view]),
         patient_orientation=orientation(shot, view), scatter=contents(shot), body_part=protocol.body_part,
-        view_position=_view_position(shot, view), source_to_patient_mm=entrance,
+        view_position=_view_position(shot, view), source_to_patient_mm=near,
         anode=ANODES.get(spectrum.target or "", "TUNGSTEN"),
         filters=tuple(zip(filter_words(spectrum), (layer.thickness_mm for layer in spectrum.filters), strict=True)),
         bowtie=spectrum.bowtie is not None,
@@ -137,16 +138,9 @@ def _verdict(record: dict[str, Any]) -> str:
 
 def source_body_mm(shot: Exposure) -> float | None:
     """Source to the body's box along the central ray of a preset (to a breast: straight down); None for poses."""
-    breast, middle = shot.protocol.breast, len(shot) // 2
-    if breast is not None:
-        return float(shot.geometry.distance_mm[middle]) - breast.support_detector_mm - shot.thickness_mm
-    placed = shot.protocol.positioning
-    if placed is None:
-        return None
-    record, beam = shot.provenance.phantom, np.array(BEAMS[placed.view])
-    low, high = np.array(record.body_low_mm), np.array(record.body_high_mm)
-    near = np.where(beam > 0, low, high)
-    return float((near - shot.geometry.source_mm[0]) @ beam)
+    record = shot.provenance.phantom
+    return entrance.source_body_mm(shot.protocol, shot.geometry, (record.body_low_mm, record.body_high_mm),
+                                   shot.thickness_mm)
 
 
 def _view_position(shot: Exposure, view: int) -> str:

@@ -8,16 +8,22 @@ from physsim.errors import message
 from physsim.spec.base import Spec
 
 Field = tuple[float, float, float, float]
+UNITS = {"detector_air_kerma_ugy": "uGy at the detector", "glandular_dose_mgy": "mGy to the gland",
+         "entrance_air_kerma_mgy": "mGy at the entrance", "dose_area_product_mgy_cm2": "mGy cm2",
+         "ctdi_vol_mgy": "mGy of CTDIvol"}  # by target
 
 
 class ExposureControl(Spec):
     """Ends an exposure when the mean over `fields` of what the detector sees is that of `detector_air_kerma_ugy`, or
-    when the gland of a breast has had `glandular_dose_mgy`, all views together. One of the two is given.
+    when one of the doses has been given, all views together; one of these is given.
 
     `detector_air_kerma_ugy`: air kerma of the beam RQA5 (IEC 61267) at the detector's front that gives the same signal,
     scatter included (of RQA-M2 for a breast); with a grid that behind it (IEC 62494-1 calibrates the exposure index
-    so). `fields`: rectangles (left, top, right, bottom) as parts of the image from 0 to 1; several count alike; in
-    mammography parts of the box around the breast in it. `most_mas`: the generator's limit.
+    so). `glandular_dose_mgy`: mean over a breast's gland. `entrance_air_kerma_mgy`: of the beam where it enters the
+    body, without backscatter; `dose_area_product_mgy_cm2`: over the detector. `ctdi_vol_mgy`: of a CT scan with one
+    beam. `fields`: rectangles (left, top, right, bottom) as parts of the image from 0 to 1; several count alike; in
+    mammography parts of the box around the breast in it. `most_mas`: the generator's limit, of a view or a
+    scan's turn.
 
     >>> ExposureControl(detector_air_kerma_ugy=3.0).fields
     ((0.4, 0.4, 0.6, 0.6),)
@@ -25,6 +31,9 @@ class ExposureControl(Spec):
 
     detector_air_kerma_ugy: float | None = pydantic.Field(default=None, gt=0.0)
     glandular_dose_mgy: float | None = pydantic.Field(default=None, gt=0.0)
+    entrance_air_kerma_mgy: float | None = pydantic.Field(default=None, gt=0.0)
+    dose_area_product_mgy_cm2: float | None = pydantic.Field(default=None, gt=0.0)
+    ctdi_vol_mgy: float | None = pydantic.Field(default=None, gt=0.0)
     fields: tuple[Field, ...] = ((0.4, 0.4, 0.6, 0.6),)
     most_mas: float = pydantic.Field(default=600.0, gt=0.0)
 
@@ -46,7 +55,18 @@ class ExposureControl(Spec):
 
     @pydantic.model_validator(mode="after")
     def _one_target(self) -> ExposureControl:
-        if (self.detector_air_kerma_ugy is None) == (self.glandular_dose_mgy is None):
-            raise ValueError(message("exposure control", "one of detector_air_kerma_ugy and glandular_dose_mgy ends it",
-                                     "Give one of them."))
+        given = [name for name in UNITS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(message(f"exposure control by {' and '.join(given) or 'nothing'}",
+                                     f"one of {', '.join(UNITS)} ends it", "Give one of them."))
         return self
+
+    @property
+    def target(self) -> tuple[str, float]:
+        """What ends the exposure: its name and value."""
+        return next((name, float(getattr(self, name))) for name in UNITS if getattr(self, name) is not None)
+
+    @property
+    def unit(self) -> str:
+        """Of the target, in words."""
+        return UNITS[self.target[0]]

@@ -179,9 +179,8 @@ class Protocol(Spec):
             raise ValueError(message("reconstruction without rotation", "it has no effect", "Leave it out."))
         if self.rotation is not None and self.reconstruction is None:
             object.__setattr__(self, "reconstruction", Reconstruction())
-        if self.rotation is not None and self.exposure_control is not None:
-            raise ValueError(message("exposure_control with rotation", "a scan's tube current has no such control",
-                                     "Give mas of a turn, and rotation.modulation."))
+        if self.exposure_control is not None:
+            self._controlled(self.exposure_control)
         if self.second_beam is not None and self.rotation is None:
             raise ValueError(message("second_beam without rotation", "it has no effect", "Leave second_beam out."))
         if self.spectral is not None and self.second_beam is None and self.energy_bins < 2:
@@ -222,6 +221,18 @@ class Protocol(Spec):
         if self.poses:
             self._posed()
         return self
+
+    def _controlled(self, control: ExposureControl) -> None:
+        """Refuses targets of exposure control that this protocol has no way to reach."""
+        if self.rotation is None and control.ctdi_vol_mgy is not None:
+            raise ValueError(message(f"ctdi_vol_mgy={control.ctdi_vol_mgy:g} without rotation", "it is of CT scans",
+                                     "Give detector_air_kerma_ugy, entrance_air_kerma_mgy or mas."))
+        if self.rotation is not None and control.ctdi_vol_mgy is None:
+            raise ValueError(message(f"{control.target[0]} with rotation", "a scan's tube current has no such control",
+                                     "Give ctdi_vol_mgy or mas of a turn, and rotation.modulation."))
+        if self.rotation is not None and (self.second_beam is not None or self.gating is not None):
+            raise ValueError(message("ctdi_vol_mgy with second_beam or gating", "it is of a scan with one beam that is "
+                                     "on once", "Give mas of each."))
 
     def _counts(self) -> None:
         """Refuses what a counting detector cannot do in a scan, and what only it can elsewhere."""

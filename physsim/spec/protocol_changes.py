@@ -9,7 +9,7 @@ from physsim.spec.absorber import IdealAbsorber, layer_fields
 from physsim.spec.base import Spec
 from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
-from physsim.spec.exposure_control import ExposureControl
+from physsim.spec.exposure_control import UNITS, ExposureControl
 from physsim.spec.reconstruction import Reconstruction
 from physsim.spec.rotation import Rotation
 from physsim.spec.spectrum import Spectrum
@@ -17,7 +17,6 @@ from physsim.spec.spectrum import Spectrum
 if TYPE_CHECKING:
     from physsim.spec.protocol import Protocol
 
-_TARGETS = ("detector_air_kerma_ugy", "glandular_dose_mgy")
 _BEAMS = ("kvp", "energy_kev", "table")
 _TUBE_ONLY = ("target", "anode_angle_deg", "bin_kev")
 
@@ -47,11 +46,11 @@ def changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
         if not inner:
             continue
         current = getattr(protocol, part)
-        target = {name: inner[name] for name in _TARGETS if name in inner}
+        target = {name: inner[name] for name in UNITS if name in inner}
         if current is None and target:
             current = ExposureControl(**target)
         elif target:
-            inner = {**dict.fromkeys(_TARGETS), **inner}
+            inner = {**dict.fromkeys(UNITS), **inner}
         if part in changes or current is None:
             why = f"{part} is given as a whole beside it" if part in changes else f"this protocol has no {part}"
             raise InvalidInput(message(f"{next(iter(inner))}={next(iter(inner.values()))!r}", why,
