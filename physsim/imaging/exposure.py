@@ -42,6 +42,7 @@ class Exposure:
     `open_field`         keV        the same without the phantom
     `transmission`       1          primary / open_field
     `scatter`            keV        what scattered photons add, where asked for
+    `scatter_single`     keV        what those add that scattered once, where asked for; and `scatter_multiple`
     `signal`             keV        primary + scatter, blurred by the detector: the expected image
     `raw`                DN         digital numbers as they are read out, with noise
     `image`              keV        corrected for offset, gain and defects; without noise as `signal`

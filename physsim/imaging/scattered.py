@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.table import moments_at
 from physsim.imaging.nodes import lagrange
+from physsim.imaging.scatter_orders import MULTIPLE, ORDERS
 from physsim.imaging.totals import total
 from physsim.phantom.phantom import Phantom
 from physsim.spec.detector import Detector
@@ -36,7 +37,8 @@ class Scattered:
     """Of each view: signal (views, rows, columns) keV and square keV^2 that scattered photons add to the detector, per
     mAs; errors: (views,) e_S, the RMS standard error of the signal over its mean, or what is guaranteed or stated of
     it; histories of multiple scatter; aim_reached; verdicts: of each view by a Hybrid, else none;
-    network: hash of the weights of a Surrogate or Hybrid."""
+    network: hash of the weights of a Surrogate or Hybrid; orders: the signal by its layers of scatter_orders, if asked
+    for."""
 
     signal: Images
     square: Images
@@ -45,6 +47,7 @@ class Scattered:
     aim_reached: bool
     verdicts: tuple[dict[str, Any], ...] = ()
     network: str = ""
+    orders: dict[str, Images] = field(default_factory=dict)
 
 
 def scattered(
@@ -56,6 +59,7 @@ def scattered(
     *,
     seed: int,
     threads: int | None = None,
+    by_order: bool = False,
 ) -> Scattered:
     """Scatter in every view, each by itself; `open_photons` (views, rows, columns): per mAs, without phantom and grid.
 
@@ -66,6 +70,7 @@ def scattered(
     coarse, responses = coarse_geometry(geometry), signal_responses(protocol.detector)
     signal, square = np.empty(geometry.shape, np.float32), np.empty(geometry.shape, np.float32)
     area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
+    orders = {name: np.empty(geometry.shape, np.float32) for name in (ORDERS if by_order else ())}
     errors, histories, reached = [], 0, True
     for view in range(len(geometry)):
         first, second = (_image(phantom, protocol, coarse[view], aim, response, seed + view, threads)
@@ -73,12 +78,16 @@ def scattered(
         photons = total(open_photons[view])
         fine = on_pixels(first.image(), geometry.rows, geometry.columns)
         signal[view] = fine * (photons * area)
+        for name, image in orders.items():
+            multiple = first.image("multiple")
+            coarser = multiple if name == MULTIPLE else first.image() - multiple
+            image[view] = on_pixels(coarser, geometry.rows, geometry.columns) * (photons * area)
         ratio = second.mean()[0] / first.mean()[0] if first.mean()[0] > 0.0 else 0.0
         square[view] = signal[view] * np.float32(ratio)
         errors.append(first.relative_error)
         histories += first.multiple.histories if first.multiple is not None else 0
         reached = reached and first.aim_reached
-    return Scattered(signal, square, tuple(errors), histories, reached)
+    return Scattered(signal, square, tuple(errors), histories, reached, orders=orders)
 
 
 def signal_responses(detector: Detector) -> tuple[ResponseTable, ResponseTable]:

@@ -30,6 +30,7 @@ from physsim.imaging.scan.gated import check_gated, take_gated
 from physsim.imaging.scan.moving import Cine
 from physsim.imaging.scan.photon_counting import take_counting
 from physsim.imaging.scan.scan import check_kept, take_scan
+from physsim.imaging.scatter_orders import ORDERS, check_orders
 from physsim.imaging.scattered import Scattered, scattered
 from physsim.imaging.stages import OWN, Stages, check_stages, checked_stage
 from physsim.imaging.sub_poses import point_source, sub_poses
@@ -58,6 +59,7 @@ _LAYERS = {
     "transmission": ("1", "primary / open_field"),
     "scatter": ("keV", "energy that scattered photons add"),
     "signal": ("keV", "primary + scatter, blurred by the detector: the expected image"),
+    **ORDERS,
     "raw": ("DN", "digital numbers as they are read out"),
     "image": ("keV", "corrected for offset, gain and defects: the image for processing"),
     "photons": ("1", "unscattered photons that reach the pixel, before a grid"),
@@ -86,7 +88,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     `device`: "cuda" traces the rays and sums over energies on a GPU, which agrees with the CPU within
     1e-5 RMS; "auto" is the CPU, so that a study has the same bits on every machine. `areal_density`: also keep the
     areal density of every material of a radiograph. `keep`: layers of a scan to keep beside its lengths of water and
-    volume, of "primary", "scatter", "signal", "raw" and "image" (a radiograph keeps all).
+    volume, of "primary", "scatter", "signal", "raw" and "image" (a radiograph keeps all); and of Monte Carlo
+    "scatter_single" and "scatter_multiple", whose sum is "scatter" (of radiographs too).
     `stages`: the user's own in place of scatter, noise, correction, lengths of water or reconstruction (see Stages).
     `progress(stage, fraction)` is called as the work goes on. The same bits for any number of `threads`.
 
@@ -104,11 +107,13 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     used, run, drawn = check_request(scatter, seed, device, noise), scatter_run(scatter), noise_run(noise)
     noise = bool(drawn)
     scanned = protocol.rotation is not None
-    for name, value, useless in (("areal_density", areal_density, scanned), ("keep", keep, not scanned)):
+    kept_anyway = not scanned and not set(keep) <= set(ORDERS)
+    for name, value, useless in (("areal_density", areal_density, scanned), ("keep", keep, kept_anyway)):
         if value and useless:
             raise InvalidInput(message(f"{name}={value!r}", f"it has no effect on {protocol.name}", "Leave it out."))
     if scanned:
         check_kept(keep)
+    check_orders(keep, run, protocol)
     check_gated(phantom, protocol)
     check_stages(stages, scanned=scanned, noise=drawn, scatter=run is not None)
     quanta = network_noise(drawn, protocol) if isinstance(drawn, NoiseSurrogate) else None
@@ -132,12 +137,13 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
     if scanned:
         return take_scan(phantom, protocol, run, noise=noise, seed=seed, device=used, threads=threads, keep=keep,
                          progress=tell, stages=stages)
-    return _expose(phantom, protocol, run, noise, quanta, seed, used, threads, areal_density, has_dose, tell, stages)
+    return _expose(phantom, protocol, run, noise, quanta, seed, used, threads, areal_density, has_dose, tell, stages,
+                   keep)
 
 
 def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise: bool, quanta: NetworkNoise | None,
             seed: int, used: Device, threads: int, areal_density: bool, has_dose: bool, tell: Progress,
-            stages: Stages) -> Exposure:
+            stages: Stages, keep: Sequence[str]) -> Exposure:
     """One radiograph, or views of any poses."""
     tell(STAGES[0], 0.0)
     networks = weights_for(run, protocol) if isinstance(run, (Surrogate, Hybrid)) else None
@@ -157,7 +163,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         assert networks is not None
         strewn = network_scattered(phantom, protocol, geometry, made.free["signal"], run, networks, seed, threads)
     elif run is not None:
-        strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads)
+        strewn = scattered(phantom, protocol, geometry, made.free["photons"], run, seed=seed, threads=threads,
+                           by_order=bool(keep))
     elif stages.scatter is not None:
         strewn = _own_scatter(stages, made.seen, geometry)
     dose = dose_per_mas(phantom, protocol, geometry, made.free["photons"], seed, threads) if has_dose else None
@@ -168,7 +175,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     tell(STAGES[4], 0.8)
     reading = _read(protocol, made, strewn, mas, noise, quanta, seed, threads, stages)
     tell(STAGES[5], 0.95)
-    layers = _layers(made.seen, made.free, strewn, mas, reading)
+    layers = _layers(made.seen, made.free, strewn, mas, reading, keep)
     if areal_density:
         names = ", ".join(f"{n} {one.name}" for n, one in enumerate(phantom.materials))
         dense = project_materials(
@@ -247,13 +254,14 @@ def _own_scatter(stages: Stages, seen: dict[str, Images], geometry: Geometry) ->
 
 
 def _layers(seen: dict[str, Images], free: dict[str, Images], strewn: Scattered | None, mas: float,
-            reading: Reading) -> dict[str, Layer]:
+            reading: Reading, keep: Sequence[str]) -> dict[str, Layer]:
     dark = free["signal"] <= 0.0
     transmission = np.where(dark, 0.0, seen["signal"] / np.where(dark, 1.0, free["signal"]))
     arrays: dict[str, Any] = {"primary": seen["signal"], "open_field": free["signal"],
                               "transmission": transmission.astype(np.float32, copy=False)}
     if strewn is not None:
         arrays["scatter"] = np.float32(mas) * strewn.signal
+        arrays |= {name: np.float32(mas) * strewn.orders[name] for name in keep}
     arrays["signal"] = reading.expected
     if reading.raw is not None:
         arrays["raw"] = reading.raw

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +83,16 @@ class ScatterScan:
         variances = self.variances.reshape(-1, *self.variances.shape[2:])
         return np.asarray(np.sqrt(product(self._weights(views) ** 2, variances)))
 
-    def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None) -> NDArray[np.float32]:
-        """(views, rows, columns) scatter on the detector's own pixels: float32, within 1e-5 of the same in float64."""
+    def images(self, views: Sequence[int] | NDArray[np.int64], threads: int | None = None,
+               order: Literal["single", "multiple"] | None = None) -> NDArray[np.float32]:
+        """(views, rows, columns) scatter, or one order of it, on the detector's own pixels: float32, within 1e-5 of the
+        same in float64."""
+        weights = self._weights(views)
+        if order is not None:
+            count = self.angles.shape[2]
+            weights[:, slice(count, None) if order == "single" else slice(0, count)] = 0.0
         return _engine.scan_views(
-            self._weights(views),
+            weights,
             self.nodes.reshape(-1, *self.nodes.shape[2:]),
             np.ascontiguousarray(self.columns.T.astype(np.float32)),
             self.rows.astype(np.float32),

@@ -27,6 +27,7 @@ from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import Measurement, ScanScatter
 from physsim.imaging.scan.volume import reconstructed
 from physsim.imaging.scan.water import water_lengths
+from physsim.imaging.scatter_orders import ORDERS
 from physsim.imaging.scattered import signal_responses
 from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import point_source, sub_poses
@@ -46,6 +47,7 @@ Floats = NDArray[np.float64]
 LAYERS = {"primary": ("keV", "energy that unscattered photons add to the signal of each pixel"),
           "scatter": ("keV", "energy that scattered photons add"),
           "signal": ("keV", "primary + scatter, blurred by the detector: the expected image"),
+          **ORDERS,
           "raw": ("DN", "digital numbers as they are read out"),
           "image": ("keV", "corrected for offset, gain and defects")}
 NEGLECTS = ("table, detector cover", "air outside the phantom's grid, in the open field too", "extrafocal radiation",

@@ -19,6 +19,7 @@ from physsim.imaging.reading import even_calibration
 from physsim.imaging.scan.moving import MovingBody
 from physsim.imaging.scan.network_scan import NetworkScan
 from physsim.imaging.scan.water import WaterLengths
+from physsim.imaging.scatter_orders import MULTIPLE, ORDERS, SINGLE
 from physsim.imaging.stages import OWN, Stages, checked_stage
 from physsim.imaging.sub_poses import SubPoses
 from physsim.phantom.phantom import Phantom
@@ -53,6 +54,15 @@ class ScanScatter:
         images = self.scan.images(np.arange(views.start, views.stop), threads)
         images *= np.float32(self.per_mas)
         return images
+
+    def orders(self, views: slice, threads: int | None, scatter: Images) -> dict[str, Images]:
+        """The views' `scatter` by order, by the names of its layers: shared out as the two splines over the detector,
+        of logarithms and so not quite additive, have them."""
+        assert isinstance(self.scan, ScatterScan)
+        numbers = np.arange(views.start, views.stop)
+        single, multiple = (self.scan.images(numbers, threads, order) for order in ("single", "multiple"))
+        once = scatter * (single / np.maximum(single + multiple, np.float32(1e-30)))
+        return {SINGLE: once, MULTIPLE: scatter - once}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +125,8 @@ class Measurement:
                     scatter = self.scatter.signal(some, self.threads) * mas
                 signal, square = primary + scatter, square + np.float32(self.scatter.square_kev) * scatter
                 layers["scatter"] = scatter
+                if isinstance(self.scatter, ScanScatter) and any(name in ORDERS for name in self.keep):
+                    layers |= self.scatter.orders(some, self.threads, scatter)
             elif self.stages.scatter is not None:
                 scatter = checked_stage("scatter", self.stages.scatter(primary, self.geometry[some]), primary.shape,
                                         negative=False)
