@@ -32,7 +32,7 @@ def simulate(
     noise_by: str | None = typer.Option(None, "--noise-by", help="physics, or surrogate: quanta by a network."),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
     threads: int | None = typer.Option(None, help="Threads of the CPU; all by default. The bits do not depend on it."),
-    keep: list[str] = typer.Option([], help="Layers of a scan: primary, scatter, signal, raw, image, scatter_single ..."),  # noqa: B008
+    keep: list[str] = typer.Option([], help="Of a scan: primary, scatter, signal, raw, image, scatter_single"),  # noqa: B008
     projections: Path | None = typer.Option(None, help="Folder for a scan's projections as DICOM-CT-PD."),  # noqa: B008
     truth: Path | None = typer.Option(None, help="Truth: .dcm (segmentation), .h5, .nii.gz, .mha; or a folder."),  # noqa: B008
     uncertainty: Path | None = typer.Option(None, help="An .h5 for what uncertain inputs do to image and figures."),  # noqa: B008
