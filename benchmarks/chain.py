@@ -22,6 +22,7 @@ import numpy as np
 
 from . import machine
 from .chain_gecatsim import NoGecatsim, view_seconds
+from .chain_noise import FEW, MANY, noise_ns
 from .peers import PEERS, RUNNERS, interpreter
 from .scatter_jobs import took
 from .worker import Worker, WorkerFailed
@@ -46,7 +47,7 @@ def measure(
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
         ("rotation", partial(_rotation, peers_folder=folder)), ("radiograph", _radiograph),
-        ("tomosynthesis", _tomosynthesis), ("fdk", partial(_fdk, peers_folder=folder)),
+        ("tomosynthesis", _tomosynthesis), ("noise", _noise), ("fdk", partial(_fdk, peers_folder=folder)),
     ]  # fmt: skip
     for name, job in jobs:
         told(name)
@@ -201,6 +202,15 @@ def _tomosynthesis(result: dict[str, Any], quick: bool, rounds: int, threads: in
     shot = _row(result, "tomosynthesis", "25 views, noise, no scatter", _least(
         lambda: ps.simulate(phantom, protocol, scatter="none", seed=1, threads=threads, device="cpu"), 1))  # fmt: skip
     _row(result, "tomosynthesis", "slices", _least(shot.slices, 1))
+
+
+def _noise(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    for name, quanta in (("many", MANY), ("few", FEW)):
+        found, seconds, pixels = noise_ns(quanta, quick, rounds)
+        result["rows"].append({"job": "noise, one core", "stage": f"{quanta:g} quanta a pixel", "code": "physsim",
+                               "seconds": seconds, "cpu_seconds": seconds,
+                               "us_per_pixel": 1e6 * seconds / pixels})  # fmt: skip
+        result["figures"][f"noise_ns_{name}_quanta"] = found
 
 
 def fdk_job(quick: bool = False) -> tuple[Any, Any, np.ndarray]:

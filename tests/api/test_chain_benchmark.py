@@ -15,13 +15,16 @@ def result():
 
 def test_every_stage_ran(result):
     assert not result["failed"], result["notes"]
-    assert {row["job"] for row in result["rows"]} == {"rotation", "radiograph", "tomosynthesis", "FDK"}
+    jobs = {"rotation", "radiograph", "tomosynthesis", "noise, one core", "FDK"}
+    assert {row["job"] for row in result["rows"]} == jobs
     assert len([row for row in result["rows"] if row["job"] == "rotation"]) == 5
     assert all(row["seconds"] > 0 and row["cpu_seconds"] > 0 for row in result["rows"])
     figures = result["figures"]
     assert figures["rotation_with_scatter_us"] > figures["rotation_us"] > 0
     assert 0 < figures["rotation_scatter_error"] <= 0.4
     assert 0 < figures["radiograph_scatter_error"] <= 0.2
+    assert figures["noise_ns_few_quanta"] > 0
+    assert figures["noise_ns_many_quanta"] > 0
     assert figures["fdk_over_rtk_cpu"] is None
     assert figures["rotation_over_gecatsim_cpu"] is None
     assert {"rtk", "gecatsim"} <= set(result["notes"])
