@@ -84,6 +84,10 @@ def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
             lines.append(message(f"{spec.__name__}: {place}", "no such key", closest))
         elif entry["type"] == "missing":
             lines.append(message(f"{spec.__name__}: {place}", "is missing", f"Give {place}."))
+        elif entry["type"] == "union_tag_not_found":
+            tag = f"{place}.{entry['ctx']['discriminator'].strip(chr(39))}"
+            lines.append(message(f"{spec.__name__}: {tag}", "is missing: it says what the other fields are of",
+                                 f"Give {tag}, as to_toml() writes it."))
         elif entry["type"] in ("value_error", "assertion_error"):  # our validators write why and how to mend
             why = entry["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             lines.extend(f"{_place(spec, entry)}{line}" for line in why.splitlines())

@@ -93,3 +93,11 @@ def test_detectors_command(physsim):
         status, _, error = physsim(*call)
         assert status == 2
         assert "Did you mean" in error or "Known" in error
+
+
+def test_a_readout_wants_its_kind_and_rising_thresholds():
+    """What a TOML file gives as a table without `kind`, and thresholds out of order."""
+    with pytest.raises(InvalidInput, match=r"readout\.kind: is missing"):
+        ps.detectors["cdte_ct"].replace(readout={"thresholds_kev": [30.0, 60.0]})
+    with pytest.raises(InvalidInput, match="thresholds_kev"):
+        ps.detectors["cdte_ct"].replace(readout={"kind": "counting", "thresholds_kev": [60.0, 30.0]})
