@@ -34,8 +34,8 @@ def noise_network(
 ) -> None:
     """Noise of even exposures and of a chest: variance, noise power, can patches be told apart, nanoseconds a pixel.
 
-    Drawn by the chain, a network, as white noise, and (of the chest) by a small diffusion model trained on the way, in
-    some six minutes of one core.
+    Drawn by the chain, a network, as white noise, and (of the chest) by a small diffusion model trained on the way,
+    in some two minutes of one core.
 
     Example: physsim bench noise-network --quick --no-diffusion --json
     """
