@@ -47,7 +47,8 @@ def measure(
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
         ("rotation", partial(_rotation, peers_folder=folder)), ("radiograph", _radiograph),
-        ("tomosynthesis", _tomosynthesis), ("noise", _noise), ("fdk", partial(_fdk, peers_folder=folder)),
+        ("tomosynthesis", _tomosynthesis), ("noise", _noise),
+        ("os-sart", _operators), ("fdk", partial(_fdk, peers_folder=folder)),
     ]  # fmt: skip
     for name, job in jobs:
         told(name)
@@ -258,6 +259,21 @@ def _fdk(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_f
     off = 1000.0 * (made - theirs)[part].astype(np.float64) / _WATER_PER_MM
     figures["fdk_over_rtk_cpu"] = turn["cpu_seconds"] / ours["cpu_seconds"]
     figures["fdk_rms_hu_from_rtk"] = float(np.sqrt((off**2).mean()))
+
+
+def _operators(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
+    """What OS-SART does for a subset of 12 views of the FDK job, and how well the pair is matched."""
+    from physsim.transport.operator import Projector
+
+    geometry, grid, lines = fdk_job(quick)
+    part = Projector(geometry=geometry, grid=grid, device="cpu", threads=threads).subsets(len(geometry) // 12)[0]
+    volume = np.random.default_rng(1).random(grid.shape, np.float32)
+    image = np.ascontiguousarray(lines[:: len(geometry) // 12])
+    made = _row(result, "OS-SART, 12 views", "project", _least(lambda: part.forward(volume), rounds))
+    back = _row(result, "OS-SART, 12 views", "backproject", _least(lambda: part.transpose(image), rounds))
+    there, here = (float((a.astype(np.float64) * b).sum()) for a, b in ((made, image), (volume, back)))
+    result["figures"]["os_sart_cpu_seconds"] = sum(row["cpu_seconds"] for row in result["rows"][-2:])
+    result["figures"]["os_sart_dot_error"] = abs(there - here) / abs(there)
 
 
 def _write_fdk(folder: Path, geometry: Any, grid: Any, lines: np.ndarray) -> None:

@@ -15,7 +15,7 @@ def result():
 
 def test_every_stage_ran(result):
     assert not result["failed"], result["notes"]
-    jobs = {"rotation", "radiograph", "tomosynthesis", "noise, one core", "FDK"}
+    jobs = {"rotation", "radiograph", "tomosynthesis", "noise, one core", "OS-SART, 12 views", "FDK"}
     assert {row["job"] for row in result["rows"]} == jobs
     assert len([row for row in result["rows"] if row["job"] == "rotation"]) == 5
     assert all(row["seconds"] > 0 and row["cpu_seconds"] > 0 for row in result["rows"])
@@ -24,6 +24,7 @@ def test_every_stage_ran(result):
     assert 0 < figures["rotation_scatter_error"] <= 0.4
     assert 0 < figures["radiograph_scatter_error"] <= 0.2
     assert figures["noise_ns_few_quanta"] > 0
+    assert figures["os_sart_dot_error"] < 1e-6
     assert figures["noise_ns_many_quanta"] > 0
     assert figures["fdk_over_rtk_cpu"] is None
     assert figures["rotation_over_gecatsim_cpu"] is None
