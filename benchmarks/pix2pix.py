@@ -3,12 +3,12 @@
 Honest because: all are trained on the views that the weights' card names (their hash is compared), see the same maps
 and numbers, in the same order, with the same swaps and weights of views; all are judged on the same patients, whom none
 has seen, by the function that writes the card (`errors_of`): e_S at the places, the truth's noise taken off the mean
-square. The U-Net by L1 alone shows what the critic adds, and without dropout what that costs; `guesses` what the
-physical guesses are worth that all are given (times one number, as an untrained network has it); Monte Carlo what few
-photons do. The second job trains on every fourth patient and leaves out the tenth of largest body mass index: `outside`
-is e_S on these, the like of whom no training has seen. Settings are those of the paper but for what pix2pix_networks.py
-names; none was sought on patients held out. Times are CPU time of one thread, one view at a time; what all need (maps,
-12 ms) is left out.
+square. The U-Net by L1 alone shows what the critic adds, without dropout what that costs, in the network's form with
+its loss what these are worth; `guesses` what the physical guesses are worth that all are given (times one number, as an
+untrained network has it); Monte Carlo what few photons do. The second job trains on every fourth patient and leaves out
+the tenth of largest body mass index: `outside` is e_S on these, the like of whom no training has seen. Settings are
+those of the paper but for what pix2pix_networks.py names; none was sought on patients held out. Times are CPU time of
+one thread, one view at a time; what all need (maps, 12 ms) is left out.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ from physsim.surrogate.shards import PATIENT, digest_of, read_shards, shard_file
 from physsim.surrogate.training import NEEDED, Arrays, guesses, train
 
 from . import machine
-from .pix2pix_networks import DROPOUT, trained
+from .pix2pix_networks import Comparator, trained
 
 ALL, THINNER = "all patients", "without the heaviest tenth"
 WORST = 0.01  # of the views
 OUTSIDE, EVERY = 0.9, 4  # quantile of body mass index that the second job trains below, on every so many patients
-COMPARATORS = (("U-Net, L1, no dropout", False, 0.0), ("U-Net, L1", False, DROPOUT), ("Pix2Pix", True, DROPOUT))
+COMPARATORS = (Comparator("U-Net, L1, no dropout", dropout=0.0), Comparator("U-Net, L1"),
+               Comparator("Pix2Pix", adversarial=True),
+               Comparator("U-Net, the network's form and loss", dropout=0.0, physical=True))  # fmt: skip
 _TIMED = 64  # views
 _JUDGED = (*NEEDED, "drawn", "person", "technique", PATIENT)
 
@@ -127,16 +129,18 @@ def _without_the_heaviest(known: Arrays, judged: Arrays, spec: ScatterTraining, 
 
 def _comparators(job: str, data: Arrays, judged: Arrays, outside: Arrays | None, spec: ScatterTraining, epochs: int,
                  kept: Path | None, told: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Rows of the U-Net and of Pix2Pix, without dropout and, as published, with it."""
+    """Rows of all COMPARATORS; of Pix2Pix without dropout and, as published, with it."""
     rows = []
-    for number, (name, adversarial, dropout) in enumerate(COMPARATORS):
-        told(f"{job}: {name}")
+    for number, how in enumerate(COMPARATORS):
+        told(f"{job}: {how.name}")
         path = kept / f"{job}_{number}.pt" if kept else None
-        net, minutes = trained(data, spec, epochs, adversarial, dropout, path)
-        rows += _nets(job, [net], judged, name, outside, cpu_minutes=minutes)
-    net.dropout.train()
-    torch.manual_seed(spec.seed)
-    return rows + _nets(job, [net], judged, "Pix2Pix, dropout on", outside, cpu_minutes=minutes)
+        net, minutes = trained(data, spec, epochs, how, path)
+        rows += _nets(job, [net], judged, how.name, outside, cpu_minutes=minutes)
+        if how.adversarial:
+            net.dropout.train()
+            torch.manual_seed(spec.seed)
+            rows += _nets(job, [net], judged, f"{how.name}, dropout on", outside, cpu_minutes=minutes)
+    return rows
 
 
 def _photons(judged: Arrays, spec: ScatterTraining) -> list[dict[str, Any]]:

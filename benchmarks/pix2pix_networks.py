@@ -14,6 +14,7 @@ The rate itself is 1e-3, not 2e-4: batches are 32 times as large (better in a tr
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from torch.nn import functional
 from physsim.io.atomic import written_whole
 from physsim.randomness import Stream
 from physsim.spec.training import GUESSES, ScatterTraining
-from physsim.surrogate.training import Arrays, shuffled, weights_of
+from physsim.surrogate.training import Arrays, deviance, shuffled, weights_of
 
 Tensor = Any
 WIDTH, CRITIC_WIDTH = 16, 32
@@ -33,6 +34,17 @@ _LEVELS = 4
 DROPOUT, _DROPPED = 0.5, 2  # of the steps up, the deepest
 _L1_WEIGHT, _RATE, _BETAS, _SPREAD = 100.0, 1e-3, (0.5, 0.999), 0.02
 _BRIGHTEST = 0.999  # quantile of the training's places that is 1 in an image
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """How a generator is trained. `adversarial`: with a critic beside L1. `physical`: in ScatterNet's form and with its
+    loss, the guesses times the exponential of an image by the Poisson deviance, in place of an image by L1."""
+
+    name: str
+    adversarial: bool = False
+    dropout: float = DROPOUT
+    physical: bool = False
 
 
 class Known(nn.Module):
@@ -59,10 +71,10 @@ class Generator(nn.Module):
     """U-Net from maps (n, channels, rows, columns) and conditions (n, conditions), as constant channels, to scatter
     over the open signal at places (n, rows / stride[0], columns / stride[1])."""
 
-    def __init__(self, channels: int, conditions: int, stride: tuple[int, int], dropout: float = DROPOUT,
+    def __init__(self, channels: int, conditions: int, stride: tuple[int, int], how: Comparator,
                  width: int = WIDTH) -> None:
         super().__init__()
-        self.stride, self.guessed = stride, [one for one in GUESSES if one < channels]
+        self.stride, self.physical, self.guessed = stride, how.physical, [one for one in GUESSES if one < channels]
         widths = [width * min(2**level, 8) for level in range(_LEVELS)]
         self.known = Known(channels, conditions)
         inside = [channels + conditions, *widths[:-1]]
@@ -72,7 +84,7 @@ class Generator(nn.Module):
         up = list(zip([widths[-1], *(2 * one for one in widths[-2:0:-1])], widths[-2::-1], strict=True))
         self.up = nn.ModuleList(nn.ConvTranspose2d(one, other, 4, 2, 1) for one, other in up)
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(other) for _, other in up)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(how.dropout)
         self.leave = nn.Conv2d(2 * width, 1, 3, padding=1)
         self.register_buffer("brightest", torch.ones(()))
         self.apply(_drawn)
@@ -105,6 +117,9 @@ class Generator(nn.Module):
 
     def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
         """Scatter at the places, as ScatterNet's: dropout only in training."""
+        if self.physical:
+            guess = functional.avg_pool2d(maps[:, self.guessed].sum(dim=1, keepdim=True), self.stride)[:, 0]
+            return guess * self.brightest * torch.exp(self.image(maps, conditions))
         made = 0.5 * (self.image(maps, conditions) + 1.0) * self.light(maps) * self.brightest
         return made.clamp_min(0.0)
 
@@ -128,10 +143,10 @@ class Critic(nn.Module):
         return self.layers(torch.cat([known, image[:, None]], dim=1))
 
 
-def trained(data: Arrays, spec: ScatterTraining, epochs: int, adversarial: bool, dropout: float = DROPOUT,
-            kept: Path | None = None) -> tuple[Generator, float]:
-    """A generator by L1 alone, or by L1 and a critic (Pix2Pix), and the CPU minutes that training took. Order, swaps
-    and weights of the views are those of the network's first member. Goes on from `kept` where there is one.
+def trained(data: Arrays, spec: ScatterTraining, epochs: int, how: Comparator, kept: Path | None = None
+            ) -> tuple[Generator, float]:
+    """A generator, and the CPU minutes that training took. Order, swaps and weights of the views are those of the
+    network's first member. Goes on from `kept` where there is one.
 
     `data`: see `training.train`.
     """
@@ -140,7 +155,7 @@ def trained(data: Arrays, spec: ScatterTraining, epochs: int, adversarial: bool,
     weight = torch.from_numpy(weights_of(data).astype(np.float32))
     torch.manual_seed(_seed(spec, 0))
     sizes = maps.shape[1], conditions.shape[1], spec.stride
-    net, critic = Generator(*sizes, dropout), Critic(*sizes)
+    net, critic = Generator(*sizes, how), Critic(*sizes)
     net.learn_brightest(maps, scatter)
     for one in (net, critic):
         one.known.learn(maps, conditions)
@@ -155,9 +170,12 @@ def trained(data: Arrays, spec: ScatterTraining, epochs: int, adversarial: bool,
                 group["lr"] = _RATE * min(1.0, 2.0 * (1.0 - epoch / epochs))
         for some, seen, wanted in shuffled(maps, scatter, spec, 0, epoch):
             told, image = conditions[some], net.image_of(wanted, seen)
+            if how.physical:
+                _step(steps[0], (weight[some] * deviance(net(seen, told), wanted)).mean())
+                continue
             made = net.image(seen, told)
             loss = _L1_WEIGHT * (weight[some] * (made - image).abs().mean(dim=(1, 2))).mean()
-            if adversarial:
+            if how.adversarial:
                 _step(steps[1], 0.5 * (_called(critic(seen, told, image), 1.0)
                                        + _called(critic(seen, told, made.detach()), 0.0)))
                 loss = loss + _called(critic(seen, told, made), 1.0)

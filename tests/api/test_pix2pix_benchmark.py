@@ -52,7 +52,7 @@ def _rows(result, job):
 def test_every_estimator_stands_in_the_table(result):
     from physsim._benchmarks import pix2pix, pix2pix_report
 
-    nets = {"guesses", "U-Net, L1, no dropout", "U-Net, L1", "Pix2Pix", "Pix2Pix, dropout on", "network, one member"}
+    nets = {"guesses", "Pix2Pix, dropout on", "network, one member", *(one.name for one in pix2pix.COMPARATORS)}
     assert set(_rows(result, pix2pix.ALL)) == nets | {"network, 1 members", "Monte Carlo, 256 photons",
                                                       "Monte Carlo, 1024 photons"}
     rows = _rows(result, pix2pix.THINNER)
@@ -68,8 +68,8 @@ def test_the_comparator_learns_the_law(folder, result):
     from physsim._benchmarks import pix2pix
 
     rows = _rows(result, pix2pix.ALL)
-    for name in ("U-Net, L1, no dropout", "U-Net, L1", "Pix2Pix"):
-        assert rows[name]["e_s"] < rows["guesses"]["e_s"] / 2.0, name
+    for how in pix2pix.COMPARATORS:
+        assert rows[how.name]["e_s"] < rows["guesses"]["e_s"] / 2.0, how.name
     for row in rows.values():
         assert row["worst_views"] > row["e_s"]
     few, many = (rows[f"Monte Carlo, {count} photons"]["e_s"] for count in (256, 1024))
@@ -79,7 +79,7 @@ def test_the_comparator_learns_the_law(folder, result):
 def test_its_error_is_the_card_s(folder, result):
     """The generator as it was kept, through the function that writes a network's card."""
     from physsim._benchmarks import pix2pix
-    from physsim._benchmarks.pix2pix_networks import DROPOUT, trained
+    from physsim._benchmarks.pix2pix_networks import trained
 
     from physsim.surrogate.scatter_training import held_out_errors
 
@@ -87,7 +87,7 @@ def test_its_error_is_the_card_s(folder, result):
     known, judged = (read_shards([path for path in numbers if (numbers[path][0] >= HELD_OUT) == held],
                                  pix2pix._JUDGED) for held in (False, True))
     kept = next((folder / "kept").iterdir()) / f"{pix2pix.ALL}_2.pt"
-    net, _ = trained(known, SMALL, EPOCHS, True, DROPOUT, kept)
+    net, _ = trained(known, SMALL, EPOCHS, pix2pix.COMPARATORS[2], kept)
     found, row = held_out_errors([net], judged), _rows(result, pix2pix.ALL)["Pix2Pix"]
     assert row["e_s"] == found["mean_clean"]
     assert row["worst_subgroup"] == found["worst_subgroup"]
@@ -123,11 +123,12 @@ def test_the_heaviest_are_trained_on_by_no_network_of_the_second_job(folder, mon
 
 def test_training_goes_on_where_it_was_stopped(folder, tmp_path):
     """With its dropout and its critic, to the same weights."""
-    from physsim._benchmarks.pix2pix_networks import trained
+    from physsim._benchmarks.pix2pix_networks import Comparator, trained
 
+    how = Comparator("Pix2Pix", adversarial=True)
     data = read_shards(list(shard_files(folder / "data", SMALL))[:1], ("maps", "conditions", "scatter", "error"))
     some = {name: values[:48] for name, values in data.items()}
-    whole, _ = trained(some, SMALL, 4, True)
+    whole, _ = trained(some, SMALL, 4, how)
     kept = tmp_path / "kept.pt"
 
     def stopped(*given):
@@ -141,8 +142,8 @@ def test_training_goes_on_where_it_was_stopped(folder, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pix2pix_networks, "shuffled", stopped)
         with pytest.raises(KeyboardInterrupt):
-            trained(some, SMALL, 4, True, kept=kept)
-    resumed, _ = trained(some, SMALL, 4, True, kept=kept)
+            trained(some, SMALL, 4, how, kept)
+    resumed, _ = trained(some, SMALL, 4, how, kept)
     for name, value in whole.state_dict().items():
         np.testing.assert_allclose(value, resumed.state_dict()[name], atol=1e-5, err_msg=name)
 
