@@ -35,6 +35,7 @@ from . import machine
 from .pix2pix_networks import Comparator, trained
 
 ALL, THINNER = "all patients", "without the heaviest tenth"
+GUESSES_ALONE = "guesses"
 WORST = 0.01  # of the views
 OUTSIDE, EVERY = 0.9, 4  # quantile of body mass index that the second job trains below, on every so many patients
 COMPARATORS = (Comparator("U-Net, L1, no dropout", dropout=0.0), Comparator("U-Net, L1"),
@@ -71,7 +72,7 @@ def measure(data: Path, family: str = "chest", weights: Path | None = None, epoc
     torch.set_num_threads(1)
     try:
         known, judged = read_shards(seen, _JUDGED), read_shards(unseen, (*_JUDGED, "batches"))
-        result["rows"] += _photons(judged, spec) + _nets(ALL, [untrained(known, spec)], judged, "guesses")
+        result["rows"] += _photons(judged, spec) + _nets(ALL, [untrained(known, spec)], judged, GUESSES_ALONE)
         result["rows"] += _comparators(ALL, known, judged, None, spec, epochs, kept, told)
         result["rows"] += _nets(ALL, ensemble.nets[:1], judged, "network, one member")
         result["rows"] += _nets(ALL, ensemble.nets, judged, f"network, {len(ensemble.nets)} members")
@@ -116,7 +117,7 @@ def _without_the_heaviest(known: Arrays, judged: Arrays, spec: ScatterTraining, 
     taught = _part(known, np.isin(known[PATIENT], some))
     outside = {name: np.concatenate([_part(known, ~inside)[name], _part(judged, ~within)[name]]) for name in _JUDGED}
     judged = _part(judged, within)
-    rows = _nets(THINNER, [untrained(taught, spec)], judged, "guesses", outside)
+    rows = _nets(THINNER, [untrained(taught, spec)], judged, GUESSES_ALONE, outside)
     rows += _comparators(THINNER, taught, judged, outside, spec, epochs, kept, told)
     told(f"{THINNER}: network")
     began = time.process_time()
@@ -156,8 +157,9 @@ def _nets(job: str, nets: Sequence[Any], judged: Arrays, name: str, outside: Arr
         return np.asarray(guesses(nets, of["maps"], of["conditions"]).mean(axis=0, dtype=np.float64))
 
     beyond = None if outside is None else root_mean(squared_errors(mean(outside), outside)[1])
-    return [_row(job, name, mean(judged), judged, outside=beyond, ms=_milliseconds(nets, judged),
-                 parameters=sum(one.numel() for net in nets for one in net.parameters()), **more)]  # fmt: skip
+    size = 1 if name == GUESSES_ALONE else sum(one.numel() for net in nets for one in net.parameters())
+    return [_row(job, name, mean(judged), judged, outside=beyond, ms=_milliseconds(nets, judged), parameters=size,
+                 **more)]  # fmt: skip
 
 
 def _row(job: str, estimator: str, guess: NDArray[np.float64], judged: Arrays, **more: Any) -> dict[str, Any]:
