@@ -23,6 +23,7 @@ SPACING_RANGE_MM = (0.02, 1.5)
 SAMPLE_MM = 0.25  # coarser voxels are averaged over samples at most this far apart
 BLUR_MM = 0.25  # widest anti-aliasing
 _BRACKET, _CALIBRATION_STEPS, _CALIBRATION_ERROR = (-2.5, 1.5), 12, 5e-4
+_BEYOND = 3.0  # of the threshold, where a breast of much fat does not reach its fraction at the bracket's end
 _CALIBRATION_MM = 1.25
 _CALIBRATION_BLUR_MM = 0.2
 _SECANT = 0.05  # a step of the threshold that shows how the fat fraction follows it
@@ -49,6 +50,11 @@ class BreastModel:
         wanted = breast.tissue.fat_fraction
         low, high = _BRACKET
         at_low, at_high = (self._fat_fraction_at(breast.replace(threshold=edge)) - wanted for edge in (low, high))
+        if at_high <= 0:
+            high = _BEYOND
+            at_high = self._fat_fraction_at(breast.replace(threshold=high)) - wanted
+            if abs(at_high) < _CALIBRATION_ERROR:
+                return high
         if not at_low < 0 < at_high:
             raise InvalidInput(message(
                 f"fat fraction {wanted:g}", f"this breast can have {at_low + wanted:.3f} to {at_high + wanted:.3f}",
