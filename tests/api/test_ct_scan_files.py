@@ -166,7 +166,7 @@ def test_the_command_writes_a_folder_of_slices(physsim, tmp_path):
                              "--json")
     assert (status, len(list(views.iterdir())), truth.exists()) == (0, json.loads(out)["views"], True)
     status, _, error = physsim("simulate", "--protocol", "chest_pa", "--out", tmp_path / "a.png", "--truth", "t.dcm")
-    assert (status, "one beam" in error) == (2, True)
+    assert (status, "Give --out FILE.dcm too" in error) == (2, True)
     status, _, error = physsim("simulate", spec, "--out", tmp_path / "ct.dcm")
     assert status == 2
     assert "folder" in error
