@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.place_photons import RUN, PlacePhotons, view_optics
-from physsim.imaging.scatter_maps import ScatterMaps, open_field, scatter_maps
+from physsim.imaging.scatter_maps import CHANNELS, ScatterMaps, open_field, scatter_maps
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -25,6 +25,7 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
+from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.scatter_calibration import spreads, water_mm
 from physsim.surrogate.verdict import Verdict, decide
 from physsim.transport.montecarlo import MonteCarloWarning
@@ -44,12 +45,14 @@ _SQUARE_HISTORIES = 256  # for the second moment over the first, which noise alo
 @dataclass(frozen=True, eq=False)
 class NetworkGuess:
     """Of one view, over the open signal's mean. places: (rows, columns) the ensemble's mean; spread: e_S of the members
-    about their mean; unknown: conditions beyond all training."""
+    about their mean; unknown: conditions beyond all training; seen_channels: of the maps, those that the ensemble has
+    seen (earlier ones not the guess along strips)."""
 
     maps: ScatterMaps
     places: Floats
     spread: float
     unknown: tuple[str, ...] = ()
+    seen_channels: int = len(CHANNELS)
 
     @property
     def size_mm(self) -> float:
@@ -142,11 +145,11 @@ def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Pr
     coarse = views.in_pixels(*ensemble.spec.pixels)
     opened = open_field(protocol, coarse[0])
     maps = [scatter_maps(scene, protocol, coarse[view], opened, threads) for view in range(len(views))]
-    known = len(ensemble.card["inputs"]["channels"])  # earlier networks have not seen the guess along strips
+    known = len(ensemble.card["inputs"]["channels"])
     given = np.stack([one.maps[:known] for one in maps]), np.stack([one.conditions for one in maps])
     members = ensemble.scatter(*given)
-    return [NetworkGuess(*parts) for parts in zip(maps, members.mean(axis=0), spreads(members).tolist(),
-                                                  map(ensemble.unknown, given[1]), strict=True)]
+    return [NetworkGuess(*parts, known) for parts in zip(maps, members.mean(axis=0), spreads(members).tolist(),
+                                                         map(ensemble.unknown, given[1]), strict=True)]
 
 
 def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
@@ -170,7 +173,7 @@ def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
 def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:
     """e_S that is stated of a network alone: that of held-out patients of this size and tube potential, or, where it
     was not calibrated, all of the mean: nothing is known of it."""
-    variance = None if calibration is None or guess.unknown else \
+    variance = None if calibration is None or unknown_to(calibration, guess) else \
         calibration.variance_of(guess.size_mm, peak_kv(protocol), guess.spread)
     return 1.0 if variance is None else float(np.sqrt(variance))
 
@@ -178,9 +181,18 @@ def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol:
 def view_verdict(run: Hybrid, photons: PlacePhotons, guess: NetworkGuess, protocol: Protocol,
                  calibration: Calibration | None) -> Verdict:
     """Of one view: what `run` delivers and guarantees."""
-    return decide(photons, guess.places, run.tolerance, calibration=None if run.mode == "unbiased" else calibration,
-                  size_mm=guess.size_mm, kvp=peak_kv(protocol), spread=guess.spread, unknown=guess.unknown,
-                  mode=run.mode, level=run.level, most_units=float(run.most_histories), first_units=FIRST_HISTORIES)
+    known = None if run.mode == "unbiased" else calibration
+    return decide(photons, guess.places, run.tolerance, calibration=known, size_mm=guess.size_mm, kvp=peak_kv(protocol),
+                  spread=guess.spread, unknown=() if known is None else unknown_to(known, guess), mode=run.mode,
+                  level=run.level, gate_level=GATE_LEVEL if known is None else known.gate_level,
+                  most_units=float(run.most_histories), first_units=FIRST_HISTORIES)
+
+
+def unknown_to(calibration: Calibration, guess: NetworkGuess) -> tuple[str, ...]:
+    """In what a view lies beyond all training: conditions by name, and the object where its maps are unlike any."""
+    channels = guess.seen_channels
+    object_is = calibration.unlike_any(guess.maps.maps[:channels], guess.maps.conditions)
+    return (*guess.unknown, *(("the object",) if object_is else ()))
 
 
 def _moments_ratio(first: PlacePhotons, second: PlacePhotons) -> float:

@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from physsim.errors import FileFormatError, InvalidInput, message
 from physsim.io.hdf5 import Layer, read_layers, write_layers
 from physsim.surrogate.batches import Batches, Floats, checked_prior
 from physsim.surrogate.blend import blend, mean_for_truth
-from physsim.surrogate.gate import MODES, amplitudes, conformal_quantile, gate_distance, least_ranks, noise_shape
+from physsim.surrogate.gate import (
+    GATE_LEVEL,
+    MODES,
+    amplitudes,
+    conformal_quantile,
+    gate_distance,
+    least_ranks,
+    noise_shape,
+)
+from physsim.surrogate.novelty import Novelty
 
 KIND, KIND_VERSION = "physsim calibration of a scatter network", 2
 LEAST_PATIENTS = 30  # of a bin, or its b2 is not believed
@@ -30,6 +39,8 @@ _LAYERS = {
     "budgets": ("", ("look",)), "distances": ("", ("look", "patient")), "ratios": ("", ("look", "patient")),
     "expected": ("", ("look", "patient")),
 }  # fmt: skip
+_NOVELTY = {"novelty_mean": ("", ("feature",)), "novelty_scale": ("", ("feature",)),
+            "novelty_modes": ("", ("mode", "feature")), "novelty_ranks": ("", ("view",))}  # all of them or none
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,7 +73,8 @@ class Calibration:
     spread, spread_share: (1,) how much of b2 follows it from image to image (`factor`); noise: (sizes, kvps, K, K) its
     covariance in those modes over its mean square. budgets: (looks,) units of work at each look; `batches`:
     n at every look; distances: (looks, ranked) T2, expected: (looks, ranked) e_S of the blend as its own batches
-    say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks.
+    say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks. novelty: what training has
+    seen, None where that is not known; then the gate has its whole level.
 
     Raises InvalidInput where these contradict one another.
     """
@@ -82,6 +94,7 @@ class Calibration:
     distances: Floats
     ratios: Floats
     expected: Floats
+    novelty: Novelty | None = None
 
     def __post_init__(self) -> None:
         for name in _LAYERS:
@@ -112,6 +125,15 @@ class Calibration:
         inside = all(0 <= place < size for place, size in zip(found, self.variance.shape, strict=True))
         return (found[0], found[1]) if inside and self.patients[found[0], found[1]] >= LEAST_PATIENTS else None
 
+    @property
+    def gate_level(self) -> float:
+        """Of in-domain images that few photons may reject: half of GATE_LEVEL where novelty may reject the other."""
+        return GATE_LEVEL if self.novelty is None else 0.5 * GATE_LEVEL
+
+    def unlike_any(self, maps: NDArray[np.floating], conditions: NDArray[np.floating]) -> bool:
+        """Whether training has seen nothing like these maps (channels, rows, columns) and conditions (conditions,)."""
+        return self.novelty is not None and self.novelty.p_value(maps, conditions) <= 0.5 * GATE_LEVEL
+
     def factor(self, place: tuple[int, int], spread: float) -> float:
         """What b2 and B_K of the bin are multiplied by for an image on which the members differ by `spread`: members
         agree where the network is good. Linear in its square, 1 on average."""
@@ -137,9 +159,13 @@ class Calibration:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""
-        write_layers(path, {name: Layer(getattr(self, name), *head) for name, head in _LAYERS.items()},
-                     {"kind": KIND, "version": KIND_VERSION, "network": self.network, "held_out": self.held_out,
-                      "batches": self.batches}, overwrite)  # fmt: skip
+        layers = {name: Layer(getattr(self, name), *head) for name, head in _LAYERS.items()}
+        if self.novelty is not None:
+            kinds = dict.fromkeys(_NOVELTY, np.float32) | {"novelty_modes": np.float16}
+            layers |= {name: Layer(getattr(self.novelty, name.removeprefix("novelty_")).astype(kinds[name]), *head)
+                       for name, head in _NOVELTY.items()}
+        write_layers(path, layers, {"kind": KIND, "version": KIND_VERSION, "network": self.network,
+                                    "held_out": self.held_out, "batches": self.batches}, overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, network: str | None = None) -> Calibration:
@@ -155,11 +181,14 @@ class Calibration:
         if network is not None and head["network"] != network:
             raise FileFormatError(message(f"{path}: network {head['network']}", f"the weights are {network}",
                                           "Calibrate the network that you use."))
-        if set(file.layers) != set(_LAYERS) or not {"held_out", "batches"} <= set(head):
+        if set(file.layers) not in (set(_LAYERS), {*_LAYERS, *_NOVELTY}) or not {"held_out", "batches"} <= set(head):
             raise FileFormatError(message(str(path), f"holds {sorted(file.layers)}", "Calibrate again."))
         try:
+            seen = {name.removeprefix("novelty_"): np.array(file.layers[name].array, np.float64)
+                    for name in _NOVELTY if name in file.layers}
             return cls(network=str(head["network"]), held_out=str(head["held_out"]), batches=int(head["batches"]),
-                       **{name: np.array(layer.array) for name, layer in file.layers.items()})  # fmt: skip
+                       novelty=Novelty(**seen) if seen else None,
+                       **{name: np.array(file.layers[name].array) for name in _LAYERS})
         except (InvalidInput, ValueError, TypeError, IndexError) as error:
             raise FileFormatError(message(str(path), str(error), "Copy it or calibrate again.")) from None
 

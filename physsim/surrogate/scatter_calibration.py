@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from physsim.spec.training import ScatterTraining
 from physsim.surrogate.batches import Batches
 from physsim.surrogate.calibration import LEAST_PATIENTS, Calibration, HeldOut, calibrate
 from physsim.surrogate.gate import GATE_LEVEL
+from physsim.surrogate.novelty import features, fit_novelty
 from physsim.surrogate.shards import PATIENT
 
 Arrays = dict[str, NDArray[Any]]
+SEEN = ("maps", "conditions", PATIENT)
 NEEDED = ("maps", "conditions", "batches", "drawn", "scatter", "error", PATIENT)
 
 _PER_MM = 0.02  # attenuation of water, about: sizes are compared, not measured
@@ -49,6 +52,16 @@ def calibrated(members: NDArray[Any], data: Arrays, spec: ScatterTraining, netwo
         del edges[1]
     return calibrate([everyone[n] for n in order], network=network, held_out=held_out, size_edges_mm=edges,
                      kvp_edges=_ends(kvps))
+
+
+def with_novelty(calibration: Calibration, seen: Arrays) -> Calibration:
+    """The same, with what training has seen: `seen` holds maps, conditions and patients of all views trained on.
+
+    Without it where the ranked patients are too few for a gate that shares its level.
+    """
+    if calibration.distances.shape[1] < round(2.0 / GATE_LEVEL):
+        return calibration
+    return replace(calibration, novelty=fit_novelty(features(seen["maps"], seen["conditions"]), seen[PATIENT]))
 
 
 def _by_patient(patient: NDArray[Any], seed: int) -> list[int]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physsim.spec.training import HELD_OUT, ScatterTraining
 from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
 from physsim.surrogate.scatter_calibration import NEEDED as CALIBRATED
-from physsim.surrogate.scatter_calibration import calibrated
+from physsim.surrogate.scatter_calibration import SEEN, calibrated, with_novelty
 from physsim.surrogate.shards import PATIENT, Cases, digest_of, engine_of, make_shards, read_shards, shard_files
 
 Arrays = dict[str, NDArray[Any]]
@@ -55,6 +55,7 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     members = made.scatter(judged["maps"], judged["conditions"])
     calibration = calibrated(members, judged, spec, made.digest, str(card["held_out_sha256"]))
     if calibration is not None:
+        calibration = with_novelty(calibration, read_shards(seen, SEEN))
         calibration.save(calibration_file(weights), overwrite=overwrite)
     return card
 

@@ -5,6 +5,7 @@ The network is a plain one that was never trained: its scatter is 0.7 of the mea
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from physsim.imaging.network_scatter import NetworkGuess, network_guess, weights
 from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps
 from physsim.imaging.scattered import signal_responses
 from physsim.imaging.technique import contents
+from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
+from physsim.surrogate.novelty import features, fit_novelty
 from physsim.transport.scatter import scatter_scene
 from physsim.transport.scatter_optics import optics_of
 from physsim.transport.scatter_places import ScatterPlaces
@@ -132,6 +135,24 @@ def test_a_network_that_errs_far_more_than_it_did_is_rejected(thorax, weights, t
     assert verdict["weight"] == 1.0
     assert e_s(at_places(shot), truth) < 0.05 + 0.005
     assert "REJECTED" in contents(shot)
+
+
+def test_an_object_unlike_any_of_training_is_rejected_before_a_look(thorax, weights, truth, tmp_path):
+    """The maps of training: noise about nothing at all."""
+    run = ps.Hybrid(tolerance=0.05, weights=calibrated(weights, tmp_path, 2))
+    path, rng = calibration_file(Path(run.weights)), np.random.default_rng(1)
+    maps = rng.normal(0.0, 0.01, (800, len(CHANNELS), *SPEC.pixels))
+    blank = features(maps, rng.uniform(size=(800, len(CONDITIONS))))
+    known = Calibration.load(path)
+    dataclasses.replace(known, novelty=fit_novelty(blank, np.arange(800))).save(path, overwrite=True)
+    shot = ps.simulate(thorax, PROTOCOL, scatter=run, noise=False, seed=5)
+    (verdict,) = shot.provenance.verdicts
+    assert (verdict["word"], verdict["weight"]) == ("REJECTED", 1.0)
+    assert verdict["reason"] == "beyond all training: the object"
+    assert "p_value" not in verdict
+    assert e_s(at_places(shot), truth) < 0.05 + 0.005
+    alone = ps.simulate(thorax, PROTOCOL, scatter=ps.Surrogate(weights=run.weights), noise=False)
+    assert alone.scatter_error >= 1.0
 
 
 def test_images_without_the_network_are_the_same_by_any_network(thorax, weights, tmp_path):
