@@ -190,9 +190,8 @@ def view_verdict(run: Hybrid, photons: PlacePhotons, guess: NetworkGuess, protoc
 
 def unknown_to(calibration: Calibration, guess: NetworkGuess) -> tuple[str, ...]:
     """In what a view lies beyond all training: conditions by name, and the object where its maps are unlike any."""
-    channels = guess.seen_channels
-    object_is = calibration.unlike_any(guess.maps.maps[:channels], guess.maps.conditions)
-    return (*guess.unknown, *(("the object",) if object_is else ()))
+    novel = calibration.unlike_any(guess.maps.maps[: guess.seen_channels], guess.maps.conditions)
+    return (*guess.unknown, "the object") if novel else guess.unknown
 
 
 def _moments_ratio(first: PlacePhotons, second: PlacePhotons) -> float:

@@ -112,7 +112,8 @@ def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     if shot.provenance.scatter == KernelScatter().to_json():
         return f"Scatter by kernels, stated to err by {100 * shot.scatter_error:.2g} % of its mean; {noise}."
     if shot.provenance.verdicts:
-        return " ".join(_verdict(one) for one in shot.provenance.verdicts) + f" {noise.capitalize()}."
+        places = " ".join(_verdict(one) for one in shot.provenance.verdicts)
+        return f"{places} With what lies between places {100 * shot.scatter_error:.2g} %. {noise.capitalize()}."
     if '"surrogate"' in shot.provenance.scatter:
         return f"Scatter by a network alone, stated to err by {100 * shot.scatter_error:.2g} % of its mean; {noise}."
     return f"Scatter by Monte Carlo, standard error {100 * shot.scatter_error:.2g} % of its mean; {noise}."
@@ -131,7 +132,7 @@ def _verdict(record: dict[str, Any]) -> str:
     rests = "if this patient is like those held out" if blended else "whatever the network is"
     error = record.get("error_bar" if blended else "bound")
     known = "of unknown error" if error is None else \
-        f"e_S at most {100.0 * error:.2g} % with probability {1.0 - record['level']:.2g}, {rests}"
+        f"e_S of its places at most {100.0 * error:.2g} % with probability {1.0 - record['level']:.2g}, {rests}"
     network = f"network {record['network'][:12]}" if record["network"] else "no network"
     return f"Scatter {record['word']}, {known}; {record['units']:.0f} photons, {network}."
 

@@ -30,6 +30,7 @@ from physsim.surrogate.gate import (
 from physsim.surrogate.novelty import Novelty
 
 KIND, KIND_VERSION = "physsim calibration of a scatter network", 2
+NOVELTY_LEVEL = 0.5 * GATE_LEVEL  # of in-domain images that novelty may reject, out of the gate's
 LEAST_PATIENTS = 30  # of a bin, or its b2 is not believed
 # Layers of the file: unit and axes of each.
 _LAYERS = {
@@ -127,12 +128,12 @@ class Calibration:
 
     @property
     def gate_level(self) -> float:
-        """Of in-domain images that few photons may reject: half of GATE_LEVEL where novelty may reject the other."""
-        return GATE_LEVEL if self.novelty is None else 0.5 * GATE_LEVEL
+        """Of in-domain images that few photons may reject: what novelty leaves of GATE_LEVEL."""
+        return GATE_LEVEL - (0.0 if self.novelty is None else NOVELTY_LEVEL)
 
     def unlike_any(self, maps: NDArray[np.floating], conditions: NDArray[np.floating]) -> bool:
         """Whether training has seen nothing like these maps (channels, rows, columns) and conditions (conditions,)."""
-        return self.novelty is not None and self.novelty.p_value(maps, conditions) <= 0.5 * GATE_LEVEL
+        return self.novelty is not None and self.novelty.p_value(maps, conditions) <= NOVELTY_LEVEL
 
     def factor(self, place: tuple[int, int], spread: float) -> float:
         """What b2 and B_K of the bin are multiplied by for an image on which the members differ by `spread`: members

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from physsim.randomness import Stream
 from physsim.spec.training import ScatterTraining
 from physsim.surrogate.batches import Batches
-from physsim.surrogate.calibration import LEAST_PATIENTS, Calibration, HeldOut, calibrate
+from physsim.surrogate.calibration import LEAST_PATIENTS, NOVELTY_LEVEL, Calibration, HeldOut, calibrate
 from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.novelty import features, fit_novelty
 from physsim.surrogate.shards import PATIENT
@@ -59,7 +59,7 @@ def with_novelty(calibration: Calibration, seen: Arrays) -> Calibration:
 
     Without it where the ranked patients are too few for a gate that shares its level.
     """
-    if calibration.distances.shape[1] < round(2.0 / GATE_LEVEL):
+    if calibration.distances.shape[1] < round(1.0 / (GATE_LEVEL - NOVELTY_LEVEL)):
         return calibration
     return replace(calibration, novelty=fit_novelty(features(seen["maps"], seen["conditions"]), seen[PATIENT]))
 

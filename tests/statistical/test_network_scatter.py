@@ -135,6 +135,7 @@ def test_a_network_that_errs_far_more_than_it_did_is_rejected(thorax, weights, t
     assert verdict["weight"] == 1.0
     assert e_s(at_places(shot), truth) < 0.05 + 0.005
     assert "REJECTED" in contents(shot)
+    assert f"With what lies between places {100 * shot.scatter_error:.2g} %" in contents(shot)
 
 
 def test_an_object_unlike_any_of_training_is_rejected_before_a_look(thorax, weights, truth, tmp_path):
