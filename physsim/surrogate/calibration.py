@@ -41,7 +41,8 @@ _LAYERS = {
     "expected": ("", ("look", "patient")),
 }  # fmt: skip
 _NOVELTY = {"novelty_mean": ("", ("feature",)), "novelty_scale": ("", ("feature",)),
-            "novelty_modes": ("", ("mode", "feature")), "novelty_ranks": ("", ("view",))}  # all of them or none
+            "novelty_modes": ("", ("mode", "feature")), "novelty_steps": ("", ("mode",)),
+            "novelty_ranks": ("", ("view",))}  # all of them or none
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -162,8 +163,8 @@ class Calibration:
         """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""
         layers = {name: Layer(getattr(self, name), *head) for name, head in _LAYERS.items()}
         if self.novelty is not None:
-            kinds = dict.fromkeys(_NOVELTY, np.float32) | {"novelty_modes": np.float16}
-            layers |= {name: Layer(getattr(self.novelty, name.removeprefix("novelty_")).astype(kinds[name]), *head)
+            seen = {name: np.asarray(getattr(self.novelty, name.removeprefix("novelty_"))) for name in _NOVELTY}
+            layers |= {name: Layer(seen[name] if seen[name].dtype == np.int8 else seen[name].astype(np.float32), *head)
                        for name, head in _NOVELTY.items()}
         write_layers(path, layers, {"kind": KIND, "version": KIND_VERSION, "network": self.network,
                                     "held_out": self.held_out, "batches": self.batches}, overwrite)
@@ -185,8 +186,8 @@ class Calibration:
         if set(file.layers) not in (set(_LAYERS), {*_LAYERS, *_NOVELTY}) or not {"held_out", "batches"} <= set(head):
             raise FileFormatError(message(str(path), f"holds {sorted(file.layers)}", "Calibrate again."))
         try:
-            seen = {name.removeprefix("novelty_"): np.array(file.layers[name].array, np.float64)
-                    for name in _NOVELTY if name in file.layers}
+            seen = {name.removeprefix("novelty_"): np.array(file.layers[name].array) for name in _NOVELTY
+                    if name in file.layers}
             return cls(network=str(head["network"]), held_out=str(head["held_out"]), batches=int(head["batches"]),
                        novelty=Novelty(**seen) if seen else None,
                        **{name: np.array(file.layers[name].array) for name in _LAYERS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,14 +79,28 @@ def shipped_specs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(Path(__file__).parent.glob("specs/*.toml"))}
 
 
+def as_stored(nets: Sequence[ScatterNet]) -> list[ScatterNet]:
+    """The networks that `load_ensemble` finds where these are saved: weights rounded to 16 bits (2^-11 of each), means
+    and scales as they are."""
+    made = [deepcopy(net) for net in nets]
+    for net in made:
+        for weight in net.parameters():
+            weight.data = weight.data.half().float()
+    return made
+
+
 def save_ensemble(path: Path, nets: Sequence[ScatterNet], card: Mapping[str, Any], overwrite: bool = False) -> None:
-    """Weights and card in one file, whole or not at all."""
-    tensors = {f"{number}.{name}": value for number, net in enumerate(nets) for name, value in net.state_dict().items()}
+    """Weights, in 16 bits, and card in one file, whole or not at all."""
+    tensors: dict[str, Any] = {}
+    for number, net in enumerate(nets):
+        weights = {name for name, _ in net.named_parameters()}
+        tensors |= {f"{number}.{name}": value.half() if name in weights else value
+                    for name, value in net.state_dict().items()}
     write_weights(path, tensors, card, kind=FORMAT, version=FORMAT_VERSION, overwrite=overwrite)
 
 
 def load_ensemble(path: str | Path) -> ScatterEnsemble:
-    """Weights as they were trained.
+    """Networks as they were saved.
 
     Raises FileFormatError for a file that is damaged, or whose tensors are not those of its card; InvalidInput without
     torch, and for a file of a newer version.

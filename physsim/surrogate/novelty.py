@@ -15,7 +15,7 @@ Ann. Stat. 49 (2021) 486, for ranks by folds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,20 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Novelty:
-    """mean, scale: (features,) of the training's views; modes: (modes, features), orthonormal; ranks: (views,)
-    distances of views of patients left out."""
+    """mean, scale: (features,) of the training's views; modes: (modes, features) integers of 8 bits, which times steps
+    (modes,) are orthonormal but for their rounding; ranks: (views,) distances of views of patients left out."""
 
     mean: Floats
     scale: Floats
-    modes: Floats
+    modes: NDArray[np.int8]
+    steps: Floats
     ranks: Floats
 
     def __post_init__(self) -> None:
-        if self.mean.shape != self.scale.shape or self.modes.shape[1:] != self.mean.shape or self.ranks.ndim != 1:
-            raise InvalidInput(message(f"modes of shape {self.modes.shape}", f"there are {len(self.mean)} features",
-                                       "Calibrate again."))
+        if self.mean.shape != self.scale.shape or self.modes.shape != self.steps.shape + self.mean.shape or \
+                self.ranks.ndim != 1:
+            raise InvalidInput(message(f"modes of shape {self.modes.shape}", f"there are {len(self.mean)} features and "
+                                       f"steps of {len(self.steps)} modes", "Calibrate again."))
 
     def p_value(self, maps: Array, conditions: Array) -> float:
         """Of one view's maps (channels, rows, columns) and conditions (conditions,), those that training saw.
@@ -75,7 +77,7 @@ def fit_novelty(seen: Floats, patient: NDArray[np.int64], most: int = MODES_KEPT
         out = folds == fold
         ranks[out] = _distances(seen[out], _fitted(seen[~out], most))
     made = _fitted(seen, most)
-    return Novelty(mean=made.mean, scale=made.scale, modes=made.modes, ranks=np.sort(ranks))
+    return replace(made, ranks=np.sort(ranks))
 
 
 def _fitted(seen: Floats, most: int) -> Novelty:
@@ -83,9 +85,12 @@ def _fitted(seen: Floats, most: int) -> Novelty:
     scale = scale + max(_LEAST_SCALE * float(np.sqrt((scale**2).mean())), 1e-30)
     parts = (seen - mean) / scale
     modes = np.linalg.eigh(parts.T @ parts)[1].T[::-1][: min(most, *(size // 2 for size in parts.shape))]
-    return Novelty(mean=mean, scale=scale, modes=modes.astype(np.float16).astype(np.float64), ranks=np.empty(0))
+    steps = np.abs(modes).max(axis=1) / np.iinfo(np.int8).max
+    return Novelty(mean=mean, scale=scale, modes=np.rint(modes / steps[:, None]).astype(np.int8), steps=steps,
+                   ranks=np.empty(0))
 
 
 def _distances(seen: Floats, of: Novelty) -> Floats:
     parts = (seen - of.mean) / of.scale
-    return np.asarray((parts**2).sum(axis=1) - ((parts @ of.modes.T) ** 2).sum(axis=1))
+    along = (parts @ of.modes.T.astype(np.float64)) * of.steps
+    return np.asarray((parts**2).sum(axis=1) - (along**2).sum(axis=1))

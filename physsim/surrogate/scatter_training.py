@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.spec.training import HELD_OUT, ScatterTraining
-from physsim.surrogate.ensemble import calibration_file, load_ensemble, save_ensemble
+from physsim.surrogate.ensemble import as_stored, calibration_file, load_ensemble, save_ensemble
 from physsim.surrogate.scatter_calibration import NEEDED as CALIBRATED
 from physsim.surrogate.scatter_calibration import SEEN, calibrated, with_novelty
 from physsim.surrogate.shards import PATIENT, Cases, digest_of, engine_of, make_shards, read_shards, shard_files
@@ -41,7 +41,8 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     patient, ends = known[PATIENT], [known["conditions"].min(axis=0), known["conditions"].max(axis=0)]
     if (patient >= HELD_OUT).any():
         raise AssertionError("held-out patients among the training data")
-    nets, losses = trained_members(seen, spec, folder, workers, progress)
+    found, losses = trained_members(seen, spec, folder, workers, progress)
+    nets = as_stored(found)
     card = {
         "spec": json.loads(spec.to_json()), "inputs": {name: list(words) for name, words in inputs.items()},
         "command": command, "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen),

@@ -15,12 +15,20 @@ from physsim.io.elements import input_file
 
 def write_weights(path: Path, tensors: Mapping[str, Any], card: Mapping[str, Any], *, kind: str, version: int,
                   overwrite: bool = False) -> None:
-    """Tensors and card of a file of `kind`, as `version` of it, whole or not at all."""
+    """Tensors and card of a file of `kind`, as `version` of it, whole or not at all; equal ones give equal bytes."""
     from safetensors.torch import save
 
     text = {"format": kind, "format_version": str(version), "card": json.dumps(card, sort_keys=True)}
     with written_whole(path, overwrite) as temporary:
-        temporary.write_bytes(save({name: one.contiguous() for name, one in tensors.items()}, text))
+        temporary.write_bytes(_in_order(save({name: one.contiguous() for name, one in tensors.items()}, text)))
+
+
+def _in_order(file: bytes) -> bytes:
+    """The same with its head sorted: safetensors writes what a file tells of itself in an order of chance."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    head = json.dumps(json.loads(file[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    return len(head).to_bytes(8, "little") + head + file[end:]
 
 
 def read_weights(path: str | Path, *, kind: str, version: int, instead: str
