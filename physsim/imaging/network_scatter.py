@@ -144,7 +144,7 @@ def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Pr
     """Of views of one beam: its open field is that of the first of them."""
     coarse = views.in_pixels(*ensemble.spec.pixels)
     opened = open_field(protocol, coarse[0])
-    maps = [scatter_maps(scene, protocol, coarse[view], opened, threads) for view in range(len(views))]
+    maps = [scatter_maps(scene, protocol, coarse[view], opened, threads, ensemble.maps) for view in range(len(views))]
     known = len(ensemble.card["inputs"]["channels"])
     given = np.stack([one.maps[:known] for one in maps]), np.stack([one.conditions for one in maps])
     members = ensemble.scatter(*given)

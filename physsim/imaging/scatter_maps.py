@@ -20,6 +20,7 @@ from physsim.imaging.pixel_beam import spread_at
 from physsim.portable import exp
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
+from physsim.spec.training import MAPS
 from physsim.transport.basis import in_order
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
@@ -95,9 +96,11 @@ def open_field(protocol: Protocol, view: Geometry) -> OpenField:
     return OpenField(signal / (CM2_PER_MM2 * area * float(photons.sum())), (mean, deviation), through)
 
 
-def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened: OpenField, threads: int
-                 ) -> ScatterMaps:
-    """Of one view's own, coarse pixels, each the mean over RAYS x RAYS rays; `opened`: its open_field.
+def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened: OpenField, threads: int,
+                 version: int = MAPS) -> ScatterMaps:
+    """Of one view's own, coarse pixels, each the mean over RAYS x RAYS rays; `opened`: its open_field. `version`: 1
+    guesses from the means of light and attenuation in a pixel, not from the mean of their product, which is far less
+    where the body ends within it: what networks of weights of version 1 have seen.
 
     Neglects: that the beam hardens from pixel to pixel (two energies stand for it), focal spot, matter off the rays.
     """
@@ -113,14 +116,16 @@ def scatter_maps(scene: ScatterScene, protocol: Protocol, view: Geometry, opened
         return np.asarray(image.reshape(view.rows, RAYS, view.columns, RAYS).mean(axis=(1, 3)))
 
     first, second = depth(soft), depth(hard)
-    light = means(exp(-0.5 * (first + second)))
+    passed = exp(-0.5 * (first + second))
+    light = means(passed)
     moment, square = means(depth(hard * away)), means(depth(hard * away * away))
     soft_mean, hard_mean = means(first), means(second)
     there = hard_mean + _THIN  # little matter has little to say
     height = moment / there
     extent = np.sqrt(np.maximum(square / there - height**2, 0.0))
     relative = opened.signal / opened.open_per_history
-    sent = relative * light * hard_mean  # what scatters once and passes straight on
+    light_scattered = light * hard_mean if version == 1 else means(passed * second)
+    sent = relative * light_scattered  # what scatters once and passes straight on
     whole = max(float(sent.sum()), 1e-12)
     middle = max(float((sent * height).sum()) / whole, 10.0)
     guesses = [_spread_out(sent, (share * middle, share * middle), view.pixel_mm) for share in (NARROW, WIDE)]

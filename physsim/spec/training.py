@@ -17,6 +17,7 @@ HELD_OUT = 2**32  # number of the first patient that is never trained on
 AUDITED = 2**33  # number of the first patient of an audit, which no training has seen
 ZOO = 2**34  # number of the first group of an audit's members outside the domain
 GUESSES = (3, 4, 8)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips
+MAPS = 2  # version of the maps that networks see: data and weights of another are not mixed
 _STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
 
@@ -139,7 +140,8 @@ class ScatterTraining(Spec):
 
     def data_json(self) -> str:
         """All that the data of a patient follow from: specs that agree in it share their data."""
-        return json.dumps({name: value for name, value in self._plain().items() if name not in _NOT_DATA})
+        return json.dumps({"maps": MAPS} | {name: value for name, value in self._plain().items()
+                                            if name not in _NOT_DATA})
 
     @property
     def looks(self) -> tuple[int, ...]:

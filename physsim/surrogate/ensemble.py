@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.spec.training import ScatterTraining
+from physsim.spec.training import MAPS, ScatterTraining
 from physsim.surrogate.weights_file import not_of_its_card, read_card, read_weights, write_weights
 
 if TYPE_CHECKING:
     from physsim.surrogate.network import ScatterNet
 
 _ROOM = 0.05
-FORMAT, FORMAT_VERSION = "physsim scatter networks", 1
+FORMAT, FORMAT_VERSION = "physsim scatter networks", MAPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,13 @@ class ScatterEnsemble:
 
     card: `spec` (ScatterTraining), `inputs` (channels, conditions), `condition_ends` (least and most of each in
     training), `data_sha256`, `held_out` (errors of unseen patients) and what else training wrote. digest: SHA-256 of
-    the file.
+    the file. maps: version of the maps that it sees (imaging/scatter_maps.py), which is that of its file.
     """
 
     nets: tuple[ScatterNet, ...]
     card: Mapping[str, Any]
     digest: str
+    maps: int = MAPS
 
     @property
     def spec(self) -> ScatterTraining:
@@ -120,4 +121,4 @@ def load_ensemble(path: str | Path) -> ScatterEnsemble:
             nets.append(net.eval())
     except (KeyError, ValueError, RuntimeError) as error:
         raise not_of_its_card(path, error) from None
-    return ScatterEnsemble(tuple(nets), card, digest)
+    return ScatterEnsemble(tuple(nets), card, digest, int(told["format_version"]))
