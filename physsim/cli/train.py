@@ -43,16 +43,17 @@ def scatter(
 
     Example: physsim train scatter chest --out chest.safetensors
     """
+    from physsim.imaging.scan_cases import ScanCases
     from physsim.imaging.scatter_cases import ScatterCases
     from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS
     from physsim.spec.training import ScatterTraining
     from physsim.surrogate.ensemble import shipped_specs
-    from physsim.surrogate.scatter_training import train_scatter
+    from physsim.surrogate.scatter_training import make_scans, train_scatter
 
     wanted = _wanted(spec, shipped_specs(), ScatterTraining)
-    inputs = {"channels": CHANNELS, "conditions": CONDITIONS}
-    card = _trained(wanted, ScatterCases(wanted, 1), partial(train_scatter, inputs=inputs), out, folder, workers,
-                    data_only, overwrite, as_json)
+    inputs, scans = {"channels": CHANNELS, "conditions": CONDITIONS}, ScanCases(wanted)
+    card = _trained(wanted, ScatterCases(wanted, 1), partial(train_scatter, inputs=inputs, scans=scans), out, folder,
+                    workers, data_only, overwrite, as_json, partial(make_scans, spec=wanted, scans=scans))
     if card is None:
         return
     found = card["held_out"]
@@ -109,8 +110,10 @@ def _wanted(spec: str, known: dict[str, Path], kind: Any) -> Any:
 
 
 def _trained(wanted: Any, cases: Any, by: Callable[..., dict[str, Any]], out: Path, folder: Path | None, workers: int,
-             data_only: bool, overwrite: bool, as_json: bool) -> dict[str, Any] | None:
-    """Trains and tells what was written; the card, or None where nothing is left to be told."""
+             data_only: bool, overwrite: bool, as_json: bool, others: Callable[..., list[Path]] | None = None
+             ) -> dict[str, Any] | None:
+    """Trains and tells what was written; the card, or None where nothing is left to be told. `others`: makes more of
+    the data."""
     from physsim.cli.stages import Stages, lines
     from physsim.errors import InvalidInput, message
     from physsim.io.atomic import check_output
@@ -123,6 +126,7 @@ def _trained(wanted: Any, cases: Any, by: Callable[..., dict[str, Any]], out: Pa
     with Stages(quiet=as_json) as stages:
         if data_only:
             files = make_shards(kept / "data", wanted, cases, workers=workers, progress=stages)
+            files += [] if others is None else others(kept / "data", workers=workers, progress=stages)
             told = {"files": [str(path) for path in files]}
             typer.echo(json.dumps(told) if as_json else f"{len(files)} files of data in {kept / 'data'}")
             return None

@@ -24,7 +24,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, shipped
+from physsim.surrogate.ensemble import ScatterEnsemble, calibration_file, load_ensemble, scan_calibration_file, shipped
 from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.scatter_calibration import spreads, water_mm
 from physsim.surrogate.verdict import Verdict, decide
@@ -35,11 +35,20 @@ from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
-Networks = tuple[ScatterEnsemble, Calibration | None]
+Networks = tuple[ScatterEnsemble, Calibration | None]  # and what held-out views say of it
 
 FIRST_HISTORIES = 4096.0  # of the first look without calibration
 _NEAR, _MOST_ROUNDS = 1e-3, 50
 _SQUARE_HISTORIES = 256  # for the second moment over the first, which noise alone hangs on: 6 % behind a grid, 2 %
+
+
+@dataclass(frozen=True, eq=False)
+class ScanNetworks:
+    """An ensemble, and what held-out views and held-out scans say of it; None where nothing is known."""
+
+    ensemble: ScatterEnsemble
+    views: Calibration | None
+    scans: Calibration | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,16 +167,31 @@ def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
     Raises InvalidInput where none are shipped for the protocol and none are given, without torch, and where a Hybrid
     that needs one has no calibration.
     """
-    path = shipped(protocol.name) if run.weights is None else Path(run.weights)
-    if path is None:
-        raise InvalidInput(message(f"scatter by networks of {protocol.name}", "none are shipped for it",
-                                   "Give weights= of physsim train scatter, or take 'kernel' or 'montecarlo'."))
+    path = _weights_file(run, protocol)
     ensemble, beside = load_ensemble(path), calibration_file(path)
-    known = Calibration.load(beside, network=ensemble.digest) if beside.exists() else None
+    known = _calibration(beside, ensemble)
     if known is None and isinstance(run, Hybrid) and run.mode != "unbiased":
         raise InvalidInput(message(f"weights {path.name}", f"no calibration lies beside them ({beside.name})",
                                    "Train with more held-out patients, or take mode='unbiased'."))
     return ensemble, known
+
+
+def scan_weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> ScanNetworks:
+    """The same for scans, with what held-out scans say."""
+    ensemble, known = weights_for(run, protocol)
+    return ScanNetworks(ensemble, known, _calibration(scan_calibration_file(_weights_file(run, protocol)), ensemble))
+
+
+def _weights_file(run: Surrogate | Hybrid, protocol: Protocol) -> Path:
+    path = shipped(protocol.name) if run.weights is None else Path(run.weights)
+    if path is None:
+        raise InvalidInput(message(f"scatter by networks of {protocol.name}", "none are shipped for it",
+                                   "Give weights= of physsim train scatter, or take 'kernel' or 'montecarlo'."))
+    return path
+
+
+def _calibration(path: Path, ensemble: ScatterEnsemble) -> Calibration | None:
+    return Calibration.load(path, network=ensemble.digest) if path.exists() else None
 
 
 def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from physsim.randomness import Stream
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
@@ -13,6 +19,8 @@ from physsim.transport.response_table import ResponseTable
 from physsim.transport.scatter_optics import ScatterOptics, optics_of
 from physsim.transport.scatter_places import ScatterPlaces
 from physsim.transport.scatter_scene import ScatterScene
+
+Floats = NDArray[np.float64]
 
 RUN = MonteCarlo(histories=1)  # its physics; how many photons is said elsewhere
 
@@ -51,6 +59,28 @@ class PlacePhotons:
     def kept(self) -> tuple[Batches, ...]:
         """Of all budgets so far, growing."""
         return tuple(self._kept[units] for units in sorted(self._kept))
+
+
+class ScanPhotons:
+    """Batches of all node views, which grow together; views side by side, one thread each."""
+
+    def __init__(self, scene: ScatterScene, views: Geometry, optics: ScatterOptics, places: tuple[int, int], seed: int,
+                 threads: int) -> None:
+        optics.source_fields(views[0], scene)  # the field's spectra, made once for all
+        photons = Stream(seed, "photons of a scan's views")
+        self._threads = threads
+        self._views = self._each(
+            lambda view: ScatterPlaces(scene, views[view], optics, RUN, places, photons.seed_for(view), 1),
+            range(len(views)))
+
+    def batches(self, histories: int) -> Floats:
+        """(views, batches, rows, columns) of so many histories in each view."""
+        self._each(lambda one: one.grow_to(histories), self._views)
+        return np.stack([one.batches() for one in self._views])
+
+    def _each(self, work: Any, items: Any) -> list[Any]:
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(work, items))
 
 
 def place_sums(scene: ScatterScene, protocol: Protocol, view: Geometry, response: ResponseTable,

@@ -16,18 +16,24 @@ FIRST_LOOK = 256  # histories of the first of a held-out view's looks; each next
 HELD_OUT = 2**32  # number of the first patient that is never trained on
 AUDITED = 2**33  # number of the first patient of an audit, which no training has seen
 ZOO = 2**34  # number of the first group of an audit's members outside the domain
+SCANNED = 2**35  # number of the first patient of a held-out scan
 GUESSES = (3, 4, 8)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips
 MAPS = 2  # version of the maps that networks see: data and weights of another are not mixed
 _STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
 
 _NOT_DATA = ("patients", "held_out", "members", "width", "epochs", "batch", "learning_rate", "shard_patients")
+_OF_SCANS = ("held_out_scans", "scan_nodes", "scan_histories", "scan_truth_histories")
 
 
 def _rising(value: Range) -> Range:
     if value[1] < value[0]:
         raise ValueError(message(f"range {value}", "its ends are swapped", "Swap them."))
     return value
+
+
+def _doubled(most: int) -> tuple[int, ...]:
+    return tuple(FIRST_LOOK << times for times in range((most // FIRST_LOOK).bit_length()))
 
 
 Span = Annotated[Range, pydantic.AfterValidator(_rising)]
@@ -88,6 +94,10 @@ class ScatterTraining(Spec):
     scatter is known and guessed at a place for each `stride` of them (rows, columns): half as many across the strips of
     a grid, whose shadows are sharp.
 
+    Scans: `held_out_scans` further patients are never trained on, and each of their bodies is seen in a turn of a scan
+    (all of a shorter one), in `scan_nodes` views a turn: with `scan_histories` in each at the last look, and
+    `scan_truth_histories`, behind a grid `grid_times` as many, of its truth.
+
     Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
     `learning_rate`. `seed`: of all that is drawn. `shard_patients`: in one file.
 
@@ -111,6 +121,10 @@ class ScatterTraining(Spec):
     held_out_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
     truth_histories: int = pydantic.Field(default=16384, ge=FIRST_LOOK)
     grid_times: float = pydantic.Field(default=4.0, ge=1.0)
+    held_out_scans: int = pydantic.Field(default=0, ge=0, le=SCANNED)
+    scan_nodes: int = pydantic.Field(default=16, ge=8)
+    scan_histories: int = pydantic.Field(default=2048, ge=FIRST_LOOK)
+    scan_truth_histories: int = pydantic.Field(default=4096, ge=FIRST_LOOK)
     pixels: tuple[int, int] = (48, 48)
     stride: tuple[Literal[2, 4], Literal[2, 4]] = (4, 4)
     members: int = pydantic.Field(default=3, ge=1, le=16)
@@ -141,15 +155,22 @@ class ScatterTraining(Spec):
     def data_json(self) -> str:
         """All that the data of a patient follow from: specs that agree in it share their data."""
         return json.dumps({"maps": MAPS} | {name: value for name, value in self._plain().items()
-                                            if name not in _NOT_DATA})
+                                            if name not in (*_NOT_DATA, *_OF_SCANS)})
+
+    def scan_data_json(self) -> str:
+        """All that the data of a held-out scan follow from."""
+        own = {name: getattr(self, name) for name in _OF_SCANS if name != "held_out_scans"}
+        return json.dumps({"scans": own, "views": self.data_json()})
 
     @property
     def looks(self) -> tuple[int, ...]:
         """Histories at each look at a held-out view: FIRST_LOOK, twice as many, ... up to held_out_histories."""
-        found = [FIRST_LOOK]
-        while 2 * found[-1] <= self.held_out_histories:
-            found.append(2 * found[-1])
-        return tuple(found)
+        return _doubled(self.held_out_histories)
+
+    @property
+    def scan_looks(self) -> tuple[int, ...]:
+        """Histories in each node view at each look at a held-out scan."""
+        return _doubled(self.scan_histories)
 
     @property
     def places(self) -> tuple[int, int]:

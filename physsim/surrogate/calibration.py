@@ -23,11 +23,11 @@ from physsim.surrogate.gate import (
     MODES,
     amplitudes,
     conformal_quantile,
+    counts_as_far,
     gate_distance,
-    least_ranks,
     noise_shape,
 )
-from physsim.surrogate.novelty import Novelty
+from physsim.surrogate.novelty import Novelty, p_value_of_many
 
 KIND, KIND_VERSION = "physsim calibration of a scatter network", 2
 NOVELTY_LEVEL = 0.5 * GATE_LEVEL  # of in-domain images that novelty may reject, out of the gate's
@@ -136,6 +136,13 @@ class Calibration:
         """Whether training has seen nothing like these maps (channels, rows, columns) and conditions (conditions,)."""
         return self.novelty is not None and self.novelty.p_value(maps, conditions) <= NOVELTY_LEVEL
 
+    def unlike_any_scan(self, views: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]]) -> bool:
+        """The same of a scan, from maps and conditions of its views."""
+        if self.novelty is None:
+            return False
+        own = np.array([self.novelty.p_value(maps, conditions) for maps, conditions in views])
+        return p_value_of_many(own) <= NOVELTY_LEVEL
+
     def factor(self, place: tuple[int, int], spread: float) -> float:
         """What b2 and B_K of the bin are multiplied by for an image on which the members differ by `spread`: members
         agree where the network is good. Linear in its square, 1 on average."""
@@ -150,14 +157,14 @@ class Calibration:
         """(looks,) what the expected e_S of a blend is multiplied by, so that it holds with probability 1 - level."""
         return np.array([conformal_quantile(row, level) for row in self.ratios])
 
-    def gate_ranks(self, tolerance: float | None, level: float) -> Floats:
-        """(ranked,) least p values of the held-out patients, sorted, over the looks that their images would take until
-        the error bar reaches `tolerance`; None: over all looks."""
+    def gate_counts(self, tolerance: float | None, level: float) -> Floats:
+        """(looks, ranked) `counts_as_far` of the held-out patients at the looks that their images would take until the
+        error bar reaches `tolerance`; None: at all looks."""
         looks, everyone = self.expected.shape
         reached = np.full((looks, everyone), False) if tolerance is None else \
             self.expected * self.error_bars(level)[:, None] <= tolerance  # fmt: skip
         made = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, looks)
-        return least_ranks(self.distances, made)
+        return counts_as_far(self.distances, made)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""

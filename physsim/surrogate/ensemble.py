@@ -60,6 +60,11 @@ def calibration_file(weights: Path) -> Path:
     return weights.with_suffix(".calibration.h5")
 
 
+def scan_calibration_file(weights: Path) -> Path:
+    """Where their calibration by held-out scans lies."""
+    return weights.with_suffix(".scans.h5")
+
+
 def shipped(protocol: str) -> Path | None:
     """The weights that come with physsim for a protocol by its name, or None."""
     return next((path for path in _shipped()

@@ -93,17 +93,18 @@ def rank_p_value(distance: float, held_out: Floats) -> float:
     return (1.0 + float(np.count_nonzero(held_out >= distance))) / (1.0 + len(held_out))
 
 
-def least_ranks(held_out: Floats, looks: NDArray[np.int64]) -> Floats:
-    """(patients,) each held-out patient's least p value over the first `looks` (patients,) looks, sorted; held_out:
-    (all looks, patients) T2.
+def counts_as_far(held_out: Floats, looks: NDArray[np.int64]) -> Floats:
+    """(all looks, patients) how many of `held_out` (all looks, patients) T2 are as far as each or farther at that look,
+    itself among them; infinite at looks that a patient does not make: from looks (patients,) on.
 
-    What an image's own least p value is ranked among, so that looking several times rejects no more often. Looks at one
-    image go together, so this asks less of each than dividing the level by their number does.
+    An image's own least p-value over its looks is ranked among these patients', each with the image counted among the
+    others (HeldOutLooks): looking several times rejects no more often, and patients and image are treated alike. Looks
+    at one image go together, so this asks less of each than dividing the level by their number does.
     """
     ordered = np.sort(held_out, axis=1)
     own = np.array([len(row) - np.searchsorted(row, values) for row, values in zip(ordered, held_out, strict=True)])
     made = np.arange(len(held_out))[:, None] < looks
-    return np.asarray(np.sort(np.where(made, own, own.shape[1]).min(axis=0)) / (1.0 + held_out.shape[1]))
+    return np.where(made, own, np.inf)
 
 
 def conformal_quantile(scores: Floats, level: float) -> float:

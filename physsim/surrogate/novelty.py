@@ -25,6 +25,7 @@ from physsim.surrogate.batches import Floats
 from physsim.surrogate.gate import rank_p_value
 
 MODES_KEPT, BLOCK, FOLDS = 256, 4, 4
+_QUARTER = 4  # a part of the views of a scan that must be new
 _LEAST_SCALE = 1e-3  # of the features' usual spread: what never varied in training may vary a little
 
 Array = NDArray[np.floating]
@@ -57,6 +58,17 @@ class Novelty:
             raise InvalidInput(message(f"maps of shape {maps.shape}", f"{len(self.mean)} features were calibrated",
                                        "Give the maps that the network takes."))
         return rank_p_value(float(_distances(own, self)[0]), self.ranks)
+
+
+def p_value_of_many(p_values: NDArray[np.float64]) -> float:
+    """Of a scan, from those of its views, however these go together: the p-value of the quarter that is newest, times
+    four. Reference: B. Rueger, Metrika 25 (1978) 171; V. Vovk, R. Wang, Biometrika 107 (2020) 791.
+
+    >>> p_value_of_many(np.array([0.001, 0.002, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9]))
+    0.008
+    """
+    newest = -(-len(p_values) // _QUARTER)
+    return min(1.0, float(np.sort(p_values)[newest - 1]) * len(p_values) / newest)
 
 
 def features(maps: Array, conditions: Array) -> Floats:

@@ -1,10 +1,12 @@
-"""The audited hybrid's decision for the views of a scan: photons until the bound that assumes nothing is small enough.
+"""The audited hybrid's decision for the views of a scan: photons until an error that is guaranteed is small enough.
 
-All views share the budget of a look. At each, two images may be certified: the blend of the network with the photons in
-the slow modes over the views, and Monte Carlo alone; each is tested at half of what the look may spend. A look is made
-only where the batches' spread says that one of them could pass, which spends nothing (as in verdict.py).
-Neglects: what the network errs by in the fast modes. It is taken as twice what its own images have there, as if the
-truth had as much.
+All views share the budget of a look. Where held-out scans say what the network errs by (scan_calibration.py), the blend
+of the network with the photons in the slow modes over the views is BLENDED as soon as its error bar reaches the
+tolerance, unless the gate rejects the network. Whatever the network is, two images may be certified at a look: its
+blend with the photons in the slow modes, and Monte Carlo alone; each is tested at half of what the look may spend. A
+look is made only where the batches' spread says that one of them could pass, which spends nothing (as in verdict.py).
+Neglects, of bounds: what the network errs by in the fast modes. It is taken as twice what its own images have there, as
+if the truth had as much. That looks, once the network is dropped, are those of Monte Carlo alone.
 """
 
 from __future__ import annotations
@@ -17,12 +19,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from physsim.errors import InvalidInput, message
-from physsim.surrogate.batches import Floats
+from physsim.surrogate.batches import Batches, Floats
 from physsim.surrogate.bound import LEVEL, spent
+from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.gate import GATE_LEVEL
+from physsim.surrogate.held_out_looks import ERRS_MORE, HeldOutLooks, check_ranks
 from physsim.surrogate.pooled import PooledScan, low_modes_over_views
+from physsim.surrogate.scan_calibration import as_one, in_slow_modes, slow_modes_of
 from physsim.surrogate.verdict import MOST_LOOKS
 
 ScanSource = Callable[[float], ArrayLike]  # units in each view -> (views, n, rows, columns), earlier photons among them
+_ENDED = "most_units ended the run before the tolerance"
 _FAST = 0.1  # of the tolerance: what the network's images may have in the modes that photons do not correct
 
 
@@ -30,19 +37,23 @@ _FAST = 0.1  # of the tolerance: what the network's images may have in the modes
 class ScanVerdict:
     """A scan's views and what is guaranteed of them.
 
-    word: CERTIFIED, or REJECTED where the network was dropped or the tolerance not reached; image: (views, rows,
-    columns) delivered; weight: of Monte Carlo in the `kept` modes over the views; bound: of e_S over all views, with
-    probability `level` that it is larger, whatever the network is; roughness: its part for the other modes. units: of
-    work in each view; looks: that were made; aim_reached: False where `most_units` ended it; units_wanted: about how
-    many the tolerance takes; network: hash of the weights, "" where none is in the image; reason: in words.
+    word: CERTIFIED, BLENDED, or REJECTED where the network was dropped or the tolerance not reached; image: (views,
+    rows, columns) delivered; weight: of Monte Carlo in the `kept` modes over the views; bound: of e_S over all views,
+    with probability `level` that it is larger, whatever the network is; roughness: its part for the other modes.
+    error_bar: of BLENDED, likewise, were this patient exchangeable with those of the held-out scans; `guarantee` is the
+    one that the word stands for. p_value: of the gate over the looks made; None where none was asked. units: of work in
+    each view; looks: that were made; aim_reached: False where `most_units` ended it; units_wanted: about how many the
+    tolerance takes; network: hash of the weights, "" where none is in the image; reason: in words.
     """
 
-    word: Literal["CERTIFIED", "REJECTED"]
+    word: Literal["CERTIFIED", "BLENDED", "REJECTED"]
     image: Floats = field(repr=False)
     weight: float
     kept: int
     bound: float
     roughness: float
+    error_bar: float | None
+    p_value: float | None
     tolerance: float
     level: float
     units: float
@@ -52,61 +63,125 @@ class ScanVerdict:
     network: str
     reason: str
 
+    @property
+    def guarantee(self) -> float:
+        """The error that is stated: `error_bar` of BLENDED, else `bound`."""
+        return self.bound if self.error_bar is None else self.error_bar
+
     def record(self) -> dict[str, Any]:
-        """All but the image, as plain data for files; figures that are infinite are left out."""
-        names = ("word", "weight", "kept", "bound", "roughness", "tolerance", "level", "units", "looks", "aim_reached",
-                 "units_wanted", "network", "reason")
+        """All but the image, as plain data for files; what is None or infinite is left out."""
+        names = ("word", "weight", "kept", "bound", "roughness", "error_bar", "p_value", "tolerance", "level", "units",
+                 "looks", "aim_reached", "units_wanted", "network", "reason")
         values = {"views": len(self.image), **{name: getattr(self, name) for name in names}}
-        return {name: value for name, value in values.items() if not isinstance(value, float) or np.isfinite(value)}
+        return {name: value for name, value in values.items()
+                if value is not None and (not isinstance(value, float) or np.isfinite(value))}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LikeHeldOut:
+    """What held-out scans say of one scan: their `calibration`, the bin that it lies in, and the factor of its members'
+    spread (Calibration.factor). nodes: views in a turn (in a shorter scan), which share a budget; turns: of the scan.
+    """
+
+    calibration: Calibration
+    place: tuple[int, int]
+    factor: float
+    nodes: float
+    turns: float
+
+    @classmethod
+    def of(cls, calibration: Calibration, *, size_mm: float, kvp: float, spread: float, nodes: float, turns: float
+           ) -> LikeHeldOut | None:
+        """None where no such scan was calibrated."""
+        place = calibration.bin_of(size_mm, kvp)
+        return None if place is None else cls(calibration=calibration, place=place, nodes=nodes, turns=turns,
+                                              factor=calibration.factor(place, spread))
 
 
 def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_variance: float | None, *,
-                periodic: bool = False, network: str = "", level: float = LEVEL, first_units: float = 256.0,
-                most_units: float = np.inf) -> ScanVerdict:
-    """Ask `source` for photons, twice as many at each look, until a bound is within `tolerance`.
+                like: LikeHeldOut | None = None, gate_level: float = GATE_LEVEL, periodic: bool = False,
+                network: str = "", level: float = LEVEL, first_units: float = 256.0, most_units: float = np.inf,
+                dropped_for: str = "") -> ScanVerdict:  # fmt: skip
+    """Ask `source` for photons until an error that is guaranteed is within `tolerance`.
 
     prior: (views, rows, columns) the network's images, in the source's unit; network_variance: b2, relative and
     squared, of its calibration; None where the scan was not calibrated, and in the unbiased mode: Monte Carlo alone.
-    `periodic`: views evenly around a full turn. most_units: in each view.
+    like: None for bounds alone. `periodic`: views evenly around a full turn. Looks are at the budgets of `like`, or
+    from `first_units` in each view on, then at twice as many each; most_units: in each view. dropped_for: why the
+    network was dropped, where it was.
 
-    Raises InvalidInput for a tolerance that is not between 0 and 1, and most_units below first_units.
+    Raises InvalidInput for a tolerance that is not between 0 and 1, most_units below the first look, and held-out scans
+    that are too few to reject at `gate_level`.
     """
     if not 0.0 < tolerance < 1.0:
         raise InvalidInput(message(f"tolerance={tolerance}", "it is a share of the mean scatter, between 0 and 1",
                                    "Give for example 0.02."))
-    if most_units < first_units:
-        raise InvalidInput(message(f"most_units={most_units:g}", f"the first look takes {first_units:g}",
-                                   f"Allow {first_units:g} or more."))
+    budgets = _budgets(like, first_units, most_units)
+    held_out = None
+    if like is not None and network_variance is not None:
+        check_ranks(like.calibration, gate_level)
+        held_out = HeldOutLooks(like.calibration, like.place, like.factor, tolerance, level)
+        low, slow = slow_modes_of(len(prior), like.turns, periodic)
     kept, left = slow_modes(prior, _FAST * tolerance, periodic)
-    certified, units, looks = 0, first_units, 0
-    while True:
-        looks += 1
-        images = np.asarray(source(units), np.float64)
-        alone = PooledScan.of(prior, images)
-        choices = [(alone, 1.0)]
+    certified, p_value = 0, None
+    for number, units in enumerate(budgets):
+        images, last = np.asarray(source(units), np.float64), number + 1 == len(budgets)
+        if held_out is not None and like is not None and number < len(like.calibration.budgets):
+            batches = Batches(images=in_slow_modes(prior, images, low), units=units)
+            p_value, mixed, bar = held_out.judge(number, as_one(prior), batches)
+            if p_value <= gate_level:
+                held_out, network_variance, dropped_for = None, None, ERRS_MORE
+            elif bar <= tolerance or last:
+                pooled = PooledScan.of(prior, images, kept=slow, periodic=periodic,
+                                       roughness=_roughness(_left_out(prior, low), images))
+                return ScanVerdict(
+                    word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=slow,
+                    bound=pooled.bound(mixed.weight, level), roughness=pooled.roughness, error_bar=bar, p_value=p_value,
+                    tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=bar <= tolerance,
+                    units_wanted=units * max(bar / tolerance, 1.0) ** 2, network=network,
+                    reason="the error bar reaches the tolerance" if bar <= tolerance else _ENDED)
+        choices = [(PooledScan.of(prior, images), 1.0)]
         if network_variance is not None:
-            rough = min(2.0 * left / max(float(images.mean()), 1e-300), 0.999)  # over the truth's mean, not its own
-            mixed = PooledScan.of(prior, images, kept=kept, roughness=rough, periodic=periodic)
-            choices.insert(0, (mixed, mixed.weight(network_variance)))
+            both = PooledScan.of(prior, images, kept=kept, roughness=_roughness(left, images), periodic=periodic)
+            choices.insert(0, (both, both.weight(network_variance)))
         part = spent(level, certified) / len(choices)
-        last = looks == MOST_LOOKS or 2.0 * units > most_units
-        expected = min(one.bound(weight, part, one.noise**2 + (network_variance or 0.0))
-                       for one, weight in choices)
+        expected = min(one.bound(weight, part, one.noise**2 + (network_variance or 0.0)) for one, weight in choices)
         if expected <= tolerance or last:
             certified += 1
             bounds = [one.bound(weight, part) for one, weight in choices]
             best = int(np.argmin(bounds))
             if bounds[best] <= tolerance or last:
                 break
-        units *= 2.0
     one, weight = choices[best]
-    dropped, reached = best == len(choices) - 1, bounds[best] <= tolerance
+    alone, reached = best == len(choices) - 1, bounds[best] <= tolerance
     return ScanVerdict(
-        word="CERTIFIED" if reached and (not dropped or not network) else "REJECTED", image=one.image(weight),
-        weight=weight, kept=one.kept, bound=bounds[best], roughness=one.roughness, tolerance=tolerance, level=level,
-        units=units, looks=looks, aim_reached=reached, network="" if dropped else network,
-        units_wanted=units if reached else units * (bounds[best] / tolerance) ** 2,
-        reason=_reason(dropped, reached, network_variance is None, bool(network)))
+        word="CERTIFIED" if reached and (not alone or not network) else "REJECTED", image=one.image(weight),
+        weight=weight, kept=one.kept, bound=bounds[best], roughness=one.roughness, error_bar=None, p_value=p_value,
+        tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=reached,
+        units_wanted=units if reached else units * (bounds[best] / tolerance) ** 2, network="" if alone else network,
+        reason=_reason(alone, reached, network_variance is None, bool(network), dropped_for))
+
+
+def _budgets(like: LikeHeldOut | None, first_units: float, most_units: float) -> list[float]:
+    """Units in each view at each look."""
+    found = [first_units] if like is None else [float(one) / like.nodes for one in like.calibration.budgets]
+    while len(found) < MOST_LOOKS:
+        found.append(2.0 * found[-1])
+    kept = [one for one in found if one <= most_units]
+    if not kept:
+        raise InvalidInput(message(f"most_units={most_units:g}", f"the first look takes {found[0]:g}",
+                                   f"Allow {found[0]:g} or more."))
+    return kept
+
+
+def _roughness(left: float, images: Floats) -> float:
+    """Of an error in fast modes: twice what the network's images have there, over the truth's mean, not its own."""
+    return min(2.0 * left / max(float(images.mean()), 1e-300), 0.999)
+
+
+def _left_out(images: Floats, low: Floats) -> float:
+    """Root mean square of images beyond modes over the views."""
+    return float(np.sqrt(np.mean((images - np.tensordot(low, images, 1)) ** 2)))
 
 
 def slow_modes(images: Floats, most: float, periodic: bool) -> tuple[int, float]:
@@ -114,18 +189,19 @@ def slow_modes(images: Floats, most: float, periodic: bool) -> tuple[int, float]
     their mean (all where none do), and the root mean square that they leave out."""
     views, mean = len(images), float(np.mean(images))
     for kept in range(1, views, 2 if periodic else 1):
-        left = images - np.tensordot(low_modes_over_views(views, kept, periodic), images, 1)
-        rough = float(np.sqrt(np.mean(left**2)))
+        rough = _left_out(images, low_modes_over_views(views, kept, periodic))
         if rough <= most * mean:
             return kept, rough
     return views, 0.0
 
 
-def _reason(dropped: bool, reached: bool, unknown: bool, asked: bool) -> str:
+def _reason(alone: bool, reached: bool, unknown: bool, asked: bool, dropped_for: str) -> str:
     if not reached:
-        return "most_units ended the run before the tolerance"
-    if not dropped:
+        return _ENDED
+    if not alone:
         return "the bound over all views reaches the tolerance"
     if not asked:
         return "Monte Carlo alone, as asked"
+    if dropped_for:
+        return dropped_for
     return "this size and tube potential were not calibrated" if unknown else "Monte Carlo alone has the smaller bound"

@@ -44,14 +44,14 @@ def calibrated(members: NDArray[Any], data: Arrays, spec: ScatterTraining, netwo
     """
     everyone = _views(members, data, spec)
     sizes, kvps = (np.array([getattr(one, name) for one in everyone]) for name in ("size_mm", "kvp"))
-    order = _by_patient(data[PATIENT], spec.seed)
+    order = by_patient(data[PATIENT], spec.seed)
     if len(order) < 2 * max(LEAST_PATIENTS, round(1.0 / GATE_LEVEL)):
         return None
-    edges = [_ends(sizes)[0], float(np.median(sizes)), _ends(sizes)[1]]
+    edges = [ends_of(sizes)[0], float(np.median(sizes)), ends_of(sizes)[1]]
     if len(order) < 5 * LEAST_PATIENTS:
         del edges[1]
     return calibrate([everyone[n] for n in order], network=network, held_out=held_out, size_edges_mm=edges,
-                     kvp_edges=_ends(kvps))
+                     kvp_edges=ends_of(kvps))
 
 
 def with_novelty(calibration: Calibration, seen: Arrays) -> Calibration:
@@ -64,7 +64,7 @@ def with_novelty(calibration: Calibration, seen: Arrays) -> Calibration:
     return replace(calibration, novelty=fit_novelty(features(seen["maps"], seen["conditions"]), seen[PATIENT]))
 
 
-def _by_patient(patient: NDArray[Any], seed: int) -> list[int]:
+def by_patient(patient: NDArray[Any], seed: int) -> list[int]:
     """Views of one half of the patients and of the other by turns, as many of both, in random order."""
     mixed = np.argsort(Stream(seed, "order of held-out views").uniform64(np.arange(len(patient)))[:, 0])
     first = set(np.unique(patient)[0::2].tolist())
@@ -91,6 +91,7 @@ def _views(members: NDArray[Any], data: Arrays, spec: ScatterTraining) -> Sequen
     return found
 
 
-def _ends(values: NDArray[np.float64]) -> list[float]:
+def ends_of(values: NDArray[np.float64]) -> list[float]:
+    """Of a bin of sizes or tube potentials that holds all of them, with a little room."""
     room = _ROOM * max(float(np.ptp(values)), 1.0)
     return [float(values.min()) - room, float(values.max()) + room]

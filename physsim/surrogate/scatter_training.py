@@ -10,19 +10,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.spec.training import HELD_OUT, ScatterTraining
-from physsim.surrogate.ensemble import as_stored, calibration_file, load_ensemble, save_ensemble
+from physsim.errors import InvalidInput, message
+from physsim.spec.training import HELD_OUT, SCANNED, ScatterTraining
+from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.ensemble import (
+    ScatterEnsemble,
+    as_stored,
+    calibration_file,
+    load_ensemble,
+    save_ensemble,
+    scan_calibration_file,
+)
+from physsim.surrogate.scan_calibration import NEEDED as SCANNED_LAYERS
+from physsim.surrogate.scan_calibration import calibrated_scans
 from physsim.surrogate.scatter_calibration import NEEDED as CALIBRATED
 from physsim.surrogate.scatter_calibration import SEEN, calibrated, with_novelty
-from physsim.surrogate.shards import PATIENT, Cases, digest_of, engine_of, make_shards, read_shards, shard_files
+from physsim.surrogate.shards import (
+    PATIENT,
+    Cases,
+    digest_of,
+    engine_of,
+    make_files,
+    make_shards,
+    numbered_files,
+    read_shards,
+    shard_files,
+)
 
 Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, float], None]
 
 
 def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Path, *,
-                  inputs: Mapping[str, Sequence[str]], workers: int = 1, command: str = "", overwrite: bool = False,
-                  progress: Progress | None = None) -> dict[str, Any]:
+                  inputs: Mapping[str, Sequence[str]], scans: Cases | None = None, workers: int = 1, command: str = "",
+                  overwrite: bool = False, progress: Progress | None = None) -> dict[str, Any]:
     """Makes what is missing in `folder` (data and checkpoints), writes `weights` (.safetensors) and, where there are
     held-out views enough for one, their calibration beside them (`calibration_file`); the card.
 
@@ -33,6 +54,7 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     from physsim.surrogate.training import NEEDED
 
     files = make_shards(folder / "data", spec, cases, workers=workers, progress=progress)
+    scanned = make_scans(folder / "data", spec, scans, workers=workers, progress=progress)
     numbers = shard_files(folder / "data", spec)
     seen = [path for path in files if numbers[path][0] < HELD_OUT]
     unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
@@ -58,7 +80,36 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     if calibration is not None:
         calibration = with_novelty(calibration, read_shards(seen, SEEN))
         calibration.save(calibration_file(weights), overwrite=overwrite)
+    if scanned:
+        of_scans = scans_calibration(made, scanned, spec)
+        if of_scans is not None:
+            of_scans.save(scan_calibration_file(weights), overwrite=overwrite)
     return card
+
+
+def make_scans(folder: Path, spec: ScatterTraining, scans: Cases | None, *, workers: int = 1,
+               progress: Progress | None = None) -> list[Path]:
+    """The files of the held-out scans of `spec`, those missing made by `scans(number)` (see ScanCases).
+
+    Raises InvalidInput where the spec asks for scans and nobody makes them.
+    """
+    if not spec.held_out_scans:
+        return []
+    if scans is None:
+        raise InvalidInput(message(f"held_out_scans={spec.held_out_scans}", f"{spec.family} is no family of scans",
+                                   "Leave held_out_scans out."))
+    files = numbered_files(folder, "scans", SCANNED, spec.held_out_scans, spec.shard_patients)
+    return make_files(files, spec.scan_data_json(), scans, workers=workers, progress=progress)
+
+
+def scans_calibration(ensemble: ScatterEnsemble, files: Sequence[Path], spec: ScatterTraining) -> Calibration | None:
+    """What held-out scans say of an ensemble; None where they are too few."""
+    data = read_shards(files, SCANNED_LAYERS)
+    scans, views = data["maps"].shape[:2]
+    maps, conditions = (data[name].reshape(scans * views, *data[name].shape[2:]) for name in ("maps", "conditions"))
+    members = ensemble.scatter(maps, conditions)
+    return calibrated_scans(members.reshape(len(members), scans, views, *members.shape[2:]), data, spec,
+                            ensemble.digest, digest_of(files))
 
 
 def held_out_errors(nets: Sequence[Any], data: Arrays) -> dict[str, Any]:

@@ -59,11 +59,17 @@ def make_files(files: Files, data: str, cases: Cases, *, workers: int = 1, progr
 
 def shard_files(folder: Path, spec: Training) -> dict[Path, tuple[int, ...]]:
     """Files and the patients that each holds."""
-    found, files = {}, spec.files
-    for kind, first, count in (("train", 0, files.trained), ("held", HELD_OUT, files.held_out)):
-        for start in range(0, count, files.in_one):
-            numbers = tuple(range(first + start, first + min(start + files.in_one, count)))
-            found[folder / f"{kind}_{start:05d}_{len(numbers):03d}.h5"] = numbers
+    files = spec.files
+    return {**numbered_files(folder, "train", 0, files.trained, files.in_one),
+            **numbered_files(folder, "held", HELD_OUT, files.held_out, files.in_one)}
+
+
+def numbered_files(folder: Path, kind: str, first: int, count: int, in_one: int) -> dict[Path, tuple[int, ...]]:
+    """Files of `count` patients from number `first` on, and those that each holds."""
+    found = {}
+    for start in range(0, count, in_one):
+        numbers = tuple(range(first + start, first + min(start + in_one, count)))
+        found[folder / f"{kind}_{start:05d}_{len(numbers):03d}.h5"] = numbers
     return found
 
 

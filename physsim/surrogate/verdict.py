@@ -28,10 +28,11 @@ from numpy.typing import ArrayLike
 
 from physsim.errors import InvalidInput, message
 from physsim.surrogate.batches import Batches, Floats, checked_prior
-from physsim.surrogate.blend import Blend, blend, mean_for_truth
+from physsim.surrogate.blend import Blend, mean_for_truth
 from physsim.surrogate.bound import LEVEL, error_bound_of, noise_bound_of, noise_modes, over_truth, spent
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.gate import GATE_LEVEL, gate_distance, rank_p_value
+from physsim.surrogate.gate import GATE_LEVEL
+from physsim.surrogate.held_out_looks import ERRS_MORE, HeldOutLooks, check_ranks
 
 Word = Literal["CERTIFIED", "BLENDED", "REJECTED"]
 Mode = Literal["fast", "certified", "unbiased"]
@@ -155,32 +156,22 @@ def decide(source: BatchSource, prior: ArrayLike | None, tolerance: float, *, ca
     if place is None:
         return _montecarlo(source, budgets, task, 0, None, "REJECTED",
                            f"{size_mm:g} mm at {kvp:g} kV was not calibrated")  # fmt: skip
-    if 1.0 / (1.0 + calibration.distances.shape[1]) > gate_level:
-        raise InvalidInput(message(f"{calibration.distances.shape[1]} ranked patients",
-                                   f"too few to reject at gate_level={gate_level}",
-                                   f"Calibrate with {int(np.ceil(1.0 / gate_level))} ranked patients or more."))
+    check_ranks(calibration, gate_level)
     return _hybrid(source, prior, budgets, task, calibration, place, calibration.factor(place, spread), gate_level)
 
 
 def _hybrid(source: BatchSource, prior: ArrayLike, budgets: list[float], task: _Task, calibration: Calibration,
             place: tuple[int, int], factor: float, gate_level: float) -> Verdict:  # fmt: skip
     """Looks at the calibration's budgets with the network; then Monte Carlo alone."""
-    gates, variance = len(calibration.budgets), factor * float(calibration.variance[place])
-    covariance = factor * calibration.covariance[place]
-    bars = calibration.error_bars(task.level)
-    ranks = calibration.gate_ranks(task.tolerance if task.mode == "fast" else None, task.level)
-    least, certified = 1.0, 0
+    gates = len(calibration.budgets)
+    judged = HeldOutLooks(calibration, place, factor, task.tolerance if task.mode == "fast" else None, task.level)
+    variance, certified = judged.variance, 0
     for number, units in enumerate(budgets[:gates]):
         look = _look(source(units), task, calibration.batches)
         network = checked_prior(prior, look.image.shape)
-        distance = gate_distance(network, look.batches, covariance, calibration.noise[place], look.scale)
-        least = min(least, rank_p_value(distance, calibration.distances[number]))
-        p_value = (1.0 + float(np.searchsorted(ranks, least, side="right"))) / (1.0 + len(ranks))
+        p_value, mixed, bar = judged.judge(number, network, look.batches, task.beside)
         if p_value <= gate_level:
-            return _montecarlo(source, budgets[number:], task, number, p_value, "REJECTED",
-                               "the network errs here more than on held-out patients", look, certified)  # fmt: skip
-        mixed = blend(network, look.batches, variance, beside=task.beside)
-        bar = mixed.error * float(bars[number])
+            return _montecarlo(source, budgets[number:], task, number, p_value, "REJECTED", ERRS_MORE, look, certified)
         seen = float(np.mean((look.image - network) ** 2))
         certificate = _certify(look, mixed, seen, variance, spent(task.level, certified), task.tolerance)
         certified += certificate is not None

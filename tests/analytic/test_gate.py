@@ -10,8 +10,8 @@ from physsim.surrogate.gate import (
     amplitudes,
     conformal_quantile,
     cosine_modes,
+    counts_as_far,
     gate_distance,
-    least_ranks,
     noise_shape,
     rank_p_value,
 )
@@ -60,11 +60,10 @@ def test_ranks():
     assert conformal_quantile(held_out, 0.05) == np.inf
 
 
-def test_least_ranks_count_only_the_looks_made():
-    """Patients 0 and 1 are farthest at look 0 and 1; who stops after one look is not ranked at the second."""
+def test_counts_are_of_the_looks_made():
+    """Patients 0 and 1 are farthest at look 0 and 1; who stops after one look does not count at the second."""
     held_out = np.array([[9.0, 1.0, 2.0, 3.0], [1.0, 9.0, 2.0, 3.0]])
-    assert least_ranks(held_out, np.array([2, 2, 2, 2])) == pytest.approx([0.2, 0.2, 0.4, 0.6])
-    assert least_ranks(held_out, np.array([1, 1, 1, 1])) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert counts_as_far(held_out, np.array([2, 2, 2, 1])).tolist() == [[1, 4, 3, 2], [4, 1, 3, np.inf]]
 
 
 def test_bad_input():

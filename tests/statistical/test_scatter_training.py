@@ -203,10 +203,10 @@ def test_a_calibration_lies_beside_the_weights_and_says_what_the_network_errs_by
 
 
 def test_no_patient_gives_both_error_and_ranks():
-    from physsim.surrogate.scatter_calibration import _by_patient
+    from physsim.surrogate.scatter_calibration import by_patient
 
     patient = np.repeat(np.arange(10), [3, 8, 1, 5, 5, 5, 2, 9, 4, 6])
-    order = _by_patient(patient, 1)
+    order = by_patient(patient, 1)
     first, second = set(patient[order[0::2]].tolist()), set(patient[order[1::2]].tolist())
     assert not first & second
     assert len(order) == len(set(order)) == 2 * min(sum(patient % 2 == side) for side in (0, 1))

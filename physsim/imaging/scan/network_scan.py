@@ -8,39 +8,38 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import message
 from physsim.imaging.beam_rays import peak_kv
-from physsim.imaging.network_scatter import Networks, network_guesses, warn_of_detail
-from physsim.imaging.place_photons import RUN, view_optics
+from physsim.imaging.network_scatter import NetworkGuess, ScanNetworks, network_guesses, warn_of_detail
+from physsim.imaging.place_photons import RUN, ScanPhotons, view_optics
+from physsim.imaging.scan_cases import scan_nodes, scan_turns
 from physsim.imaging.scattered import pixel_weights, signal_responses
 from physsim.phantom.phantom import Phantom
-from physsim.randomness import Stream
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
-from physsim.surrogate.scan_verdict import ScanVerdict, decide_scan
+from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.gate import GATE_LEVEL
+from physsim.surrogate.scan_verdict import LikeHeldOut, ScanVerdict, decide_scan
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
 from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_optics import ScatterOptics
-from physsim.transport.scatter_places import ScatterPlaces
 from physsim.transport.scatter_scan import node_places
 from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
 
-NODES_A_TURN = 48
+NODES_A_TURN = 32
 _SQUARE_HISTORIES = 256  # in each of a few views, for the second moment over the first
 _SQUARE_VIEWS = 8
-_FINER = 10.0  # times: a spline errs so much less, at least, than one of nodes twice as far apart (jump_shares.py)
+_FINER = 2.0**1.5  # times: a spline errs so much less than one of nodes twice as far apart where slopes jump
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,35 +79,40 @@ class NetworkScan:
         return np.asarray(np.maximum(np.matmul(np.matmul(rows, coarse), columns.T), np.float32(0.0)))
 
 
-def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: Surrogate | Hybrid, networks: Networks,
-                 seed: int, threads: int) -> NetworkScan:
-    """Scatter of a scan of a protocol whose detector integrates; `networks`: of weights_for.
+def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: Surrogate | Hybrid,
+                 networks: ScanNetworks, seed: int, threads: int) -> NetworkScan:
+    """Scatter of a scan of a protocol whose detector integrates; `networks`: of scan_weights_for.
 
     Warns (MonteCarloWarning) where a tolerance was not reached.
     Neglects: as network_scattered; that a flying focal spot lights the field from two places.
     """
-    ensemble, calibration = networks
-    assert protocol.rotation is not None
+    ensemble = networks.ensemble
     scene = scatter_scene(phantom, protocol.spectrum, RUN, CELL_MM, threads)
-    turns = max(1.0, len(geometry) / protocol.rotation.views)
-    known, period = node_places(geometry, round(NODES_A_TURN * turns))
+    known, period = node_places(geometry, scan_nodes(NODES_A_TURN, protocol, len(geometry)))
     guesses = network_guesses(ensemble, scene, protocol, geometry[known], threads)
     prior = np.stack([one.places for one in guesses])
     size, spread = (float(np.median([getattr(one, name) for one in guesses])) for name in ("size_mm", "spread"))
-    variance = None if calibration is None or any(one.unknown for one in guesses) else \
-        calibration.variance_of(size, peak_kv(protocol), spread)
+    beyond = _beyond(networks.views, guesses)
+    variance = None if networks.views is None or beyond else \
+        networks.views.variance_of(size, peak_kv(protocol), spread)
     optics = view_optics(protocol, geometry, *signal_responses(protocol.detector))
     bend = _spline_error(prior, known, period) / _FINER
     verdict = None
     if isinstance(run, Hybrid):
-        photons = _Photons(scene, geometry[known], optics[0], (prior.shape[1], prior.shape[2]), seed, threads)
+        photons = ScanPhotons(scene, geometry[known], optics[0], (prior.shape[1], prior.shape[2]), seed, threads)
         opened = guesses[0].maps.open_per_history
+        turns = scan_turns(protocol, len(geometry))
+        like = None if networks.scans is None or run.mode != "fast" else LikeHeldOut.of(
+            networks.scans, size_mm=size, kvp=peak_kv(protocol), spread=spread, nodes=len(known) / max(1.0, turns),
+            turns=turns)
         verdict = decide_scan(
             lambda units: photons.batches(round(units)) / opened, prior, run.tolerance,
-            None if run.mode == "unbiased" else variance, periodic=period is not None,
+            None if run.mode == "unbiased" else variance, like=like, periodic=period is not None,
+            gate_level=GATE_LEVEL if networks.views is None else networks.views.gate_level,
             network="" if run.mode == "unbiased" else ensemble.digest, level=run.level,
-            most_units=max(256.0, run.most_histories / len(known)))
-        error = verdict.bound
+            most_units=max(256.0, run.most_histories / len(known)),
+            dropped_for=f"beyond all training: {', '.join(beyond)}" if beyond else "")
+        error = verdict.guarantee
         if not verdict.aim_reached:
             warnings.warn(message(
                 f"tolerance={run.tolerance:g}", f"not reached: {error:.3g}",
@@ -130,26 +134,12 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
         _square_ratio(scene, geometry[known], optics, prior.shape[1:], seed, threads))
 
 
-class _Photons:
-    """Batches of all node views, which grow together; views side by side, one thread each."""
-
-    def __init__(self, scene: ScatterScene, views: Geometry, optics: ScatterOptics, places: tuple[int, int], seed: int,
-                 threads: int) -> None:
-        optics.source_fields(views[0], scene)  # the field's spectra, made once for all
-        photons = Stream(seed, "photons of a scan's views")
-        self._threads = threads
-        self._views = self._each(
-            lambda view: ScatterPlaces(scene, views[view], optics, RUN, places, photons.seed_for(view), 1),
-            range(len(views)))
-
-    def batches(self, histories: int) -> Floats:
-        """(views, batches, rows, columns) of so many histories in each view."""
-        self._each(lambda one: one.grow_to(histories), self._views)
-        return np.stack([one.batches() for one in self._views])
-
-    def _each(self, work: Any, items: Any) -> list[Any]:
-        with ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(work, items))
+def _beyond(calibration: Calibration | None, guesses: Sequence[NetworkGuess]) -> tuple[str, ...]:
+    """In what a scan lies beyond all training: conditions of any view, and the object where many views are new."""
+    names = dict.fromkeys(name for one in guesses for name in one.unknown)
+    novel = calibration is not None and calibration.unlike_any_scan(
+        (one.maps.maps[: one.seen_channels], one.maps.conditions) for one in guesses)
+    return (*names, "the object") if novel else tuple(names)
 
 
 def _spline_error(images: Floats, known: NDArray[np.int64], period: float | None) -> float:
@@ -166,6 +156,6 @@ def _square_ratio(scene: ScatterScene, views: Geometry, optics: list[ScatterOpti
                   threads: int) -> float:
     """Second over first moment of the scattered signal, by the same few photons of a few views."""
     few = np.unique(np.rint(np.linspace(0, len(views) - 1, _SQUARE_VIEWS)).astype(int))
-    first, second = (float(_Photons(scene, views[few], one, (places[0], places[1]), seed, threads)
+    first, second = (float(ScanPhotons(scene, views[few], one, (places[0], places[1]), seed, threads)
                            .batches(_SQUARE_HISTORIES).mean()) for one in optics)
     return second / first if first > 0.0 else 0.0

@@ -15,7 +15,7 @@ from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
 from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.hardness import hardness
 from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
-from physsim.imaging.network_scatter import weights_for
+from physsim.imaging.network_scatter import scan_weights_for
 from physsim.imaging.pixel_beam import PixelBeam, pixel_beam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.coverage import PADDING_HU, check_range, measured_voxels
@@ -197,7 +197,7 @@ def scan_scatter(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry
 
 def _by_networks(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry: Geometry, run: Surrogate | Hybrid,
                  seed: int, threads: int) -> ScanScatter:
-    scan = network_scan(phantom, protocol, geometry, run, weights_for(run, protocol), seed, threads)
+    scan = network_scan(phantom, protocol, geometry, run, scan_weights_for(run, protocol), seed, threads)
     return ScanScatter(scan, scan.square_ratio, beam.photons() * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2)
 
 
