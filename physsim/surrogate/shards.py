@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, message
+from physsim.errors import InvalidInput, PhyssimError, message
 from physsim.io.hdf5 import Layer, read_layers, read_provenance, write_layers
 from physsim.spec.provenance import kernels_sha256, tables_sha256
 from physsim.spec.training import HELD_OUT, Training
@@ -26,6 +26,17 @@ ENGINE = ("kernels_sha256", "tables_sha256")
 PATIENT = "patient"  # the layer of each view's patient number
 
 
+class PatientsFailed(PhyssimError, RuntimeError):
+    """failed: what was raised for each patient, by number; files: those that are whole, in order."""
+
+    def __init__(self, failed: Mapping[int, Exception], files: Sequence[Path]) -> None:
+        self.failed, self.files = failed, files
+        number, error = next(iter(failed.items()))
+        super().__init__(message(f"{len(failed)} patients, number {number} first", f"{type(error).__name__}: {error}",
+                                 "The other files are kept: the same command makes those missing."))
+        self.__cause__ = error
+
+
 def make_shards(folder: Path, spec: Training, cases: Cases, *, workers: int = 1,
                 progress: Progress | None = None) -> list[Path]:
     """The files of all patients of `spec`; see make_files."""
@@ -37,7 +48,8 @@ def make_files(files: Files, data: str, cases: Cases, *, workers: int = 1, progr
     """Files of numbered patients, those missing made by `cases(number)` (which other processes must be able to
     import), `workers` patients at a time. A file appears whole or not at all; the same for any number of workers.
 
-    `data`: all that they follow from, in words. Raises InvalidInput for a file of other data.
+    `data`: all that they follow from, in words. Raises InvalidInput for a file of other data, and PatientsFailed for
+    patients that `cases` failed for, when all other files are made.
     """
     tell = progress or (lambda stage, share: None)
     for path in files:
@@ -49,12 +61,26 @@ def make_files(files: Files, data: str, cases: Cases, *, workers: int = 1, progr
     missing[0].parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         # All patients are handed in at once, so that no process waits for the last one of a file.
-        waiting = [(path, [pool.submit(cases, number) for number in files[path]]) for path in missing]
+        waiting = [(path, {number: pool.submit(cases, number) for number in files[path]}) for path in missing]
+        failed: dict[int, Exception] = {}
         for done, (path, patients) in enumerate(waiting):
             tell("data", 1.0 - (len(missing) - done) / len(files))
-            write_shard(path, data, files[path], [one.result() for one in patients])
+            errors = {number: error for number, one in patients.items() if (error := _failure(one)) is not None}
+            failed |= errors
+            if not errors:
+                write_shard(path, data, files[path], [one.result() for one in patients.values()])
     tell("data", 1.0)
+    if failed:
+        raise PatientsFailed(failed, [path for path in files if path.exists()])
     return list(files)
+
+
+def _failure(patient: Future[Arrays]) -> Exception | None:
+    """What `cases` raised; a process that ended, or the user, ends all."""
+    error = patient.exception()
+    if error is None or (isinstance(error, Exception) and not isinstance(error, BrokenExecutor)):
+        return error
+    raise error
 
 
 def shard_files(folder: Path, spec: Training) -> dict[Path, tuple[int, ...]]:

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from surrogate_cases import NOISE, SPEC, cases, truth_of
+from surrogate_cases import NOISE, SPEC, cases, cases_but_one, truth_of
 
 import physsim as ps
 from physsim.errors import FileFormatError, InvalidInput
 from physsim.spec.training import HELD_OUT
-from physsim.surrogate.shards import PATIENT, make_shards, read_shards, shard_files
+from physsim.surrogate.shards import PATIENT, PatientsFailed, make_shards, read_shards, shard_files
 
 torch = pytest.importorskip("torch")
 INPUTS = {"channels": [f"map {n}" for n in range(8)], "conditions": [f"number {n}" for n in range(9)]}
@@ -36,6 +36,16 @@ def test_data_are_the_same_by_any_number_of_workers_and_after_a_stop(trained, tm
     assert files[0].stat().st_mtime_ns == before
     for path in files[:2]:
         assert path.read_bytes() == (folder / "data" / path.name).read_bytes()
+
+
+def test_a_patient_that_fails_is_named_and_the_other_files_are_made(tmp_path):
+    small = SPEC.replace(held_out=1)
+    with pytest.raises(PatientsFailed, match="1 patients, number 17 first: ValueError: no such body") as caught:
+        make_shards(tmp_path, small, cases_but_one)
+    files = list(shard_files(tmp_path, small))
+    assert [path.exists() for path in files] == [True, False, True]
+    assert list(caught.value.files) == [files[0], files[2]]
+    assert make_shards(tmp_path, small, cases) == files  # its cause mended, the rest is made
 
 
 def test_data_of_another_spec_are_refused(trained):
