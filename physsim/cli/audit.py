@@ -66,14 +66,17 @@ def told(figures: Any) -> list[str]:
     found = [f"{figures['cases']} views of {figures['patients']} patients, {figures['zoo_members']} of the zoo, "
              f"tolerance {share(figures['tolerance'])}"]
     for word, one in figures["guarantees"].items():
-        found.append(f"{word:<10} {one['covered']} of {one['cases']} hold: {share(one['coverage'])}, "
+        found.append(f"{word:<10} {one['covered']} of {one['cases']} hold as seen; "
+                     f"{share(one['coverage_extrapolated'])} without the truths' noise, "
                      f"at least {share(one['coverage_lower_95'])}")
+    found += [f"failed     {number}: {why}" for number, why in figures["failed"].items()]
     zoo, passed = figures["zoo"], figures["zoo"]["not_rejected"]
     return [
         *found,
         f"gate       drops {share(figures['gate_false_rate'])} in domain, {share(figures['gate_power'])} of "
         f"{zoo['exceed']} in the zoo that would exceed the tolerance",
-        f"zoo        {passed['covered']} of {passed['cases']} not rejected hold: {share(passed['coverage'])}, "
+        f"zoo        {passed['covered']} of {passed['cases']} not rejected hold as seen; "
+        f"{share(passed['coverage_extrapolated'])} without the truths' noise, "
         f"at most {share(passed['coverage_upper_95'])}",
         f"e_S        {share(figures['mean_e_s'])} delivered, worst subgroup {share(figures['worst_subgroup_e_s'])}; "
         f"network alone {share(figures['network_e_s'])}, as many photons alone {share(figures['same_photons_e_s'])}",

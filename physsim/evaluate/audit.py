@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from physsim.imaging.network_scatter import weights_for
 from physsim.imaging.simulate import check_request
 from physsim.spec.protocol_library import protocols
 from physsim.spec.scatter import Hybrid
-from physsim.spec.training import AUDITED, Family, ScatterTraining
+from physsim.spec.training import AUDITED, ZOO, Family, ScatterTraining
 from physsim.surrogate.audit import IN_DOMAIN, MODES, audit_figures
 from physsim.surrogate.ensemble import shipped_family
 from physsim.surrogate.scatter_training import subgroups
-from physsim.surrogate.shards import PATIENT, make_files, read_shards
+from physsim.surrogate.shards import PATIENT, Files, PatientsFailed, make_files, read_shards
 
 Progress = Callable[[str, float], None]
 
@@ -65,8 +65,9 @@ def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: in
     out. `workers`: patients at a time; `folder`: where the views are kept, so that the same audit goes on after a stop.
 
     Raises InvalidInput for an unknown family, those of scans (not yet), one without weights, numbers that
-    make no sense, and a folder that holds another audit.
-    Neglects: views of one patient are more alike than those of two, which the limits of coverage take for independent.
+    make no sense, and a folder that holds another audit. Patients that cannot be made are named in `figures["failed"]`,
+    and missing from the others; PatientsFailed where none is left.
+    Neglects: what failed patients have in common, if they have; what surrogate/audit.py and judged_coverage.py neglect.
     """
     path = check_audit(family, weights, cases=cases, zoo=zoo, seed=seed, workers=workers)
     run = Hybrid(tolerance=tolerance, level=level, most_histories=most_histories, weights=str(path))
@@ -82,7 +83,8 @@ def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: in
     keeper: AbstractContextManager[str] = tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder))
     with keeper as kept:
         files = {Path(kept) / f"audit_{number:012d}.h5": (number,) for number in views_of.numbers}
-        found = read_shards(make_files(files, plan, views_of, workers=workers, progress=progress), _LAYERS)
+        made, failed = _made(files, plan, views_of, workers, progress)
+        found = read_shards(made, _LAYERS)
     inside = found["kind"] == IN_DOMAIN
     if (found[PATIENT] < AUDITED).any():
         raise AssertionError("patients of the training among the audit's")
@@ -92,9 +94,23 @@ def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: in
     figures = audit_figures(found, calibration, tolerance, level, groups, kinds)
     told = {"family": family, "cases": cases, "zoo_members": zoo, "patients": len(np.unique(found[PATIENT][inside])),
             "seed": seed, "tolerance": tolerance, "level": level, "most_histories": most_histories,
-            "network": ensemble.digest, "zoo_sha256": zoo_sha256(spec, seed, zoo),
+            "failed": failed, "network": ensemble.digest, "zoo_sha256": zoo_sha256(spec, seed, zoo),
             "views_sha256": hashlib.sha256(np.ascontiguousarray(found["case"]).tobytes()).hexdigest()}
     return Audit({**figures, **told}, found, kinds)
+
+
+def _made(files: Files, plan: str, views_of: AuditCases, workers: int, progress: Progress | None
+          ) -> tuple[Sequence[Path], dict[str, str]]:
+    """Files of the views, and what failed, by patient (or group of the zoo): the others are audited all the same.
+
+    Raises PatientsFailed where no patient, or nothing of the zoo, is left."""
+    try:
+        return make_files(files, plan, views_of, workers=workers, progress=progress), {}
+    except PatientsFailed as error:
+        left = [number for path in error.files for number in files[path]]
+        if not any(number < ZOO for number in left) or not any(number >= ZOO for number in left):
+            raise
+        return error.files, {str(number): f"{type(one).__name__}: {one}" for number, one in error.failed.items()}
 
 
 def check_audit(family: str, weights: str | Path | None = None, *, cases: int = 1, zoo: int = 1, seed: int = 0,

@@ -35,7 +35,9 @@ def page(audit: Audit) -> str:
         f"<p>{told['cases']} views of {told['patients']} patients that no training has seen, {told['zoo_members']} "
         f"views of the zoo; seed {told['seed']}, tolerance {_share(told['tolerance'])}, guarantees that fail with "
         f"probability {told['level']:g}.</p>",
-        _table(("guarantee", "views", "hold", "share", "lower 95 %", "upper 95 %"),
+        *(f"<p>Failed: {html.escape(f'{number}, {why}')}</p>" for number, why in told["failed"].items()),
+        _table(("guarantee", "views", "hold as seen", "share as seen", "without the truths' noise", "lower 95 %",
+                "upper 95 %", "noise of the truth / guarantee"),
                [(name, *_covered(one)) for name, one in _guarantees(told).items()]),
         _picture(_coverage_plot(audit)),
         "<h2>Gate and errors</h2>", _table(("", ""), _figures(told)),
@@ -79,6 +81,8 @@ def _figures(told: Mapping[str, Any]) -> list[tuple[str, str]]:
              for name, one in told["bias"].items()]
     rows += [("CPU seconds a view: hybrid; Monte Carlo alone to the same tolerance",
               f"{told['seconds_per_view_hybrid']:.3f}; {told['seconds_per_view_montecarlo']:.3f}"),
+             ("CPU seconds of a view's truth, and its photons",
+              f"{told['seconds_per_view_truth']:.3f}; {told['photons_per_view_truth']:.0f}"),
              ("photons a view, likewise",
               f"{told['photons_per_view_hybrid']:.0f}; {told['photons_per_view_montecarlo']:.0f}")]
     return rows
@@ -86,7 +90,8 @@ def _figures(told: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _covered(one: Mapping[str, Any]) -> tuple[str, ...]:
     return (str(one["cases"]), str(one["covered"]), *(_share(one[name]) for name in (
-        "coverage", "coverage_lower_95", "coverage_upper_95")))
+        "coverage", "coverage_extrapolated", "coverage_lower_95", "coverage_upper_95")),
+            "-" if one["truth_noise"] is None else f"{one['truth_noise']:.2f}")
 
 
 def _kind_row(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,9 +1,7 @@
 """What an audit looks at: views of patients that no training has seen, and of the zoo, each with its truth.
 
-The truth is Monte Carlo by other photons, so many that its noise is at most a quarter of that of the image judged where
-the noise is one mode, and up to 0.7 of it where it has many independent parts (`effective_freedom`): its mean square is
-taken off the mean square difference, which then is unbiased; what is left is a spread, which moves images across their
-bound both ways, and more of them out than in, for most lie within.
+The truth is Monte Carlo by other photons, so many that its noise moves an error as large as the smallest guarantee
+judged by TRUTH_RATIO of it: what that does to coverage is then known well enough to be taken off (judged_coverage).
 """
 
 from __future__ import annotations
@@ -36,11 +34,11 @@ from physsim.surrogate.audit import FIGURES, IN_DOMAIN, MODES, REFUSED, WORDS
 from physsim.surrogate.batches import Batches
 from physsim.surrogate.blend import effective_freedom
 from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.judged_coverage import along, truth_noise
 from physsim.surrogate.verdict import Verdict
 
 Arrays = dict[str, NDArray[Any]]
 BODIES, VIEWS = 2, 8  # of a patient
-TRUTH_SHARES = (0.25, 0.7)  # of the noise of the image judged, where that is one mode and where it is many
 _SHOWN = 2  # the map that is kept as a picture: transmission
 _FEWEST, _MOST_TRUTH = 4096.0, 2.0**24  # histories
 
@@ -114,22 +112,23 @@ class AuditCases:
                 found[mode] = _decided(self.run.replace(mode=mode), photons, guess, view, networks[1])
             except InvalidInput:  # nothing scatters here: simulate refuses this image
                 return self._refused(who, kind)
-        truth = self._truth(view, guess, draw, photons)
-        figures = _figures(found, photons, guess, view, networks[1], truth)
-        figures["guess_seconds"] = spent
+        began = time.process_time()
+        truth = self._truth(view, guess, draw, photons, found)
+        seconds = {"guess_seconds": spent, "truth_seconds": time.process_time() - began}
+        figures = _figures(found, photons, guess, view, networks[1], truth) | seconds
         return self._arrays(found, guess, view, truth, figures) | self._person(who, kind)
 
     def _photons(self, view: DrawnView, guess: NetworkGuess, draw: Draw, name: str) -> PlacePhotons:
         return PlacePhotons(place_sums(view.scene, view.protocol, view.geometry, view.response, self.spec.places,
                                        draw.seed_of(f"{name} {view.name}"), 1), guess.maps.open_per_history)
 
-    def _truth(self, view: DrawnView, guess: NetworkGuess, draw: Draw, photons: PlacePhotons) -> Batches:
-        """Of the most photons that any verdict took, and of the tolerance: the less noise of both."""
+    def _truth(self, view: DrawnView, guess: NetworkGuess, draw: Draw, photons: PlacePhotons,
+               found: dict[str, tuple[Verdict, float]]) -> Batches:
+        """Precise enough for the smallest of the guarantees that will be judged."""
         last = photons.kept[-1]
-        freedom = effective_freedom(last)
-        noise = min(last.variance, (0.5 * self.run.tolerance * float(last.mean.mean())) ** 2)
-        share = min(TRUTH_SHARES[0] * np.sqrt(freedom), TRUTH_SHARES[1])
-        wanted = last.units * last.variance / (noise * share**2)
+        judged = min(made.guarantee for mode, (made, _) in found.items() if mode in MODES[:2])
+        noise = truth_noise(judged, effective_freedom(last)) * float(last.mean.mean())
+        wanted = last.units * last.variance / noise**2
         return self._photons(view, guess, draw, "truth")(float(np.clip(wanted, _FEWEST, _MOST_TRUTH)))
 
     def _arrays(self, found: dict[str, tuple[Verdict, float]], guess: NetworkGuess, view: DrawnView, truth: Batches,
@@ -177,11 +176,13 @@ def _figures(found: dict[str, tuple[Verdict, float]], photons: PlacePhotons, gue
     figures = {"size_mm": guess.size_mm, "in_range": float(place is not None),
                "size_bin": -1.0 if place is None else place[0], "kvp_bin": -1.0 if place is None else place[1],
                "noise_of_a_unit": last.variance * last.units, "truth_units": truth.units,
+               "truth_freedom": effective_freedom(truth),
                "same_photons_square": float(np.mean((fast.mean - truth.mean) ** 2))}
     for mode, (made, seconds) in found.items():
         told = {"word": WORDS.index(made.word), "guarantee": made.guarantee, "bound": made.bound,
                 "p_value": np.nan if made.p_value is None else made.p_value, "weight": made.weight,
-                "units": made.units, "reached": made.aim_reached, "seconds": seconds}
+                "units": made.units, "reached": made.aim_reached, "seconds": seconds,
+                "along": along(made.image, truth)}
         figures |= {f"{mode}_{name}": float(value) for name, value in told.items()}
     return figures
 

@@ -1,9 +1,10 @@
 """What an audit says of a hybrid: how often its guarantees hold, what its gate lets through, and where it errs most.
 
 Needs no network: only images delivered, their verdicts, and truths that were made by other photons. The truth's own
-noise is taken off each mean square error, which is then unbiased; what is left of it is a spread that moves images
-across their bound both ways, more of them out than in.
-Reference: C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404, for the limits of a share.
+noise is taken off each mean square error, which is then unbiased; what is left of it is a spread, which coverage is
+freed of (judged_coverage). Limits are of patients whose views are alike (limits).
+Neglects: that spread wherever else an error is compared or its root is taken (the zoo's members that exceed the
+tolerance, mean e_S); that the noise's freedom is estimated from 16 batches.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, message
 from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.judged_coverage import Judged, held_share, pooled_freedom
+from physsim.surrogate.limits import limits_over, share_over
+from physsim.surrogate.shards import PATIENT
 
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -24,10 +27,11 @@ Mask = NDArray[np.bool_]
 MODES = ("fast", "certified", "unbiased")  # in which every view is decided; the zoo's in the first alone
 WORDS = ("CERTIFIED", "BLENDED", "REJECTED")
 REFUSED, IN_DOMAIN = -1, -1  # a word, and a kind
-CONFIDENCE = 0.95
-_OF_MODES = ("word", "guarantee", "bound", "p_value", "weight", "units", "reached", "seconds")
-FIGURES = ("size_mm", "in_range", "size_bin", "kvp_bin", "noise_of_a_unit", "truth_units", "same_photons_square",
-           "guess_seconds", *(f"{mode}_{name}" for mode in MODES for name in _OF_MODES))
+_OF_MODES = ("word", "guarantee", "bound", "p_value", "weight", "units", "reached", "seconds", "along")
+FIGURES = ("size_mm", "in_range", "size_bin", "kvp_bin", "noise_of_a_unit", "truth_units", "truth_freedom",
+           "same_photons_square", "guess_seconds", "truth_seconds",
+           *(f"{mode}_{name}" for mode in MODES for name in _OF_MODES))
+_GRID_RATIO = 5  # among the numbers `drawn`
 
 
 def audit_figures(views: Arrays, calibration: Calibration, tolerance: float, level: float,
@@ -45,12 +49,13 @@ def audit_figures(views: Arrays, calibration: Calibration, tolerance: float, lev
     network = true_errors(own, "network")
     groups = {name: {"cases": int(some.sum()), "e_s": float(delivered[some].mean()),
                      "network_e_s": float(np.sqrt((network[some] ** 2).mean())),
-                     "coverage": float(_holds(own, "fast")[some].mean())}
+                     "coverage": float(holding(own, "fast")[some].mean())}
               for name, some in subgroups.items() if some.any()}
-    guarantees = {word: coverage(_holds(own, mode)[_said(own, mode, word)])
+    guarantees = {word: coverage(_some(own, _said(own, mode, word)), mode)
                   for word, mode in (("CERTIFIED", "certified"), ("BLENDED", "fast"), ("REJECTED", "fast"))}
     photons = {"photons_per_view_hybrid": float(figure(own, "fast_units").mean()),
-               "photons_per_view_montecarlo": float(_alone(own, "units").mean())}
+               "photons_per_view_montecarlo": float(_alone(own, "units").mean()),
+               "photons_per_view_truth": float(figure(own, "truth_units").mean())}
     seconds = figure(own, "guess_seconds") + figure(own, "fast_seconds"), _alone(own, "seconds")
     return {
         "guarantees": guarantees,
@@ -62,36 +67,40 @@ def audit_figures(views: Arrays, calibration: Calibration, tolerance: float, lev
         "bias": {name: _bias(own, name) for name in ("network", *MODES[:2])},
         "refused": int((inside & ~delivered_to).sum()),
         "gate_false_rate": float(dropped(own).mean()),
-        "gate_false_rate_upper_95": limits(int(dropped(own).sum()), len(dropped(own)))[1],
+        "gate_false_rate_upper_95": share_over(dropped(own), own[PATIENT])[1],
         "out_of_range_rate": float((figure(own, "in_range") == 0.0).mean()),
         **_zoo_figures(zoo, calibration, tolerance, level, kinds),
         "seconds_per_view_hybrid": float(seconds[0].mean()), "seconds_per_view_montecarlo": float(seconds[1].mean()),
-        **photons, "words": {mode: _words(own, mode) for mode in MODES}, "subgroups": groups,
+        "seconds_per_view_truth": float(figure(own, "truth_seconds").mean()), **photons,
+        "words": {mode: _words(own, mode) for mode in MODES}, "subgroups": groups,
     }
 
 
-def coverage(holds: Mask) -> dict[str, Any]:
-    """How many of stated guarantees hold, and one-sided limits of that share; None where there are none."""
-    low, high = limits(int(holds.sum()), len(holds))
-    return {"cases": len(holds), "covered": int(holds.sum()), "coverage": float(holds.mean()) if len(holds) else None,
-            "coverage_lower_95": low, "coverage_upper_95": high}
+def coverage(views: Arrays, mode: str) -> dict[str, Any]:
+    """How many of the guarantees of a mode hold as the truths say (`covered`, `coverage`), the share that would without
+    their noise (`coverage_extrapolated`), its standard error and its one-sided limits; `truth_noise`: median over the
+    guarantee. None where there are none."""
+    holds, judged = holding(views, mode), judged_by_truth(views, mode)
+    patients = len(np.unique(judged.patient))
+    found = {"cases": len(holds), "covered": int(holds.sum()), "patients": patients, "coverage": _share(holds)}
+    if not len(holds):
+        names = ("coverage_extrapolated", "coverage_error", "coverage_lower_95", "coverage_upper_95", "truth_noise")
+        return found | dict.fromkeys(names)
+    share, error = held_share(judged)
+    low, high = limits_over(patients, share, error, len(holds))
+    return found | {"coverage_extrapolated": share, "coverage_error": error if np.isfinite(error) else None,
+                    "coverage_lower_95": low, "coverage_upper_95": high,
+                    "truth_noise": float(np.sqrt(np.median(judged.noise)))}
 
 
-def limits(found: int, tried: int, confidence: float = CONFIDENCE) -> tuple[float | None, float | None]:
-    """One-sided lower and upper limit of a probability, each at `confidence`; None where nothing was tried.
-
-    >>> tuple(round(one, 4) for one in limits(1890, 2000))
-    (0.9359, 0.9531)
-    """
-    from scipy.special import betaincinv
-
-    if not 0 <= found <= tried:
-        raise InvalidInput(message(f"{found} of {tried}", "a share counts some of all", "Give 0 to all."))
-    if not tried:
-        return None, None
-    low = 0.0 if not found else float(betaincinv(found, tried - found + 1, 1.0 - confidence))
-    high = 1.0 if found == tried else float(betaincinv(found + 1, tried - found, confidence))
-    return low, high
+def judged_by_truth(views: Arrays, mode: str) -> Judged:
+    """Of images delivered in a mode; the truth's noise is taken to have as many parts behind equal grids."""
+    unit = (figure(views, f"{mode}_guarantee") * truth_means(views)) ** 2
+    noise = truth_squares(views) / unit
+    freedom = pooled_freedom(noise, figure(views, "truth_freedom"), views["drawn"][:, _GRID_RATIO])
+    return Judged(square=squared_errors(views, mode) / unit, noise=noise, freedom=freedom,
+                  along=figure(views, f"{mode}_along") / unit**2,
+                  patient=np.asarray(views[PATIENT], np.int64))
 
 
 def figure(views: Arrays, name: str) -> Floats:
@@ -101,9 +110,14 @@ def figure(views: Arrays, name: str) -> Floats:
 
 def true_errors(views: Arrays, image: str) -> Floats:
     """(views,) e_S of an image, the truth's noise taken off; NaN where nothing was delivered."""
-    square = ((views[image].astype(np.float64) - views["truth"]) ** 2).mean(axis=(1, 2)) - truth_squares(views)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.sqrt(np.maximum(square, 0.0)) / truth_means(views))
+        return np.asarray(np.sqrt(np.maximum(squared_errors(views, image), 0.0)) / truth_means(views))
+
+
+def squared_errors(views: Arrays, image: str) -> Floats:
+    """(views,) mean square error of an image, the truth's noise taken off: unbiased, and so at times below 0."""
+    apart = views[image].astype(np.float64) - views["truth"]
+    return np.asarray((apart**2).mean(axis=(1, 2)) - truth_squares(views))
 
 
 def truth_means(views: Arrays) -> Floats:
@@ -166,20 +180,20 @@ def _zoo_figures(zoo: Arrays, calibration: Calibration, tolerance: float, level:
                            "dropped": int(fired[some].sum()),
                            "median_network_e_s": _median(network[some & ~refused]),
                            "exceed": int((exceed & some).sum()), "exceed_dropped": int((exceed & fired & some).sum()),
-                           "passed": int(passed[some].sum()), "passed_covered": int(_holds(zoo, "fast")[passed & some]
-                                                                                    .sum())}
+                           "passed": int(passed[some].sum()),
+                           "passed_covered": int(holding(zoo, "fast")[passed & some].sum())}
     return {
         "gate_power": _share(fired[exceed]),
         "zoo": {"members": len(fired), "refused": int(refused.sum()), "dropped": int(fired.sum()),
                 "out_of_range": int((figure(zoo, "in_range") == 0.0).sum()), "exceed": int(exceed.sum()),
                 "gate_power_in_range": _share(fired[exceed & ranged]),
                 "network_exceeds": int(alone.sum()), "gate_power_of_network": _share(fired[alone]),
-                "not_rejected": coverage(_holds(zoo, "fast")[passed]),
-                "rejected": coverage(_holds(zoo, "fast")[fired]), "kinds": table},
+                "not_rejected": coverage(_some(zoo, passed), "fast"),
+                "rejected": coverage(_some(zoo, fired), "fast"), "kinds": table},
     }
 
 
-def _holds(views: Arrays, mode: str) -> Mask:
+def holding(views: Arrays, mode: str) -> Mask:
     """(views,) whether what was guaranteed in a mode is as large as the true error."""
     return np.asarray(true_errors(views, mode) <= figure(views, f"{mode}_guarantee"))
 

@@ -1,6 +1,7 @@
 """`physsim audit` and ps.audit: what is asked for is made and resumed, what cannot be is said before any work."""
 
 import json
+from pathlib import Path
 
 import pytest
 from network_cases import calibration, plain_weights
@@ -9,7 +10,10 @@ from typer.testing import CliRunner
 import physsim as ps
 from physsim.cli.app import app
 from physsim.errors import InvalidInput, OutputError
+from physsim.evaluate.audit import _made
+from physsim.spec.training import AUDITED, ZOO
 from physsim.surrogate.ensemble import calibration_file
+from physsim.surrogate.shards import PatientsFailed
 
 SPEC = ps.ScatterTraining(family="chest", pixels=(16, 16), width=8, members=1, spacing_mm=10.0, techniques=[
     {"protocol": "chest_pa", "kvp": (100, 140), "aim_mm": (25, 25), "field": (0.75, 1.0), "grid_ratios": (0.0,),
@@ -58,6 +62,24 @@ def test_an_audit_says_what_was_asked_for_and_goes_on_after_a_stop(weights, tmp_
         {name: told[name] for name in told if name not in seconds}
     with pytest.raises(InvalidInput, match="other data"):
         ps.audit("chest", weights=weights, folder=tmp_path / "views", **{**ASKED, "seed": 6})
+
+
+def test_the_others_are_audited_where_one_patient_fails(monkeypatch):
+    files = {Path(f"{number}.h5"): (number,) for number in (AUDITED, AUDITED + 1, ZOO)}
+
+    def failing(*numbers):
+        def made(wanted, plan, views_of, workers, progress):
+            raise PatientsFailed({number: ValueError("no such body") for number in numbers},
+                                 [path for path, (number,) in wanted.items() if number not in numbers])
+        monkeypatch.setattr("physsim.evaluate.audit.make_files", made)
+        return _made(files, "", None, 1, None)
+
+    kept, failed = failing(AUDITED)
+    assert kept == list(files)[1:]
+    assert failed == {str(AUDITED): "ValueError: no such body"}
+    for none_left in ((AUDITED, AUDITED + 1), (ZOO,)):
+        with pytest.raises(PatientsFailed, match="no such body"):
+            failing(*none_left)
 
 
 @pytest.mark.parametrize(("family", "given", "words"), [
