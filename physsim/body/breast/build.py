@@ -23,7 +23,7 @@ SPACING_RANGE_MM = (0.02, 1.5)
 SAMPLE_MM = 0.25  # coarser voxels are averaged over samples at most this far apart
 BLUR_MM = 0.25  # widest anti-aliasing
 _BRACKET, _CALIBRATION_STEPS, _CALIBRATION_ERROR = (-2.5, 1.5), 12, 5e-4
-_BEYOND = 3.0  # of the threshold, where a breast of much fat does not reach its fraction at the bracket's end
+_BEYOND = (-4.0, 3.0)  # of the threshold, where a breast does not reach its fraction within the bracket
 _CALIBRATION_MM = 1.25
 _CALIBRATION_BLUR_MM = 0.2
 _SECANT = 0.05  # a step of the threshold that shows how the fat fraction follows it
@@ -50,8 +50,11 @@ class BreastModel:
         wanted = breast.tissue.fat_fraction
         low, high = _BRACKET
         at_low, at_high = (self._fat_fraction_at(breast.replace(threshold=edge)) - wanted for edge in (low, high))
+        if at_low >= 0:
+            low = _BEYOND[0]
+            at_low = self._fat_fraction_at(breast.replace(threshold=low)) - wanted
         if at_high <= 0:
-            high = _BEYOND
+            high = _BEYOND[1]
             at_high = self._fat_fraction_at(breast.replace(threshold=high)) - wanted
             if abs(at_high) < _CALIBRATION_ERROR:
                 return high
