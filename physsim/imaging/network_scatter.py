@@ -38,7 +38,8 @@ Images = NDArray[np.float32]
 Networks = tuple[ScatterEnsemble, Calibration | None]  # and what held-out views say of it
 
 FIRST_HISTORIES = 4096.0  # of the first look without calibration
-_NEAR, _MOST_ROUNDS = 1e-3, 50
+_NEAR, _MOST_ROUNDS, _STEP = 1e-3, 50, 2.0
+_EVEN = 1e-3  # of the shape's mean
 _SQUARE_HISTORIES = 256  # for the second moment over the first, which noise alone hangs on: 6 % behind a grid, 2 %
 
 
@@ -78,13 +79,16 @@ class NetworkGuess:
 
 
 def _with_means(delivered: Floats, shape: Floats) -> Floats:
-    found, (rows, columns), (down, across) = shape, shape.shape, delivered.shape
+    """The shape, times a smooth field; where it holds nothing, beside a breast, an even one stands for it."""
+    (rows, columns), (down, across) = shape.shape, delivered.shape
+    found = shape + _EVEN * float(shape.mean())
     wanted = np.maximum(delivered, 0.0)
     for _ in range(_MOST_ROUNDS):
         means = found.reshape(down, rows // down, across, columns // across).mean(axis=(1, 3))
         if float(np.abs(means - wanted).max()) <= _NEAR * float(wanted.mean()):
             break
-        found = found * on_pixels(wanted / np.maximum(means, 1e-12), rows, columns)
+        ratio = np.clip(wanted / np.maximum(means, 1e-300), 1.0 / _STEP, _STEP)
+        found = found * on_pixels(ratio, rows, columns)
     return np.asarray(found)
 
 
