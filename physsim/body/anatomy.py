@@ -26,7 +26,8 @@ from physsim.body.space_map import world_box
 from physsim.body.vanishing import Vanishing, checked_way, cut_organs, judge_vanished
 from physsim.body.voxelise import body_grid, voxelise_body
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.phantom.phantom import Phantom
+from physsim.phantom.overlay import box_corners
+from physsim.phantom.phantom import HEIGHTS, Phantom
 from physsim.resources import phantoms_path
 from physsim.spec.grid import Grid
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from physsim.body.patient import Patient
 
 Corner = npt.NDArray[np.float64]  # (3,) canonical mm
+Ends = tuple[float, float]  # of heights: low and high, mm
 CANONICAL = "adult_body"  # the file of phantoms/anatomy that every patient is made of
 # Heights of the canonical body (mm above the disc L5/S1) of what belongs to a region, arms beside it included; only
 # the trunk ends at the width of the shoulders, so that hanging arms are left out.
@@ -48,6 +50,7 @@ REGIONS: dict[str, tuple[float, float]] = {
 _BREASTS_YEARS, _GROWN_YEARS = 10.0, 20.0
 _NARROW_SULCI = 0.4  # a newborn's over the adult's, which a child's brain leaves no room for: own recipe
 _ARMLESS = "trunk"
+NOTHING_BEYOND = (0.0, 0.0)
 _SEEN_MM, _ROOM_MM, _SHOULDER_MM = 10.0, 2.0, 30.0  # step at which the skin is looked for; round it; below the joint
 # What a body does not hang on: its lesions are painted into it, breath and heartbeat move it.
 _SAME_BODY: dict[str, Any] = {"lesions": (), "sampling_weight": 1.0, "respiration": 1.0, "cardiac": 0.0}
@@ -60,31 +63,49 @@ class PatientBody:
 
     body: Body
     growth: GrowthMap
-    _seen: dict[str, tuple[Corner, Corner]] = field(default_factory=dict, repr=False)  # skin's boxes by region
+    _seen: dict[tuple[str, Ends], tuple[Corner, Corner]] = field(default_factory=dict, repr=False)  # skin's boxes
 
-    def grid(self, spacing_mm: float | tuple[float, float, float], region: str = "whole") -> Grid:
-        """A grid round a region of REGIONS, its voxel centres at whole multiples of the spacing in the world."""
+    def grid(self, spacing_mm: float | tuple[float, float, float], region: str = "whole",
+             beyond_mm: Ends = NOTHING_BEYOND) -> Grid:
+        """A grid round a region of REGIONS, its voxel centres at whole multiples of the spacing in the world.
+
+        `beyond_mm`: by how much it reaches beyond the region below and above it, rounded up to voxels; no farther than
+        the body does.
+        """
         if region not in REGIONS:
             raise InvalidInput(message(f"region={region!r}", "no such region", did_you_mean(region, REGIONS)))
         whole = body_grid(self.body, spacing_mm, self.growth)
         if region == "whole":
             return whole
         steps, origin = np.array(whole.spacing_mm), np.array(whole.origin_mm)
-        low, high = self._seen.get(region) or self._seen.setdefault(region, self._skin_box(region))
+        low, high = self._seen_box(region, beyond_mm)
         world_low, world_high = world_box(self.growth, low - _ROOM_MM, high + _ROOM_MM)
         world_low[2], world_high[2] = (self.growth.world_height(level) for level in REGIONS[region])
-        size = np.array(whole.shape[::-1])
+        size, more = np.array(whole.shape[::-1]), [math.ceil(beyond / steps[2]) for beyond in beyond_mm]
         first = np.maximum(np.floor((world_low - origin) / steps), 0).astype(int)
         last = np.minimum(np.ceil((world_high - origin) / steps), size - 1).astype(int)
-        first[2] = math.ceil(max((world_low[2] - origin[2]) / steps[2], 0))
-        last[2] = math.floor(min((world_high[2] - origin[2]) / steps[2], size[2] - 1))
+        first[2] = max(math.ceil(max((world_low[2] - origin[2]) / steps[2], 0)) - more[0], 0)
+        last[2] = min(math.floor(min((world_high[2] - origin[2]) / steps[2], size[2] - 1)) + more[1], size[2] - 1)
         nx, ny, nz = (int(n) for n in last - first + 1)
         x, y, z = (float(v) for v in origin + first * steps)
         return Grid(shape=(nz, ny, nx), spacing_mm=whole.spacing_mm, origin_mm=(x, y, z))
 
-    def _skin_box(self, region: str) -> tuple[Corner, Corner]:
-        """Low and high corner (canonical mm) of what lies within the skin at the heights of a region."""
-        body, program, (low_z, high_z) = self.body, self.body.program, REGIONS[region]
+    def _seen_box(self, region: str, beyond_mm: Ends) -> tuple[Corner, Corner]:
+        """_skin_box of a region, or of that and what lies beyond; kept."""
+        key = (region, beyond_mm)
+        if key not in self._seen:
+            if beyond_mm == NOTHING_BEYOND:
+                self._seen[key] = self._skin_box(region, REGIONS[region])
+            else:
+                low, high = (self.growth.world_height(level) for level in REGIONS[region])
+                ends = [self.growth.canonical_height(z) for z in (low - beyond_mm[0], high + beyond_mm[1])]
+                own, wide = self._seen_box(region, NOTHING_BEYOND), self._skin_box(region, (ends[0], ends[1]))
+                self._seen[key] = np.minimum(own[0], wide[0]), np.maximum(own[1], wide[1])
+        return self._seen[key]
+
+    def _skin_box(self, region: str, heights: Ends) -> tuple[Corner, Corner]:
+        """Low and high corner (canonical mm) of what lies within the skin at `heights` of the canonical body."""
+        body, program, (low_z, high_z) = self.body, self.body.program, heights
         low, high = program.box_low.copy(), program.box_high.copy()
         low[2], high[2] = max(low[2], low_z), min(high[2], high_z)
         points, _ = nodes(low, high, _SEEN_MM)
@@ -133,15 +154,21 @@ def patient_phantom(
     grid: Grid | None = None,
     density_dtype: npt.DTypeLike = np.float16,
     vanishing: Vanishing = "warn",
+    beyond_mm: Ends = NOTHING_BEYOND,
 ) -> Phantom:
     """Voxels of a patient: see Patient.phantom."""
     if (grid is None) == (spacing_mm is None):
         raise InvalidInput(message(f"spacing_mm={spacing_mm}", "one of spacing and grid says the voxels", "Give one."))
     checked_way(vanishing)
+    _check_beyond(beyond_mm, region, grid)
     made = patient_body(patient)
+    own = None
     if grid is None:
         assert spacing_mm is not None
-        grid = made.grid(spacing_mm, region)
+        grid = made.grid(spacing_mm, region, beyond_mm)
+        if beyond_mm != NOTHING_BEYOND:
+            corners = box_corners(made.grid(spacing_mm, region))
+            own = corners.min(axis=0), corners.max(axis=0)
     space = None if made.growth.is_identity else made.growth
     scale = made.growth.mean_scale
     factor = 2 if scale < _SMALL and max(grid.spacing_mm) > _COARSEST_MM * scale else 1
@@ -159,10 +186,22 @@ def patient_phantom(
     record: dict[str, Any] = {"patient": patient.to_dict()}
     if spacing_mm is None or region != "whole":
         record["region"] = "window" if spacing_mm is None else region
+    if own is not None:
+        record[HEIGHTS] = [round(float(corner[2]), 6) for corner in own]
     phantom = painted(motion)
     if vanishing != "keep":
         judge_vanished(phantom.truth, grid, cut_organs(made.body, grid, space, motion), vanishing)
-    return with_lesions(phantom, patient.lesions, made.body, space, motion, lambda: painted(None))
+    return with_lesions(phantom, patient.lesions, made.body, space, motion, lambda: painted(None), own)
+
+
+def _check_beyond(beyond_mm: Ends, region: str, grid: Grid | None) -> None:
+    """InvalidInput for what lies beyond no region, and for a region that should end before it does."""
+    if not all(0.0 <= beyond < math.inf for beyond in beyond_mm):
+        raise InvalidInput(message(f"beyond_mm={beyond_mm}", "voxels reach 0 mm or more beyond a region's ends",
+                                   "Give (below, above), for example (40.0, 40.0)."))
+    if beyond_mm != NOTHING_BEYOND and (grid is not None or region == "whole"):
+        what = "a grid says where voxels end" if grid is not None else "nothing lies beyond the whole body"
+        raise InvalidInput(message(f"beyond_mm={beyond_mm}", f"it has no effect: {what}", "Leave it out."))
 
 
 def patient_motion(patient: Patient, body: Body) -> Motion | None:

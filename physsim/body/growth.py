@@ -103,6 +103,10 @@ class GrowthMap:
         """World z (mm) of a canonical level in the plane where nothing is lifted; infinite where the level is."""
         return float(_along(np.array(level_mm), self.level, self.height))
 
+    def canonical_height(self, height_mm: float) -> float:
+        """The inverse of world_height."""
+        return float(_along(np.array(height_mm), self.height, self.level))
+
     @property
     def _places(self) -> Array:
         return np.arange(len(self.level), dtype=float)

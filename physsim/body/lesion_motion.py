@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from physsim.body.motion import Motion
     from physsim.phantom.phantom import Phantom
 
+Corner = npt.NDArray[np.float64]  # (3,) world mm
 _ROOM = 1.35  # radii of free lung round a place: a breath out makes the lung 0.7 as wide where it shrinks most
 
 
@@ -36,20 +37,23 @@ def with_lesions(
     growth: GrowthMap | None = None,
     motion: Motion | None = None,
     at_rest: Callable[[], Phantom] | None = None,
+    box_mm: tuple[Corner, Corner] | None = None,
 ) -> Phantom:
     """`phantom` of a body, `motion` applied, with lesions where that brings them.
 
     `growth`: from the patient's space to the body's (default: the same); `at_rest` makes the phantom without motion on
     the same grid: needed, and called, when there is a motion and a lesion whose place is to be drawn. Lesions with
-    `centre_mm` lie there at rest.
+    `centre_mm` lie there at rest. `box_mm`: low and high corner of the voxels that must hold some of each site, and
+    within which places are drawn; None for all.
     """
     still = phantom
     if motion and any(lesion.centre_mm is None for lesion in lesions):
         assert at_rest is not None
         still = at_rest()
     for lesion in lesions:
-        check_site(still, lesion.site)
-        centre = lesion.centre_mm or drawn_centre(still, lesion, _ROOM if lesion.site.endswith("lobe") else 1.0)
+        within = still if box_mm is None else still.crop(_point(box_mm[0]), _point(box_mm[1]))
+        check_site(within, lesion.site)
+        centre = lesion.centre_mm or drawn_centre(within, lesion, _ROOM if lesion.site.endswith("lobe") else 1.0)
         placed = lesion.replace(centre_mm=centre)
         if motion is None:
             phantom = still = phantom.insert(placed)
@@ -62,6 +66,11 @@ def with_lesions(
         x, y, z = (growth.world_from_canonical(now) if growth else now)[0].tolist()
         phantom = phantom.insert(placed.replace(centre_mm=(x, y, z)))
     return phantom
+
+
+def _point(corner: Corner) -> tuple[float, float, float]:
+    x, y, z = corner.tolist()
+    return x, y, z
 
 
 def site_medium(motion: Motion, site: str, point_mm: npt.NDArray[np.float64]) -> str:

@@ -99,6 +99,7 @@ class Patient(Spec):
         region: str = "whole",
         *,
         grid: Grid | None = None,
+        beyond_mm: tuple[float, float] = (0.0, 0.0),
         density_dtype: npt.DTypeLike = np.float16,
         vanishing: Vanishing = "warn",
     ) -> Phantom:
@@ -106,7 +107,9 @@ class Patient(Spec):
 
         `spacing_mm` of a grid round `region` ("whole", "head", "chest", "abdomen", "trunk", "pelvis": all that lies at
         its heights; only the trunk is no wider than the shoulders, without what of hanging arms is beside it), or
-        `grid` in the patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `vanishing`: organs too small
+        `grid` in the patient's frame (mm, LPS, origin at the middle of the disc L5/S1). `beyond_mm`: by how much voxels
+        reach below and above the region at least, where there is more of the body; scans are of the region's heights
+        all the same, and lesions drawn in them. `vanishing`: organs too small
         for a voxel of their own keep their mass in the voxels they share; by default a
         VanishedOrgansWarning names them, "keep" is silent, "error" an InvalidInput. The phantom's `made_from`
         holds the patient; the same patient gives the same bits.
@@ -118,7 +121,7 @@ class Patient(Spec):
         """
         from physsim.body.anatomy import patient_phantom
 
-        return patient_phantom(self, spacing_mm, region, grid, density_dtype, vanishing)
+        return patient_phantom(self, spacing_mm, region, grid, density_dtype, vanishing, beyond_mm)
 
     def to_dict(self) -> dict[str, Any]:
         """The patient as plain data, which `from_dict` reads."""

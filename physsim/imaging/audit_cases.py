@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput
 from physsim.imaging.audit_zoo import GROUP, kind_of, kinds_of, member_draw, other_region, zoo_patient, zoo_view
 from physsim.imaging.beam_rays import peak_kv
+from physsim.imaging.body import region_voxels
 from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.network_scatter import NetworkGuess, Networks, network_guess, view_verdict, weights_for
 from physsim.imaging.place_photons import PlacePhotons, place_sums
@@ -97,7 +98,7 @@ class AuditCases:
         return made
 
     def _other(self, who: DrawnPatient) -> Phantom:
-        return _other_part(who, other_region(protocols[self.spec.techniques[who.kind].protocol]), self.spec.spacing_mm)
+        return _other_part(who, self.spec.techniques[who.kind].protocol, self.spec.spacing_mm)
 
     def _view(self, view: DrawnView, who: DrawnPatient, draw: Draw, kind: int) -> Arrays:
         networks = _networks(self.run, self.spec.techniques[0].protocol)
@@ -194,6 +195,7 @@ def _networks(run: Hybrid, protocol: str) -> Networks:
 
 
 @lru_cache(maxsize=1)
-def _other_part(who: DrawnPatient, region: str, spacing_mm: float) -> Phantom:
+def _other_part(who: DrawnPatient, protocol: str, spacing_mm: float) -> Phantom:
     """Of a group's patient: made once."""
-    return who.patient.phantom(spacing_mm, region, vanishing="keep")
+    base = protocols[protocol]
+    return region_voxels(who.patient, base, spacing_mm, vanishing="keep", region=other_region(base))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,19 @@ from physsim.body.patient import Patient
 from physsim.errors import InvalidInput, message
 from physsim.imaging.breast_body import breast_voxels, check_breast
 from physsim.phantom.overlay import box_corners
-from physsim.phantom.phantom import Phantom
+from physsim.phantom.phantom import HEIGHTS, Phantom
 from physsim.spec.geometry import Geometry
-from physsim.spec.grid import Box
+from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import PhantomRecord
 from physsim.transport.windows import shadow
 
+if TYPE_CHECKING:
+    from physsim.body.vanishing import Vanishing
+
 BODY_G_CM3 = 0.1  # thinner than lung (0.2-0.5), denser than any gas: what counts as body when a patient is positioned
 PATIENT_SPACING_MM = 2.0  # of the voxels made of a Patient, when nobody says otherwise
+_SCATTER_MM = 50.0  # of the body beyond the last ray: a photon of 60 keV goes 49 mm through soft tissue
 _REGION_OF = {"CHEST": "chest", "ABDOMEN": "abdomen", "HEAD": "head", "SKULL": "head", "JAW": "head",
               "PELVIS": "pelvis"}
 # What a window of a body must hold some of to be of that region
@@ -30,6 +35,7 @@ WINDOW = "window"  # the region of voxels on a grid of the user's own (Patient.p
 def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:
     """A phantom as it is; a patient as voxels of `spacing_mm` (2 mm): the region of the protocol's body part, or all.
 
+    For a scan they reach beyond the region as far as its rays do (see beyond_mm), and the scan is of the region.
     For a protocol of a breast the patient's own is made for its view (0.2 mm), and any other phantom refused.
     For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
     """
@@ -39,15 +45,58 @@ def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float 
         return phantom
     if protocol.breast is not None:
         return breast_voxels(phantom, protocol.breast, spacing_mm)
-    region = region_of(protocol)
     if spacing_mm is None:  # nobody asked for these voxels: nothing is said of organs that share theirs
-        return phantom.phantom(PATIENT_SPACING_MM, region, vanishing="keep")
-    return phantom.phantom(spacing_mm, region)
+        return region_voxels(phantom, protocol, PATIENT_SPACING_MM, vanishing="keep")
+    return region_voxels(phantom, protocol, spacing_mm, vanishing="warn")
 
 
 def region_of(protocol: Protocol) -> str:
     """Of a body, for a protocol: see Patient.phantom."""
     return _REGION_OF.get(protocol.body_part, "whole")
+
+
+def region_voxels(patient: Patient, protocol: Protocol, spacing_mm: float, *, vanishing: Vanishing,
+                  region: str | None = None, shortest: float = 1.0) -> Phantom:
+    """The protocol's region of a patient, or another, and of scans what their rays meet beyond it, even in a body
+    that is `shortest` times as long."""
+    region = region or region_of(protocol)
+    below, above = beyond_mm(patient, protocol, spacing_mm, region)
+    return patient.phantom(spacing_mm, region, beyond_mm=(below / shortest, above / shortest), vanishing=vanishing)
+
+
+def beyond_mm(patient: Patient, protocol: Protocol, spacing_mm: float, region: str) -> tuple[float, float]:
+    """How far (mm) a scan's rays reach below and above a region of a patient within the body, and _SCATTER_MM more.
+
+    The cone's height at the far side of the region's box, the turns that stand beyond the range, and of a helix what it
+    runs on. 0 for the whole body, for radiographs, and at each end that no ray comes near: a C-arm sees part of an
+    adult's region alone.
+    Neglects: photons that leave the beam and would be scattered back into it from farther away: behind the middle of an
+    abdomen 2 to 5 % of the scatter of the first and last views (13 % without _SCATTER_MM).
+    """
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    if rotation is None or wanted is None or region == "whole":
+        return 0.0, 0.0
+    corners = box_corners(patient.body().grid(spacing_mm, region))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    axis = np.array(rotation.aim_mm or 0.5 * (low + high)[:2])
+    away = float(np.hypot(*(corners[:, :2] - axis).T).max())
+    seen = rotation.seen_mm(protocol.detector, (_point(low), _point(high)), wanted.field_mm, away)
+    ends = float(low[2]) - seen[0], seen[1] - float(high[2])
+    below, above = (max(end + _SCATTER_MM, 0.0) for end in ends)
+    return below, above
+
+
+def region_heights_mm(phantom: Phantom) -> tuple[float, float] | None:
+    """World z between which the phantom is of the body, where its voxels reach beyond; None where all is."""
+    found = phantom.made_from.get(HEIGHTS)
+    return None if found is None else (float(found[0]), float(found[1]))
+
+
+def with_heights(phantom: Phantom, other: Phantom, factor: float = 1.0) -> Phantom:
+    """`phantom`, which is made of `other` (its z axis `factor` times as long), with the heights of that."""
+    heights = region_heights_mm(other)
+    return phantom if heights is None else phantom.replace(made_from={
+        **phantom.made_from, HEIGHTS: [factor * height for height in heights]})
 
 
 def check_part(phantom: Phantom, protocol: Protocol) -> None:
@@ -75,12 +124,18 @@ def check_part(phantom: Phantom, protocol: Protocol) -> None:
 
 
 def body_box_mm(phantom: Phantom) -> Box:
-    """Low and high corner (world mm) of all voxels denser than BODY_G_CM3; of the whole grid when there is none."""
+    """Low and high corner (world mm) of all voxels denser than BODY_G_CM3; of the whole grid when there is none.
+
+    Of a phantom with heights of its own (see region_heights_mm) of those between them: what scans and poses are of.
+    """
     threshold = np.array([BODY_G_CM3 / one.density_g_cm3 for one in phantom.materials], np.float32)
     filled = [np.zeros(n, bool) for n in phantom.grid.shape]
+    heights = region_heights_mm(phantom)
     for k, labels in enumerate(phantom.labels):
         relative = np.float32(1.0) if phantom.density is None else phantom.density[k]
         dense = relative > threshold[labels]
+        if heights is not None:
+            dense &= _between(phantom.grid, k, heights)
         filled[0][k] = dense.any()
         filled[1] |= dense.any(1)
         filled[2] |= dense.any(0)
@@ -126,6 +181,13 @@ def check_in_field(phantom: Phantom, geometry: Geometry) -> None:
             f"phantom from {low.round(1).tolist()} to {high.round(1).tolist()} mm",
             "the field of view is empty: no ray from the source to a pixel can meet it",
             "Aim at the phantom (aim_mm, poses), or leave aim_mm out."))
+
+
+def _between(grid: Grid, k: int, heights_mm: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """Which voxels of plane k (y, x) have their middles between two heights of the world."""
+    along_x, along_y, along_z, first = grid.world_from_voxel[2]
+    z = along_x * np.arange(grid.shape[2]) + (along_y * np.arange(grid.shape[1]))[:, None] + (along_z * k + first)
+    return np.asarray((z > heights_mm[0]) & (z < heights_mm[1]))
 
 
 def _point(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from physsim.body.patient import Patient
 from physsim.body.population import Population, Stratum, Uniform
-from physsim.imaging.body import body_box_mm, region_of, voxels_of
+from physsim.imaging.body import body_box_mm, region_voxels, voxels_of, with_heights
 from physsim.imaging.drawn_cases import Draw, drawn_beam
 from physsim.imaging.place_photons import RUN
 from physsim.imaging.scattered import signal_responses
@@ -62,7 +62,7 @@ def drawn_patient(spec: ScatterTraining, draw: Draw) -> DrawnPatient:
     patient, kind = drawn_person(spec, draw)
     base = protocols[spec.techniques[kind].protocol]
     voxels = voxels_of(patient, base) if base.breast is not None else \
-        patient.phantom(spec.spacing_mm, region_of(base), vanishing="keep")
+        region_voxels(patient, base, spec.spacing_mm, vanishing="keep", shortest=min(spec.stretch[0], 1.0))
     return DrawnPatient(patient, voxels, kind)
 
 
@@ -92,7 +92,7 @@ def drawn_views(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: i
 
 
 def stretched(phantom: Phantom, factors: tuple[float, ...]) -> Phantom:
-    """The same voxels, longer along their axes x, y, z by `factors`, about the world's origin."""
+    """The same voxels and heights, longer along their axes x, y, z by `factors`, about the world's origin."""
     grid = phantom.grid
     assert grid.origin_mm is not None
     sizes = [size * factor for size, factor in zip(grid.spacing_mm, factors, strict=True)]
@@ -100,7 +100,8 @@ def stretched(phantom: Phantom, factors: tuple[float, ...]) -> Phantom:
     moved = axes.T @ (np.array(factors) * (axes @ origin))
     longer = Grid(shape=grid.shape, spacing_mm=(sizes[0], sizes[1], sizes[2]),
                   origin_mm=(float(moved[0]), float(moved[1]), float(moved[2])), direction=grid.direction)
-    return Phantom(longer, phantom.labels, phantom.materials, phantom.density, name=phantom.name)
+    made = Phantom(longer, phantom.labels, phantom.materials, phantom.density, name=phantom.name)
+    return with_heights(made, phantom, factors[2])
 
 
 def drawn_view(phantom: Phantom, beam: Protocol, technique: Technique, draw: Draw, name: str, box: Box | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.imaging.body import BODY_G_CM3
+from physsim.imaging.body import BODY_G_CM3, with_heights
 from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.scatter_draws import stretched
 from physsim.phantom.phantom import Phantom
@@ -206,5 +206,5 @@ def _dense(phantom: Phantom) -> NDArray[np.float32]:
 
 
 def _on(phantom: Phantom, grid: Grid, labels: NDArray[np.generic], density: NDArray[np.generic] | None) -> Phantom:
-    """Without truth: organs are where they were no longer."""
-    return Phantom(grid, labels, phantom.materials, density, name=phantom.name)
+    """Without truth: organs are where they were no longer; of the same heights, for all turn about the long axis."""
+    return with_heights(Phantom(grid, labels, phantom.materials, density, name=phantom.name), phantom)

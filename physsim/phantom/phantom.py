@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from physsim.phantom.mesh import Mesh, MeshPart
     from physsim.phantom.shapes import Shape
 
+HEIGHTS = "region_heights_mm"  # key of Phantom.made_from
 _LABEL_TYPES, _DENSITY_TYPES = (np.uint8, np.uint16), (np.float16, np.float32)
 
 
@@ -43,7 +44,8 @@ class Phantom:
     `truth`: organs and lesions; `overlays`: finer patches over it; `meshes`: closed surfaces over it (`lay`).
     `density_grid`: where the density lies, when it came with a header of its own: compared with `grid`, never assumed.
     `made_from`: plain data (what JSON holds) that says what the phantom was made from (body, patient, seed); kept in
-    files.
+    files. Its HEIGHTS: world z between which the body is what the phantom is of, where voxels reach beyond (see
+    Patient.phantom).
 
     Raises InvalidInput for a label without a material, a density that is NaN, infinite or negative, arrays of different
     grids, overlays that overlap or reach out.

@@ -17,7 +17,8 @@ from physsim.spec.protocol import Pose, Protocol
 
 
 class PhantomRecord(Spec):
-    """What was in the beam: `sha256` of labels, density and overlays with their grids and materials."""
+    """What was in the beam: `sha256` of labels, density and overlays with their grids and materials; low and high
+    corner (world mm) of the body, between the heights of its region where voxels reach beyond (see Patient.phantom)."""
 
     name: str
     sha256: str

@@ -98,10 +98,25 @@ class Rotation(Spec):
 
     def complete_mm(self, detector: Detector, away_mm: Floats) -> tuple[Floats, Floats]:
         """Heights above a turn's sources between which all its views see what lies `away_mm` from the axis (mm)."""
-        half = 0.5 * detector.rows * detector.pixel_mm[1]
-        near, far = self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
-        low, high = ((self.offset_mm[1] + side * half) / self.source_detector_mm for side in (-1.0, 1.0))
+        (low, high), near, far = self._slopes(detector), self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
         return low * (near if low < 0.0 else far), high * (near if high > 0.0 else far)
+
+    def seen_mm(self, detector: Detector, body_box_mm: Box, field_mm: float, away_mm: float) -> tuple[float, float]:
+        """World z (mm) between which the scan's rays meet what lies up to `away_mm` from the axis; see `turns`.
+
+        With `organs`, wherever in the box these may lie.
+        """
+        heights = [float(z) for part in self.turns(detector, body_box_mm, field_mm) for z in part.source_mm[[0, -1], 2]]
+        if self.organs and self.range_mm is None:
+            heights += [corner[2] for corner in body_box_mm]
+        (low, high), near, far = self._slopes(detector), self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
+        return min(heights) + low * (far if low < 0.0 else near), max(heights) + high * (far if high > 0.0 else near)
+
+    def _slopes(self, detector: Detector) -> tuple[float, float]:
+        """mm of height that the lowest and the highest ray of a view rise by in a mm across the axis."""
+        half = 0.5 * detector.rows * detector.pixel_mm[1]
+        return ((self.offset_mm[1] - half) / self.source_detector_mm,
+                (self.offset_mm[1] + half) / self.source_detector_mm)
 
     def whole_mm(self, detector: Detector, field_mm: float) -> float:
         """Height that a turn measures whole within a circle of `field_mm` about the axis; 0 where none is."""
