@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.place_photons import RUN, PlacePhotons, view_optics
-from physsim.imaging.scatter_maps import CHANNELS, ScatterMaps, open_field, scatter_maps
+from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, ScatterMaps, open_field, scatter_maps
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -168,16 +168,30 @@ def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Pr
 def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
     """The ensemble that a run names, or the one shipped for the protocol, and its calibration where there is one.
 
-    Raises InvalidInput where none are shipped for the protocol and none are given, without torch, and where a Hybrid
-    that needs one has no calibration.
+    Raises InvalidInput where none are shipped for the protocol and none are given, without torch, for networks of other
+    maps than are made here, and where a Hybrid that needs one has no calibration.
     """
     path = _weights_file(run, protocol)
     ensemble, beside = load_ensemble(path), calibration_file(path)
+    _check_inputs(path, ensemble)
     known = _calibration(beside, ensemble)
     if known is None and isinstance(run, Hybrid) and run.mode != "unbiased":
         raise InvalidInput(message(f"weights {path.name}", f"no calibration lies beside them ({beside.name})",
                                    "Train with more held-out patients, or take mode='unbiased'."))
     return ensemble, known
+
+
+def _check_inputs(path: Path, ensemble: ScatterEnsemble) -> None:
+    """The card's maps must be the first ones of CHANNELS (later ones came later), its numbers CONDITIONS."""
+    named = {name: tuple(ensemble.card["inputs"][name]) for name in ("channels", "conditions")}
+    made = {"channels": CHANNELS[: len(named["channels"])], "conditions": CONDITIONS}
+    for name, wanted in named.items():
+        if wanted != made[name]:
+            strange = [one for one, known in zip(wanted, made[name], strict=False) if one != known]
+            raise InvalidInput(message(
+                f"weights {path.name}", f"they see {name} that are not made here "
+                f"({', '.join(map(repr, strange)) or f'{len(wanted)}, not {len(made[name])}'})",
+                "Take the physsim that trained them, or train again."))
 
 
 def scan_weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> ScanNetworks:

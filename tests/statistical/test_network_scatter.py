@@ -238,3 +238,14 @@ def test_calibrations_of_other_weights_are_refused(thorax, weights, tmp_path):
     save_ensemble(tmp_path / "errs_2.safetensors", net, dict(other.card), overwrite=True)
     with pytest.raises(Exception, match="the weights are"):
         ps.simulate(thorax, PROTOCOL, scatter=ps.Hybrid(weights=path))
+
+
+@pytest.mark.parametrize(("name", "wrong", "words"), [
+    ("channels", (*CHANNELS[:2], "light", *CHANNELS[3:]), "channels that are not made here .'light'"),
+    ("conditions", CONDITIONS[::-1], "conditions that are not made here"),
+])
+def test_networks_of_other_maps_are_refused_by_name(weights, tmp_path, name, wrong, words):
+    made, path = load_ensemble(weights), tmp_path / "other.safetensors"
+    save_ensemble(path, made.nets, dict(made.card) | {"inputs": {**made.card["inputs"], name: wrong}})
+    with pytest.raises(InvalidInput, match=words):
+        weights_for(ps.Surrogate(weights=str(path)), PROTOCOL)
