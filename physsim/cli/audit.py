@@ -13,7 +13,7 @@ from physsim.cli.app import app
 
 @app.command()
 def audit(
-    family: str = typer.Option("chest", help="chest, abdomen or mammography; ct and cbct not yet."),
+    family: str = typer.Option("chest", help="chest, abdomen, mammography, ct or cbct (single views)."),
     cases: int = typer.Option(2000, help="Views of fresh patients."),
     zoo: int = typer.Option(1000, help="Views of what the network was not trained on."),
     seed: int = typer.Option(0, help="Of patients, views and photons: any seed draws others."),

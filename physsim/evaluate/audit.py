@@ -30,7 +30,8 @@ from physsim.surrogate.shards import PATIENT, Files, PatientsFailed, make_files,
 
 Progress = Callable[[str, float], None]
 
-_A_PROTOCOL = {"chest": "chest_pa", "abdomen": "abdomen_ap", "mammography": "mammogram"}  # of a family
+_A_PROTOCOL = {"chest": "chest_pa", "abdomen": "abdomen_ap", "mammography": "mammogram", "ct": "chest_ct",
+               "cbct": "c_arm_ct"}  # of a family
 TOLERANCE, MOST_HISTORIES = 0.05, 2**19
 _LAYERS = ("truth", "truth_error", "network", *MODES[:2], "seen", "figures", "drawn", "person", "technique", "kind",
            "case", PATIENT)
@@ -56,7 +57,7 @@ class Audit:
 def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: int = 0, tolerance: float = TOLERANCE,
           level: float = 0.05, weights: str | Path | None = None, most_histories: int = MOST_HISTORIES,
           workers: int = 1, folder: str | Path | None = None, progress: Progress | None = None) -> Audit:
-    """Audit the hybrid of a family of radiographs: bias, coverage of each guarantee, gate, subgroups, worst cases.
+    """Audit the hybrid of a family's single views: bias, coverage of each guarantee, gate, subgroups, worst cases.
 
     `cases`: views of fresh patients, drawn as the family's training draws its own, but with other numbers and another
     seed, which follows from `seed`; `zoo`: views of what it was not trained on. Each is delivered in the mode "fast",
@@ -64,7 +65,8 @@ def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: in
     `level`, of `most_histories` at most, and compared with a truth by other photons. `weights`: those shipped when left
     out. `workers`: patients at a time; `folder`: where the views are kept, so that the same audit goes on after a stop.
 
-    Raises InvalidInput for an unknown family, those of scans (not yet), one without weights, numbers that
+    Of ct and cbct single views of scans are audited, each with a verdict of its own; a scan's verdict, over all its
+    views together, is another one. Raises InvalidInput for an unknown family, one without weights, numbers that
     make no sense, and a folder that holds another audit. Patients that cannot be made are named in `figures["failed"]`,
     and missing from the others; PatientsFailed where none is left.
     Neglects: what failed patients have in common, if they have; what surrogate/audit.py and judged_coverage.py neglect.
@@ -92,7 +94,8 @@ def audit(family: str = "chest", *, cases: int = 2000, zoo: int = 1000, seed: in
     groups = {_named(name, spec): mask
               for name, mask in subgroups({name: values[inside] for name, values in found.items()}).items()}
     figures = audit_figures(found, calibration, tolerance, level, groups, kinds)
-    told = {"family": family, "cases": cases, "zoo_members": zoo, "patients": len(np.unique(found[PATIENT][inside])),
+    told = {"family": family, "verdicts": "single views", "cases": cases, "zoo_members": zoo,
+            "patients": len(np.unique(found[PATIENT][inside])),
             "seed": seed, "tolerance": tolerance, "level": level, "most_histories": most_histories,
             "failed": failed, "network": ensemble.digest, "zoo_sha256": zoo_sha256(spec, seed, zoo),
             "views_sha256": hashlib.sha256(np.ascontiguousarray(found["case"]).tobytes()).hexdigest()}
@@ -127,9 +130,6 @@ def _weights(family: str, weights: str | Path | None) -> Path:
     known = get_args(Family)
     if family not in known:
         raise InvalidInput(message(f"family={family!r}", "no such family of networks", did_you_mean(family, known)))
-    if family not in _A_PROTOCOL:
-        raise InvalidInput(message(f"family={family!r}", "not yet: audits are of radiographs so far, and a scan's "
-                                   "views are judged together", "Audit chest, abdomen or mammography."))
     if weights is not None:
         from physsim.io.elements import input_file
 

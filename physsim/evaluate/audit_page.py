@@ -31,7 +31,7 @@ def page(audit: Audit) -> str:
     inside = audit.views["kind"] == IN_DOMAIN
     passed = ~inside & ~dropped(audit.views) & (figure(audit.views, "fast_word") != REFUSED)
     parts = [
-        f"<h1>Audit: scatter of {html.escape(told['family'])} radiographs by network and photons</h1>",
+        f"<h1>Audit: scatter by network and photons, single views of {html.escape(told['family'])}</h1>",
         f"<p>{told['cases']} views of {told['patients']} patients that no training has seen, {told['zoo_members']} "
         f"views of the zoo; seed {told['seed']}, tolerance {_share(told['tolerance'])}, guarantees that fail with "
         f"probability {told['level']:g}.</p>",

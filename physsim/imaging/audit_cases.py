@@ -1,5 +1,7 @@
 """What an audit looks at: views of patients that no training has seen, and of the zoo, each with its truth.
 
+Those of scans are single views, drawn as in training: what is said of a whole scan rests on all its views together.
+
 The truth is Monte Carlo by other photons, so many that its noise moves an error as large as the smallest guarantee
 judged by TRUTH_RATIO of it: what that does to coverage is then known well enough to be taken off (judged_coverage).
 """
@@ -98,7 +100,7 @@ class AuditCases:
         return made
 
     def _other(self, who: DrawnPatient) -> Phantom:
-        return _other_part(who, self.spec.techniques[who.kind].protocol, self.spec.spacing_mm)
+        return _other_part(who, self.spec.techniques[who.kind].protocol, other_region(self.spec), self.spec.spacing_mm)
 
     def _view(self, view: DrawnView, who: DrawnPatient, draw: Draw, kind: int) -> Arrays:
         networks = _networks(self.run, self.spec.techniques[0].protocol)
@@ -195,7 +197,6 @@ def _networks(run: Hybrid, protocol: str) -> Networks:
 
 
 @lru_cache(maxsize=1)
-def _other_part(who: DrawnPatient, protocol: str, spacing_mm: float) -> Phantom:
+def _other_part(who: DrawnPatient, protocol: str, region: str, spacing_mm: float) -> Phantom:
     """Of a group's patient: made once."""
-    base = protocols[protocol]
-    return region_voxels(who.patient, base, spacing_mm, vanishing="keep", region=other_region(base))
+    return region_voxels(who.patient, protocols[protocol], spacing_mm, vanishing="keep", region=region)

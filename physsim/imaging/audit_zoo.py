@@ -51,8 +51,8 @@ class _Taken:
 @dataclass(frozen=True)
 class Kind:
     """What is unusual. source: the "patient"'s body, the same on a "table", an "other" part of it or a simple "object";
-    body: its voxels changed; technique: other ranges; beam, taken: what follows them, changed. positioned: only where
-    patients stand before a detector, not where a breast is compressed.
+    body: its voxels changed; technique: other ranges; beam, taken: what follows them, changed. positioned: not where a
+    breast is compressed; still: not where a scan sees the body from all sides; focused: only where grids have a focus.
     """
 
     name: str
@@ -62,12 +62,18 @@ class Kind:
     beam: Callable[[Protocol, Draw], Protocol] | None = None
     taken: Callable[[_Taken, Draw], _Taken] | None = None
     positioned: bool = False
+    still: bool = False
+    focused: bool = False
 
 
 def kinds_of(spec: ScatterTraining) -> tuple[Kind, ...]:
     """Those that apply to a family."""
-    breast = any(protocols[one.protocol].breast is not None for one in spec.techniques)
-    return tuple(one for one in KINDS if not (one.positioned and breast))
+    bases = [protocols[one.protocol] for one in spec.techniques]
+    breast, scan = (any(getattr(one, name) is not None for one in bases) for name in ("breast", "rotation"))
+    focus = any(strips is not None and strips.focal_distance_mm is not None
+                for strips in (one.anti_scatter_grid for one in bases))
+    return tuple(one for one in KINDS if not ((one.positioned and breast) or (one.still and scan)
+                                              or (one.focused and not focus)))
 
 
 def kind_of(spec: ScatterTraining, member: int) -> Kind:
@@ -109,6 +115,8 @@ def zoo_view(spec: ScatterTraining, seed: int, member: int, who: DrawnPatient, o
     along, end = beam_axis(base)
     if kind.source == "object":
         side = 0.8 * beam.detector.columns * beam.detector.pixel_mm[0]
+        if beam.rotation is not None:  # at the axis
+            side *= beam.rotation.source_axis_mm / beam.rotation.source_detector_mm
         phantom = zoo_phantoms.simple_object(draw, side, 0.5 * (beam.spectrum.kvp or 60.0), along)
     else:
         own = other() if kind.source == "other" else who.voxels
@@ -125,13 +133,16 @@ def zoo_view(spec: ScatterTraining, seed: int, member: int, who: DrawnPatient, o
                      "zoo")
 
 
-def other_region(base: Protocol) -> str:
-    """Of a body, for those who stand before the wrong detector."""
-    return "abdomen" if region_of(base) == "chest" else "chest"
+def other_region(spec: ScatterTraining) -> str:
+    """Of a body, that no training has seen: for those who stand before the wrong detector."""
+    seen = {region_of(protocols[one.protocol]) for one in spec.techniques}
+    return next(one for one in ("chest", "abdomen", "pelvis", "head") if one not in seen)
 
 
 def beam_axis(base: Protocol) -> tuple[int, int]:
-    """The voxel axis along the beam, and at which of its ends (-1, 1) the detector is."""
+    """The voxel axis along the beam, and at which of its ends (-1, 1) the detector is; of a scan that to the table."""
+    if base.rotation is not None:
+        return 1, 1
     if base.positioning is None:
         return 2, -1
     beam = np.array(BEAMS[base.positioning.view])
@@ -234,7 +245,7 @@ def _defocused(taken: _Taken, draw: Draw) -> _Taken:
 KINDS = (
     Kind("small body", body=zoo_phantoms.small),
     Kind("large body", body=zoo_phantoms.large, positioned=True),
-    Kind("turned body", body=zoo_phantoms.turned, positioned=True),
+    Kind("turned body", body=zoo_phantoms.turned, positioned=True, still=True),
     Kind("other part of the body", source="other", positioned=True),
     Kind("metal rods", body=zoo_phantoms.with_rods),
     Kind("metal plate", body=zoo_phantoms.with_plate),
@@ -256,5 +267,5 @@ KINDS = (
     Kind("collimated", technique=lambda one: one.replace(field=(0.1, 0.4))),
     Kind("other detector", beam=_other_detector),
     Kind("other grid", technique=lambda one: one.replace(grid_ratios=(4.0, 20.0))),
-    Kind("grid out of focus", taken=_defocused),
+    Kind("grid out of focus", taken=_defocused, focused=True),
 )

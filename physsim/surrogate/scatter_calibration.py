@@ -73,9 +73,10 @@ def by_patient(patient: NDArray[Any], seed: int) -> list[int]:
 
 
 def spreads(members: NDArray[Any]) -> NDArray[np.float64]:
-    """(views,) e_S of the members (members, views, rows, columns) about their mean."""
+    """(views,) e_S of the members (members, views, rows, columns) about their mean; 0 where they see no scatter."""
     mean = members.mean(axis=0)
-    return np.asarray(np.sqrt(((members - mean) ** 2).mean(axis=(0, 2, 3))) / mean.mean(axis=(1, 2)))
+    apart = np.sqrt(((members - mean) ** 2).mean(axis=(0, 2, 3)))
+    return np.asarray(apart / np.maximum(mean.mean(axis=(1, 2)), 1e-300))
 
 
 def _views(members: NDArray[Any], data: Arrays, spec: ScatterTraining) -> Sequence[HeldOut]:

@@ -6,14 +6,14 @@ import pytest
 import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.imaging.audit_cases import AuditCases
-from physsim.imaging.audit_zoo import GROUP, KINDS, kind_of, kinds_of, zoo_sha256, zoo_view
+from physsim.imaging.audit_zoo import GROUP, KINDS, kind_of, kinds_of, other_region, zoo_sha256, zoo_view
 from physsim.imaging.body import body_box_mm
 from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.scatter_draws import DrawnPatient, drawn_person
 from physsim.spec.training import AUDITED, HELD_OUT, ZOO
 from physsim.surrogate.ensemble import shipped_specs
 
-RADIOGRAPHS = ("chest", "abdomen", "mammography")
+KINDS_OF = {"chest": len(KINDS), "abdomen": len(KINDS), "mammography": 21, "ct": len(KINDS) - 2, "cbct": len(KINDS) - 1}
 SPEC = ps.ScatterTraining.from_toml(shipped_specs()["chest"]).replace(pixels=(16, 16))
 BREAST = ps.ScatterTraining.from_toml(shipped_specs()["mammography"])
 
@@ -55,14 +55,40 @@ def test_every_view_is_made_once():
     assert made.numbers == (AUDITED, AUDITED + 1, AUDITED + 2, ZOO, ZOO + 1)
 
 
-@pytest.mark.parametrize("family", RADIOGRAPHS)
+@pytest.mark.parametrize("family", KINDS_OF)
 def test_the_zoo_has_every_kind_that_applies(family):
     spec = ps.ScatterTraining.from_toml(shipped_specs()[family])
     names = [one.name for one in kinds_of(spec)]
-    assert len(set(names)) == len(names) == (len(KINDS) if family != "mammography" else 21)
+    assert len(set(names)) == len(names) == KINDS_OF[family]
     assert {kind_of(spec, n).name for n in range(len(names))} == set(names)
     assert {"small body", "metal rods", "off-centre", "air gap", "kVp too low", "kVp too high", "empty field",
             "collimated", "other detector"} <= set(names)
+
+
+@pytest.mark.parametrize(("family", "other"), [("chest", "abdomen"), ("abdomen", "chest"), ("ct", "pelvis"),
+                                               ("cbct", "chest")])
+def test_another_part_of_the_body_is_one_that_no_training_has_seen(family, other):
+    assert other_region(ps.ScatterTraining.from_toml(shipped_specs()[family])) == other
+
+
+@pytest.mark.parametrize("family", ["ct", "cbct"])
+def test_the_zoo_of_scans_is_of_single_views(thorax, family):
+    """Tables lie behind the back, simple objects are within the field at the axis, and each member is one view."""
+    spec = ps.ScatterTraining.from_toml(shipped_specs()[family]).replace(pixels=(16, 16))
+    names = [one.name for one in kinds_of(spec)]
+    base = ps.protocols[spec.techniques[0].protocol]
+    made = {name: zoo_view(spec, 3, names.index(name), thorax, lambda: ps.thorax(spacing_mm=16.0), 1)
+            for name in ("table", "simple object", "off-centre")}
+    assert {len(one.geometry) for one in made.values()} == {1}
+    table = made["table"].phantom
+    pmma = [one.name for one in table.materials].index("pmma")
+    behind = np.flatnonzero((table.labels == pmma).any(axis=(0, 2)))
+    assert behind[-1] == table.labels.shape[1] - 1  # +y is the back
+    assert behind[0] > 0.8 * table.labels.shape[1]
+    width = base.detector.columns * base.detector.pixel_mm[0] * base.rotation.source_axis_mm \
+        / base.rotation.source_detector_mm
+    low, high = (np.array(corner) for corner in body_box_mm(made["simple object"].phantom))
+    assert (high - low).max() < 0.75 * width
 
 
 def test_zoos_are_fixed():

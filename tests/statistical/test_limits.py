@@ -28,7 +28,7 @@ def test_limits_at_the_ends():
 def test_limits_over_patients_hold(share, alike):
     """125 patients of 16 views whose own shares are beta distributed, correlated by `alike` (1: all or none): each
     limit fails in 5 % of 1,000 audits, up to 6.5 % where few patients fail (4 errors of 0.7 % more: once in 30,000).
-    Clopper and Pearson's for independent views fail three times as often where they are alike by 0.2."""
+    Clopper and Pearson's for independent views fail in 21 % where they are alike by 0.2."""
     rng = np.random.default_rng(4)
     patient, failed, plain = np.repeat(np.arange(125), 16), np.zeros(2), 0
     for _ in range(1000):
