@@ -3,8 +3,8 @@
 Needs no network: only images delivered, their verdicts, and truths that were made by other photons. The truth's own
 noise is taken off each mean square error, which is then unbiased; what is left of it is a spread, which coverage is
 freed of (judged_coverage). Limits are of patients whose views are alike (limits).
-Neglects: that spread wherever else an error is compared or its root is taken (the zoo's members that exceed the
-tolerance, mean e_S); that the noise's freedom is estimated from 16 batches.
+Neglects: that spread where a network's error is compared with the tolerance (the zoo's members that exceed it), and in
+each view's own e_S, the root of what is left; means of these are put right, by one factor for all subgroups.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.judged_coverage import Judged, held_share, pooled_freedom
+from physsim.surrogate.judged_coverage import Judged, held_share, pooled_freedom, root_factor
 from physsim.surrogate.limits import limits_over, share_over
 from physsim.surrogate.shards import PATIENT
 
@@ -45,7 +45,7 @@ def audit_figures(views: Arrays, calibration: Calibration, tolerance: float, lev
     delivered_to = figure(views, "fast_word") != REFUSED
     own, zoo = _some(views, inside & delivered_to), _some(views, ~inside)
     subgroups = {name: some[delivered_to[inside]] for name, some in subgroups.items()}
-    delivered = true_errors(own, "fast")
+    delivered = true_errors(own, "fast") * root_factor(judged_by_truth(own, "fast"))
     network = true_errors(own, "network")
     groups = {name: {"cases": int(some.sum()), "e_s": float(delivered[some].mean()),
                      "network_e_s": float(np.sqrt((network[some] ** 2).mean())),

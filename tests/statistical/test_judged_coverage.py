@@ -6,7 +6,15 @@ from scipy.stats import chi2, norm
 
 from physsim.surrogate.batches import Batches
 from physsim.surrogate.blend import effective_freedom
-from physsim.surrogate.judged_coverage import TRUTH_RATIO, Judged, along, held_share, pooled_freedom, truth_noise
+from physsim.surrogate.judged_coverage import (
+    TRUTH_RATIO,
+    Judged,
+    along,
+    held_share,
+    pooled_freedom,
+    root_factor,
+    truth_noise,
+)
 
 VIEWS, BATCHES = 5000, 16
 FLAT, FEW = np.full(36, 1 / 36), np.array([0.9, 0.1])
@@ -54,6 +62,9 @@ def test_coverage_is_what_it_would_be_without_the_truths_noise(shares, low, erro
     right = (ratios <= 1.0).mean()
     assert np.mean(seen.square <= 1.0) < right - 0.02
     assert right - low < held_share(seen, draws=2)[0] < right + 0.008
+    mean = np.sqrt(np.maximum(seen.square, 0.0)).mean()  # errs by 0.6 % by chance
+    assert mean < 0.985 * ratios.mean()
+    assert mean * root_factor(seen) == pytest.approx(ratios.mean(), rel=0.025)
 
 
 def test_the_noise_may_lie_along_the_errors():
