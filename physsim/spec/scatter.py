@@ -55,9 +55,11 @@ class Hybrid(Spec):
     """Scatter by a network and few photons, with a guarantee (docs/hybrid.md).
 
     `tolerance`: e_S, RMS error over the mean scatter, that is guaranteed. `mode`: "fast" ends with the first of BLENDED
-    and CERTIFIED, "certified" asks for a bound that assumes nothing of the network, "unbiased" is Monte Carlo alone.
+    and CERTIFIED (a scan that is neither is Monte Carlo's), "certified" asks for a bound that assumes nothing of the
+    network, "unbiased" is Monte Carlo alone.
     `level`: how often a guarantee may fail. `most_histories`: ends a view that would take longer; the verdict says so.
-    `weights`: as in Surrogate; beside them lies their calibration (.calibration.h5).
+    `weights`: as in Surrogate; beside them lies their calibration (.calibration.h5; of
+    scans also .scans.h5).
 
     >>> import physsim as ps
     >>> ps.Hybrid(tolerance=0.02).mode

@@ -2,11 +2,12 @@
 
 All views share the budget of a look. Where held-out scans say what the network errs by (scan_calibration.py), the blend
 of the network with the photons in the slow modes over the views is BLENDED as soon as its error bar reaches the
-tolerance, unless the gate rejects the network. Whatever the network is, two images may be certified at a look: its
-blend with the photons in the slow modes, and Monte Carlo alone; each is tested at half of what the look may spend. A
-look is made only where the batches' spread says that one of them could pass, which spends nothing (as in verdict.py).
+tolerance, unless the gate rejects the network (blend_scan_like). Whatever the network is, two images may be CERTIFIED
+at a look (decide_scan): its blend with the photons in the slow modes, and Monte Carlo alone; each is tested at half of
+what the look may spend. A look is made only where the batches' spread says that one of them could pass, which spends
+nothing (as in verdict.py).
 Neglects, of bounds: what the network errs by in the fast modes. It is taken as twice what its own images have there, as
-if the truth had as much. That looks, once the network is dropped, are those of Monte Carlo alone.
+if the truth had as much.
 """
 
 from __future__ import annotations
@@ -98,48 +99,80 @@ class LikeHeldOut:
                                               factor=calibration.factor(place, spread))
 
 
-def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_variance: float | None, *,
-                like: LikeHeldOut | None = None, gate_level: float = GATE_LEVEL, periodic: bool = False,
-                network: str = "", level: float = LEVEL, first_units: float = 256.0, most_units: float = np.inf,
-                dropped_for: str = "") -> ScanVerdict:  # fmt: skip
-    """Ask `source` for photons until an error that is guaranteed is within `tolerance`.
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A network that is not in the image of a scan: why, and the gate's p-value where one was asked. units: of work in
+    each view until then."""
 
-    prior: (views, rows, columns) the network's images, in the source's unit; network_variance: b2, relative and
-    squared, of its calibration; None where the scan was not calibrated, and in the unbiased mode: Monte Carlo alone.
-    like: None for bounds alone. `periodic`: views evenly around a full turn. Looks are at the budgets of `like`, or
-    from `first_units` in each view on, then at twice as many each; most_units: in each view. dropped_for: why the
-    network was dropped, where it was.
+    reason: str
+    p_value: float | None = None
+    units: float = 0.0
+
+    def verdict(self, image: Floats, bound: float, tolerance: float, level: float, units: float) -> ScanVerdict:
+        """Of Monte Carlo that stands for it: (views, rows, columns), its bound and its units in each view."""
+        reached = bound <= tolerance
+        return ScanVerdict(
+            word="REJECTED", image=image, weight=1.0, kept=len(image), bound=bound, roughness=0.0, error_bar=None,
+            p_value=self.p_value, tolerance=tolerance, level=level, units=self.units + units, looks=1,
+            aim_reached=reached, units_wanted=units * max(bound / tolerance, 1.0) ** 2, network="",
+            reason=self.reason if reached else f"{self.reason}; {_ENDED}")
+
+
+def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: LikeHeldOut, *,
+                    gate_level: float = GATE_LEVEL, periodic: bool = False, network: str = "", level: float = LEVEL,
+                    most_units: float = np.inf) -> ScanVerdict | Dropped:
+    """Ask `source` for photons at the budgets of held-out scans until the error bar is within `tolerance`; Dropped
+    where the gate rejects the network, and where held-out scans did not get there either.
+
+    prior: (views, rows, columns) the network's images, in the source's unit; most_units: in each view.
 
     Raises InvalidInput for a tolerance that is not between 0 and 1, most_units below the first look, and held-out scans
     that are too few to reject at `gate_level`.
     """
-    if not 0.0 < tolerance < 1.0:
-        raise InvalidInput(message(f"tolerance={tolerance}", "it is a share of the mean scatter, between 0 and 1",
-                                   "Give for example 0.02."))
-    budgets = _budgets(like, first_units, most_units)
-    held_out = None
-    if like is not None and network_variance is not None:
-        check_ranks(like.calibration, gate_level)
-        held_out = HeldOutLooks(like.calibration, like.place, like.factor, tolerance, level)
-        low, slow = slow_modes_of(len(prior), like.turns, periodic)
+    _check(tolerance)
+    known = like.calibration
+    check_ranks(known, gate_level)
+    bars = known.error_bars(level)[:, None] * known.expected
+    if float(np.median(bars, axis=1).min()) > tolerance:
+        return Dropped(reason="held-out scans do not reach the tolerance with the network")
+    judged = HeldOutLooks(known, like.place, like.factor, tolerance, level)
+    low, kept = slow_modes_of(len(prior), like.turns, periodic)
+    p_value = None
+    for number, units in enumerate(_budgets([float(one) / like.nodes for one in known.budgets], most_units)):
+        images = np.asarray(source(units), np.float64)
+        p_value, mixed, bar = judged.judge(
+            number, as_one(prior), Batches(images=in_slow_modes(prior, images, low), units=units))
+        if p_value <= gate_level:
+            return Dropped(reason=ERRS_MORE, p_value=p_value, units=units)
+        if bar <= tolerance:
+            pooled = PooledScan.of(prior, images, kept=kept, periodic=periodic,
+                                   roughness=_roughness(_left_out(prior, low), images) if kept < len(prior) else 0.0)
+            return ScanVerdict(
+                word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=kept,
+                bound=pooled.bound(mixed.weight, level), roughness=pooled.roughness, error_bar=bar, p_value=p_value,
+                tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=True, units_wanted=units,
+                network=network, reason="the error bar reaches the tolerance")
+    return Dropped(reason="the error bar does not reach the tolerance at calibrated budgets", p_value=p_value,
+                   units=units)
+
+
+def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_variance: float | None, *,
+                periodic: bool = False, network: str = "", level: float = LEVEL, first_units: float = 256.0,
+                most_units: float = np.inf) -> ScanVerdict:
+    """Ask `source` for photons, twice as many at each look, until a bound is within `tolerance`.
+
+    prior: (views, rows, columns) the network's images, in the source's unit; network_variance: b2, relative and
+    squared, of its calibration; None where the scan was not calibrated, and in the unbiased mode: Monte Carlo alone.
+    `periodic`: views evenly around a full turn. most_units: in each view.
+
+    Raises InvalidInput for a tolerance that is not between 0 and 1, and most_units below first_units.
+    """
+    _check(tolerance)
+    doubled = [first_units * 2.0**look for look in range(MOST_LOOKS)]
+    budgets, certified = _budgets(doubled, most_units), 0
     kept, left = slow_modes(prior, _FAST * tolerance, periodic)
-    certified, p_value = 0, None
     for number, units in enumerate(budgets):
         images, last = np.asarray(source(units), np.float64), number + 1 == len(budgets)
-        if held_out is not None and like is not None and number < len(like.calibration.budgets):
-            batches = Batches(images=in_slow_modes(prior, images, low), units=units)
-            p_value, mixed, bar = held_out.judge(number, as_one(prior), batches)
-            if p_value <= gate_level:
-                held_out, network_variance, dropped_for = None, None, ERRS_MORE
-            elif bar <= tolerance or last:
-                pooled = PooledScan.of(prior, images, kept=slow, periodic=periodic,
-                                       roughness=_roughness(_left_out(prior, low), images))
-                return ScanVerdict(
-                    word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=slow,
-                    bound=pooled.bound(mixed.weight, level), roughness=pooled.roughness, error_bar=bar, p_value=p_value,
-                    tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=bar <= tolerance,
-                    units_wanted=units * max(bar / tolerance, 1.0) ** 2, network=network,
-                    reason="the error bar reaches the tolerance" if bar <= tolerance else _ENDED)
         choices = [(PooledScan.of(prior, images), 1.0)]
         if network_variance is not None:
             both = PooledScan.of(prior, images, kept=kept, roughness=_roughness(left, images), periodic=periodic)
@@ -156,21 +189,24 @@ def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_var
     alone, reached = best == len(choices) - 1, bounds[best] <= tolerance
     return ScanVerdict(
         word="CERTIFIED" if reached and (not alone or not network) else "REJECTED", image=one.image(weight),
-        weight=weight, kept=one.kept, bound=bounds[best], roughness=one.roughness, error_bar=None, p_value=p_value,
+        weight=weight, kept=one.kept, bound=bounds[best], roughness=one.roughness, error_bar=None, p_value=None,
         tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=reached,
         units_wanted=units if reached else units * (bounds[best] / tolerance) ** 2, network="" if alone else network,
-        reason=_reason(alone, reached, network_variance is None, bool(network), dropped_for))
+        reason=_reason(alone, reached, network_variance is None, bool(network)))
 
 
-def _budgets(like: LikeHeldOut | None, first_units: float, most_units: float) -> list[float]:
-    """Units in each view at each look."""
-    found = [first_units] if like is None else [float(one) / like.nodes for one in like.calibration.budgets]
-    while len(found) < MOST_LOOKS:
-        found.append(2.0 * found[-1])
-    kept = [one for one in found if one <= most_units]
+def _check(tolerance: float) -> None:
+    if not 0.0 < tolerance < 1.0:
+        raise InvalidInput(message(f"tolerance={tolerance}", "it is a share of the mean scatter, between 0 and 1",
+                                   "Give for example 0.02."))
+
+
+def _budgets(units: list[float], most_units: float) -> list[float]:
+    """Those that may be spent in each view."""
+    kept = [one for one in units if one <= most_units]
     if not kept:
-        raise InvalidInput(message(f"most_units={most_units:g}", f"the first look takes {found[0]:g}",
-                                   f"Allow {found[0]:g} or more."))
+        raise InvalidInput(message(f"most_units={most_units:g}", f"the first look takes {units[0]:g}",
+                                   f"Allow {units[0]:g} or more."))
     return kept
 
 
@@ -195,13 +231,11 @@ def slow_modes(images: Floats, most: float, periodic: bool) -> tuple[int, float]
     return views, 0.0
 
 
-def _reason(alone: bool, reached: bool, unknown: bool, asked: bool, dropped_for: str) -> str:
+def _reason(alone: bool, reached: bool, unknown: bool, asked: bool) -> str:
     if not reached:
         return _ENDED
     if not alone:
         return "the bound over all views reaches the tolerance"
     if not asked:
         return "Monte Carlo alone, as asked"
-    if dropped_for:
-        return dropped_for
     return "this size and tube potential were not calibrated" if unknown else "Monte Carlo alone has the smaller bound"

@@ -1,11 +1,15 @@
 """Scatter of scans by networks and photons: the bound over all views holds, however wrong the network is."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from network_cases import calibration, plain_weights
 
 import physsim as ps
 from physsim.errors import InvalidInput
+from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.ensemble import calibration_file, load_ensemble
 from physsim.surrogate.scan_verdict import decide_scan, slow_modes
 from physsim.transport.montecarlo import MonteCarloWarning
@@ -130,6 +134,22 @@ def test_a_scan_by_a_hybrid_against_monte_carlo(water, truth, tmp_path):
         again = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
                             keep=("scatter",), threads=1)
     np.testing.assert_allclose(again["scatter"], made["scatter"], rtol=1e-5)
+
+
+def test_a_scan_that_was_not_calibrated_is_left_to_monte_carlo(water, truth, tmp_path):
+    """Its tube potential lies beyond the calibration: no network, nothing of it, and a bound by noise and splines."""
+    path = calibrated(tmp_path)
+    beside = calibration_file(Path(path))
+    known = Calibration.load(beside)
+    replace(known, kvp_edges=np.array([50.0, 60.0])).save(beside, overwrite=True)
+    made = ps.simulate(water, COARSE, scatter=ps.Hybrid(tolerance=0.1, weights=path), noise=False, seed=4,
+                       keep=("scatter",))
+    verdict = made.provenance.verdicts[0]
+    assert (verdict["word"], verdict["network"], made.provenance.network) == ("REJECTED", "", "")
+    assert "was not calibrated" in verdict["reason"]
+    assert made.scatter_error == verdict["bound"] <= 0.1
+    found = at_places(made)
+    assert np.sqrt(np.mean((found - truth) ** 2)) / truth.mean() < verdict["bound"]
 
 
 def test_a_scan_by_a_network_alone_states_what_held_out_patients_say(water, tmp_path):

@@ -24,8 +24,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.gate import GATE_LEVEL
-from physsim.surrogate.scan_verdict import LikeHeldOut, ScanVerdict, decide_scan
+from physsim.surrogate.scan_verdict import Dropped, LikeHeldOut, ScanVerdict, blend_scan_like, decide_scan
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
@@ -80,8 +79,9 @@ class NetworkScan:
 
 
 def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: Surrogate | Hybrid,
-                 networks: ScanNetworks, seed: int, threads: int) -> NetworkScan:
-    """Scatter of a scan of a protocol whose detector integrates; `networks`: of scan_weights_for.
+                 networks: ScanNetworks, seed: int, threads: int) -> NetworkScan | Dropped:
+    """Scatter of a scan of a protocol whose detector integrates; `networks`: of scan_weights_for. Dropped where a
+    Hybrid in its "fast" mode does not take the network: Monte Carlo stands for it (scan.py).
 
     Warns (MonteCarloWarning) where a tolerance was not reached.
     Neglects: as network_scattered; that a flying focal spot lights the field from two places.
@@ -90,48 +90,84 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     scene = scatter_scene(phantom, protocol.spectrum, RUN, CELL_MM, threads)
     known, period = node_places(geometry, scan_nodes(NODES_A_TURN, protocol, len(geometry)))
     guesses = network_guesses(ensemble, scene, protocol, geometry[known], threads)
-    prior = np.stack([one.places for one in guesses])
-    size, spread = (float(np.median([getattr(one, name) for one in guesses])) for name in ("size_mm", "spread"))
     beyond = _beyond(networks.views, guesses)
+    scan = _Guessed(scene, protocol, geometry, known, period is not None, guesses, seed, threads)
     variance = None if networks.views is None or beyond else \
-        networks.views.variance_of(size, peak_kv(protocol), spread)
-    optics = view_optics(protocol, geometry, *signal_responses(protocol.detector))
-    bend = _spline_error(prior, known, period) / _FINER
+        networks.views.variance_of(scan.size_mm, peak_kv(protocol), scan.spread)
     verdict = None
     if isinstance(run, Hybrid):
-        photons = ScanPhotons(scene, geometry[known], optics[0], (prior.shape[1], prior.shape[2]), seed, threads)
-        opened = guesses[0].maps.open_per_history
-        turns = scan_turns(protocol, len(geometry))
-        like = None if networks.scans is None or run.mode != "fast" else LikeHeldOut.of(
-            networks.scans, size_mm=size, kvp=peak_kv(protocol), spread=spread, nodes=len(known) / max(1.0, turns),
-            turns=turns)
-        verdict = decide_scan(
-            lambda units: photons.batches(round(units)) / opened, prior, run.tolerance,
-            None if run.mode == "unbiased" else variance, like=like, periodic=period is not None,
-            gate_level=GATE_LEVEL if networks.views is None else networks.views.gate_level,
-            network="" if run.mode == "unbiased" else ensemble.digest, level=run.level,
-            most_units=max(256.0, run.most_histories / len(known)),
-            dropped_for=f"beyond all training: {', '.join(beyond)}" if beyond else "")
-        error = verdict.guarantee
-        if not verdict.aim_reached:
-            warnings.warn(message(
-                f"tolerance={run.tolerance:g}", f"not reached: {error:.3g}",
-                f"It takes about {verdict.units_wanted:.2g} histories in each of {len(known)} views: allow more "
-                "most_histories, or ask for less."), MonteCarloWarning, stacklevel=3)
+        found = _decided(scan, run, networks, variance, beyond)
+        if isinstance(found, Dropped):
+            return found
+        verdict, error = found, found.guarantee
+        warn_of_scan(run, found, len(known))
     else:
         error = 1.0 if variance is None else float(np.sqrt(variance))
-    delivered = prior if verdict is None else verdict.image
-    with_network = verdict is None or bool(verdict.network)
+    bend = _spline_error(scan.prior, known, period) / _FINER
+    delivered = scan.prior if verdict is None else verdict.image
     made = [guess.image(view) for guess, view in zip(guesses, delivered, strict=True)]
     fine, within = np.stack([image for image, _ in made]), float(np.sqrt(np.mean([part**2 for _, part in made])))
     if isinstance(run, Hybrid):
         warn_of_detail(run, within)
     every = np.arange(len(geometry), dtype=np.float64)
     return NetworkScan(
-        known, fine * guesses[0].maps.open_per_history, spline_weights(known.astype(np.float64), every, period),
+        known, fine * scan.open_per_history, spline_weights(known.astype(np.float64), every, period),
         pixel_weights(fine.shape[1], geometry.rows), pixel_weights(fine.shape[2], geometry.columns),
-        float(np.sqrt(error**2 + bend**2 + within**2)), bend, verdict, ensemble.digest if with_network else "",
-        _square_ratio(scene, geometry[known], optics, prior.shape[1:], seed, threads))
+        float(np.sqrt(error**2 + bend**2 + within**2)), bend, verdict,
+        ensemble.digest if verdict is None or verdict.network else "",
+        _square_ratio(scene, geometry[known], scan.optics, scan.prior.shape[1:], seed, threads))
+
+
+class _Guessed:
+    """A scan's node views by the networks: prior (nodes, rows, columns) at the places; and photons that judge it."""
+
+    def __init__(self, scene: ScatterScene, protocol: Protocol, geometry: Geometry, known: NDArray[np.int64],
+                 periodic: bool, guesses: Sequence[NetworkGuess], seed: int, threads: int) -> None:
+        self.prior = np.stack([one.places for one in guesses])
+        self.size_mm, self.spread = (float(np.median([getattr(one, name) for one in guesses]))
+                                     for name in ("size_mm", "spread"))
+        self.kvp, self.periodic, self.nodes = peak_kv(protocol), periodic, len(known)
+        self.open_per_history = guesses[0].maps.open_per_history
+        self.turns = scan_turns(protocol, len(geometry))
+        self.optics = view_optics(protocol, geometry, *signal_responses(protocol.detector))
+        self._photons: ScanPhotons | None = None
+        self._from = (scene, geometry[known], self.optics[0], self.prior.shape[1:], seed, threads)
+
+    def photons(self, units: float) -> Floats:
+        """(nodes, batches, rows, columns) of so many histories in each."""
+        if self._photons is None:
+            scene, views, optics, places, seed, threads = self._from
+            self._photons = ScanPhotons(scene, views, optics, (places[0], places[1]), seed, threads)
+        return self._photons.batches(round(units)) / self.open_per_history
+
+
+def _decided(scan: _Guessed, run: Hybrid, networks: ScanNetworks, variance: float | None, beyond: tuple[str, ...]
+             ) -> ScanVerdict | Dropped:
+    """Of a Hybrid: BLENDED where held-out scans allow it, else by bounds; Dropped where Monte Carlo is to be taken."""
+    most = max(256.0, run.most_histories / scan.nodes)
+    if run.mode == "fast" and variance is None:
+        return Dropped(reason=f"beyond all training: {', '.join(beyond)}" if beyond else
+                       f"{scan.size_mm:g} mm at {scan.kvp:g} kV was not calibrated")
+    if run.mode == "fast" and networks.scans is not None and networks.views is not None:
+        like = LikeHeldOut.of(networks.scans, size_mm=scan.size_mm, kvp=scan.kvp, spread=scan.spread,
+                              nodes=scan.nodes / max(1.0, scan.turns), turns=scan.turns)
+        if like is None:
+            return Dropped(reason=f"no held-out scan was like one of {scan.size_mm:g} mm at {scan.kvp:g} kV")
+        return blend_scan_like(scan.photons, scan.prior, run.tolerance, like, gate_level=networks.views.gate_level,
+                               periodic=scan.periodic, network=networks.ensemble.digest, level=run.level,
+                               most_units=most)
+    asked = run.mode != "unbiased"
+    return decide_scan(scan.photons, scan.prior, run.tolerance, variance if asked else None, periodic=scan.periodic,
+                       network=networks.ensemble.digest if asked else "", level=run.level, most_units=most)
+
+
+def warn_of_scan(run: Hybrid, verdict: ScanVerdict, views: int) -> None:
+    """MonteCarloWarning where the tolerance was not reached."""
+    if not verdict.aim_reached:
+        warnings.warn(message(
+            f"tolerance={run.tolerance:g}", f"not reached: {verdict.guarantee:.3g}",
+            f"It takes about {verdict.units_wanted:.2g} histories in each of {views} views: allow more "
+            "most_histories, or ask for less."), MonteCarloWarning, stacklevel=4)
 
 
 def _beyond(calibration: Calibration | None, guesses: Sequence[NetworkGuess]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.coverage import PADDING_HU, check_range, measured_voxels
 from physsim.imaging.scan.current import middle_columns, relative_current
 from physsim.imaging.scan.moving import MovingBody
-from physsim.imaging.scan.network_scan import NetworkScan, network_scan
+from physsim.imaging.scan.network_scan import NetworkScan, network_scan, warn_of_scan
 from physsim.imaging.scan.result import Scan
 from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import Measurement, ScanScatter
@@ -56,6 +57,7 @@ AXES = ("view", "row", "column")
 _LOOKED_AT = 8  # views of which one is looked at to set the current
 _SCATTER_GRID = (48, 6)  # places across and along: bowtie and grid bend scatter across
 _SCATTER_SQUARE = MonteCarlo(histories=2048)
+_MARGIN = 1.3  # of the square of a Monte Carlo's noise: what its bound is wider than its standard error
 _SCATTER_VIEWS = 8  # node views of the second moment, of which only the ratio to the first is taken
 
 
@@ -108,9 +110,9 @@ def take_scan(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, *, n
     progress("truth", 0.95)
     record = scan_record(phantom, protocol, box, run, "quanta, charge, electronics" if noise else "none", seed, device)
     record = record.replace(neglects=stages.neglected(record.neglects))
-    if isinstance(strewn, ScanScatter) and isinstance(strewn.scan, NetworkScan):
-        verdict = strewn.scan.verdict
-        record = record.replace(network=strewn.scan.network, verdicts=() if verdict is None else (verdict.record(),))
+    if isinstance(strewn, ScanScatter) and isinstance(run, (Surrogate, Hybrid)):
+        verdicts = () if strewn.verdict is None else (strewn.verdict.record(),)
+        record = record.replace(network=strewn.network, verdicts=verdicts)
     made = {name: Layer(values, LAYERS[name][0], AXES, LAYERS[name][1]) for name, values in layers.items()}
     done = Scan(volume, lengths, made, geometry, protocol, scan_truth(phantom, grid), record, mas,
                 None if strewn is None else strewn.relative_error, measurement.saturated, measurement.starved)
@@ -198,7 +200,31 @@ def scan_scatter(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry
 def _by_networks(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry: Geometry, run: Surrogate | Hybrid,
                  seed: int, threads: int) -> ScanScatter:
     scan = network_scan(phantom, protocol, geometry, run, scan_weights_for(run, protocol), seed, threads)
-    return ScanScatter(scan, scan.square_ratio, beam.photons() * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2)
+    if isinstance(scan, NetworkScan):
+        return ScanScatter(scan, scan.square_ratio, beam.photons() * float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2,
+                           scan.verdict)
+    assert isinstance(run, Hybrid)
+    aim = run.tolerance / np.sqrt(2.0 * _MARGIN)  # noise and what the splines bend, squares added
+    found = scan_scatter(phantom, protocol, beam, geometry,
+                         MonteCarlo(relative_error=aim, most_histories=run.most_histories), seed, threads)
+    assert isinstance(found.scan, ScatterScan)
+    verdict = scan.verdict(found.scan.nodes[0] + found.scan.nodes[1], noise_bound(found.scan, run.level), run.tolerance,
+                           run.level, float(found.scan.histories))
+    warn_of_scan(run, verdict, len(found.scan.node_views))
+    return replace(found, verdict=verdict)
+
+
+def noise_bound(scan: ScatterScan, level: float) -> float:
+    """Of e_S over all views, with probability `level` that it is larger: the noise, were it worth one free number in
+    each view of multiple scatter (it is worth more), and what the splines over angle and detector err by.
+
+    Neglects: that the standard errors are estimated.
+    """
+    from scipy.special import ndtri
+
+    wider = 1.0 + float(ndtri(1.0 - level)) * np.sqrt(2.0 / len(scan.multiple_views))
+    parts = scan.interpolation_error, scan.detector_error, scan.multiple_error
+    return float(np.sqrt(wider * scan.relative_error**2 + sum(one**2 for one in parts)))
 
 
 def scatter_estimator(phantom: Phantom, protocol: Protocol, seed: int, threads: int) -> Callable[..., ScatterScan]:

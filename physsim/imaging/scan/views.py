@@ -26,6 +26,7 @@ from physsim.phantom.phantom import Phantom
 from physsim.portable import log
 from physsim.spec.detector import Detector
 from physsim.spec.geometry import Geometry
+from physsim.surrogate.scan_verdict import ScanVerdict
 from physsim.transport.scatter_scan import ScatterScan
 
 Floats = NDArray[np.float64]
@@ -38,16 +39,24 @@ _LEAST_QUANTA = 1.0  # signals below that of so many mean photons of the open be
 @dataclass(frozen=True, eq=False)
 class ScanScatter:
     """scan: of the signal, keV/cm2 per history. square_kev: its second moment over the first. per_mas: from keV/cm2 per
-    history to keV a pixel per mAs."""
+    history to keV a pixel per mAs. verdict: of a Hybrid."""
 
     scan: ScatterScan | NetworkScan
     square_kev: float
     per_mas: float
+    verdict: ScanVerdict | None = None
 
     @property
     def relative_error(self) -> float:
-        """e_S, the standard error over the mean."""
+        """e_S over the mean: the standard error, or what a network's is stated or guaranteed to be."""
+        if self.verdict is not None and isinstance(self.scan, ScatterScan):
+            return self.verdict.guarantee
         return self.scan.relative_error
+
+    @property
+    def network(self) -> str:
+        """Hash of the weights, "" where none are in the image."""
+        return self.scan.network if isinstance(self.scan, NetworkScan) else ""
 
     def signal(self, views: slice, threads: int | None) -> Images:
         """(views, rows, columns) keV per mAs."""
