@@ -23,7 +23,6 @@ from physsim.surrogate.gate import (
     MODES,
     amplitudes,
     conformal_quantile,
-    counts_as_far,
     gate_distance,
     noise_shape,
 )
@@ -157,14 +156,12 @@ class Calibration:
         """(looks,) what the expected e_S of a blend is multiplied by, so that it holds with probability 1 - level."""
         return np.array([conformal_quantile(row, level) for row in self.ratios])
 
-    def gate_counts(self, tolerance: float | None, level: float) -> Floats:
-        """(looks, ranked) `counts_as_far` of the held-out patients at the looks that their images would take until the
-        error bar reaches `tolerance`; None: at all looks."""
-        looks, everyone = self.expected.shape
-        reached = np.full((looks, everyone), False) if tolerance is None else \
-            self.expected * self.error_bars(level)[:, None] <= tolerance  # fmt: skip
-        made = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, looks)
-        return counts_as_far(self.distances, made)
+    def distances_delivered(self, tolerance: float, level: float) -> Floats:
+        """(ranked,) T2 of the held-out patients at the looks where their error bars reach `tolerance`, at the last look
+        where none does."""
+        reached = self.expected * self.error_bars(level)[:, None] <= tolerance
+        last = np.where(reached.any(axis=0), reached.argmax(axis=0), len(reached) - 1)
+        return np.asarray(self.distances[last, np.arange(len(last))])
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""

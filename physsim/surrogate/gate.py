@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from physsim.errors import InvalidInput, message
 from physsim.surrogate.batches import Batches, Floats, checked_prior
@@ -91,20 +91,6 @@ def rank_p_value(distance: float, held_out: Floats) -> float:
     0.5
     """
     return (1.0 + float(np.count_nonzero(held_out >= distance))) / (1.0 + len(held_out))
-
-
-def counts_as_far(held_out: Floats, looks: NDArray[np.int64]) -> Floats:
-    """(all looks, patients) how many of `held_out` (all looks, patients) T2 are as far as each or farther at that look,
-    itself among them; infinite at looks that a patient does not make: from looks (patients,) on.
-
-    An image's own least p-value over its looks is ranked among these patients', each with the image counted among the
-    others (HeldOutLooks): looking several times rejects no more often, and patients and image are treated alike. Looks
-    at one image go together, so this asks less of each than dividing the level by their number does.
-    """
-    ordered = np.sort(held_out, axis=1)
-    own = np.array([len(row) - np.searchsorted(row, values) for row, values in zip(ordered, held_out, strict=True)])
-    made = np.arange(len(held_out))[:, None] < looks
-    return np.where(made, own, np.inf)
 
 
 def conformal_quantile(scores: Floats, level: float) -> float:

@@ -1,4 +1,4 @@
-"""What held-out patients say of an image at each look: the gate's p-value, the blend and its error bar."""
+"""What held-out patients say of an image at each look: the blend, its error bar, and the gate's p-value."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from physsim.errors import InvalidInput, message
 from physsim.surrogate.batches import Batches, Floats
 from physsim.surrogate.blend import Blend, blend, mean_for_truth
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.gate import gate_distance
+from physsim.surrogate.gate import gate_distance, rank_p_value
 
 ERRS_MORE = "the network errs here more than on held-out patients"
 
 
 class HeldOutLooks:
     """Looks at one image, whose size and tube potential lie in the bin `place` and whose own spread makes the `factor`
-    (Calibration.factor); `tolerance`: where the error bar ends the looks, None where it does not.
+    (Calibration.factor). The gate is asked once, at the look that delivers: its T2 is ranked among those of the
+    held-out patients at the looks that would have delivered theirs, so that the image and they are treated alike.
+    `tolerance`: where the error bar ends the looks; None: where it does not, then ranks are of the same look.
 
     variance: b2 of such an image.
     """
@@ -25,19 +27,19 @@ class HeldOutLooks:
         self.variance = factor * float(calibration.variance[place])
         self._calibration, self._covariance = calibration, factor * calibration.covariance[place]
         self._noise, self._bars = calibration.noise[place], calibration.error_bars(level)
-        self._counts, self._least = calibration.gate_counts(tolerance, level), np.inf
+        self._delivered = None if tolerance is None else calibration.distances_delivered(tolerance, level)
 
-    def judge(self, number: int, prior: Floats, batches: Batches, beside: float = 0.0) -> tuple[float, Blend, float]:
-        """At look `number`, which follow one another: p-value over all looks so far, blend, and the error bar of it."""
+    def judge(self, number: int, prior: Floats, batches: Batches, beside: float = 0.0) -> tuple[Blend, float]:
+        """At look `number`: the blend, and the error bar of it."""
+        mixed = blend(prior, batches, self.variance, beside=beside)
+        return mixed, mixed.error * float(self._bars[number])
+
+    def p_value(self, number: int, prior: Floats, batches: Batches, beside: float = 0.0) -> float:
+        """Of the gate, were the image of look `number` delivered."""
         scale = mean_for_truth(batches.mean, beside)
         distance = gate_distance(prior, batches, self._covariance, self._noise, scale)
-        as_far = self._calibration.distances[number] <= distance
-        self._counts[number] += as_far
-        self._least = min(self._least, 1.0 + float(np.count_nonzero(self._calibration.distances[number] >= distance)))
-        least = self._counts.min(axis=0)
-        mixed = blend(prior, batches, self.variance, beside=beside)
-        p_value = (1.0 + float(np.count_nonzero(least <= self._least))) / (1.0 + len(least))
-        return p_value, mixed, mixed.error * float(self._bars[number])
+        ranks = self._calibration.distances[number] if self._delivered is None else self._delivered
+        return rank_p_value(distance, ranks)
 
 
 def check_ranks(calibration: Calibration, gate_level: float) -> None:

@@ -25,7 +25,7 @@ from physsim.surrogate.batches import Floats
 from physsim.surrogate.gate import rank_p_value
 
 MODES_KEPT, BLOCK, FOLDS = 256, 4, 4
-_QUARTER = 4  # a part of the views of a scan that must be new
+QUARTER = 4  # a part of the views of a scan that must be new
 _LEAST_SCALE = 1e-3  # of the features' usual spread: what never varied in training may vary a little
 
 Array = NDArray[np.floating]
@@ -67,7 +67,7 @@ def p_value_of_many(p_values: NDArray[np.float64]) -> float:
     >>> p_value_of_many(np.array([0.001, 0.002, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9]))
     0.008
     """
-    newest = -(-len(p_values) // _QUARTER)
+    newest = -(-len(p_values) // QUARTER)
     return min(1.0, float(np.sort(p_values)[newest - 1]) * len(p_values) / newest)
 
 

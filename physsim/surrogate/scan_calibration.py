@@ -8,9 +8,12 @@ The truth of a held-out scan is Monte Carlo too, of few photons in each view. Wh
 error of a scan is taken as P (T - NN), of it the lowest third of the waves along the rows and half of those along the
 columns, plus what the other modes have on average over all scans, noise taken off both.
 Every scan is ranked by b2 and B_K of the other half of the patients (cross-fitted), so that all give ranks.
-Neglects: how much what lies in those other modes differs from scan to scan; that scans of one patient's bodies are
-more alike than those of two patients; scans of more turns than one err less from turn to turn than their bars say.
-Reference: V. Vovk, Ann. Math. Artif. Intell. 74 (2015) 9, for cross-conformal ranks.
+Neglects: how much what lies in those other modes differs from scan to scan; that scans of one patient's bodies are more
+alike than those of two patients, so that ranks say less than their number (34 patients, were their bodies all alike:
+1 in 35); that the image is judged by the average of both halves' b2 and B_K, not by each, so that the level of its rank
+holds about, not exactly; that photons cannot mend what the network errs by in fast modes, so that bars are somewhat too
+small for scans of less noise than held-out ones had at the same photons; protocols of one family share their ranks.
+Reference: V. Vovk, Ann. Math. Artif. Intell. 74 (2015) 9, for ranks by halves.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from numpy.typing import NDArray
 
 from physsim.spec.training import ScatterTraining
 from physsim.surrogate.batches import Batches, Floats
-from physsim.surrogate.calibration import LEAST_PATIENTS, Calibration, HeldOut, calibrate
+from physsim.surrogate.calibration import LEAST_PATIENTS, NOVELTY_LEVEL, Calibration, HeldOut, calibrate
 from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.pooled import low_modes_over_views
 from physsim.surrogate.scatter_calibration import Arrays, by_patient, ends_of, spreads, water_mm
@@ -60,7 +63,7 @@ def calibrated_scans(members: NDArray[np.floating], data: Arrays, spec: ScatterT
     scan) together."""
     everyone = _scans(members, data, spec)
     order = by_patient(data[PATIENT], spec.seed)
-    if len(order) < max(2 * LEAST_PATIENTS, round(1.0 / GATE_LEVEL)):
+    if len(order) < max(2 * LEAST_PATIENTS, round(1.0 / (GATE_LEVEL - NOVELTY_LEVEL))):
         return None
     swapped = [n for pair in zip(order[1::2], order[0::2], strict=False) for n in pair]
     sizes, kvps = ([getattr(one, name) for one in everyone] for name in ("size_mm", "kvp"))

@@ -31,6 +31,7 @@ from physsim.surrogate.verdict import MOST_LOOKS
 
 ScanSource = Callable[[float], ArrayLike]  # units in each view -> (views, n, rows, columns), earlier photons among them
 _ENDED = "most_units ended the run before the tolerance"
+_ONE_TURN = 1.01
 _FAST = 0.1  # of the tolerance: what the network's images may have in the modes that photons do not correct
 
 
@@ -101,20 +102,18 @@ class LikeHeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A network that is not in the image of a scan: why, and the gate's p-value where one was asked. units: of work in
-    each view until then."""
+    """A network that is not in the image of a scan: why, and the gate's p-value where it was asked."""
 
     reason: str
     p_value: float | None = None
-    units: float = 0.0
 
     def verdict(self, image: Floats, bound: float, tolerance: float, level: float, units: float) -> ScanVerdict:
-        """Of Monte Carlo that stands for it: (views, rows, columns), its bound and its units in each view."""
+        """Of Monte Carlo that stands for it: (views, rows, columns) of node views, its bound, and its units in each."""
         reached = bound <= tolerance
         return ScanVerdict(
             word="REJECTED", image=image, weight=1.0, kept=len(image), bound=bound, roughness=0.0, error_bar=None,
-            p_value=self.p_value, tolerance=tolerance, level=level, units=self.units + units, looks=1,
-            aim_reached=reached, units_wanted=units * max(bound / tolerance, 1.0) ** 2, network="",
+            p_value=self.p_value, tolerance=tolerance, level=level, units=units, looks=1, aim_reached=reached,
+            units_wanted=units * max(bound / tolerance, 1.0) ** 2, network="",
             reason=self.reason if reached else f"{self.reason}; {_ENDED}")
 
 
@@ -122,7 +121,8 @@ def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: L
                     gate_level: float = GATE_LEVEL, periodic: bool = False, network: str = "", level: float = LEVEL,
                     most_units: float = np.inf) -> ScanVerdict | Dropped:
     """Ask `source` for photons at the budgets of held-out scans until the error bar is within `tolerance`; Dropped
-    where the gate rejects the network, and where held-out scans did not get there either.
+    where the gate, asked once, rejects the network, where most held-out scans did not get there either, and for scans
+    of several turns, whose modes and whose worst turn the held-out ones do not tell of.
 
     prior: (views, rows, columns) the network's images, in the source's unit; most_units: in each view.
 
@@ -132,38 +132,41 @@ def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: L
     _check(tolerance)
     known = like.calibration
     check_ranks(known, gate_level)
-    bars = known.error_bars(level)[:, None] * known.expected
+    if like.turns > _ONE_TURN:
+        return Dropped(reason=f"held-out scans were of one turn, this one is of {like.turns:.1f}")
+    bars = like.factor**0.5 * known.error_bars(level)[:, None] * known.expected
     if float(np.median(bars, axis=1).min()) > tolerance:
-        return Dropped(reason="held-out scans do not reach the tolerance with the network")
+        return Dropped(reason="most held-out scans do not reach the tolerance with the network")
     judged = HeldOutLooks(known, like.place, like.factor, tolerance, level)
     low, kept = slow_modes_of(len(prior), like.turns, periodic)
-    p_value = None
     for number, units in enumerate(_budgets([float(one) / like.nodes for one in known.budgets], most_units)):
         images = np.asarray(source(units), np.float64)
-        p_value, mixed, bar = judged.judge(
-            number, as_one(prior), Batches(images=in_slow_modes(prior, images, low), units=units))
+        batches = Batches(images=in_slow_modes(prior, images, low), units=units)
+        mixed, bar = judged.judge(number, as_one(prior), batches)
+        if bar > tolerance:
+            continue
+        p_value = judged.p_value(number, as_one(prior), batches)
         if p_value <= gate_level:
-            return Dropped(reason=ERRS_MORE, p_value=p_value, units=units)
-        if bar <= tolerance:
-            pooled = PooledScan.of(prior, images, kept=kept, periodic=periodic,
-                                   roughness=_roughness(_left_out(prior, low), images) if kept < len(prior) else 0.0)
-            return ScanVerdict(
-                word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=kept,
-                bound=pooled.bound(mixed.weight, level), roughness=pooled.roughness, error_bar=bar, p_value=p_value,
-                tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=True, units_wanted=units,
-                network=network, reason="the error bar reaches the tolerance")
-    return Dropped(reason="the error bar does not reach the tolerance at calibrated budgets", p_value=p_value,
-                   units=units)
+            return Dropped(reason=ERRS_MORE, p_value=p_value)
+        pooled = PooledScan.of(prior, images, kept=kept, periodic=periodic,
+                               roughness=_roughness(_left_out(prior, low), images) if kept < len(prior) else 0.0)
+        return ScanVerdict(
+            word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=kept,
+            bound=pooled.bound(mixed.weight, level), roughness=pooled.roughness, error_bar=bar, p_value=p_value,
+            tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=True, units_wanted=units,
+            network=network, reason="the error bar reaches the tolerance")
+    return Dropped(reason="the error bar does not reach the tolerance at calibrated budgets")
 
 
 def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_variance: float | None, *,
                 periodic: bool = False, network: str = "", level: float = LEVEL, first_units: float = 256.0,
-                most_units: float = np.inf) -> ScanVerdict:
+                most_units: float = np.inf,
+                dropped_for: str = "this size and tube potential were not calibrated") -> ScanVerdict:
     """Ask `source` for photons, twice as many at each look, until a bound is within `tolerance`.
 
     prior: (views, rows, columns) the network's images, in the source's unit; network_variance: b2, relative and
     squared, of its calibration; None where the scan was not calibrated, and in the unbiased mode: Monte Carlo alone.
-    `periodic`: views evenly around a full turn. most_units: in each view.
+    `periodic`: views evenly around a full turn. most_units: in each view. dropped_for: why there is no b2.
 
     Raises InvalidInput for a tolerance that is not between 0 and 1, and most_units below first_units.
     """
@@ -192,7 +195,7 @@ def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_var
         weight=weight, kept=one.kept, bound=bounds[best], roughness=one.roughness, error_bar=None, p_value=None,
         tolerance=tolerance, level=level, units=units, looks=number + 1, aim_reached=reached,
         units_wanted=units if reached else units * (bounds[best] / tolerance) ** 2, network="" if alone else network,
-        reason=_reason(alone, reached, network_variance is None, bool(network)))
+        reason=_reason(alone, reached, network_variance is None, bool(network), dropped_for))
 
 
 def _check(tolerance: float) -> None:
@@ -231,11 +234,11 @@ def slow_modes(images: Floats, most: float, periodic: bool) -> tuple[int, float]
     return views, 0.0
 
 
-def _reason(alone: bool, reached: bool, unknown: bool, asked: bool) -> str:
+def _reason(alone: bool, reached: bool, unknown: bool, asked: bool, dropped_for: str) -> str:
     if not reached:
         return _ENDED
     if not alone:
         return "the bound over all views reaches the tolerance"
     if not asked:
         return "Monte Carlo alone, as asked"
-    return "this size and tube potential were not calibrated" if unknown else "Monte Carlo alone has the smaller bound"
+    return dropped_for if unknown else "Monte Carlo alone has the smaller bound"

@@ -58,7 +58,7 @@ def train_scatter(spec: ScatterTraining, cases: Cases, folder: Path, weights: Pa
     numbers = shard_files(folder / "data", spec)
     seen = [path for path in files if numbers[path][0] < HELD_OUT]
     unseen = [path for path in files if numbers[path][0] >= HELD_OUT]
-    engine = engine_of(files)
+    engine = engine_of([*files, *scanned])
     known = read_shards(seen, ("conditions", PATIENT))
     patient, ends = known[PATIENT], [known["conditions"].min(axis=0), known["conditions"].max(axis=0)]
     if (patient >= HELD_OUT).any():

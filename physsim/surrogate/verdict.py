@@ -49,10 +49,10 @@ class Verdict:
     word: CERTIFIED, BLENDED or REJECTED; image: (rows, columns) delivered; weight: of Monte Carlo in it (1: alone).
     bound: of its e_S, with probability `level` that it is larger, whatever the network is; `error_bar`: of its e_S,
     likewise, were this patient exchangeable with the held-out ones; None without calibration or where the network was
-    dropped. `guarantee` is the one that the word stands for. p_value: of the gate over the looks made; None where no
-    gate was asked. units: of work spent; `looks`: made. equivalent_units: what the network was worth, 0 where dropped.
-    aim_reached: False where `most_units` ended it; units_wanted: about how many the tolerance takes. network: hash of
-    the weights, "" in the unbiased mode; reason: in words.
+    dropped. `guarantee` is the one that the word stands for. p_value: of the gate at the look that delivered; None
+    where it was not asked. units: of work spent; `looks`: made. equivalent_units: what the network was worth, 0 where
+    dropped. aim_reached: False where `most_units` ended it; units_wanted: about how many the tolerance takes. network:
+    hash of the weights, "" in the unbiased mode; reason: in words.
     """
 
     word: Word
@@ -169,9 +169,7 @@ def _hybrid(source: BatchSource, prior: ArrayLike, budgets: list[float], task: _
     for number, units in enumerate(budgets[:gates]):
         look = _look(source(units), task, calibration.batches)
         network = checked_prior(prior, look.image.shape)
-        p_value, mixed, bar = judged.judge(number, network, look.batches, task.beside)
-        if p_value <= gate_level:
-            return _montecarlo(source, budgets[number:], task, number, p_value, "REJECTED", ERRS_MORE, look, certified)
+        mixed, bar = judged.judge(number, network, look.batches, task.beside)
         seen = float(np.mean((look.image - network) ** 2))
         certificate = _certify(look, mixed, seen, variance, spent(task.level, certified), task.tolerance)
         certified += certificate is not None
@@ -179,15 +177,20 @@ def _hybrid(source: BatchSource, prior: ArrayLike, budgets: list[float], task: _
             weight, bound = certificate
             if task.mode == "certified" or weight < 1.0 or bar > task.tolerance:
                 image = mixed.image if weight < 1.0 else look.image
-                return _said("CERTIFIED", image, weight, bound, None if weight == 1.0 else bar, p_value, look, number,
+                asked = judged.p_value(number, network, look.batches, task.beside)
+                return _said("CERTIFIED", image, weight, bound, None if weight == 1.0 else bar, asked, look, number,
                              mixed.equivalent_units, task, True, units, "the bound reaches the tolerance")  # fmt: skip
         reached = task.mode == "fast" and bar <= task.tolerance
         if reached or number + 1 == len(budgets):
+            p_value = judged.p_value(number, network, look.batches, task.beside)
+            if p_value <= gate_level:
+                return _montecarlo(source, budgets[number:], task, number, p_value, "REJECTED", ERRS_MORE, look,
+                                   certified)
             wanted = units if reached else _wanted(look, mixed, bar, calibration, variance, task)
             return _said("BLENDED", mixed.image, mixed.weight, look.blend_bound(mixed, seen, task.level), bar, p_value,
                          look, number, mixed.equivalent_units, task, reached, wanted,
                          "the error bar reaches the tolerance" if reached else _ENDED)  # fmt: skip
-    return _montecarlo(source, budgets[gates:], task, gates, p_value, "CERTIFIED",
+    return _montecarlo(source, budgets[gates:], task, gates, None, "CERTIFIED",
                        "photons beyond the calibrated budgets: Monte Carlo alone", look, certified)  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from physsim.surrogate.gate import (
     amplitudes,
     conformal_quantile,
     cosine_modes,
-    counts_as_far,
     gate_distance,
     noise_shape,
     rank_p_value,
@@ -58,12 +57,6 @@ def test_ranks():
     assert [rank_p_value(one, held_out) for one in (0.5, 3.0, 9.0)] == [1.0, 0.6, 0.2]
     assert conformal_quantile(np.arange(1.0, 101.0), 0.05) == 96.0
     assert conformal_quantile(held_out, 0.05) == np.inf
-
-
-def test_counts_are_of_the_looks_made():
-    """Patients 0 and 1 are farthest at look 0 and 1; who stops after one look does not count at the second."""
-    held_out = np.array([[9.0, 1.0, 2.0, 3.0], [1.0, 9.0, 2.0, 3.0]])
-    assert counts_as_far(held_out, np.array([2, 2, 2, 1])).tolist() == [[1, 4, 3, 2], [4, 1, 3, np.inf]]
 
 
 def test_bad_input():

@@ -69,9 +69,9 @@ def test_b2_is_the_mean_square_error_whatever_the_truths_noise(held_out):
     assert made.budgets.tolist() == [VIEWS * one for one in LOOKS]
 
 
-def like(made, factor=1.0):
+def like(made, turns=1.0):
     place = made.bin_of(float(made.size_edges_mm.mean()), 120.0)
-    return LikeHeldOut(calibration=made, place=place, factor=factor, nodes=VIEWS, turns=1.0)
+    return LikeHeldOut(calibration=made, place=place, factor=1.0, nodes=VIEWS, turns=turns)
 
 
 def photons(rng):
@@ -119,6 +119,9 @@ def test_tolerances_that_held_out_scans_never_reached_take_no_photon(held_out):
     def source(units):
         raise AssertionError("photons were asked for")
 
+    several = blend_scan_like(source, TRUTH, 0.04, like(held_out[0], 3.0), gate_level=0.005)
+    assert isinstance(several, Dropped)
+    assert "of one turn, this one is of 3.0" in several.reason
     one = blend_scan_like(source, TRUTH, 0.002, like(held_out[0]), gate_level=0.005)
     assert isinstance(one, Dropped)
     assert "do not reach the tolerance" in one.reason
@@ -133,6 +136,7 @@ def test_the_scan_that_is_certified_holds_its_bound_and_takes_more_photons(held_
     assert one.word == "CERTIFIED"
     assert one.error_bar is None
     assert one.guarantee == one.bound <= 0.04
+    assert np.sqrt(np.mean((one.image - TRUTH) ** 2)) / TRUTH.mean() <= one.bound
     assert one.units > LOOKS[0]
 
 

@@ -7,6 +7,7 @@ Node views, evenly over the scan, are guessed by the network on its maps, correc
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import Hybrid, Surrogate
 from physsim.surrogate.calibration import Calibration
+from physsim.surrogate.novelty import QUARTER
 from physsim.surrogate.scan_verdict import Dropped, LikeHeldOut, ScanVerdict, blend_scan_like, decide_scan
 from physsim.transport.montecarlo import MonteCarloWarning
 from physsim.transport.node_spline import spline_weights
@@ -145,9 +147,10 @@ def _decided(scan: _Guessed, run: Hybrid, networks: ScanNetworks, variance: floa
              ) -> ScanVerdict | Dropped:
     """Of a Hybrid: BLENDED where held-out scans allow it, else by bounds; Dropped where Monte Carlo is to be taken."""
     most = max(256.0, run.most_histories / scan.nodes)
+    unknown = f"beyond all training: {', '.join(beyond)}" if beyond else \
+        f"{scan.size_mm:g} mm at {scan.kvp:g} kV was not calibrated"
     if run.mode == "fast" and variance is None:
-        return Dropped(reason=f"beyond all training: {', '.join(beyond)}" if beyond else
-                       f"{scan.size_mm:g} mm at {scan.kvp:g} kV was not calibrated")
+        return Dropped(reason=unknown)
     if run.mode == "fast" and networks.scans is not None and networks.views is not None:
         like = LikeHeldOut.of(networks.scans, size_mm=scan.size_mm, kvp=scan.kvp, spread=scan.spread,
                               nodes=scan.nodes / max(1.0, scan.turns), turns=scan.turns)
@@ -158,7 +161,8 @@ def _decided(scan: _Guessed, run: Hybrid, networks: ScanNetworks, variance: floa
                                most_units=most)
     asked = run.mode != "unbiased"
     return decide_scan(scan.photons, scan.prior, run.tolerance, variance if asked else None, periodic=scan.periodic,
-                       network=networks.ensemble.digest if asked else "", level=run.level, most_units=most)
+                       network=networks.ensemble.digest if asked else "", level=run.level, most_units=most,
+                       dropped_for=unknown)
 
 
 def warn_of_scan(run: Hybrid, verdict: ScanVerdict, views: int) -> None:
@@ -171,11 +175,13 @@ def warn_of_scan(run: Hybrid, verdict: ScanVerdict, views: int) -> None:
 
 
 def _beyond(calibration: Calibration | None, guesses: Sequence[NetworkGuess]) -> tuple[str, ...]:
-    """In what a scan lies beyond all training: conditions of any view, and the object where many views are new."""
-    names = dict.fromkeys(name for one in guesses for name in one.unknown)
+    """In what a scan lies beyond all training: conditions of a quarter of its views or more, and the object where so
+    many are new."""
+    counts = Counter(name for one in guesses for name in one.unknown)
+    names = tuple(name for name, count in counts.items() if count * QUARTER >= len(guesses))
     novel = calibration is not None and calibration.unlike_any_scan(
         (one.maps.maps[: one.seen_channels], one.maps.conditions) for one in guesses)
-    return (*names, "the object") if novel else tuple(names)
+    return (*names, "the object") if novel else names
 
 
 def _spline_error(images: Floats, known: NDArray[np.int64], period: float | None) -> float:

@@ -208,22 +208,27 @@ def _by_networks(phantom: Phantom, protocol: Protocol, beam: PixelBeam, geometry
     found = scan_scatter(phantom, protocol, beam, geometry,
                          MonteCarlo(relative_error=aim, most_histories=run.most_histories), seed, threads)
     assert isinstance(found.scan, ScatterScan)
-    verdict = scan.verdict(found.scan.nodes[0] + found.scan.nodes[1], noise_bound(found.scan, run.level), run.tolerance,
-                           run.level, float(found.scan.histories))
-    warn_of_scan(run, verdict, len(found.scan.node_views))
+    views = found.scan.multiple_views
+    verdict = scan.verdict(found.scan.grid(views), noise_bound(found.scan, run.level), run.tolerance, run.level,
+                           float(found.scan.histories))
+    warn_of_scan(run, verdict, len(views))
     return replace(found, verdict=verdict)
 
 
 def noise_bound(scan: ScatterScan, level: float) -> float:
-    """Of e_S over all views, with probability `level` that it is larger: the noise, were it worth one free number in
-    each view of multiple scatter (it is worth more), and what the splines over angle and detector err by.
+    """Of e_S over all views, with probability `level` that it is larger: the noise, worth as many free numbers as the
+    angle's smoother leaves (each view's places at least one), and what the splines over angle and detector err by, with
+    the standard errors of those figures.
 
-    Neglects: that the standard errors are estimated.
+    Neglects: that the standard errors are estimated, and that the splines' errors are taken as found.
     """
     from scipy.special import ndtri
 
-    wider = 1.0 + float(ndtri(1.0 - level)) * np.sqrt(2.0 / len(scan.multiple_views))
-    parts = scan.interpolation_error, scan.detector_error, scan.multiple_error
+    smoother = scan.angles[1].T @ scan.angles[1]
+    freedom = float(np.trace(smoother)) ** 2 / float((smoother**2).sum())
+    wider = 1.0 + float(ndtri(1.0 - level)) * np.sqrt(2.0 / freedom)
+    parts = (scan.interpolation_error, scan.interpolation_noise, scan.detector_error, scan.multiple_error,
+             scan.multiple_noise)
     return float(np.sqrt(wider * scan.relative_error**2 + sum(one**2 for one in parts)))
 
 
