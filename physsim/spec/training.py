@@ -19,6 +19,7 @@ ZOO = 2**34  # number of the first group of an audit's members outside the domai
 SCANNED = 2**35  # number of the first patient of a held-out scan
 GUESSES = (3, 4, 8)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips
 MAPS = 2  # version of the maps that networks see: data and weights of another are not mixed
+_BODIES = 2  # version of the bodies drawn: since 2 they go on beyond a scan's ends
 _STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
 
@@ -154,7 +155,7 @@ class ScatterTraining(Spec):
 
     def data_json(self) -> str:
         """All that the data of a patient follow from: specs that agree in it share their data."""
-        return json.dumps({"maps": MAPS} | {name: value for name, value in self._plain().items()
+        return json.dumps({"maps": MAPS, "bodies": _BODIES} | {name: value for name, value in self._plain().items()
                                             if name not in (*_NOT_DATA, *_OF_SCANS)})
 
     def scan_data_json(self) -> str:
