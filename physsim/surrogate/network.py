@@ -15,6 +15,8 @@ from physsim.spec.training import GUESSES
 
 Tensor = Any
 _GROUPS, _HIDDEN = 4, 64
+_LEAST_SCALE = 1e-6  # a condition that never varied in training has it, and is not looked at
+_MOST_MAP, _MOST_CONDITION = 15.0, 6.0  # deviations: beyond all of training (11 and 4.6 at most in chest, abdomen, CT)
 
 
 class _Block(nn.Module):
@@ -64,9 +66,9 @@ class ScatterNet(nn.Module):
     def learn_scales(self, maps: Tensor, conditions: Tensor, scatter: Tensor) -> None:
         """From training data: means and deviations; the first guess of the two factors from `scatter` at the places."""
         self.map_mean.copy_(maps.mean(dim=(0, 2, 3)))
-        self.map_scale.copy_(maps.std(dim=(0, 2, 3)).clamp_min(1e-6))
+        self.map_scale.copy_(maps.std(dim=(0, 2, 3)).clamp_min(_LEAST_SCALE))
         self.condition_mean.copy_(conditions.mean(dim=0))
-        self.condition_scale.copy_(conditions.std(dim=0).clamp_min(1e-6))
+        self.condition_scale.copy_(conditions.std(dim=0).clamp_min(_LEAST_SCALE))
         guesses = maps[:, self.guessed].mean(dim=(2, 3)).sum(dim=1)
         with torch.no_grad():
             nn.init.zeros_(self.leave.weight)
@@ -74,8 +76,9 @@ class ScatterNet(nn.Module):
 
     def factors(self, maps: Tensor, conditions: Tensor) -> Tensor:
         """(n, guesses, rows / stride[0], columns / stride[1]) logarithms of what the guesses are multiplied with."""
-        scaled = (maps - self.map_mean[:, None, None]) / self.map_scale[:, None, None]
-        told = self.told((conditions - self.condition_mean) / self.condition_scale)
+        scaled = ((maps - self.map_mean[:, None, None]) / self.map_scale[:, None, None]).clamp(-_MOST_MAP, _MOST_MAP)
+        known = ((conditions - self.condition_mean) / self.condition_scale).clamp(-_MOST_CONDITION, _MOST_CONDITION)
+        told = self.told(known * (self.condition_scale > 2.0 * _LEAST_SCALE))
         fine = self.fine(functional.silu(self.enter(scaled)), told)
         middle = self.middle(functional.avg_pool2d(fine, 2), told)
         coarse = self.coarse(functional.avg_pool2d(middle, 2, ceil_mode=True), told)

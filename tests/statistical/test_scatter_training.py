@@ -159,6 +159,24 @@ def test_the_card_tells_the_errors_of_the_weights_as_stored(trained, tmp_path):
     assert weights.stat().st_size - 2 * numbers < 25_000 + len(json.dumps(card))
 
 
+def test_views_beyond_all_training_get_finite_scatter_and_constants_of_training_do_not_count(trained):
+    """A condition that never varied, 1 % off, were 10,000 deviations: its weights were never trained."""
+    from physsim.surrogate.network import ScatterNet
+
+    torch.manual_seed(1)
+    maps, conditions = torch.rand(32, 5, 16, 16), torch.rand(32, 3)
+    conditions[:, 1] = 0.5
+    net = ScatterNet(5, 3, 8).eval()
+    net.learn_scales(maps, conditions, torch.rand(32, 4, 4))
+    torch.nn.init.normal_(net.leave.weight, std=0.1)
+    other = conditions.clone()
+    other[:, 1] = 0.505
+    with torch.inference_mode():
+        assert torch.equal(net(maps, other), net(maps, conditions))
+        assert not torch.equal(net(maps, other + torch.tensor([0.1, 0.0, 0.0])), net(maps, conditions))
+        assert torch.isfinite(net(1e6 * maps, 1e6 * conditions)).all()
+
+
 @pytest.mark.parametrize("harm", ["cut", "other", "newer", "card"])
 def test_weights_that_are_broken_are_refused(trained, tmp_path, harm):
     from safetensors.torch import load, save
