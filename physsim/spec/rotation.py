@@ -18,6 +18,7 @@ from physsim.spec.grid import Box, Vector
 Floats = NDArray[np.float64]
 
 _MOST_STOPS = 200
+WIDEST = 0.97  # of a helix's radius, up to which rows are continued and voxels made
 _SPARE_VIEWS = 8  # of a helix, for the interpolation between views
 
 
@@ -143,7 +144,8 @@ class Rotation(Spec):
                                        "inside of it", "Give a smaller field_mm."))
         if self.pitch is not None:
             feed = self.pitch * height
-            aside = math.asin(0.5 * field_mm / self.source_axis_mm)
+            radius = self._reconstructed_mm(detector, body_box_mm, field_mm, (x, y))
+            aside = math.asin(radius / self.source_axis_mm)
             most = 2.0 * math.pi * math.cos(aside) / (math.pi + 2.0 * aside)
             if self.pitch > most:
                 raise InvalidInput(message(
@@ -151,7 +153,7 @@ class Rotation(Spec):
                     f"Give at most {math.floor(1000.0 * most) / 1000.0:g}, or a smaller field_mm."))
             fan = 0.5 * detector.columns * detector.pixel_mm[0] / self.source_detector_mm
             late = feed * (0.5 + (fan + aside) / (2.0 * math.pi))
-            early = 0.5 * height * (1.0 - 0.5 * field_mm / self.source_axis_mm)
+            early = 0.5 * height * (1.0 - radius / self.source_axis_mm)
             spare = _SPARE_VIEWS * (2 if self.flying_spot_mm > 0.0 else 1)
             turns = (high - low + 2.0 * max(late - early, 0.0)) / feed + spare / self.views
             views = math.ceil(turns * self.views - 1e-9)
@@ -168,6 +170,15 @@ class Rotation(Spec):
         views = round(self.views * self.arc_deg / 360.0)
         return tuple(self._circle(detector, views, self.arc_deg, 0.0, (x, y, middle + whole * (n - 0.5 * (count - 1))))
                      for n in range(count))
+
+    def _reconstructed_mm(self, detector: Detector, body_box_mm: Box, field_mm: float, aim_mm: tuple[float, float]
+                          ) -> float:
+        """Radius about the axis in which a helix must be complete: of the field, or of its corners for a body that
+        reaches beyond what is measured, for then all of its square is reconstructed."""
+        reach = max(abs(corner[axis] - aim_mm[axis]) for corner in body_box_mm for axis in range(2))
+        if reach <= 0.5 * self.measured_diameter_mm(detector):
+            return 0.5 * field_mm
+        return min(math.sqrt(0.5) * field_mm, WIDEST * self.source_axis_mm)
 
     def geometry(self, detector: Detector, body_box_mm: Box, field_mm: float) -> Geometry:
         """All views of the scan, one after the other; see `turns`."""

@@ -130,3 +130,18 @@ def test_bad_input(change, text):
     with pytest.raises(InvalidInput) as found:
         ps.fdk(images, given["geometry"], given["grid"], field_mm=given["field_mm"])
     assert text in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["chest_ct", "abdomen_ct"])
+@pytest.mark.parametrize("half_mm", [180.0, 330.0])
+def test_helices_are_complete_where_they_are_reconstructed(name, half_mm):
+    """A body within what is measured: to the field's circle. One with hanging arms, beyond it: to the corners of the
+    field, for all of its square is made; the scan is some views longer then, and was refused before."""
+    protocol = ps.protocols[name]
+    box = ((-half_mm, -150.0, 50.0), (half_mm, 150.0, 480.0))
+    geometry = protocol.geometry(box)
+    field, measured = protocol.reconstruction.field_mm, protocol.rotation.measured_diameter_mm(protocol.detector)
+    reach = field * (np.sqrt(0.5) if half_mm > 0.5 * measured else 0.5)
+    low, high = helix_of(geometry).range_mm(reach)
+    assert low <= -215.0
+    assert high >= 215.0

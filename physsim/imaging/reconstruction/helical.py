@@ -26,11 +26,11 @@ from physsim.imaging.reconstruction.orbit import Orbit, orbit_of
 from physsim.imaging.reconstruction.truncation import continued
 from physsim.portable import arctan
 from physsim.spec.geometry import Geometry
+from physsim.spec.rotation import WIDEST
 
 Floats = NDArray[np.float64]
 
 _BYTES = 128 << 20  # of filtered views at a time: each time the whole volume goes by
-_WIDEST = 0.97  # of the helix's radius, up to which rows are continued
 _FLAT_SHARE = 0.4  # of the detector's half height, over which rows count in full; more makes windmills stronger
 
 
@@ -184,7 +184,7 @@ class _ParallelRays:
         rows = np.asarray((np.arange(geometry.rows) - 0.5 * (geometry.rows - 1)) * geometry.pixel_mm[1], np.float64)
         self.beyond = 0
         if body_per_mm is not None:
-            room = int((_WIDEST * helix.radius_mm - float(np.abs(across).max())) / self.pitch)
+            room = int((WIDEST * helix.radius_mm - float(np.abs(across).max())) / self.pitch)
             self.beyond = max(1, min(len(across) // 2, room))
         self.measured = self.places
         self.places, self.first = self.places + 2 * self.beyond, self.first - self.beyond * self.pitch
@@ -237,7 +237,7 @@ class _ParallelRays:
 
 def _check(helix: Helix, orbit: Orbit, voxels: Columns, geometry: Geometry, beyond: bool) -> None:
     """Refuse pitches that leave gaps in the grid, and slices that are not complete."""
-    reach = min(voxels.reach_mm(orbit), _WIDEST * helix.radius_mm if beyond else helix.reach_mm)
+    reach = min(voxels.reach_mm(orbit), WIDEST * helix.radius_mm if beyond else helix.reach_mm)
     largest = helix.largest_pitch(reach)
     if helix.pitch > largest:
         raise InvalidInput(
