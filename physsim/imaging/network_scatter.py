@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,7 +175,7 @@ def weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> Networks:
     path = _weights_file(run, protocol)
     ensemble, beside = load_ensemble(path), calibration_file(path)
     _check_inputs(path, ensemble)
-    known = _calibration(beside, ensemble)
+    known = _calibration(beside, ensemble, "views")
     if known is None and isinstance(run, Hybrid) and run.mode != "unbiased":
         raise InvalidInput(message(f"weights {path.name}", f"no calibration lies beside them ({beside.name})",
                                    "Train with more held-out patients, or take mode='unbiased'."))
@@ -197,7 +198,8 @@ def _check_inputs(path: Path, ensemble: ScatterEnsemble) -> None:
 def scan_weights_for(run: Surrogate | Hybrid, protocol: Protocol) -> ScanNetworks:
     """The same for scans, with what held-out scans say."""
     ensemble, known = weights_for(run, protocol)
-    return ScanNetworks(ensemble, known, _calibration(scan_calibration_file(_weights_file(run, protocol)), ensemble))
+    return ScanNetworks(ensemble, known, _calibration(scan_calibration_file(_weights_file(run, protocol)), ensemble,
+                                                      "scans"))
 
 
 def _weights_file(run: Surrogate | Hybrid, protocol: Protocol) -> Path:
@@ -208,8 +210,8 @@ def _weights_file(run: Surrogate | Hybrid, protocol: Protocol) -> Path:
     return path
 
 
-def _calibration(path: Path, ensemble: ScatterEnsemble) -> Calibration | None:
-    return Calibration.load(path, network=ensemble.digest) if path.exists() else None
+def _calibration(path: Path, ensemble: ScatterEnsemble, of: Literal["views", "scans"]) -> Calibration | None:
+    return Calibration.load(path, network=ensemble.digest, of=of) if path.exists() else None
 
 
 def stated_error(calibration: Calibration | None, guess: NetworkGuess, protocol: Protocol) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,7 +76,8 @@ class Calibration:
     covariance in those modes over its mean square. budgets: (looks,) units of work at each look; `batches`:
     n at every look; distances: (looks, ranked) T2, expected: (looks, ranked) e_S of the blend as its own batches
     say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks. novelty: what training has
-    seen, None where that is not known; then the gate has its whole level.
+    seen, None where that is not known; then the gate has its whole level. of: what is held out, single views or scans,
+    whose units are histories in a turn.
 
     Raises InvalidInput where these contradict one another.
     """
@@ -96,6 +98,7 @@ class Calibration:
     ratios: Floats
     expected: Floats
     novelty: Novelty | None = None
+    of: Literal["views", "scans"] = "views"
 
     def __post_init__(self) -> None:
         for name in _LAYERS:
@@ -171,19 +174,24 @@ class Calibration:
             layers |= {name: Layer(seen[name] if seen[name].dtype == np.int8 else seen[name].astype(np.float32), *head)
                        for name, head in _NOVELTY.items()}
         write_layers(path, layers, {"kind": KIND, "version": KIND_VERSION, "network": self.network,
-                                    "held_out": self.held_out, "batches": self.batches}, overwrite)
+                                    "held_out": self.held_out, "batches": self.batches, "of": self.of}, overwrite)
 
     @classmethod
-    def load(cls, path: str | Path, *, network: str | None = None) -> Calibration:
+    def load(cls, path: str | Path, *, network: str | None = None, of: Literal["views", "scans"] = "views"
+             ) -> Calibration:
         """Read a calibration; `network`: the hash of the weights that it must be of.
 
-        Raises FileFormatError for a damaged file, one of another kind or version, and for another network's.
+        Raises FileFormatError for a damaged file, one of another kind or version, of scans where views are wanted and
+        the other way, and for another network's.
         """
         file = read_layers(path)
         head = dict(file.provenance)
         if head.get("kind") != KIND or head.get("version") != KIND_VERSION:
             raise FileFormatError(message(f"{path}: kind {head.get('kind')!r}, version {head.get('version')}",
                                           f"this physsim reads {KIND!r}, version {KIND_VERSION}", "Calibrate again."))
+        if head.get("of", "views") != of:
+            raise FileFormatError(message(f"{path}: of held-out {head.get('of', 'views')}", f"{of} are wanted",
+                                          "Give the file that training wrote beside the weights."))
         if network is not None and head["network"] != network:
             raise FileFormatError(message(f"{path}: network {head['network']}", f"the weights are {network}",
                                           "Calibrate the network that you use."))
@@ -192,8 +200,8 @@ class Calibration:
         try:
             seen = {name.removeprefix("novelty_"): np.array(file.layers[name].array) for name in _NOVELTY
                     if name in file.layers}
-            return cls(network=str(head["network"]), held_out=str(head["held_out"]), batches=int(head["batches"]),
-                       novelty=Novelty(**seen) if seen else None,
+            return cls(of=of, network=str(head["network"]), held_out=str(head["held_out"]),
+                       batches=int(head["batches"]), novelty=Novelty(**seen) if seen else None,
                        **{name: np.array(file.layers[name].array) for name in _LAYERS})
         except (InvalidInput, ValueError, TypeError, IndexError) as error:
             raise FileFormatError(message(str(path), str(error), "Copy it or calibrate again.")) from None

@@ -85,7 +85,7 @@ def crossed(first: Calibration, second: Calibration) -> Calibration:
     def together(name: str) -> Floats:
         return np.concatenate([getattr(first, name), getattr(second, name)], axis=1)
 
-    return replace(first, patients=first.patients + second.patients,
+    return replace(first, of="scans", patients=first.patients + second.patients,
                    spread_share=0.5 * (first.spread_share + second.spread_share), variance=mean("variance"),
                    covariance=mean("covariance"), noise=mean("noise"), spread=mean("spread"),
                    distances=together("distances"), ratios=together("ratios"), expected=together("expected"))

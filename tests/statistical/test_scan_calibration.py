@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import physsim as ps
-from physsim.errors import InvalidInput
+from physsim.errors import FileFormatError, InvalidInput
 from physsim.spec.training import SCANNED
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.novelty import p_value_of_many
@@ -157,7 +157,9 @@ def test_too_few_ranked_scans_are_said(held_out):
 def test_what_was_calibrated_is_read_as_it_was_written(held_out, tmp_path):
     made, _ = held_out
     made.save(tmp_path / "scans.h5")
-    np.testing.assert_array_equal(Calibration.load(tmp_path / "scans.h5").ratios, made.ratios)
+    np.testing.assert_array_equal(Calibration.load(tmp_path / "scans.h5", of="scans").ratios, made.ratios)
+    with pytest.raises(FileFormatError, match="of held-out scans: views are wanted"):
+        Calibration.load(tmp_path / "scans.h5")
 
 
 def test_few_scans_give_no_calibration(held_out):
