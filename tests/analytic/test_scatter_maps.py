@@ -124,8 +124,11 @@ def test_stretched_bodies_are_longer_about_the_worlds_origin(slab):
 @pytest.fixture
 def quick(monkeypatch):
     """Patients that are one thorax in 8 mm voxels: what is drawn is under test, not bodies."""
-    someone = types.SimpleNamespace(sex="F", age_years=50.0, height_cm=165.0, weight_kg=70.0,
-                                    phantom=lambda spacing, region, vanishing: ps.thorax(spacing_mm=8.0))
+    thorax = ps.thorax(spacing_mm=8.0)
+    someone = types.SimpleNamespace(
+        sex="F", age_years=50.0, height_cm=165.0, weight_kg=70.0,
+        body=lambda: types.SimpleNamespace(grid=lambda spacing, region: thorax.grid),
+        phantom=lambda spacing, region, beyond_mm, vanishing: thorax)
     monkeypatch.setattr("physsim.body.population.Population.patient", lambda self, number: someone)
     return ps.ScatterTraining(
         family="chest", bodies=2, views=2, stretch=(0.95, 1.05), histories=64, held_out_histories=1024, pixels=(16, 16),
