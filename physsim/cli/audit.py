@@ -10,6 +10,10 @@ import typer
 
 from physsim.cli.app import app
 
+_WEIGHTS = typer.Option(None, help="Weights: .safetensors (default: those shipped).")
+_OUT = typer.Option(None, "--out", "-o", help="A page: .html, with the worst views.")
+_FOLDER = typer.Option(None, help="Keeps the views: the same command goes on after a stop.")
+
 
 @app.command()
 def audit(
@@ -18,9 +22,9 @@ def audit(
     zoo: int = typer.Option(1000, help="Views of what the network was not trained on."),
     seed: int = typer.Option(0, help="Of patients, views and photons: any seed draws others."),
     tolerance: float = typer.Option(0.05, help="e_S that is guaranteed; time grows with its inverse square."),
-    weights: Path | None = typer.Option(None, help="Weights: .safetensors (default: those shipped)."),  # noqa: B008
-    out: Path | None = typer.Option(None, "--out", "-o", help="A page: .html, with the worst views."),  # noqa: B008
-    folder: Path | None = typer.Option(None, help="Keeps the views: the same command goes on after a stop."),  # noqa: B008
+    weights: Path | None = _WEIGHTS,
+    out: Path | None = _OUT,
+    folder: Path | None = _FOLDER,
     workers: int = typer.Option(2, help="Patients at a time."),
     most_histories: int = typer.Option(2**19, "--most-histories", help="Ends a view that would take longer."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace the page."),

@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.body import body_box_mm
-from physsim.imaging.drawn_cases import Draw, drawn_beam
-from physsim.imaging.place_photons import RUN, ScanPhotons, view_optics
-from physsim.imaging.scatter_draws import DrawnPatient, drawn_patient, drawn_strips, stretched
+from physsim.imaging.drawn_cases import Draw
+from physsim.imaging.place_photons import ScanPhotons, view_optics
+from physsim.imaging.scatter_draws import DrawnPatient, drawn_bodies, drawn_patient, drawn_strips
 from physsim.imaging.scatter_maps import open_field, scatter_maps
 from physsim.imaging.scattered import signal_responses
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
 from physsim.spec.training import ScatterTraining
-from physsim.transport.scatter import CELL_MM, scatter_scene
 from physsim.transport.scatter_scan import node_places
 from physsim.transport.scatter_scene import ScatterScene
 
@@ -55,13 +54,8 @@ class ScanCases:
         return {name: np.stack([one[name] for one in scans]) for name in scans[0]}
 
     def _scans(self, who: DrawnPatient, draw: Draw) -> Iterator[Arrays]:
-        spec, technique = self.spec, self.spec.techniques[who.kind]
-        base = protocols[technique.protocol]
-        for body in range(spec.bodies):
-            factors = tuple(draw.between(spec.stretch, f"stretch {body} {axis}") for axis in "xyz")
-            phantom = stretched(who.voxels, factors)
-            beam = drawn_beam(base, technique, draw, body)
-            scene = scatter_scene(phantom, beam.spectrum, RUN, CELL_MM, 1)
+        technique = self.spec.techniques[who.kind]
+        for body, (phantom, beam, scene) in enumerate(drawn_bodies(self.spec, draw, who, 1)):
             views = drawn_turn(beam, beam.geometry(body_box_mm(phantom), phantom.grid), draw, f"scan {body}")
             strips = drawn_strips(beam, technique, draw, f"scan {body}", views[0])
             yield self._scan(scene, beam.replace(anti_scatter_grid=strips), views, draw, f"{body}")

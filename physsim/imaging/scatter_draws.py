@@ -79,16 +79,23 @@ def drawn_person(spec: ScatterTraining, draw: Draw) -> tuple[Patient, int]:
 def drawn_views(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: int) -> Iterator[DrawnView]:
     """spec.bodies x spec.views of them."""
     technique = spec.techniques[who.kind]
-    base = protocols[technique.protocol]
-    for body in range(spec.bodies):
-        phantom = stretched(who.voxels, tuple(draw.between(spec.stretch, f"stretch {body} {axis}") for axis in "xyz"))
-        beam = drawn_beam(base, technique, draw, body)
-        scene = scatter_scene(phantom, beam.spectrum, RUN, CELL_MM, threads)
+    for body, (phantom, beam, scene) in enumerate(drawn_bodies(spec, draw, who, threads)):
         response, box = signal_responses(beam.detector)[0], body_box_mm(phantom)
         for view in range(spec.views):
             name = f"{body} {view}"
             protocol, geometry = drawn_view(phantom, beam, technique, draw, name, box)
             yield DrawnView(phantom, scene, protocol, geometry, response, name)
+
+
+def drawn_bodies(spec: ScatterTraining, draw: Draw, who: DrawnPatient, threads: int
+                 ) -> Iterator[tuple[Phantom, Protocol, ScatterScene]]:
+    """spec.bodies of them: the stretched voxels, the protocol with the body's beam, and the cells."""
+    technique = spec.techniques[who.kind]
+    base = protocols[technique.protocol]
+    for body in range(spec.bodies):
+        phantom = stretched(who.voxels, tuple(draw.between(spec.stretch, f"stretch {body} {axis}") for axis in "xyz"))
+        beam = drawn_beam(base, technique, draw, body)
+        yield phantom, beam, scatter_scene(phantom, beam.spectrum, RUN, CELL_MM, threads)
 
 
 def stretched(phantom: Phantom, factors: tuple[float, ...]) -> Phantom:

@@ -2,19 +2,19 @@
 
 At each look (a photon budget fixed beforehand) the source gives n batches of that budget together, then:
 
-- the gate rejects -> REJECTED: the network is dropped, Monte Carlo goes on alone until its own bound is small enough;
 - CERTIFIED: the bound that assumes nothing of the network is at most the tolerance;
-- BLENDED: the error bar, which rests on exchangeability with held-out patients, is at most the tolerance.
+- BLENDED: the error bar, which rests on exchangeability with held-out patients, is at most the tolerance;
+- REJECTED: the gate rejects what would be BLENDED: Monte Carlo goes on alone until its own bound is small enough.
 
 The 5 % of an assumption-free bound is split over the looks that are made for it. A look is made only where the bound,
 with |r| as the calibration expects it, would reach the tolerance: that depends on the batches' spread, not on their
-mean, and so spends nothing. The gate ranks an image's least p value so far among the least of held-out patients, each
-over as many looks as its own image would take.
-Where the gate passes and the noise alone has a smaller bound than the blend, the image certified is Monte Carlo's
+mean, and so spends nothing. The gate is asked once, at the look that would deliver: its T2 is ranked among those of
+held-out patients at the looks that would have delivered theirs. A certificate does not need it.
+Where the noise alone has a smaller bound than the blend, the image certified is Monte Carlo's
 (w = 1): no network makes an assumption-free bound of a single image smaller than its noise.
 Neglects: that looks end sooner where the spread of few batches happens to be small (with n = 8 to 30 the bounds still
 hold in 95 %, docs/hybrid.md); the error of scatter that is given as `beside`; that falsely rejected images (1 %) have
-larger noise than others at their first look.
+larger noise than others at the look that rejects them.
 """
 
 from __future__ import annotations
