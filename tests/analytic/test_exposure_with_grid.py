@@ -87,9 +87,10 @@ def test_noise_of_the_image_is_that_of_counting():
     np.testing.assert_array_equal(shot["image"], ps.simulate(slab(200.0), protocol, seed=2, threads=1)["image"])
 
 
-def test_exposure_control_gives_the_air_kerma_asked_for():
+@pytest.mark.parametrize("name", ["chest_pa", "abdomen_ap"])
+def test_exposure_control_gives_the_air_kerma_asked_for(name):
     """By its definition: the mean signal in the fields is that of 3 uGy of RQA5; the indices say so."""
-    protocol = ps.protocols.chest_pa(pixel_mm=10.0, detector_air_kerma_ugy=3.0, anti_scatter_grid=None)
+    protocol = ps.protocols[name].changed(pixel_mm=10.0, detector_air_kerma_ugy=3.0, anti_scatter_grid=None)
     shot = ps.simulate(slab(150.0, width_mm=500.0), protocol, noise=False, scatter=ps.MonteCarlo(histories=4096))
     total = (shot.primary + shot["scatter"])[0]
     means = [total[window].mean() for window in control_windows(protocol, total > 0.0)]

@@ -55,6 +55,19 @@ def test_each_phase_shows_the_body_where_it_is(cycle):
     assert scan.figures()["ctdi_vol_mgy"] == pytest.approx(2.0 * first.dose.ctdi_vol_mgy, rel=1e-6)
 
 
+def test_a_breath_is_seen_at_each_of_its_five_phases(cycle):
+    """The 4D protocol: to and fro by 20 mm in 5 s, the mean over a short scan of 0.325 s."""
+    scan = ps.simulate(cycle, ps.protocols.chest_4d_ct(**COARSE), noise=False)
+    gating, rotation = scan.protocol.gating, scan.protocol.rotation
+    assert (gating.motion, gating.period_s, len(scan.phases)) == ("breathing", 5.0, 5)
+    share = rotation.turn_s * rotation.arc_deg / 360.0 / gating.period_s
+    for name, phase in zip(scan.phases, gating.phases, strict=True):
+        expected = -20.0 * np.sinc(share) * np.cos(2.0 * np.pi * phase)
+        assert centre_mm(scan[name])[0] == pytest.approx(expected, abs=1.0), name
+    doses = [one.dose.ctdi_vol_mgy for one in scan.phases.values()]
+    assert scan.figures()["ctdi_vol_mgy"] == pytest.approx(sum(doses), rel=1e-6)
+
+
 def test_a_short_cycle_blurs_what_a_long_one_shows_sharp(cycle):
     """At phase 0.25 the rod moves by 20 mm x 2 pi a cycle: by 32 mm in the short scan's 0.18 s of a cycle of 0.6 s."""
     slow, fast = (ps.simulate(cycle, gated(period_s=period, phases=(0.25,)), noise=False)["phase 25 %"]

@@ -66,6 +66,57 @@ def test_gabor_channels_pass_their_band():
     assert len(evaluate.gabor_channels((32, 32), 0.25)) == 40
 
 
+BANDS = ((0.25, 0.5), (0.5, 1.0))
+DISC_MM, CONTRAST = 0.4, 4.0  # a Gaussian signal's spread and height
+
+
+def gabor_integrals(pixel_mm):
+    """By the plane's integrals of Gaussians and waves, exact where pixels are fine: the channels' products with each
+    other (n, n), and with the Gaussian signal (n,), in pixels."""
+    waves = []
+    for low, high in BANDS:
+        width = 4.0 * np.log(2.0) / (np.pi * (high - low))
+        for turn in np.pi * np.arange(5) / 5:
+            wave = np.pi * (low + high) * np.array([np.cos(turn), np.sin(turn)])
+            waves += [(width**2 / (8.0 * np.log(2.0)), wave, phase) for phase in (0.0, 0.5 * np.pi)]
+
+    def product(one, other):
+        (a, k, p), (b, q, r) = one, other
+        square = 2.0 / (1.0 / a + 1.0 / b)  # exp(-x^2 / square) is both envelopes
+        parts = [np.cos(p + sign * r) * np.exp(-0.25 * square * ((k + sign * q) ** 2).sum()) for sign in (-1, 1)]
+        return 0.5 * np.pi * square * sum(parts)
+
+    signal = (DISC_MM**2, np.zeros(2), 0.0)
+    between = np.array([[product(one, other) for other in waves] for one in waves])
+    return between / pixel_mm**2, CONTRAST * np.array([product(one, signal) for one in waves]) / pixel_mm**2
+
+
+def test_gabor_observer_in_white_noise_by_integrals():
+    """d'^2 = (U s)' (sigma^2 U U')^-1 U s, all of it closed forms. First for images whose channels have exactly that
+    mean and covariance, then for 1200 drawn ones, without the bias of training (5 standard errors)."""
+    pixel, sigma = 0.25, 4.0
+    y, x = (np.mgrid[:72, :72] - 35.5) * pixel
+    signal = CONTRAST * np.exp(-(x * x + y * y) / (2.0 * DISC_MM**2))
+    channels = evaluate.gabor_channels(signal.shape, pixel, BANDS)
+    between, seen = gabor_integrals(pixel)
+    truth = np.sqrt(seen @ np.linalg.solve(sigma**2 * between, seen))
+    flat = channels.reshape(len(channels), -1)
+    assert flat @ flat.T == pytest.approx(between, abs=1e-4 * between.max())
+    assert flat @ signal.ravel() == pytest.approx(seen, abs=1e-4 * seen.max())
+    ways = np.linalg.svd(flat, full_matrices=False)[2]  # orthonormal, of all that the channels see
+    apart = sigma * np.sqrt(0.25 * (4 * len(ways) - 2))  # images there and back along each, in both classes
+    noise = apart * np.concatenate([ways, -ways]).reshape(-1, *signal.shape)
+    observer = evaluate.ChannelisedHotelling(channels=channels)
+    template = observer.template(noise + signal, noise)
+    found = evaluate.template_detectability(template, signal, sigma**2 * pixel**2, pixel)
+    assert found == pytest.approx(truth, rel=1e-3)
+    best = np.sqrt((signal**2).sum()) / sigma
+    assert 0.5 * best < truth < 0.999 * best  # the channels miss some of the signal, not most
+    drawn = np.random.default_rng(11).normal(0.0, sigma, (2, 600, *signal.shape))
+    error = np.sqrt((2.0 / 600 + truth**2 / 2400))
+    assert observer.corrected_d_prime(drawn[0] + signal, drawn[1]) == pytest.approx(truth, abs=5.0 * error)
+
+
 def test_eye_filter():
     eye = evaluate.EyeFilteredNonPrewhitening(pixel_mm=0.2, viewing_distance_mm=500.0)
     per_degree = 500.0 * np.pi / 180.0  # mm a degree
