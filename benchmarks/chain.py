@@ -93,14 +93,13 @@ def rotation_job(quick: bool = False) -> tuple[Any, Any]:
     names = ("air_dry", "water", "bone_cortical_icru44")
     phantom = ps.Phantom(grid=grid, labels=np.broadcast_to(plane, grid.shape).copy(),
                          materials=tuple(ps.material(name) for name in names))  # fmt: skip
-    protocol = ps.protocols.chest_ct(
-        source_axis_mm=540.0, source_detector_mm=950.0, views=views, pitch=None, stops=1, modulation=None,
-        range_mm=(-8.0, 8.0), aim_mm=(0.0, 0.0), mas=200.0,
-    )  # fmt: skip
-    bowtie = protocol.spectrum.bowtie
+    bowtie = ps.protocols.chest_ct().spectrum.bowtie
     assert bowtie is not None
     wider = bowtie.replace(fan_angles_deg=(*bowtie.fan_angles_deg[:-1], 28.0))  # the fan is
-    protocol = protocol.replace(spectrum=protocol.spectrum.replace(bowtie=wider))
+    protocol = ps.protocols.chest_ct(
+        source_axis_mm=540.0, source_detector_mm=950.0, views=views, pitch=None, stops=1, modulation=None,
+        range_mm=(-8.0, 8.0), aim_mm=(0.0, 0.0), mas=200.0, bowtie=wider,
+    )  # fmt: skip
     if quick:
         protocol = protocol.changed(columns=60, rows=4, pixel_mm=(15.0, 16.0))
     return phantom, protocol

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from typing import TextIO
 
 
 def main() -> None:
@@ -15,10 +17,18 @@ def main() -> None:
     if debug:
         sys.argv.remove("--debug")
         logging.basicConfig(level=logging.DEBUG)
-    try:
-        app()
-    except PhyssimError as error:
-        if debug:
-            raise
-        print(f"physsim: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, (InvalidInput, FileFormatError)) else 1)
+    with warnings.catch_warnings():
+        warnings.showwarning = _said
+        try:
+            app()
+        except PhyssimError as error:
+            if debug:
+                raise
+            print(f"physsim: {error}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, (InvalidInput, FileFormatError)) else 1)
+
+
+def _said(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+          line: str | None = None) -> None:
+    """A warning as a user reads it: without the line of code that gave it."""
+    print(f"physsim: {category.__name__}: {message}", file=sys.stderr)

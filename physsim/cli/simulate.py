@@ -47,6 +47,7 @@ def simulate(
     from physsim.cli.stages import Stages, lines
     from physsim.errors import InvalidInput, message
     from physsim.imaging.exposure_files import check_exposure_output
+    from physsim.imaging.scan.coverage import check_turns
     from physsim.imaging.scan.files import check_scan_output
     from physsim.imaging.scan.spectral_files import check_spectral_output
     from physsim.imaging.simulate import check_request
@@ -59,6 +60,8 @@ def simulate(
     given = {"seed": seed, "scatter": scatter, "noise": _noise(noise, noise_by)}
     run = _run(spec, phantom, patient, protocol, spacing_mm, given, changes)
     check_request(run.scatter, run.seed, device, run.noise)
+    if run.protocol.rotation is not None:
+        check_turns(run.protocol)
     for path in out:
         if run.protocol.second_beam is not None or run.protocol.gating is not None or run.protocol.energy_bins:
             check_spectral_output(path, overwrite)

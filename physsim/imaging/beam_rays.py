@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from physsim import portable
 from physsim.imaging.nodes import chebyshev, lagrange
 from physsim.physics.spectra.tube import bin_edges_kev, takeoff_sine
+from physsim.spec.fan import tube_axes
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.transport.ordered import product
@@ -50,21 +51,14 @@ def rays_to(protocol: Protocol, pose: Geometry, across_mm: Floats, along_mm: Flo
         return np.asarray(x * axis[..., 0] + y * axis[..., 1] + z * axis[..., 2])
 
     distance = np.sqrt(x * x + y * y + z * z)
-    central = pose.centre_mm[0] - pose.source_mm[0]
-    central = central / np.sqrt(central[0] ** 2 + central[1] ** 2 + central[2] ** 2)
+    central, cathode, across = tube_axes(pose, protocol.cathode or "v+")
     sine = None
     if protocol.cathode is not None and protocol.spectrum.anode_angle_deg is not None:
         angle = protocol.spectrum.anode_angle_deg
-        cathode = _cathode_direction(protocol.cathode, pose, central)
         normal = float(takeoff_sine(angle, 0.0)) * central + float(takeoff_sine(90.0 - angle, 0.0)) * cathode
         sine = along(normal) / distance
     bowtie, path = protocol.spectrum.bowtie, np.zeros(distance.shape)
     if bowtie is not None and protocol.cathode is not None:
-        # The fan opens across the tube's axis; its angles grow along u, or along v with the cathode at u.
-        cathode = _cathode_direction(protocol.cathode, pose, central)
-        across = np.cross(central, cathode)
-        if float((across * (pose.v if protocol.cathode[0] == "u" else pose.u)[0]).sum()) < 0.0:
-            across = -across
         ahead, aside = along(central), along(across)
         fan_deg = portable.arctan(aside / ahead) * (180.0 / np.pi)
         path = bowtie.path_mm(fan_deg) * (distance / np.sqrt(ahead * ahead + aside * aside))
@@ -161,9 +155,3 @@ def peak_kv(protocol: Protocol) -> float:
     """Tube potential (kV), or the highest energy (keV) of a beam that comes from no tube."""
     spectrum = protocol.spectrum
     return float(spectrum.kvp if spectrum.kvp is not None else spectrum.sample().energies_kev[-1])
-
-
-def _cathode_direction(side: str, pose: Geometry, central: Floats) -> Floats:
-    axis = (pose.u if side[0] == "u" else pose.v)[0] * (1.0 if side[1] == "+" else -1.0)
-    across = axis - (axis[0] * central[0] + axis[1] * central[1] + axis[2] * central[2]) * central
-    return np.asarray(across / np.sqrt(across[0] ** 2 + across[1] ** 2 + across[2] ** 2))

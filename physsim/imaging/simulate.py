@@ -13,6 +13,7 @@ from physsim.device.choice import CPU, Device, resolve, thread_count
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record, voxels_of
+from physsim.imaging.bowtie_fan import warn_of_bowtie
 from physsim.imaging.breast_body import made_thickness_mm
 from physsim.imaging.dose.exposure_dose import check_dose, dose_per_mas
 from physsim.imaging.dose.glandular import GlandularDose
@@ -24,7 +25,7 @@ from physsim.imaging.network_noise import NetworkNoise, network_noise
 from physsim.imaging.network_scatter import network_scattered, weights_for
 from physsim.imaging.primary_layers import Images, PrimaryLayers
 from physsim.imaging.reading import Reading, take_reading
-from physsim.imaging.scan.coverage import placed
+from physsim.imaging.scan.coverage import check_turns, placed
 from physsim.imaging.scan.dual_energy import take_dual_energy
 from physsim.imaging.scan.gated import check_gated, take_gated
 from physsim.imaging.scan.moving import Cine
@@ -113,6 +114,8 @@ def simulate(phantom: Phantom | Patient | Cine, protocol: Protocol, *, scatter: 
             raise InvalidInput(message(f"{name}={value!r}", f"it has no effect on {protocol.name}", "Leave it out."))
     if scanned:
         check_kept(keep)
+        if stages.reconstruction is None:
+            check_turns(protocol)
     check_orders(keep, run, protocol)
     check_gated(phantom, protocol)
     check_stages(stages, scanned=scanned, noise=drawn, scatter=run is not None)
@@ -151,6 +154,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
     geometry = protocol.geometry(box, phantom.grid)
     check_in_field(phantom, geometry)
     warn_of_focus(protocol, geometry)
+    warn_of_bowtie(protocol, geometry)
     tell(STAGES[1], 0.1)
     made = PrimaryLayers(phantom, protocol, geometry, sub_poses(protocol, box), str(used), threads)
     tell(STAGES[2], 0.5)

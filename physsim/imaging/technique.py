@@ -103,7 +103,12 @@ def caption(shot: Exposure, view: int) -> list[str]:
 
 
 def contents(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
-    """What the image holds, in a sentence."""
+    """What the image holds, in a sentence, and in another how many pixels are full, if any."""
+    full = shot.saturated
+    return _held(shot) + (f" {full} pixels are saturated: more than they can tell reached them." if full else "")
+
+
+def _held(shot: Exposure | Scan | SpectralScan | GatedScan) -> str:
     noise = _noise(shot.provenance)
     if f"scatter{USERS_OWN}" in shot.provenance.neglects:
         return f"Scatter by the user's own model; {noise}."

@@ -25,7 +25,8 @@ class Bowtie(Spec):
     (`coefficients_mm`: c0 + c1 a + c2 a^2 ..., a in degrees, up to `max_angle_deg`). With `symmetric` (the default) the
     shape is given for angles >= 0 and mirrored. A ray that leaves the fan plane by the cone angle meets 1/cos(cone)
     more. A shape wider than the fan is used as far as the fan reaches (as where a wide scanner's beam is collimated);
-    one that is narrower is refused when the beam is made, for nothing is known beyond it.
+    simulate() warns of one that is more than three times as wide. One that is narrower is refused by the protocol, for
+    nothing is known beyond it.
 
     Neglects: scatter from the bowtie. Errors: InvalidInput for unsorted angles, negative thickness, unknown material.
 

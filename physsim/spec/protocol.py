@@ -14,6 +14,7 @@ from physsim.spec.breast_positioning import BreastPositioning
 from physsim.spec.detector import Detector
 from physsim.spec.detector_library import detectors
 from physsim.spec.exposure_control import ExposureControl, Field
+from physsim.spec.fan import check_bowties
 from physsim.spec.gating import Gating
 from physsim.spec.geometry import Geometry
 from physsim.spec.grid import Box, Grid, Vector
@@ -220,6 +221,7 @@ class Protocol(Spec):
             object.__setattr__(self, "cathode", self.breast.chest_wall if self.breast else "v+")
         if self.poses:
             self._posed()
+        check_bowties(self)
         return self
 
     def _controlled(self, control: ExposureControl) -> None:

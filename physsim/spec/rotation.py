@@ -187,6 +187,10 @@ class Rotation(Spec):
                                 for name in ("source_mm", "centre_mm", "u", "v"))
         return dataclasses.replace(parts[0], source_mm=source, centre_mm=centre, u=u, v=v)
 
+    def views_at_the_origin(self, detector: Detector) -> Geometry:
+        """A whole turn of views about the world's origin: what does not hang on the body."""
+        return self._circle(detector, self.views, 360.0, 0.0, (0.0, 0.0, 0.0))
+
     def _circle(self, detector: Detector, views: int, arc_deg: float, feed_mm: float, centre: Vector) -> Geometry:
         made = Geometry.circular(
             views=views, source_axis_mm=self.source_axis_mm, source_detector_mm=self.source_detector_mm,

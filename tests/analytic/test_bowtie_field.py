@@ -8,6 +8,7 @@ from exposure_cases import one_energy, pixel_mm_and_rays, slab
 
 import physsim as ps
 from physsim import portable
+from physsim.imaging.bowtie_fan import BowtieWarning
 
 BOWTIE = ps.Bowtie(material="Al", fan_angles_deg=(0, 4, 8, 12), thickness_mm=(1.0, 3.0, 12.0, 25.0))
 WEDGE = ps.Bowtie(material="pmma", fan_angles_deg=(-12, 12), thickness_mm=(5.0, 45.0), symmetric=False)
@@ -61,8 +62,47 @@ def test_a_tube_through_a_bowtie_has_each_pixels_own_spectrum():
 
 
 def test_a_fan_wider_than_the_bowtie_is_refused():
-    with pytest.raises(ps.errors.InvalidInput, match="the bowtie is given for -2 to 2 degrees"):
-        ps.simulate(slab(60.0), one_energy().changed(bowtie=BOWTIE.replace(fan_angles_deg=(0, 0.5, 1, 2))))
+    """By the protocol, with both ranges: nothing is known of the beam beyond the shape."""
+    bare = one_energy(pixels=(17, 25))
+    edge = math.degrees(math.atan(0.5 * bare.detector.size_mm[0] / bare.positioning.source_detector_mm))
+    with pytest.raises(ps.errors.InvalidInput, match="given for -2 to 2 degrees") as caught:
+        bare.changed(bowtie=BOWTIE.replace(fan_angles_deg=(0, 0.5, 1, 2)))
+    assert f"from {-edge:.4g} to {edge:.4g} degrees" in str(caught.value)
+    for reach, fits in ((edge + 1e-4, True), (edge - 1e-4, False)):
+        shape = BOWTIE.replace(fan_angles_deg=(0, 1, 2, reach))
+        if fits:
+            assert ps.simulate(slab(60.0), bare.changed(bowtie=shape), scatter=ps.MonteCarlo(histories=512))
+        else:
+            with pytest.raises(ps.errors.InvalidInput, match="Extend the bowtie's shape"):
+                bare.changed(bowtie=shape)
+
+
+@pytest.mark.parametrize("cathode", ["v+", "u+"])
+def test_the_fan_of_a_scan_is_that_of_its_arc(cathode):
+    """A curved detector's fan is its arc over the radius; across the rows it is widest at the corners. Shifted aside,
+    it is told from the ray to the detector's middle, as the bowtie's shape is."""
+    scan = ps.protocols.chest_ct(views=90, columns=56, rows=8, pixel_mm=16.0, offset_mm=(4.0, 0.0))
+    half, high = 0.5 * 56 * 16.0 / 1040.0, 0.5 * 8 * 16.0 / 1040.0
+    edge = math.degrees(half if cathode == "v+" else math.atan(high / math.cos(half)))  # at the corners
+    for reach, fits in ((edge + 1e-3, True), (edge - 1e-3, False)):
+        shape = ps.Bowtie(material="Al", fan_angles_deg=(0, 0.5 * reach, reach), thickness_mm=(1.0, 3.0, 9.0))
+        if fits:
+            assert scan.changed(bowtie=shape, cathode=cathode).spectrum.bowtie == shape
+        else:
+            with pytest.raises(ps.errors.InvalidInput, match=f"to {edge:.4g} degrees"):
+                scan.changed(bowtie=shape, cathode=cathode)
+
+
+def test_a_bowtie_for_a_far_wider_fan_is_simulated_and_said():
+    """As far as the fan goes: the same image as with the shape cut there."""
+    bare = one_energy(pixels=(17, 25))
+    wide = BOWTIE.replace(fan_angles_deg=(0, 4, 8, 10, 30), thickness_mm=(1.0, 3.0, 12.0, 14.0, 25.0))
+    words = r"up to 30 degrees: the detector's fan ends at 9\.462, where 13\.5 of its 25 mm are met"
+    with pytest.warns(BowtieWarning, match=words):
+        found = ps.simulate(slab(60.0), bare.changed(bowtie=wide), noise=False)
+    cut = wide.replace(fan_angles_deg=(0, 4, 8, 10), thickness_mm=(1.0, 3.0, 12.0, 14.0))
+    whole = ps.simulate(slab(60.0), bare.changed(bowtie=cut), noise=False)
+    np.testing.assert_array_equal(found.primary, whole.primary)
 
 
 def test_arctangent():

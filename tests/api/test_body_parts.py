@@ -55,3 +55,12 @@ def test_a_patient_s_own_voxels_say_their_region():
     assert chest.made_from["region"] == "chest"
     with pytest.raises(InvalidInput, match="its region is 'chest'"):
         ps.simulate(chest, ps.protocols.head_ct())
+
+
+def test_the_command_line_refuses_another_part(physsim, tmp_path):
+    voxels("chest").save(tmp_path / "chest.h5")
+    status, _, err = physsim("simulate", "--phantom", tmp_path / "chest.h5", "--protocol", "head_ct", "--out",
+                             tmp_path / "ct")
+    assert status == 2
+    assert "protocol head_ct (HEAD) of phantom 'someone': its region is 'chest'" in err
+    assert 'region="head"' in err

@@ -218,6 +218,11 @@ def _incomplete(span: float, needed: float, words: str) -> InvalidInput:
         message(
             f"the scan spans {np.degrees(span):.4g} degrees",
             f"filtered backprojection needs {words}: {np.degrees(needed):.4g} degrees",
-            "Add views.",
+            f"Add views; to the rotation of a protocol give arc_deg={_whole_tenths(np.degrees(needed)):g}.",
         )
     )
+
+
+def _whole_tenths(degrees: float) -> float:
+    """The next tenth of a degree above; a whole turn is one."""
+    return math.ceil(10.0 * degrees - 1e-6) / 10.0

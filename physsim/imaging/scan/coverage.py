@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.body import body_box_mm
+from physsim.imaging.reconstruction.orbit import line_weights, orbit_of
+from physsim.imaging.scan.flying import still_sets
 from physsim.phantom.phantom import Phantom
 from physsim.spec.grid import Box, Grid
 from physsim.spec.protocol import Protocol
 
+_POINT: Box = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 PADDING_HU = -8192.0  # no CT number is as low: that of water is 0, of vacuum -1000
 _NEAR_MM = 1e-3
 
@@ -108,6 +111,18 @@ def check_range(protocol: Protocol) -> None:
                                    "Give a smaller range, more stops or rows, or leave range_mm out."))
     if between > whole + _NEAR_MM:
         _warn(what, f"they measure {whole:.1f} mm whole; {marked}", "Give a smaller range, or leave range_mm out.")
+
+
+def check_turns(protocol: Protocol) -> None:
+    """InvalidInput, with the limits, for axial turns of too few degrees for filtered backprojection, and for a pitch
+    that leaves gaps in the field of any body: before a body is made, or a view is taken."""
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    first = rotation.turns(protocol.detector, _POINT, wanted.field_mm)[0]
+    if rotation.pitch is None:
+        for _, still in still_sets(first):
+            line_weights(still, orbit_of(still))
 
 
 def _warn(what: str, why: str, how: str) -> None:

@@ -50,6 +50,11 @@ class GatedScan:
         """The largest e_S of the phases; None without scatter."""
         return largest_scatter_error(self.phases)
 
+    @property
+    def saturated(self) -> int:
+        """Pixels and views beyond what can be read out, of all phases."""
+        return sum(one.saturated for one in self.phases.values())
+
     def figures(self) -> dict[str, float]:
         """Of each phase, by "phase: figure"; doses of all together."""
         return figures_together(self.phases)

@@ -13,6 +13,7 @@ from physsim.device.choice import Device
 from physsim.errors import InvalidInput, did_you_mean, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.body import body_box_mm, check_in_field, phantom_record
+from physsim.imaging.bowtie_fan import warn_of_bowtie
 from physsim.imaging.grid_focus import warn_of_focus
 from physsim.imaging.hardness import hardness
 from physsim.imaging.kernel_scatter import KernelScattering, kernel_scattering
@@ -129,6 +130,7 @@ def scan_poses(phantom: Phantom, protocol: Protocol) -> tuple[Box, tuple[Geometr
     parts, geometry = rotation.turns(protocol.detector, box, wanted.field_mm), protocol.geometry(box)
     check_range(protocol)
     warn_of_focus(protocol, geometry[:1])
+    warn_of_bowtie(protocol, geometry[:1])
     check_in_field(phantom, geometry)
     return box, parts, geometry
 

@@ -57,6 +57,11 @@ class SpectralScan:
         return largest_scatter_error(self.channels)
 
     @property
+    def saturated(self) -> int:
+        """Pixels and views beyond what can be read out, of all beams."""
+        return sum(one.saturated for one in self.beams.values())
+
+    @property
     def beams(self) -> Mapping[str, Scan]:
         """A channel of each beam, by its name; bins of energy are of one beam."""
         if self.protocol.second_beam is not None:
