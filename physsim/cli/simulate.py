@@ -110,9 +110,7 @@ def simulate(
         if projections is not None:
             shot.save_projections(projections, overwrite=overwrite)
         if truth is not None:
-            of = None if truth.suffix.lower() != ".dcm" else next((path for path in out if path.is_dir()), None) \
-                if plain else _image(out)
-            shot.save_truth(truth, of, overwrite)
+            shot.save_truth(truth, _truth_of(truth, run.protocol, out), overwrite)
     asked = run.scatter if isinstance(run.scatter, str) else json.loads(run.scatter.to_json())
     report: dict[str, Any] = {"files": [str(path) for path in out], "scatter": asked, **shot.figures(),
                               **stages.report()}
@@ -144,12 +142,23 @@ def _check_truth(truth: Path, protocol: Any, plain: bool, out: list[Path], overw
         raise InvalidInput(message(f"--truth {truth}", "masks of a scan are a volume", "Give .dcm, .h5 or .nii.gz."))
     if plain or truth.suffix.lower() != ".dcm":
         return
-    if protocol.breast is not None and protocol.breast.is_sweep:
-        raise InvalidInput(message(f"--truth {truth}", "a segmentation is of one image, and this is a sweep",
-                                   "Give .h5, a folder, or --out FOLDER (truth.nii.gz on the slices)."))
-    if _image(out) is None:
+    if _image(out) is None and not (protocol.breast is not None and protocol.breast.is_sweep):
         raise InvalidInput(message(f"--truth {truth}", "a segmentation names the image that it belongs to",
                                    "Give --out FILE.dcm too."))
+
+
+def _truth_of(truth: Path, protocol: Any, out: list[Path]) -> Path | None:
+    """What a segmentation of truth names: of a scan the folder of slices, of a sweep its slices.dcm, else the image."""
+    if truth.suffix.lower() != ".dcm":
+        return None
+    folder = next((path for path in out if path.is_dir()), None)
+    if protocol.rotation is not None:
+        return folder
+    if protocol.breast is not None and protocol.breast.is_sweep:
+        from physsim.imaging.breast_files import SLICES
+
+        return None if folder is None else folder / SLICES
+    return _image(out)
 
 
 def _image(out: list[Path]) -> Path | None:

@@ -175,7 +175,8 @@ class Exposure:
 
     def save_truth(self, path: str | Path, image: str | Path | None = None, overwrite: bool = False) -> None:
         """Organs and lesions in the image: `.dcm` as a DICOM segmentation of `image`, which is this exposure as save()
-        wrote it to a .dcm, a segment for each that a ray meets; else as truth.save."""
+        wrote it to a .dcm, a segment for each that a ray meets; else as truth.save. Of a tomosynthesis sweep `.dcm` is
+        a segmentation of its slices, whose frames it names where `image` is the slices.dcm that save() wrote."""
         from physsim.imaging.truth_files import save_truth
 
         save_truth(self, path, image, overwrite)

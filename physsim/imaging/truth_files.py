@@ -1,24 +1,29 @@
-"""The truth of an exposure to files: a DICOM segmentation of its image, or a folder of PNG masks."""
+"""The truth of an exposure to files: a DICOM segmentation of its image or slices, or a folder of PNG masks."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physsim.errors import InvalidInput, message
+from physsim.imaging.breast_slices import is_sweep, slice_truth
 from physsim.imaging.dicom.image_segmentation import save_image_segmentation
-from physsim.imaging.dicom.segmentation import Segment
+from physsim.imaging.dicom.segmentation import Segment, save_segmentation
 from physsim.imaging.exposure_files import check_dicom
 from physsim.imaging.shadows import Shadow, paths_in
 from physsim.imaging.technique import identity, subject
 from physsim.imaging.truth import TRUTH_ENDINGS, ExposureTruth
 from physsim.io.atomic import check_output, write_bytes
+from physsim.io.image import Image
 from physsim.io.png import png_bytes
 from physsim.phantom.truth import Truth
+from physsim.spec.provenance import Provenance
 
 if TYPE_CHECKING:
     from physsim.imaging.exposure import Exposure
@@ -58,11 +63,16 @@ def save_truth(shot: Exposure, path: str | Path, image: str | Path | None, overw
                                        "to", "Leave image out."))
         shot.truth.save(check_truth_output(path, overwrite), overwrite)
         return
+    check_truth_output(path, overwrite)
+    if is_sweep(shot):
+        labels = slice_truth(shot).image()
+        save_volume_segmentation(path, labels, shot.truth.volume, [] if image is None else [image], shot.provenance,
+                                 overwrite)
+        return
     if image is None or len(shot) > 1:
         raise InvalidInput(message(f"{path}: truth of {len(shot)} views, image={image}", "a segmentation is of one "
                                    "image of DICOM, which it names", "Give image= as shot.save wrote it; of several "
                                    "views save .h5, or a folder of masks."))
-    check_truth_output(path, overwrite)
     _, rows, columns = shot.geometry.shape
     whole = slice(0, rows), slice(0, columns)
     masks, segments = [], []
@@ -74,6 +84,15 @@ def save_truth(shot: Exposure, path: str | Path, image: str | Path | None, overw
                                    "the image", "Save no truth, or aim at them."))
     save_image_segmentation(path, np.stack(masks), segments, image, subject(shot.provenance),
                             identity(shot.provenance), overwrite=overwrite)
+
+
+def save_volume_segmentation(path: Path, labels: Image, truth: Truth, sources: Sequence[str | Path],
+                             record: Provenance, overwrite: bool) -> None:
+    """Organs and lesions on the voxels of slices as a DICOM segmentation, a segment for each that a voxel carries."""
+    whole = replace(labels, array=np.ascontiguousarray(labels.array))
+    present = np.flatnonzero(np.bincount(whole.array.ravel()))
+    save_segmentation(path, whole, [segment_of(int(n), truth) for n in present if n > 0], subject(record),
+                      identity(record), sources=sources, overwrite=overwrite)
 
 
 def save_masks(truth: ExposureTruth, folder: Path, overwrite: bool) -> None:

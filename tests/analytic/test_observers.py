@@ -113,7 +113,7 @@ def test_gabor_observer_in_white_noise_by_integrals():
     best = np.sqrt((signal**2).sum()) / sigma
     assert 0.5 * best < truth < 0.999 * best  # the channels miss some of the signal, not most
     drawn = np.random.default_rng(11).normal(0.0, sigma, (2, 600, *signal.shape))
-    error = np.sqrt((2.0 / 600 + truth**2 / 2400))
+    error = np.sqrt(2.0 / 600 + truth**2 / 2400)
     assert observer.corrected_d_prime(drawn[0] + signal, drawn[1]) == pytest.approx(truth, abs=5.0 * error)
 
 

@@ -123,9 +123,72 @@ def test_the_command_writes_truth(physsim, tmp_path):
     assert complaints(tmp_path / "t.dcm") == []
     status, _, err = physsim(*common, "--out", tmp_path / "a.png", "--truth", tmp_path / "u.dcm")
     assert (status, "--out FILE.dcm" in err) == (2, True)
-    status, _, err = physsim("simulate", "--protocol", "tomosynthesis", "--out", tmp_path / "b.dcm", "--truth",
-                             tmp_path / "u.dcm")
-    assert (status, "this is a sweep" in err) == (2, True)
     status, _, err = physsim("simulate", "--protocol", "chest_ct", "--out", tmp_path / "ct", "--truth", tmp_path / "u")
     assert (status, "are a volume" in err) == (2, True)
     assert {one.name for one in tmp_path.iterdir()} == {"a.dcm", "t.dcm"}
+
+
+@pytest.fixture(scope="module")
+def breast():
+    return ps.BreastMass(radius_mm=4.0, seed=5).inserted(ps.breast("D", spacing_mm=1.0, length_mm=40, half_width_mm=40))
+
+
+@pytest.fixture(scope="module")
+def sweep(breast):
+    """Coarse views of a breast with a mass."""
+    return ps.simulate(breast, ps.protocols.tomosynthesis(pixel_mm=1.12), seed=7, noise=False)
+
+
+def test_truth_of_a_sweep_is_a_segmentation_of_its_slices(sweep, tmp_path):
+    """A frame for each slice and structure, which names the slice's frame in slices.dcm; highdicom reads the labels."""
+    from physsim.imaging.breast_slices import slice_truth
+
+    highdicom = pytest.importorskip("highdicom")
+    sweep.save(tmp_path / "dbt")
+    slices = tmp_path / "dbt" / "slices.dcm"
+    sweep.save_truth(tmp_path / "truth.dcm", image=slices)
+    assert complaints(tmp_path / "truth.dcm", warnings=True) == []
+    truth, images = slice_truth(sweep), pydicom.dcmread(slices)
+    found = highdicom.seg.segread(tmp_path / "truth.dcm")
+    names = [one.segment_label for one in found.SegmentSequence]
+    assert {"mass", "ducts"} <= set(names)
+    assert found.FrameOfReferenceUID == images.FrameOfReferenceUID
+    assert [one.ReferencedSOPInstanceUID for one in found.ReferencedSeriesSequence[0].ReferencedInstanceSequence] == \
+        [images.SOPInstanceUID]
+    frames = range(1, len(truth.image().array) + 1)
+    pixels = found.get_pixels_by_source_frame(images.SOPInstanceUID, list(frames), assert_missing_frames_are_empty=True)
+    for n, name in enumerate(names):
+        assert np.array_equal(pixels[..., n].astype(bool), truth.mask(name)), name
+    for frame in found.PerFrameFunctionalGroupsSequence:
+        number = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        theirs = images.PerFrameFunctionalGroupsSequence[number - 1].PlanePositionSequence[0].ImagePositionPatient
+        assert frame.PlanePositionSequence[0].ImagePositionPatient == theirs
+
+
+def test_truth_of_a_sweep_needs_no_slices_but_refuses_others(sweep, shot, tmp_path):
+    sweep.save_truth(tmp_path / "alone.dcm")
+    assert complaints(tmp_path / "alone.dcm") == []
+    assert "ReferencedSeriesSequence" not in pydicom.dcmread(tmp_path / "alone.dcm")
+    sweep.save(tmp_path / "views.dcm")
+    shot.save(tmp_path / "chest.dcm")
+    from physsim.imaging.dicom.segmentation import Segment, save_segmentation
+    from physsim.io.image import Image
+
+    for name, why in (("views.dcm", "holds no slices"), ("chest.dcm", "holds no slices")):
+        with pytest.raises((InvalidInput, ps.errors.FileFormatError), match=why):
+            sweep.save_truth(tmp_path / "t.dcm", image=tmp_path / name)
+    sweep.save(tmp_path / "dbt")
+    small = Image(np.ones((2, 3, 4), np.uint8), (1.0, 1.0, 1.0))
+    with pytest.raises(InvalidInput, match=r"slices of .* pixels: the labels have \(3, 4\)"):
+        save_segmentation(tmp_path / "t.dcm", small, [Segment(number=1, name="a")], None, None,
+                          sources=[tmp_path / "dbt" / "slices.dcm"])
+    assert not (tmp_path / "t.dcm").exists()
+
+
+def test_the_command_writes_truth_of_a_sweep(physsim, breast, tmp_path):
+    breast.save(tmp_path / "breast.h5")
+    status, _, err = physsim("simulate", "--phantom", tmp_path / "breast.h5", "--protocol", "tomosynthesis",
+                             "--pixel-mm", 1.12, "--out", tmp_path / "dbt", "--truth", tmp_path / "truth.dcm")
+    assert status == 0, err
+    named = pydicom.dcmread(tmp_path / "truth.dcm").ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert named[0].ReferencedSOPInstanceUID == pydicom.dcmread(tmp_path / "dbt" / "slices.dcm").SOPInstanceUID

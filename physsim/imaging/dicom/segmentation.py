@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim._version import __version__
-from physsim.errors import InvalidInput, message
+from physsim.errors import FileFormatError, InvalidInput, message
 from physsim.imaging.dicom.attributes import (
     Subject,
     frame_of_reference_module,
@@ -73,8 +73,9 @@ def save_segmentation(path: str | Path, labels: Image, segments: Sequence[Segmen
     """Write each of `segments` as the voxels of `labels` (whole numbers) that carry its number; returns the frames.
 
     Only slices that a segment meets are stored. `sources`: the slices of the CT series that the truth belongs to (as
-    save_ct_series returns them), each named by the frames that lie in it. Raises InvalidInput for labels that are no
-    whole numbers, left-handed axes, doubled or absent segments and slices elsewhere. Neglects: overlapping truth.
+    save_ct_series returns them), or one file with a frame for each (as save_tomosynthesis writes it); each is named by
+    the frames that lie in it. Raises InvalidInput for labels that are no whole numbers, left-handed axes, doubled or
+    absent segments, sources of another size and slices elsewhere. Neglects: overlapping truth.
     """
     array = labels.array
     if array.dtype.kind not in "iub":
@@ -140,9 +141,10 @@ def _attributes(labels: Image, segments: Sequence[Segment], places: Sequence[tup
             ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "segment"),
             ("ImagePositionPatient", "PlanePositionSequence", "position")], "segments")}
     if named is not None:
+        files = {one["instance"]: one for one in named}
         attributes["ReferencedSeriesSequence"] = [{
             "SeriesInstanceUID": named[0]["series"],
-            "ReferencedInstanceSequence": [reference_item(one) for one in named]}]
+            "ReferencedInstanceSequence": [reference_item(one) for one in files.values()]}]
     return attributes
 
 
@@ -159,23 +161,43 @@ def _sources(labels: Image, sources: Sequence[str | Path]) -> list[Module] | Non
     """The image that each slice of the labels lies in, by class, instance and series; None where none are given."""
     if not sources:
         return None
-    import pydicom
-
     normal = np.array(labels.direction[2])
     first = float(np.dot(labels.origin_mm, normal))
     found: dict[int, Module] = {}
-    for path in sources:
-        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[
-            "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient"])
-        height = (float(np.dot(np.array(data.ImagePositionPatient, float), normal)) - first) / labels.spacing_mm[2]
-        if abs(height - round(height)) * labels.spacing_mm[2] < _POSITION_TOLERANCE_MM:
-            found[round(height)] = {"class": str(data.SOPClassUID), "instance": str(data.SOPInstanceUID),
-                                    "series": str(data.SeriesInstanceUID)}
+    for source in sources:
+        for place, image in _placed_images(source, labels.array.shape[1:]):
+            height = (float(np.dot(place, normal)) - first) / labels.spacing_mm[2]
+            if abs(height - round(height)) * labels.spacing_mm[2] < _POSITION_TOLERANCE_MM:
+                found[round(height)] = image
     missing = [z for z in range(len(labels.array)) if z not in found]
     if missing:
         raise InvalidInput(message(f"{len(missing)} slices of the labels", "lie in none of the source images",
                                    "Give labels on the grid of the series, or leave sources out."))
     return [found[z] for z in range(len(labels.array))]
+
+
+def _placed_images(source: str | Path, size: tuple[int, ...]) -> list[tuple[npt.NDArray[np.float64], Module]]:
+    """Where each image of a file lies (mm), and what names it. Raises InvalidInput for slices of another size, and
+    FileFormatError for files that hold none."""
+    import pydicom
+
+    data = pydicom.dcmread(source, stop_before_pixels=True)
+    try:
+        named: Module = {"class": str(data.SOPClassUID), "instance": str(data.SOPInstanceUID),
+                         "series": str(data.SeriesInstanceUID)}
+        if "PerFrameFunctionalGroupsSequence" in data:
+            places = [one.PlanePositionSequence[0].ImagePositionPatient
+                      for one in data.PerFrameFunctionalGroupsSequence]
+            images = [(np.array(place, float), {**named, "frame": n}) for n, place in enumerate(places, 1)]
+        else:
+            images = [(np.array(data.ImagePositionPatient, float), named)]
+        found = (int(data.Rows), int(data.Columns))
+    except AttributeError as error:
+        raise FileFormatError(message(str(source), f"holds no slices ({error})", "Give slices of a volume.")) from None
+    if found != size:
+        raise InvalidInput(message(f"{source} with slices of {found} pixels", f"the labels have {size}",
+                                   "Give the slices that the labels lie on."))
+    return images
 
 
 def reference_item(source: Module) -> Module:
@@ -184,8 +206,9 @@ def reference_item(source: Module) -> Module:
 
 
 def derivation_item(source: Module) -> Module:
-    """That a frame segments the image `source` (C.7.6.16.2.6)."""
+    """That a frame segments the image `source`, or the `frame` of it (C.7.6.16.2.6)."""
     purpose = {"PurposeOfReferenceCodeSequence": [code("121322", "Source image for image processing operation", "DCM")],
                "SpatialLocationsPreserved": "YES"}
-    return {"SourceImageSequence": [{**reference_item(source), **purpose}],
+    frame = {"ReferencedFrameNumber": source["frame"]} if "frame" in source else {}
+    return {"SourceImageSequence": [{**reference_item(source), **frame, **purpose}],
             "DerivationCodeSequence": [code("113076", "Segmentation", "DCM")]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,12 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import central_fluence
 from physsim.imaging.detected import detected
 from physsim.imaging.dicom.ct_projections import ProjectionScan, save_ct_projections
-from physsim.imaging.dicom.segmentation import save_segmentation
 from physsim.imaging.exposure_files import check_dicom
 from physsim.imaging.hardness import hardness
 from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scan.files import ct_technique
 from physsim.imaging.technique import identity, subject
-from physsim.imaging.truth_files import segment_of
+from physsim.imaging.truth_files import save_volume_segmentation
 from physsim.io.atomic import check_output
 from physsim.physics.attenuation import linear_attenuation_per_mm
 from physsim.portable import log
@@ -78,12 +76,7 @@ def save_truth(scan: Scan, path: str | Path, slices: str | Path | None, overwrit
         return
     check_dicom(str(path))
     check_output(path, overwrite)
-    labels = scan.truth.image()
-    present = np.flatnonzero(np.bincount(labels.array.ravel()))
-    segments = [segment_of(int(n), scan.truth.volume) for n in present if n > 0]
     sources = [] if slices is None else sorted(Path(slices).glob("slice_*.dcm"))
     if slices is not None and not sources:
         raise InvalidInput(message(str(slices), "holds no slices", "Give the folder that scan.save wrote."))
-    whole = dataclasses.replace(labels, array=np.ascontiguousarray(labels.array))
-    save_segmentation(path, whole, segments, subject(scan.provenance), identity(scan.provenance), sources=sources,
-                      overwrite=overwrite)
+    save_volume_segmentation(path, scan.truth.image(), scan.truth.volume, sources, scan.provenance, overwrite)
