@@ -1,4 +1,4 @@
-"""How long images take, stage by stage: a CT rotation, a chest radiograph, tomosynthesis, and FDK beside RTK's.
+"""How long images take, stage by stage: CT rotations, a chest radiograph, tomosynthesis, and FDK beside RTK's.
 
 Honest because: each stage is run alone with what the stages before it made; the least of its turns counts, in seconds
 of the wall and of all CPUs; the rotation (540 mm from the source to the axis, 950 mm to an arc of 900 x 64 pixels of
@@ -9,7 +9,6 @@ ray a pixel; scatter is Monte Carlo with the error that it states, and RTK recon
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from . import machine
-from .chain_gecatsim import NoGecatsim, view_seconds
 from .chain_noise import FEW, MANY, noise_ns
+from .chain_rotation import adult, rotation
 from .peers import PEERS, RUNNERS, interpreter
-from .scatter_jobs import took
+from .rows import add_row, least
 from .worker import Worker, WorkerFailed
 
 _WATER_PER_MM = 0.02
@@ -46,7 +45,7 @@ def measure(
         "rows": [], "figures": {}, "notes": {}, "failed": [],
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
-        ("rotation", partial(_rotation, peers_folder=folder)), ("radiograph", _radiograph),
+        ("rotation", partial(rotation, peers_folder=folder)), ("adult", adult), ("radiograph", _radiograph),
         ("tomosynthesis", _tomosynthesis), ("noise", _noise),
         ("os-sart", _operators), ("fdk", partial(_fdk, peers_folder=folder)),
     ]  # fmt: skip
@@ -76,101 +75,6 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def rotation_job(quick: bool = False) -> tuple[Any, Any]:
-    """A cylinder of water with rods of bone, and the protocol that turns around it."""
-    import physsim as ps
-
-    size, slices, views = (32, 8, 16) if quick else (256, 64, 1000)
-    place = (np.arange(size) + 0.5) / size - 0.5
-    x, y = np.meshgrid(place, place)
-    plane = (x**2 + y**2 < 0.49**2).astype(np.uint8)
-    for angle in range(0, 360, 45):
-        middle = 0.3 * np.cos(np.deg2rad(angle)), 0.3 * np.sin(np.deg2rad(angle))
-        plane[(x - middle[0]) ** 2 + (y - middle[1]) ** 2 < 0.04**2] = 2
-    spacing, thick = 300.0 / size, 64.0 / slices
-    grid = ps.Grid(shape=(slices, size, size), spacing_mm=(spacing, spacing, thick),
-                   origin_mm=(-150.0 + spacing / 2, -150.0 + spacing / 2, -32.0 + thick / 2))  # fmt: skip
-    names = ("air_dry", "water", "bone_cortical_icru44")
-    phantom = ps.Phantom(grid=grid, labels=np.broadcast_to(plane, grid.shape).copy(),
-                         materials=tuple(ps.material(name) for name in names))  # fmt: skip
-    bowtie = ps.protocols.chest_ct().spectrum.bowtie
-    assert bowtie is not None
-    wider = bowtie.replace(fan_angles_deg=(*bowtie.fan_angles_deg[:-1], 28.0))  # the fan is
-    protocol = ps.protocols.chest_ct(
-        source_axis_mm=540.0, source_detector_mm=950.0, views=views, pitch=None, stops=1, modulation=None,
-        range_mm=(-8.0, 8.0), aim_mm=(0.0, 0.0), mas=200.0, bowtie=wider,
-    )  # fmt: skip
-    if quick:
-        protocol = protocol.changed(columns=60, rows=4, pixel_mm=(15.0, 16.0))
-    return phantom, protocol
-
-
-def _rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_folder: Path | None) -> None:
-    from physsim.imaging.beam_rays import central_fluence
-    from physsim.imaging.body import body_box_mm
-    from physsim.imaging.hardness import hardness
-    from physsim.imaging.pixel_beam import pixel_beam
-    from physsim.imaging.primary_views import primary_views
-    from physsim.imaging.scan.scan import scan_scatter
-    from physsim.imaging.scan.views import Measurement
-    from physsim.imaging.scan.water import water_lengths
-    from physsim.imaging.sub_poses import SubPoses
-    from physsim.spec.scatter import MonteCarlo
-
-    phantom, protocol = rotation_job(quick)
-    geometry = protocol.geometry(body_box_mm(phantom))
-    millions = math.prod(geometry.shape) / 1e6
-    row = partial(_row, result, "rotation", millions=millions)
-    beam = row("beam at the pixels, once a scanner", _least(lambda: pixel_beam(protocol, geometry[0]), 1))
-    noise = hardness(protocol.detector, beam.energies_kev, central_fluence(protocol, beam.energies_kev))
-    water = water_lengths(beam)
-    views = range(0, len(geometry), 50)
-
-    def traced() -> None:
-        for first in views:
-            primary_views(phantom, beam, geometry[first : first + 50], "cpu", threads)
-
-    row("primary", _least(traced, rounds))
-    run = MonteCarlo(relative_error=0.4 if quick else 0.02)
-    strewn = row("scatter: Monte Carlo", _least(
-        lambda: scan_scatter(phantom, protocol, beam, geometry, run, 1, threads), 1))  # fmt: skip
-    result["figures"]["rotation_scatter_error"] = strewn.scan.relative_error
-    mas = np.full(len(geometry), protocol.mas / len(geometry))
-
-    def measured(scatter: Any) -> None:
-        made = Measurement(phantom, protocol.detector, geometry, beam, mas, scatter, scatter is not None, noise, water,
-                           True, 1, threads, "cpu", (), SubPoses())  # fmt: skip
-        for _ in made.chunks():
-            pass
-
-    row("primary, detector and noise", _least(lambda: measured(None), rounds))
-    row("primary, scatter's images, detector and noise", _least(lambda: measured(strewn), rounds))
-    seconds = {one["stage"]: one["seconds"] for one in result["rows"] if one["job"] == "rotation"}
-    without = seconds["primary, detector and noise"]
-    both = seconds["primary, scatter's images, detector and noise"] + seconds["scatter: Monte Carlo"]
-    result["figures"] |= {
-        "rotation_us": without / millions, "rotation_with_scatter_us": both / millions,
-        "rotation_with_scatter_seconds": both, "rotation_over_gecatsim_cpu": None,
-    }  # fmt: skip
-    if peers_folder is None:
-        result["notes"]["gecatsim"] = "not asked for (--peers)"
-        return
-    try:
-        theirs = view_seconds(phantom, protocol, threads, peers_folder)
-    except (NoGecatsim, WorkerFailed) as error:
-        result["notes"]["gecatsim"] = str(error)
-        return
-    view = math.prod(geometry.shape[1:]) / 1e6
-    stage = "primary, detector and noise"
-    ours = next(one for one in result["rows"] if one["job"] == "rotation" and one["stage"] == stage)
-    result["rows"].append({"job": "rotation", "stage": stage, "code": f"gecatsim {theirs['gecatsim']}",
-                           "seconds": theirs["seconds"] * len(geometry),
-                           "cpu_seconds": theirs["cpu_seconds"] * len(geometry),
-                           "us_per_pixel": theirs["seconds"] / view})  # fmt: skip
-    result["figures"]["rotation_over_gecatsim_cpu"] = (
-        theirs["cpu_seconds"] * len(geometry) / ours["cpu_seconds"])  # fmt: skip
-
-
 def _radiograph(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
     import physsim as ps
 
@@ -185,9 +89,9 @@ def _radiograph(result: dict[str, Any], quick: bool, rounds: int, threads: int) 
             shot.save(Path(folder) / "chest.dcm", overwrite=True)
             return shot
 
-        row = partial(_row, result, "radiograph", millions=side**2 / 1e6)
-        row("grid, noise, DICOM", _least(lambda: taken("none"), rounds))
-        shot = row("the same with scatter: Monte Carlo", _least(lambda: taken(run), rounds))
+        row = partial(add_row, result, "radiograph", millions=side**2 / 1e6)
+        row("grid, noise, DICOM", least(lambda: taken("none"), rounds))
+        shot = row("the same with scatter: Monte Carlo", least(lambda: taken(run), rounds))
     seconds = result["rows"][-1]["seconds"]
     result["figures"] |= {"radiograph_seconds": seconds, "radiograph_scatter_error": shot.scatter_error}
 
@@ -199,9 +103,9 @@ def _tomosynthesis(result: dict[str, Any], quick: bool, rounds: int, threads: in
     drawn = Breast.draw("B", length_mm=45.0, half_width_mm=45.0) if quick else Breast.draw("B")
     phantom = breast(drawn, spacing_mm=1.2 if quick else 0.4, organ_labels=False)
     protocol = ps.protocols.tomosynthesis(pixel_mm=2.4 if quick else 0.2)
-    shot = _row(result, "tomosynthesis", "25 views, noise, no scatter", _least(
+    shot = add_row(result, "tomosynthesis", "25 views, noise, no scatter", least(
         lambda: ps.simulate(phantom, protocol, scatter="none", seed=1, threads=threads, device="cpu"), 1))  # fmt: skip
-    _row(result, "tomosynthesis", "slices", _least(shot.slices, 1))
+    add_row(result, "tomosynthesis", "slices", least(shot.slices, 1))
 
 
 def _noise(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
@@ -232,7 +136,7 @@ def _fdk(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_f
     import physsim as ps
 
     geometry, grid, lines = fdk_job(quick)
-    made = _row(result, "FDK", "whole", _least(lambda: ps.fdk(lines, geometry, grid, threads=threads), rounds))
+    made = add_row(result, "FDK", "whole", least(lambda: ps.fdk(lines, geometry, grid, threads=threads), rounds))
     ours, figures = result["rows"][-1], result["figures"]
     figures |= {"fdk_seconds": ours["seconds"], "fdk_over_rtk_cpu": None, "fdk_rms_hu_from_rtk": None}
     if peers_folder is None:
@@ -268,8 +172,8 @@ def _operators(result: dict[str, Any], quick: bool, rounds: int, threads: int) -
     part = Projector(geometry=geometry, grid=grid, device="cpu", threads=threads).subsets(len(geometry) // 12)[0]
     volume = np.random.default_rng(1).random(grid.shape, np.float32)
     image = np.ascontiguousarray(lines[:: len(geometry) // 12])
-    made = _row(result, "OS-SART, 12 views", "project", _least(lambda: part.forward(volume), rounds))
-    back = _row(result, "OS-SART, 12 views", "backproject", _least(lambda: part.transpose(image), rounds))
+    made = add_row(result, "OS-SART, 12 views", "project", least(lambda: part.forward(volume), rounds))
+    back = add_row(result, "OS-SART, 12 views", "backproject", least(lambda: part.transpose(image), rounds))
     there, here = (float((a.astype(np.float64) * b).sum()) for a, b in ((made, image), (volume, back)))
     result["figures"]["os_sart_cpu_seconds"] = sum(row["cpu_seconds"] for row in result["rows"][-2:])
     result["figures"]["os_sart_dot_error"] = abs(there - here) / abs(there)
@@ -284,23 +188,3 @@ def _write_fdk(folder: Path, geometry: Any, grid: Any, lines: np.ndarray) -> Non
     job = {"rows": geometry.rows, "columns": geometry.columns, "pixel_mm": geometry.pixel_mm, "shape": grid.shape,
            "spacing_mm": grid.spacing_mm, "origin_mm": grid.origin_mm}  # fmt: skip
     (folder / "job.json").write_text(json.dumps(job))
-
-
-def _least(work: Callable[[], Any], rounds: int) -> tuple[float, float, Any]:
-    """Seconds of the wall and of all CPUs of the fastest of some turns, and what the last one made."""
-    wall, cpu, made = math.inf, math.inf, None
-    for _ in range(rounds):
-        made = None  # two of them need not fit into memory
-        seconds, spent, made = took(work)
-        wall, cpu = min(wall, seconds), min(cpu, spent)
-    return wall, cpu, made
-
-
-def _row(
-    result: dict[str, Any], job: str, stage: str, found: tuple[float, float, Any], millions: float | None = None
-) -> Any:
-    """A row of what `_least` found; gives what was made."""
-    wall, cpu, made = found
-    result["rows"].append({"job": job, "stage": stage, "code": "physsim", "seconds": wall, "cpu_seconds": cpu,
-                           "us_per_pixel": None if millions is None else wall / millions})  # fmt: skip
-    return made
