@@ -29,7 +29,7 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
     """One member of the ensemble, and its loss by epoch. `data`: NEEDED of all training views (see ScatterCases).
 
     Goes on from `checkpoint` where there is one (InvalidInput where it is of another training), which is written after
-    each epoch. Left and right are swapped at random. Needs the same build of torch and the same number of threads for
+    each epoch. Views are mirrored at random. Needs the same build of torch and the same number of threads for
     the same bits.
     """
     tell = progress or (lambda stage, share: None)
@@ -63,14 +63,17 @@ def train(data: Arrays, spec: ScatterTraining, member: int, checkpoint: Path | N
 
 
 def shuffled(maps: Any, scatter: Any, spec: ScatterTraining, member: int, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
-    """Batches of an epoch in random order: numbers of the views, their maps and their scatter, left and right swapped
-    in half of them."""
+    """Batches of an epoch in random order: numbers of the views, their maps and their scatter; in half of them left and
+    right are swapped, in half of them top and bottom: maps hold the beam too, and physics knows no side."""
     order = torch.randperm(len(maps), generator=torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 1)))
     flips = torch.Generator().manual_seed(_seed(spec, member, 2 * epoch + 2))
     for some in order.split(spec.batch):
-        swapped = torch.rand(len(some), generator=flips) < 0.5
-        yield (some, torch.where(swapped[:, None, None, None], maps[some].flip(-1), maps[some]),
-               torch.where(swapped[:, None, None], scatter[some].flip(-1), scatter[some]))
+        seen, wanted = maps[some], scatter[some]
+        for axis in (-1, -2):
+            swapped = torch.rand(len(some), generator=flips) < 0.5
+            seen = torch.where(swapped[:, None, None, None], seen.flip(axis), seen)
+            wanted = torch.where(swapped[:, None, None], wanted.flip(axis), wanted)
+        yield some, seen, wanted
 
 
 def weights_of(data: Arrays) -> NDArray[np.float64]:
