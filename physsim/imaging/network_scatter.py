@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.place_photons import RUN, PlacePhotons, view_optics
-from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, ScatterMaps, open_field, scatter_maps
+from physsim.imaging.place_shapes import relative_structure, with_means
+from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, OpenField, ScatterMaps, open_field, scatter_maps_of_views
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -39,8 +40,6 @@ Images = NDArray[np.float32]
 Networks = tuple[ScatterEnsemble, Calibration | None]  # and what held-out views say of it
 
 FIRST_HISTORIES = 4096.0  # of the first look without calibration
-_NEAR, _MOST_ROUNDS, _STEP = 1e-3, 50, 2.0
-_EVEN = 1e-3  # of the shape's mean
 _SQUARE_HISTORIES = 256  # for the second moment over the first, which noise alone hangs on: 6 % behind a grid, 2 %
 
 
@@ -71,26 +70,11 @@ class NetworkGuess:
         return float(water_mm(self.maps.maps[None])[0])
 
     def image(self, delivered: Floats) -> tuple[Floats, float]:
-        """(rows, columns) of the maps' pixels, whose means over places are `delivered` within _NEAR of their mean; and
-        the e_S that is stated of what lies within a place: how far the image is from one without the maps' shape. (It
-        is 1.3 to 1.8 times the error found in chests behind a grid, docs/hybrid.md.)"""
-        found = _with_means(delivered, self.maps.shape)
-        plain = _with_means(delivered, np.ones_like(self.maps.shape))
-        return found, float(np.sqrt(((found - plain) ** 2).mean()) / max(float(found.mean()), 1e-300))
-
-
-def _with_means(delivered: Floats, shape: Floats) -> Floats:
-    """The shape, times a smooth field; where it holds nothing, beside a breast, an even one stands for it."""
-    (rows, columns), (down, across) = shape.shape, delivered.shape
-    found = shape + _EVEN * float(shape.mean())
-    wanted = np.maximum(delivered, 0.0)
-    for _ in range(_MOST_ROUNDS):
-        means = found.reshape(down, rows // down, across, columns // across).mean(axis=(1, 3))
-        if float(np.abs(means - wanted).max()) <= _NEAR * float(wanted.mean()):
-            break
-        ratio = np.clip(wanted / np.maximum(means, 1e-300), 1.0 / _STEP, _STEP)
-        found = found * on_pixels(ratio, rows, columns)
-    return np.asarray(found)
+        """(rows, columns) of the maps' pixels, whose means over places are `delivered` (with_means); and the e_S that
+        is stated of what lies within a place (relative_structure)."""
+        places, shapes = delivered[None], self.maps.shape[None]
+        found = with_means(places, shapes)
+        return found[0], float(relative_structure(places, shapes, found)[0])
 
 
 def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, opened: Images, run: Surrogate | Hybrid,
@@ -153,12 +137,12 @@ def network_guess(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Prot
     return network_guesses(ensemble, scene, protocol, view, threads)[0]
 
 
-def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, views: Geometry, threads: int
-                    ) -> list[NetworkGuess]:
-    """Of views of one beam: its open field is that of the first of them."""
+def network_guesses(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, views: Geometry, threads: int,
+                    opened: OpenField | None = None) -> list[NetworkGuess]:
+    """Of views of one beam: its open field is that of the first of them, unless it is given."""
     coarse = views.in_pixels(*ensemble.spec.pixels)
-    opened = open_field(protocol, coarse[0])
-    maps = [scatter_maps(scene, protocol, coarse[view], opened, threads, ensemble.maps) for view in range(len(views))]
+    opened = open_field(protocol, coarse[0]) if opened is None else opened
+    maps = scatter_maps_of_views(scene, protocol, coarse, opened, threads, ensemble.maps)
     known = len(ensemble.card["inputs"]["channels"])
     given = np.stack([one.maps[:known] for one in maps]), np.stack([one.conditions for one in maps])
     members = ensemble.scatter(*given)

@@ -11,7 +11,7 @@ from physsim.imaging.heights import heights_mm
 from physsim.imaging.pixel_beam import pixel_beam
 from physsim.imaging.scatter_cases import DRAWN, ScatterCases
 from physsim.imaging.scatter_draws import stretched
-from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps
+from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, open_field, scatter_maps, scatter_maps_of_views
 from physsim.spec.training import HELD_OUT
 from physsim.surrogate.ensemble import shipped_specs
 from physsim.transport.scatter import scatter_scene
@@ -105,6 +105,21 @@ def test_heights_before_a_curved_detector_are_counted_along_the_fan():
     expected = 1000.0 - np.hypot(away[:, 0], away[:, 1])
     found = heights_mm(view, grid)[0].T.ravel()  # x first, as the points
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_maps_of_many_views_are_those_of_each_alone():
+    """Of a turn before a curved detector: the same bits, beyond one go (_TOGETHER) too."""
+    protocol = ps.protocols.abdomen_ct()
+    body = ps.voxelise(ps.scene("water_20cm"), spacing_mm=16)
+    scene = scatter_scene(body, protocol.spectrum, RUN, 16.0, 2)
+    views = protocol.geometry(body_box_mm(body), body.grid)[:140:2].in_pixels(8, 16)
+    opened = open_field(protocol, views[0])
+    together = scatter_maps_of_views(scene, protocol, views, opened, 2)
+    assert len(together) == 70
+    for view in (0, 1, 63, 64, 69):
+        alone = scatter_maps(scene, protocol, views[view], opened, 1)
+        for name in ("maps", "conditions", "shape"):
+            np.testing.assert_array_equal(getattr(alone, name), getattr(together[view], name))
 
 
 def test_cells_attenuate_as_the_voxels_in_them(slab):

@@ -96,12 +96,12 @@ def test_structure_within_places_errs_less_than_is_stated(within):
 
 def test_images_have_the_means_delivered_where_the_shape_is_nothing():
     """Beside a breast the physics' shape falls to 1e-16 within places where a network still has a little."""
-    from physsim.imaging.network_scatter import _with_means
+    from physsim.imaging.place_shapes import with_means
 
     across, away = np.linspace(0.0, 1.0, 40), (np.arange(10) + 0.5) / 10.0
     shape = np.tile(np.exp(-((across / 0.17) ** 2)), (48, 1))
     wanted = np.tile(np.exp(-((away / 0.25) ** 2)) + 1e-5, (24, 1))
-    made = _with_means(wanted, shape)
+    made = with_means(wanted[None], shape[None])[0]
     assert np.isfinite(made).all()
     np.testing.assert_allclose(made.reshape(24, 2, 10, 4).mean(axis=(1, 3)), wanted, atol=1e-3 * wanted.mean())
 
