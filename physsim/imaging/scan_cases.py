@@ -1,4 +1,4 @@
-"""What calibrates scatter networks for scans: a turn of views of drawn patients, with few photons and with its truth.
+"""What calibrates scatter networks for scans: whole scans of drawn patients, with few photons and with their truth.
 
 Everything about patient `number` follows from the training's spec and the number alone.
 """
@@ -18,7 +18,7 @@ from physsim.imaging.body import body_box_mm
 from physsim.imaging.drawn_cases import Draw
 from physsim.imaging.place_photons import ScanPhotons, view_optics
 from physsim.imaging.scatter_draws import DrawnPatient, drawn_bodies, drawn_patient, drawn_strips
-from physsim.imaging.scatter_maps import open_field, scatter_maps
+from physsim.imaging.scatter_maps import open_field, scatter_maps_of_views
 from physsim.imaging.scattered import signal_responses
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
@@ -37,7 +37,8 @@ class ScanCases:
     maps (scans, views, channels, rows, columns), conditions (scans, views, CONDITIONS): see ScatterMaps. batches
     (scans, looks, views, BATCHES, rows, columns): at the places, over the open signal's mean, after each of
     spec.scan_looks histories in each view, the same photons first; truth (scans, views, BATCHES, rows, columns):
-    batches of others. kvp (scans,); turns (scans,): of the scanner; periodic (scans,): whether the views close one.
+    batches of others; views: spec.scan_nodes of each scan, evenly over all its turns. kvp (scans,); turns (scans,): of
+    the scanner; periodic (scans,): whether the views close one.
     """
 
     spec: ScatterTraining
@@ -56,16 +57,16 @@ class ScanCases:
     def _scans(self, who: DrawnPatient, draw: Draw) -> Iterator[Arrays]:
         technique = self.spec.techniques[who.kind]
         for body, (phantom, beam, scene) in enumerate(drawn_bodies(self.spec, draw, who, 1)):
-            views = drawn_turn(beam, beam.geometry(body_box_mm(phantom), phantom.grid), draw, f"scan {body}")
+            views = beam.geometry(body_box_mm(phantom), phantom.grid)
             strips = drawn_strips(beam, technique, draw, f"scan {body}", views[0])
             yield self._scan(scene, beam.replace(anti_scatter_grid=strips), views, draw, f"{body}")
 
     def _scan(self, scene: ScatterScene, protocol: Protocol, views: Geometry, draw: Draw, name: str) -> Arrays:
         spec = self.spec
-        nodes, period = node_places(views, scan_nodes(spec.scan_nodes, protocol, len(views)))
+        nodes, period = node_places(views, spec.scan_nodes)
         coarse = views[nodes].in_pixels(*spec.pixels)
         opened = open_field(protocol, coarse[0])
-        seen = [scatter_maps(scene, protocol, coarse[view], opened, 1) for view in range(len(nodes))]
+        seen = scatter_maps_of_views(scene, protocol, coarse, opened, 1)
         optics = view_optics(protocol, views, signal_responses(protocol.detector)[0])[0]
         per_history = opened.open_per_history
 
@@ -81,20 +82,6 @@ class ScanCases:
                 "truth": (many.batches(round(times * spec.scan_truth_histories)) / per_history).astype(np.float32),
                 "kvp": np.array(peak_kv(protocol)), "turns": np.array(scan_turns(protocol, len(views))),
                 "periodic": np.array(period is not None)}
-
-
-def drawn_turn(protocol: Protocol, views: Geometry, draw: Draw, name: str) -> Geometry:
-    """Of all views of a scan those of one turn, which begins anywhere; all of a shorter scan."""
-    assert protocol.rotation is not None
-    turn = protocol.rotation.views
-    first = min(int(draw.uniform(f"begin {name}") * (len(views) - turn + 1)), len(views) - turn) \
-        if len(views) > turn else 0  # fmt: skip
-    return views[first : first + turn]
-
-
-def scan_nodes(a_turn: int, protocol: Protocol, views: int) -> int:
-    """Node views of a scan of so many views, `a_turn` in each turn, as many in a shorter scan."""
-    return round(a_turn * max(1.0, scan_turns(protocol, views)))
 
 
 def scan_turns(protocol: Protocol, views: int) -> float:

@@ -20,6 +20,7 @@ SCANNED = 2**35  # number of the first patient of a held-out scan
 GUESSES = (3, 4, 8)  # among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips
 MAPS = 2  # version of the maps that networks see: data and weights of another are not mixed
 _BODIES = 2  # version of the bodies drawn: since 2 they go on beyond a scan's ends
+_SCANS = 2  # version of the held-out scans: since 2 they are whole, of all turns
 _STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
 
@@ -95,9 +96,9 @@ class ScatterTraining(Spec):
     scatter is known and guessed at a place for each `stride` of them (rows, columns): half as many across the strips of
     a grid, whose shadows are sharp.
 
-    Scans: `held_out_scans` further patients are never trained on, and each of their bodies is seen in a turn of a scan
-    (all of a shorter one), in `scan_nodes` views a turn: with `scan_histories` in each at the last look, and
-    `scan_truth_histories`, behind a grid `grid_times` as many, of its truth.
+    Scans: `held_out_scans` further patients are never trained on, and each of their bodies is seen in a whole scan, in
+    `scan_nodes` views evenly over all its turns (6 a turn and more tell its waves apart): with `scan_histories` in each
+    at the last look, and `scan_truth_histories`, behind a grid `grid_times` as many, of its truth.
 
     Network: `members` of an ensemble, each of `width` channels at full size; `epochs` of batches of `batch`, at most
     `learning_rate`. `seed`: of all that is drawn. `shard_patients`: in one file.
@@ -161,7 +162,7 @@ class ScatterTraining(Spec):
     def scan_data_json(self) -> str:
         """All that the data of a held-out scan follow from."""
         own = {name: getattr(self, name) for name in _OF_SCANS if name != "held_out_scans"}
-        return json.dumps({"scans": own, "views": self.data_json()})
+        return json.dumps({"scans": own, "version": _SCANS, "views": self.data_json()})
 
     @property
     def looks(self) -> tuple[int, ...]:

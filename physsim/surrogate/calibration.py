@@ -8,7 +8,7 @@ want.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,7 @@ _LAYERS = {
 _NOVELTY = {"novelty_mean": ("", ("feature",)), "novelty_scale": ("", ("feature",)),
             "novelty_modes": ("", ("mode", "feature")), "novelty_steps": ("", ("mode",)),
             "novelty_ranks": ("", ("view",))}  # all of them or none
+_TURNS = {"turns": ("", ("end",))}  # of scans; those of earlier files were of one turn at most
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +78,7 @@ class Calibration:
     n at every look; distances: (looks, ranked) T2, expected: (looks, ranked) e_S of the blend as its own batches
     say; ratios: (looks, ranked) the true one over that; of the patients that gave the ranks. novelty: what training has
     seen, None where that is not known; then the gate has its whole level. of: what is held out, single views or scans,
-    whose units are histories in a turn.
+    whose units are histories in a scan; turns: (2,) fewest and most of these.
 
     Raises InvalidInput where these contradict one another.
     """
@@ -99,16 +100,17 @@ class Calibration:
     expected: Floats
     novelty: Novelty | None = None
     of: Literal["views", "scans"] = "views"
+    turns: Floats = field(default_factory=lambda: np.array([0.0, 1.0]))
 
     def __post_init__(self) -> None:
-        for name in _LAYERS:
+        for name in (*_LAYERS, *_TURNS):
             object.__setattr__(self, name, np.array(getattr(self, name), np.float64))
         bins = (len(self.size_edges_mm) - 1, len(self.kvp_edges) - 1)
         looks, modes = len(self.budgets), self.covariance.shape[-1]
         ranked = self.distances.shape[-1]
         shapes = {"patients": bins, "variance": bins, "covariance": (*bins, modes, modes),
                   "noise": (*bins, modes, modes), "spread": bins, "spread_share": (1,), "distances": (looks, ranked),
-                  "ratios": (looks, ranked), "expected": (looks, ranked)}  # fmt: skip
+                  "ratios": (looks, ranked), "expected": (looks, ranked), "turns": (2,)}  # fmt: skip
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise InvalidInput(message(f"{name} of shape {getattr(self, name).shape}", f"the others want {shape}",
@@ -168,7 +170,8 @@ class Calibration:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write an HDF5 file of layers, whole or not at all; equal calibrations give equal bytes."""
-        layers = {name: Layer(getattr(self, name), *head) for name, head in _LAYERS.items()}
+        heads = _LAYERS | (_TURNS if self.of == "scans" else {})
+        layers = {name: Layer(np.asarray(getattr(self, name)), *head) for name, head in heads.items()}
         if self.novelty is not None:
             seen = {name: np.asarray(getattr(self.novelty, name.removeprefix("novelty_"))) for name in _NOVELTY}
             layers |= {name: Layer(seen[name] if seen[name].dtype == np.int8 else seen[name].astype(np.float32), *head)
@@ -195,14 +198,16 @@ class Calibration:
         if network is not None and head["network"] != network:
             raise FileFormatError(message(f"{path}: network {head['network']}", f"the weights are {network}",
                                           "Calibrate the network that you use."))
-        if set(file.layers) not in (set(_LAYERS), {*_LAYERS, *_NOVELTY}) or not {"held_out", "batches"} <= set(head):
+        layers = set(file.layers) - set(_TURNS)
+        if layers not in (set(_LAYERS), {*_LAYERS, *_NOVELTY}) or not {"held_out", "batches"} <= set(head):
             raise FileFormatError(message(str(path), f"holds {sorted(file.layers)}", "Calibrate again."))
         try:
             seen = {name.removeprefix("novelty_"): np.array(file.layers[name].array) for name in _NOVELTY
                     if name in file.layers}
             return cls(of=of, network=str(head["network"]), held_out=str(head["held_out"]),
                        batches=int(head["batches"]), novelty=Novelty(**seen) if seen else None,
-                       **{name: np.array(file.layers[name].array) for name in _LAYERS})
+                       **{name: np.array(file.layers[name].array) for name in (*_LAYERS, *_TURNS)
+                          if name in file.layers})
         except (InvalidInput, ValueError, TypeError, IndexError) as error:
             raise FileFormatError(message(str(path), str(error), "Copy it or calibrate again.")) from None
 

@@ -67,7 +67,11 @@ def blend_scan(prior: ArrayLike, batches: ArrayLike, network_variance: float, *,
     Raises InvalidInput for shapes that do not fit, fewer than 8 batches, b2 not above 0, kept not 1 to views, roughness
     below 0 or without effect.
     """
-    pooled = PooledScan.of(prior, batches, kept=kept, roughness=roughness, periodic=periodic)
+    views = len(np.asarray(prior))
+    if kept is not None and not 1 <= kept <= views:
+        raise InvalidInput(message(f"kept={kept}", f"modes are 1 to {views}", "Change it."))
+    low = None if kept is None else low_modes_over_views(views, kept, periodic)
+    pooled = PooledScan.of(prior, batches, low=low, roughness=roughness)
     if not 0.0 < network_variance < np.inf:
         raise InvalidInput(message(f"network_variance={network_variance}", "a network's mean square error is above 0",
                                    "Give b2 of its calibration."))
@@ -93,9 +97,9 @@ class PooledScan:
     roughness: float
 
     @classmethod
-    def of(cls, prior: ArrayLike, batches: ArrayLike, *, kept: int | None = None, roughness: float = 0.0,
-           periodic: bool = False) -> PooledScan:
-        """See blend_scan."""
+    def of(cls, prior: ArrayLike, batches: ArrayLike, *, low: Floats | None = None, roughness: float = 0.0
+           ) -> PooledScan:
+        """See blend_scan; low: (views, views) projection on the modes kept, None: on all."""
         images = np.asarray(batches, np.float64)
         if images.ndim != 4:
             raise InvalidInput(message(f"batches of shape {images.shape}", "a scan has (views, batches, rows, columns)",
@@ -104,14 +108,13 @@ class PooledScan:
             checked_batches(one)
         views, mean = len(images), np.asarray(images.mean(axis=1))
         network = checked_prior(prior, mean.shape)
-        kept = views if kept is None else kept
-        if not 1 <= kept <= views:
-            raise InvalidInput(message(f"kept={kept}", f"modes are 1 to {views}", "Change it."))
+        low = np.eye(views) if low is None else low
+        kept = round(float(np.trace(low)))
         if not 0.0 <= roughness < 1.0 or (roughness > 0.0 and kept == views):
             raise InvalidInput(message(f"roughness={roughness} with {kept} of {views} modes",
                                        "it is what the network errs by in modes left out",
                                        "Give 0 where all are kept."))
-        low, scale = low_modes_over_views(views, kept, periodic), mean_for_truth(mean)
+        scale = mean_for_truth(mean)
         variances = images.var(axis=1, ddof=1).mean(axis=(1, 2)) / images.shape[1]
         noise = float(np.sqrt(max(float(np.diagonal(low) @ variances), 0.0) / views)) / scale
         return cls(prior=network, seen=np.tensordot(low, mean - network, 1), kept=kept, scale=scale, noise=noise,

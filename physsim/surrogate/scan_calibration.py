@@ -1,18 +1,19 @@
 """The calibration of an ensemble of scatter networks for scans, from scans of patients that it never saw.
 
-A scan is judged as one image, its views side by side. Photons correct the network only in modes over the views that are
-slow, CYCLES waves a turn and less, where the noise of many views is averaged: the batches that are blended and ranked
-are the network's images plus P (MC - NN). What the network errs by in faster modes stays, and is in the error that the
-held-out scans had, so in b2 and in the error bars.
+A scan, whole, is judged as one image, its node views side by side: as many in every scan, evenly over all its turns.
+Photons correct the network only in modes over the views that are slow (slow_modes.py), where the noise of many views is
+averaged: the batches that are blended and ranked are the network's images plus P (MC - NN). What the network errs by in
+faster modes stays, and is in the error that the held-out scans had, so in b2 and in the error bars.
 The truth of a held-out scan is Monte Carlo too, of few photons in each view. What the network errs by is smooth: the
 error of a scan is taken as P (T - NN), of it the lowest third of the waves along the rows and half of those along the
 columns, plus what the other modes have on average over all scans, noise taken off both.
 Every scan is ranked by b2 and B_K of the other half of the patients (cross-fitted), so that all give ranks.
 Neglects: how much what lies in those other modes differs from scan to scan; that scans of one patient's bodies are more
-alike than those of two patients, so that ranks say less than their number (34 patients, were their bodies all alike:
-1 in 35); that the image is judged by the average of both halves' b2 and B_K, not by each, so that the level of its rank
-holds about, not exactly; that photons cannot mend what the network errs by in fast modes, so that bars are somewhat too
-small for scans of less noise than held-out ones had at the same photons; protocols of one family share their ranks.
+alike than those of two patients, so that ranks say less than their number (34 patients, were their bodies all alike: 1
+in 35); that the image is judged by the average of both halves' b2 and B_K, not by each, so that the level of its rank
+holds about, not exactly; that an error over all views is not quite that over the nodes, which are a sample of them;
+that photons cannot mend what the network errs by in fast modes, so that bars are somewhat too small for scans of less
+noise than held-out ones had at the same photons; protocols of one family share their ranks.
 Reference: V. Vovk, Ann. Math. Artif. Intell. 74 (2015) 9, for ranks by halves.
 """
 
@@ -31,16 +32,10 @@ from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.pooled import low_modes_over_views
 from physsim.surrogate.scatter_calibration import Arrays, by_patient, ends_of, spreads, water_mm
 from physsim.surrogate.shards import PATIENT
+from physsim.surrogate.slow_modes import slow_modes_of
 
 NEEDED = ("maps", "conditions", "batches", "truth", "kvp", "turns", "periodic", PATIENT)
-CYCLES = 4.0  # a turn
 _SMOOTH = (2, 3)  # a part of the waves along the columns and the rows
-
-
-def slow_modes_of(views: int, turns: float, periodic: bool) -> tuple[Floats, int]:
-    """(views, views) projection on waves of CYCLES a turn and less, and how many modes these are."""
-    kept = min(views, 1 + round(2.0 * CYCLES * turns))
-    return low_modes_over_views(views, kept, periodic), kept
 
 
 def in_slow_modes(prior: Floats, batches: Floats, low: Floats) -> Floats:
@@ -59,8 +54,8 @@ def as_one(images: Floats) -> Floats:
 def calibrated_scans(members: NDArray[np.floating], data: Arrays, spec: ScatterTraining, network: str, held_out: str
                      ) -> Calibration | None:
     """`members` (members, scans, views, rows, columns): the ensemble's, of the scans of `data` (NEEDED); None where
-    these are too few for b2, or for ranks that a gate can reject by. Its budgets are histories in a turn (in a shorter
-    scan) together."""
+    these are too few for b2, or for ranks that a gate can reject by. Its budgets are histories in a scan together, its
+    `turns` the fewest and the most of these scans."""
     everyone = _scans(members, data, spec)
     order = by_patient(data[PATIENT], spec.seed)
     if len(order) < max(2 * LEAST_PATIENTS, round(1.0 / (GATE_LEVEL - NOVELTY_LEVEL))):
@@ -70,7 +65,8 @@ def calibrated_scans(members: NDArray[np.floating], data: Arrays, spec: ScatterT
     halves = [calibrate([everyone[n] for n in one], network=network, held_out=held_out,
                         size_edges_mm=ends_of(np.array(sizes)), kvp_edges=ends_of(np.array(kvps)))
               for one in (order, swapped)]  # fmt: skip
-    return crossed(*halves)
+    turns = data["turns"].astype(np.float64)
+    return replace(crossed(*halves), turns=np.array([turns.min(), turns.max()]))
 
 
 def crossed(first: Calibration, second: Calibration) -> Calibration:

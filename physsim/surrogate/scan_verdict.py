@@ -26,12 +26,13 @@ from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.gate import GATE_LEVEL
 from physsim.surrogate.held_out_looks import ERRS_MORE, HeldOutLooks, check_ranks
 from physsim.surrogate.pooled import PooledScan, low_modes_over_views
-from physsim.surrogate.scan_calibration import as_one, in_slow_modes, slow_modes_of
+from physsim.surrogate.scan_calibration import as_one, in_slow_modes
+from physsim.surrogate.slow_modes import ONE_TURN, slow_modes_of
 from physsim.surrogate.verdict import MOST_LOOKS
 
 ScanSource = Callable[[float], ArrayLike]  # units in each view -> (views, n, rows, columns), earlier photons among them
 _ENDED = "most_units ended the run before the tolerance"
-_ONE_TURN = 1.01
+_TURNS_ROOM = 0.1  # of the most turns of held-out scans, beyond their ends
 _FAST = 0.1  # of the tolerance: what the network's images may have in the modes that photons do not correct
 
 
@@ -82,22 +83,29 @@ class ScanVerdict:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LikeHeldOut:
     """What held-out scans say of one scan: their `calibration`, the bin that it lies in, and the factor of its members'
-    spread (Calibration.factor). nodes: views in a turn (in a shorter scan), which share a budget; turns: of the scan.
-    """
+    spread (Calibration.factor). turns: of the scan."""
 
     calibration: Calibration
     place: tuple[int, int]
     factor: float
-    nodes: float
     turns: float
 
     @classmethod
-    def of(cls, calibration: Calibration, *, size_mm: float, kvp: float, spread: float, nodes: float, turns: float
+    def of(cls, calibration: Calibration, *, size_mm: float, kvp: float, spread: float, turns: float
            ) -> LikeHeldOut | None:
         """None where no such scan was calibrated."""
         place = calibration.bin_of(size_mm, kvp)
-        return None if place is None else cls(calibration=calibration, place=place, nodes=nodes, turns=turns,
+        return None if place is None else cls(calibration=calibration, place=place, turns=turns,
                                               factor=calibration.factor(place, spread))
+
+    @property
+    def other_turns(self) -> str:
+        """In words, where the scan has more or fewer turns than any held out; else ""."""
+        least, most = self.calibration.turns.tolist()
+        room = _TURNS_ROOM * most if most > ONE_TURN else ONE_TURN - 1.0
+        if least - room <= self.turns <= most + room:
+            return ""
+        return f"held-out scans were of {least:.1f} to {most:.1f} turns, this one is of {self.turns:.1f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +130,10 @@ def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: L
                     most_units: float = np.inf) -> ScanVerdict | Dropped:
     """Ask `source` for photons at the budgets of held-out scans until the error bar is within `tolerance`; Dropped
     where the gate, asked once, rejects the network, where most held-out scans did not get there either, and for scans
-    of several turns, whose modes and whose worst turn the held-out ones do not tell of.
+    of other numbers of turns, whose modes and whose worst turn the held-out ones do not tell of.
 
-    prior: (views, rows, columns) the network's images, in the source's unit; most_units: in each view.
+    prior: (views, rows, columns) the network's images of the node views, as many as held-out scans had, in the source's
+    unit; most_units: in each view.
 
     Raises InvalidInput for a tolerance that is not between 0 and 1, most_units below the first look, and held-out scans
     that are too few to reject at `gate_level`.
@@ -132,14 +141,14 @@ def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: L
     _check(tolerance)
     known = like.calibration
     check_ranks(known, gate_level)
-    if like.turns > _ONE_TURN:
-        return Dropped(reason=f"held-out scans were of one turn, this one is of {like.turns:.1f}")
+    if like.other_turns:
+        return Dropped(reason=like.other_turns)
     bars = like.factor**0.5 * known.error_bars(level)[:, None] * known.expected
     if float(np.median(bars, axis=1).min()) > tolerance:
         return Dropped(reason="most held-out scans do not reach the tolerance with the network")
     judged = HeldOutLooks(known, like.place, like.factor, tolerance, level)
     low, kept = slow_modes_of(len(prior), like.turns, periodic)
-    for number, units in enumerate(_budgets([float(one) / like.nodes for one in known.budgets], most_units)):
+    for number, units in enumerate(_budgets([float(one) / len(prior) for one in known.budgets], most_units)):
         images = np.asarray(source(units), np.float64)
         batches = Batches(images=in_slow_modes(prior, images, low), units=units)
         mixed, bar = judged.judge(number, as_one(prior), batches)
@@ -148,7 +157,7 @@ def blend_scan_like(source: ScanSource, prior: Floats, tolerance: float, like: L
         p_value = judged.p_value(number, as_one(prior), batches)
         if p_value <= gate_level:
             return Dropped(reason=ERRS_MORE, p_value=p_value)
-        pooled = PooledScan.of(prior, images, kept=kept, periodic=periodic,
+        pooled = PooledScan.of(prior, images, low=low,
                                roughness=_roughness(_left_out(prior, low), images) if kept < len(prior) else 0.0)
         return ScanVerdict(
             word="BLENDED", image=mixed.image.reshape(prior.shape), weight=mixed.weight, kept=kept,
@@ -178,7 +187,8 @@ def decide_scan(source: ScanSource, prior: Floats, tolerance: float, network_var
         images, last = np.asarray(source(units), np.float64), number + 1 == len(budgets)
         choices = [(PooledScan.of(prior, images), 1.0)]
         if network_variance is not None:
-            both = PooledScan.of(prior, images, kept=kept, roughness=_roughness(left, images), periodic=periodic)
+            low = low_modes_over_views(len(prior), kept, periodic)
+            both = PooledScan.of(prior, images, low=low, roughness=_roughness(left, images))
             choices.insert(0, (both, both.weight(network_variance)))
         part = spent(level, certified) / len(choices)
         expected = min(one.bound(weight, part, one.noise**2 + (network_variance or 0.0)) for one, weight in choices)

@@ -200,11 +200,15 @@ def scatter_scan(
 
 def node_places(geometry: Geometry, wanted: int) -> tuple[NDArray[np.int64], float | None]:
     """Numbers of views, spread evenly over a scan, and its period in views where it is closed in angle."""
-    views = len(geometry)
-    wanted = min(wanted, views)
-    if _closed(geometry):
-        return np.arange(wanted) * views // wanted, float(views)
-    return np.rint(np.linspace(0, views - 1, wanted)).astype(np.int64), None
+    views, closed = len(geometry), _closed(geometry)
+    return evenly(min(wanted, views), views, closed), float(views) if closed else None
+
+
+def evenly(count: int, of: int, closed: bool) -> NDArray[np.int64]:
+    """`count` numbers below `of`, spread evenly: around a closed circle, else from the first to the last one."""
+    if closed:
+        return np.arange(count) * of // count
+    return np.rint(np.linspace(0, of - 1, count)).astype(np.int64)
 
 
 def _warn(result: ScatterScan, run: MonteCarlo, error: float) -> None:

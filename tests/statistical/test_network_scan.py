@@ -10,7 +10,7 @@ from network_cases import calibration, plain_weights
 import physsim as ps
 from physsim.errors import InvalidInput
 from physsim.surrogate.calibration import Calibration
-from physsim.surrogate.ensemble import calibration_file, load_ensemble
+from physsim.surrogate.ensemble import calibration_file, load_ensemble, scan_calibration_file
 from physsim.surrogate.scan_verdict import decide_scan, slow_modes
 from physsim.transport.montecarlo import MonteCarloWarning
 
@@ -150,6 +150,38 @@ def test_a_scan_that_was_not_calibrated_is_left_to_monte_carlo(water, truth, tmp
     assert made.scatter_error == verdict["bound"] <= 0.1
     found = at_places(made)
     assert np.sqrt(np.mean((found - truth) ** 2)) / truth.mean() < verdict["bound"]
+
+
+HELIX = ps.protocols.chest_ct(views=48, columns=56, rows=8, pixel_mm=16.0, offset_mm=(4.0, 0.0), matrix=32,
+                              field_mm=256.0, range_mm=(-40.0, 40.0), slice_mm=8.0, pitch=0.5)
+
+
+def test_a_helix_like_whole_scans_held_out_is_blended(water, tmp_path):
+    """Of 2.5 turns, by a network that errs by 40 %, as held-out scans say: 16 nodes, few photons, within its bar."""
+    found = at_places(ps.simulate(water, HELIX, scatter=ps.MonteCarlo(relative_error=0.03), noise=False, seed=3,
+                                  keep=("scatter",)))
+    path = calibrated(tmp_path, 0.08)
+    views = calibration(load_ensemble(path).digest, 40)
+
+    def hybrid(tolerance, *turns):
+        replace(views, of="scans", turns=np.array(turns), budgets=16.0 * views.budgets).save(
+            scan_calibration_file(Path(path)), overwrite=True)
+        return ps.simulate(water, HELIX, scatter=ps.Hybrid(tolerance=tolerance, weights=path), noise=False, seed=4,
+                           keep=("scatter",))
+
+    verdict = hybrid(0.15, 1.0, 1.0).provenance.verdicts[0]
+    assert (verdict["word"], verdict["network"]) == ("REJECTED", "")
+    assert "of 1.0 to 1.0 turns, this one is of 2.5" in verdict["reason"]
+    with pytest.warns(MonteCarloWarning, match="within them"):
+        made = hybrid(0.25, 2.0, 5.0)
+    verdict = made.provenance.verdicts[0]
+    assert (verdict["word"], verdict["views"]) == ("BLENDED", 16)
+    assert verdict["error_bar"] <= 0.25
+    assert verdict["error_bar"] < made.scatter_error
+    alone = at_places(ps.simulate(water, HELIX, scatter=ps.Surrogate(weights=path), noise=False, seed=4,
+                                  keep=("scatter",)))
+    errors = [np.sqrt(np.mean((one - found) ** 2)) / found.mean() for one in (at_places(made), alone)]
+    assert errors[0] < verdict["error_bar"] < errors[1]
 
 
 def test_a_scan_by_a_network_alone_states_what_held_out_patients_say(water, tmp_path):
