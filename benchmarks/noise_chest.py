@@ -34,7 +34,7 @@ class Chest:
     def noise(self, seed: int, by_network: bool) -> NDArray[np.float64]:
         """(rows, columns) keV of one reading about the expected image."""
         energies = self.protocol.spectrum.sample().energies_kev
-        quanta = self.known.quanta(self.signal, self.opened, seed=seed, threads=1) if by_network else None
+        quanta = self.known.quanta(self.signal, self.square, seed=seed, threads=1) if by_network else None
         read = take_reading(self.protocol.detector, energies, central_fluence(self.protocol, energies), self.signal,
                             self.square, self.opened, noise=True, seed=seed, quanta=quanta, threads=1)  # fmt: skip
         return np.asarray((read.image - read.expected)[0], np.float64)

@@ -109,11 +109,11 @@ def _times(even: Any, known: Any) -> dict[str, float]:
     from physsim.imaging.hardness import hardness
 
     law = hardness(even.detector, even.beam.energies_kev, even.beam.fluence)
-    signal, square, opened = even.images()
+    signal, square, _ = even.images()
     pixels, rng = signal.size, np.random.default_rng(1)
 
     def quanta() -> Any:
-        return known.quanta(signal, opened, seed=1, threads=1)
+        return known.quanta(signal, square, seed=1, threads=1)
 
     def chain(noise: bool) -> float:
         return patches.nanoseconds(lambda: detected(even.detector, law, signal, square, noise=noise, seed=1, threads=1),

@@ -50,9 +50,9 @@ class Given:
         """The same, the quanta by a network."""
         made = []
         for number, one in enumerate(self.exposures):
-            signal, _, opened = one.images()
+            signal, square, _ = one.images()
             seed = _MANY * reading + number
-            made.append(one.noise(seed, quanta=known.quanta(signal, opened, seed=seed, threads=1)))
+            made.append(one.noise(seed, quanta=known.quanta(signal, square, seed=seed, threads=1)))
         return np.stack(made)
 
 

@@ -1,4 +1,4 @@
-"""Made-up training data of noise whose law is known: two components, gains that follow depth and energy."""
+"""Made-up training data of noise whose law is known: two components, shares that follow the beam's hardness."""
 
 import numpy as np
 
@@ -13,25 +13,32 @@ FINE = np.array([[1.0]])
 BROAD = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
-def law(energy, depth):
+def law(energy, hardness):
     """(fine, broad) gains in keV."""
-    return 0.2 * energy * (1.0 + 0.1 * depth), 0.8 * energy * (1.0 - 0.05 * depth)
+    deposit = energy * np.exp(hardness)
+    return deposit * (0.2 + 0.3 * hardness), deposit * (0.8 - 0.3 * hardness)
 
 
-def variance(energy, depth, signal, white):
+def variance(energy, hardness, signal, white):
     """Of a pixel, keV^2."""
-    fine, broad = law(energy, depth)
+    fine, broad = law(energy, hardness)
     return signal * (fine + broad * (BROAD**2).sum()) + white
+
+
+def third(energy, hardness, signal):
+    """Cumulant of a pixel, keV^3: quanta deposit 1.3 times what their squares tell."""
+    fine, broad = law(energy, hardness)
+    return signal * 1.3 * energy * np.exp(hardness) * (fine + broad * (BROAD**3).sum())
 
 
 def cases(number):
     """As NoiseCases: of one beam, by its number alone."""
     rng = np.random.default_rng(number)
-    views, side = SPEC.exposures, SPEC.pixels if number < HELD_OUT else SPEC.held_out_pixels
-    energy, depth = rng.uniform(40.0, 70.0), rng.uniform(0.0, 4.0, views)
+    views, side = SPEC.exposures, 128 if number < HELD_OUT else SPEC.held_out_pixels
+    energy, hardness = rng.uniform(40.0, 70.0), rng.uniform(0.0, 0.5, views)
     signal, white = np.exp(rng.uniform(4.0, 12.0, views)), np.full(views, 900.0)
     power, bias = [], []
-    for gains, one in zip(np.transpose(law(energy, depth)), signal, strict=True):
+    for gains, one in zip(np.transpose(law(energy, hardness)), signal, strict=True):
         fields = rng.normal(size=(2, side + 2, side + 2)) * np.sqrt(gains * one)[:, None, None]
         broad = sum(BROAD[i, j] * fields[1, i : side + i, j : side + j] for i in range(3) for j in range(3))
         noise = fields[0, 1:-1, 1:-1] + broad + 30.0 * rng.normal(size=(side, side))
@@ -40,8 +47,9 @@ def cases(number):
         bias.append(noise.mean())
     told = np.tile([100.0, energy, 10.0, -1.0, 1.0], (views, 1))
     told[:, 0] += number % 7
-    return {"conditions": told, "depth": depth, "signal_kev": signal, "white_kev2": white,
-            "power": np.array(power, np.float32), "bias": np.array(bias), "patches": np.full(views, (side // 32) ** 2),
+    return {"conditions": told, "hardness": hardness, "signal_kev": signal, "white_kev2": white,
+            "third_kev3": third(energy, hardness, signal), "power": np.array(power, np.float32),
+            "bias": np.array(bias), "patches": np.full(views, (side // 32) ** 2),
             "drawn": np.column_stack([told[:, 0], np.full(views, 0.2), signal / energy, rng.uniform(size=views)]),
-            "technique": np.zeros(views, np.int32), "truth": variance(energy, depth, signal, white),
+            "technique": np.zeros(views, np.int32), "truth": variance(energy, hardness, signal, white),
             "held_out": np.full(views, float(number >= HELD_OUT))}

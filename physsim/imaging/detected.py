@@ -56,13 +56,14 @@ def detected(detector: Detector, law: Hardness, signal: Images, square: Images, 
 
 
 def layer_quanta(law: Hardness, layer: int, signal: Images, square: Images, mean: Images, drawn: Images | None, *,
-                 stream: str, seed: int, first_view: int = 0, threads: int | None = None) -> None:
+                 stream: str, seed: int, first_view: int = 0, few: float = FEW_QUANTA, threads: int | None = None
+                 ) -> None:
     """Writes a layer's mean signal and, where it is given, its noise before any blur; all (views, rows, columns)
-    C-contiguous float32."""
+    C-contiguous float32. `few`: quanta of the layer below which each class of them draws its count."""
     pixels = signal.shape[1] * signal.shape[2]
     listed = [one.reshape(len(one), pixels) for one in (signal, square, mean)]
     _engine.layer_quanta(
         listed[0], listed[1], law.ratio_kev, np.ascontiguousarray(law.parts[:, layer].T),
-        np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), FEW_QUANTA,
+        np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), few,
         listed[2], None if drawn is None else drawn.reshape(len(drawn), pixels), checked_seed(seed),
         stream_number(stream), first_view, thread_count(threads), instruction_set())

@@ -60,10 +60,12 @@ class Hardness:
         return np.asarray(np.where(dark, 0.0, square / np.where(dark, 1.0, signal)), np.float64)
 
 
-def hardness(detector: Detector, energies_kev: Floats, fluence: Floats) -> Hardness:
-    """Of a beam of `fluence` (E,) at `energies_kev` (E,) on `detector`, at normal incidence."""
+def hardness(detector: Detector, energies_kev: Floats, fluence: Floats, *, classes: bool = True) -> Hardness:
+    """Of a beam of `fluence` (E,) at `energies_kev` (E,) on `detector`, at normal incidence; without `classes`, which
+    take the most time, for cumulants alone."""
     moments = moments_at(detector, energies_kev, 1.0)  # (layers, 3, E)
-    deposits, chances = deposit_classes(detector, energies_kev)
+    none = np.zeros(0), np.zeros((len(moments), len(energies_kev), 0))
+    deposits, chances = deposit_classes(detector, energies_kev) if classes else none
     per_cm2_g = mass_attenuation_cm2_g("water", energies_kev)
     ratios: list[float] = []
     parts, counts, opened = [], [], 0.0

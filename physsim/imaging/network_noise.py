@@ -1,13 +1,13 @@
-"""Noise of quanta by a network, from signal, open field and protocol alone: docs/hybrid.md.
+"""Noise of quanta by a network, from signal, sum of squares and protocol alone: docs/hybrid.md.
 
-The network knows each component's variance per signal, by how much the beam was attenuated, and the kernel that spreads
-it. Drawn as the chain draws its depth layers: white noise of each component, blurred by its kernel.
+The network knows each component's share of the sum of squares and its third cumulant, by the beam's hardness, and the
+kernel that spreads it. Drawn as the chain draws its depth layers: white noise of each component, blurred by its kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.detected import layer_quanta
-from physsim.imaging.detector.blur import BlurKernel, blurred, kernel_of
+from physsim.imaging.detector.blur import BlurKernel, blurred
 from physsim.imaging.hardness import Hardness
 from physsim.imaging.noise_cases import absorbers_of, detector_of, noise_conditions
 from physsim.spec.noise import NoiseSurrogate
@@ -30,50 +30,53 @@ from physsim.surrogate.noise_weights import NoiseWeights, load_noise, shipped_no
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
-_NODES = 16  # of depth, between which gains are linear
-_OFFSET = 16.0  # added to depths: the drawing wants positive ones, and gains over them are near linear
+_NODES = 8  # of hardness, between which gains are linear
 _CLASSES = 8  # of what quanta deposit, for exact counts where quanta are few
-_LEAST_DEPTH = -0.5
-_DEEPER = 0.01  # of the lit pixels may lie beyond the trained depths
+_FEW = 10.0  # quanta of all components together: three cumulants know the distribution within 1e-3, before it is spread
+_STRANGER = 0.01  # of the pixels may be of a beam that is softer or harder than was trained
+_NEAR = 0.02  # of what a quantum deposits: so little beyond what was trained changes no share by 0.01
+_LEFT_OUT = 2e-4  # of a transfer function
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkNoise:
-    """Of one protocol. law: as that of the chain's layers, by _OFFSET + depth in place of square over signal; kernels:
-    of each component. variance_error, power_error: stated, relative (RMS), 1 where nothing is known; unknown: why that
-    is, empty within what was trained. network: hash of the weights."""
+    """Of one protocol. law: as that of the chain's layers, of components; kernels: of each. variance_error,
+    power_error: stated, relative (RMS), 1 where nothing is known; unknown: why that is, empty within what was trained.
+    network: hash of the weights."""
 
     law: Hardness
     kernels: tuple[BlurKernel, ...]
-    deepest: float
     variance_error: float
     power_error: float
     unknown: str
     network: str
 
-    def quanta(self, signal: Images, opened: Images, *, seed: int, threads: int | None = None) -> Images:
-        """Noise (views, rows, columns) keV of a signal (keV) and the signal without object at the same exposure.
+    def quanta(self, signal: Images, square: Images, *, seed: int, threads: int | None = None) -> Images:
+        """Noise (views, rows, columns) keV of a signal (keV) and of the sum of squares of what photons add (keV^2).
 
-        Neglects: that equal signals of one depth come by beams of different hardness (bone or fat, scatter), more of
-        each deposit than its mean square where quanta are few. The same bits for any threads.
+        Neglects: that equal signals and squares come of beams of different shape (bone or fat, scatter), cumulants
+        beyond the third. The same bits for any threads.
         """
-        signal = np.ascontiguousarray(signal, np.float32)
-        square = signal * (np.float32(_OFFSET) + depths(signal, opened))
+        signal, square = (np.ascontiguousarray(one, np.float32) for one in (signal, square))
         mean, drawn = np.empty_like(signal), np.empty_like(signal)
         spread = np.zeros_like(signal)
+        shares = self.law.counts_per_kev.sum(axis=2).mean(axis=0)
+        few = _FEW * shares / shares.sum()
         for number, kernel in enumerate(self.kernels):
             layer_quanta(self.law, number, signal, square, mean, drawn, stream=f"quanta of component {number}",
-                         seed=seed, threads=threads)
+                         seed=seed, few=float(few[number]), threads=threads)
             blurred(drawn, kernel, onto=spread, threads=threads)
         return spread
 
-    def judged(self, signal: Images, opened: Images) -> NetworkNoise:
-        """With what is stated of this image: nothing, where much of it is behind more than was trained."""
-        beyond = float((depths(signal, opened) > self.deepest).mean())
-        if self.unknown or beyond <= _DEEPER:
+    def judged(self, signal: Images, square: Images) -> NetworkNoise:
+        """With what is stated of this image: nothing, where much of it is of a beam that was not trained."""
+        low, high = self.law.ratio_kev[0], self.law.ratio_kev[-1]
+        deposit = np.divide(square, signal, out=np.full_like(signal, low), where=signal > 0.0)
+        beyond = float(((deposit < low * (1.0 - _NEAR)) | (deposit > high * (1.0 + _NEAR))).mean())
+        if self.unknown or beyond <= _STRANGER:
             return self
-        why = f"{100.0 * beyond:.2g} % of the pixels are behind more than was trained"
-        return NetworkNoise(self.law, self.kernels, self.deepest, 1.0, 1.0, why, self.network)
+        why = f"in {100.0 * beyond:.2g} % of the pixels the beam is softer or harder than was trained"
+        return replace(self, variance_error=1.0, power_error=1.0, unknown=why)
 
     def record(self) -> dict[str, Any]:
         """Fields of Provenance."""
@@ -81,13 +84,6 @@ class NetworkNoise:
                  "(RMS)") if not self.unknown else f"nothing is known of its error: {self.unknown}"
         return {"noise": f"quanta by a network ({known}), charge, electronics", "noise_network": self.network,
                 "noise_variance_error": self.variance_error, "noise_power_error": self.power_error}
-
-
-def depths(signal: Images, opened: Images) -> Images:
-    """Logarithms of open field over signal, _LEAST_DEPTH at least; 0 without signal or open field."""
-    lit = (signal > 0.0) & (opened > 0.0)
-    ratio = np.divide(opened, signal, out=np.ones_like(signal), where=lit)
-    return np.asarray(np.maximum(np.log(ratio), np.float32(_LEAST_DEPTH)), np.float32)
 
 
 def network_noise(run: NoiseSurrogate, protocol: Protocol) -> NetworkNoise:
@@ -111,28 +107,39 @@ def network_noise(run: NoiseSurrogate, protocol: Protocol) -> NetworkNoise:
                                    "Take noise=True, or train weights with physsim train noise."))
     stated = weights.card["held_out"]["subgroups"].get(f"technique {kind}")
     unknown = "" if stated else "no exposure of this kind was held out"
-    low, high = weights.card["depths"][kind]
     told = noise_conditions(protocol.spectrum.sample(), detector, peak_kv(protocol), absorbers)
     variance, power = (stated["variance"], max(stated["bands"])) if stated else (1.0, 1.0)
-    return NetworkNoise(_law(weights, told, max(low, _LEAST_DEPTH), high),
-                        tuple(kernel_of(one) for one in weights.kernels(told)), high, variance, power, unknown,
-                        weights.digest)
+    return NetworkNoise(_law(weights, told, *weights.card["hardness"][kind]), _kernels(weights.rows(told)), variance,
+                        power, unknown, weights.digest)
 
 
 def _law(weights: NoiseWeights, told: Floats, low: float, high: float) -> Hardness:
+    """Quanta of a component are all alike: so many as have its variance and third cumulant."""
     nodes = np.linspace(low, high, _NODES)
-    gains = weights.gains(told, nodes)  # (nodes, components)
-    whole = gains.sum(axis=1, keepdims=True)  # keV that a quantum deposits, were all alike
-    share, ratio = gains / whole, (nodes + _OFFSET)[:, None]
-    deposits = np.geomspace(0.99 * whole.min(), 1.01 * whole.max(), _CLASSES)
-    above = np.clip(np.searchsorted(deposits, whole), 1, _CLASSES - 1)
-    upper = (whole - deposits[above - 1]) / (deposits[above] - deposits[above - 1])
+    gains, bends = weights.noise(told, nodes)  # (nodes, components)
+    deposit = gains.sum(axis=1, keepdims=True)
+    classes = np.geomspace(0.99 * bends.min(), 1.01 * bends.max(), _CLASSES)
+    above = np.clip(np.searchsorted(classes, bends), 1, _CLASSES - 1)
+    upper = (bends - classes[above - 1]) / (classes[above] - classes[above - 1])
     counts = np.zeros((*gains.shape, _CLASSES))
-    np.put_along_axis(counts, np.broadcast_to(above, gains.shape)[..., None], (share / whole * upper)[..., None], 2)
-    np.put_along_axis(counts, np.broadcast_to(above - 1, gains.shape)[..., None],
-                      (share / whole * (1.0 - upper))[..., None], 2)
-    parts = np.stack([share, gains / ratio, gains * whole / ratio], axis=2)
-    return Hardness(nodes + _OFFSET, parts, deposits, counts)
+    for place, share in ((above, upper), (above - 1, 1.0 - upper)):
+        np.put_along_axis(counts, place[..., None], (gains / bends**2 * share)[..., None], 2)
+    parts = np.stack([gains / bends, gains / deposit, gains * bends / deposit], axis=2)
+    return Hardness(deposit[:, 0], parts, classes, counts)
+
+
+def _kernels(rows: Floats) -> tuple[BlurKernel, ...]:
+    """Of each component, without terms and ends that pass next to nothing; rows (components, terms, radius + 1)."""
+    found = []
+    for terms in rows:
+        beyond = 2.0 * np.cumsum(np.abs(terms[:, :0:-1]), axis=1)[:, ::-1]  # (terms, radius)
+        kept = (2.0 * beyond[:, 0]) ** 2 > _LEFT_OUT
+        kept[0] = True
+        beside = terms[kept, 1 : 1 + int((beyond[kept].max(axis=0) > _LEFT_OUT).sum())]
+        middle = np.eye(len(beside))[:, :1] - 2.0 * beside.sum(axis=1, keepdims=True)
+        row = np.concatenate([middle, beside], axis=1)
+        found.append(BlurKernel(row.astype(np.float32), row.astype(np.float32)))
+    return tuple(found)
 
 
 def _technique(spec: NoiseTraining, protocol: Protocol) -> tuple[int, str]:

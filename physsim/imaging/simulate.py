@@ -177,7 +177,8 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
                      None if strewn is None else strewn.signal, dose)
     made.times(mas)
     tell(STAGES[4], 0.8)
-    reading = _read(protocol, made, strewn, mas, noise, quanta, seed, threads, stages)
+    sums = _sums(made.seen, strewn, mas)
+    reading = _read(protocol, made, sums, noise, quanta, seed, threads, stages)
     tell(STAGES[5], 0.95)
     layers = _layers(made.seen, made.free, strewn, mas, reading, keep)
     if areal_density:
@@ -193,7 +194,7 @@ def _expose(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, noise:
         device=used.kind, neglects=stages.neglected(_neglects(run, noise, protocol)),
         kernels_sha256=kernels_sha256(), tables_sha256=tables_sha256(),
         **({"noise": "quanta, charge, electronics" if noise else "none"} if quanta is None else
-           quanta.judged(reading.expected, made.free["signal"]).record()))
+           quanta.judged(*sums).record()))
     tell(STAGES[5], 1.0)
     return Exposure(layers, geometry, protocol, truth, record, mas=mas,
                     scatter_error=None if strewn is None or run is None else max(strewn.errors),
@@ -229,14 +230,18 @@ def check_request(scatter: str | ScatterRun = "none", seed: int = 0, device: str
     return CPU if str(device) == "auto" else resolve(device)
 
 
-def _read(protocol: Protocol, layers: PrimaryLayers, strewn: Scattered | None, mas: float, noise: bool,
+def _sums(seen: dict[str, Images], strewn: Scattered | None, mas: float) -> tuple[Images, Images]:
+    """Signal (keV) and sum of squares (keV^2) of primary and scatter."""
+    if strewn is None:
+        return seen["signal"], seen["square"]
+    return (seen["signal"] + np.float32(mas) * strewn.signal, seen["square"] + np.float32(mas) * strewn.square)
+
+
+def _read(protocol: Protocol, layers: PrimaryLayers, sums: tuple[Images, Images], noise: bool,
           network: NetworkNoise | None, seed: int, threads: int, stages: Stages) -> Reading:
-    signal, square = layers.seen["signal"], layers.seen["square"]
-    if strewn is not None:
-        signal = signal + np.float32(mas) * strewn.signal
-        square = square + np.float32(mas) * strewn.square
+    signal, square = sums
     own = noise and stages.noise is not None
-    drawn = None if network is None else network.quanta(signal, layers.free["signal"], seed=seed, threads=threads)
+    drawn = None if network is None else network.quanta(signal, square, seed=seed, threads=threads)
     made = take_reading(protocol.detector, layers.energies_kev, central_fluence(protocol, layers.energies_kev), signal,
                         square, layers.free["signal"], noise=noise and not own, quanta=drawn, seed=seed,
                         threads=threads)

@@ -9,7 +9,8 @@ from physsim.spec.base import Spec
 
 
 class NoiseSurrogate(Spec):
-    """Quantum noise by a network (docs/hybrid.md): from signal, open field and protocol alone.
+    """Quantum noise by a network (docs/hybrid.md): from the signal, the sum of squares of what photons add and the
+    protocol alone.
 
     `weights`: a file of `physsim train noise`; None: those that come with physsim. Light or charge counts,
     electronics and readout stay physics.

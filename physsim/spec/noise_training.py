@@ -12,7 +12,8 @@ from physsim.spec.base import Spec
 from physsim.spec.training import HELD_OUT, FileCounts, Span
 
 PATCH = 32  # pixels along the side of what a periodogram is of
-_NOT_DATA = ("beams", "held_out", "width", "components", "radius", "epochs", "batch", "learning_rate", "file_beams")
+_NOT_DATA = ("beams", "held_out", "width", "components", "terms", "radius", "epochs", "batch", "learning_rate",
+             "file_beams")
 
 
 class NoiseTechnique(Spec):
@@ -44,11 +45,12 @@ class NoiseTechnique(Spec):
 
 
 class NoiseTraining(Spec):
-    """Data: `beams` of the techniques (a further `held_out` are never trained on), each in `exposures` of `pixels` x
-    `pixels`, of held-out ones `held_out_pixels`: so much noise is known of each.
+    """Data: `beams` of the techniques, each in `exposures`, by the law of their detector's chain. A further `held_out`
+    beams are never trained on: noise drawn by the chain, of `held_out_pixels` x `held_out_pixels`, judges them.
 
-    Network: `components` of noise, each spread by a kernel of `radius` pixels; `width` of its layers; `epochs` of
-    batches of `batch` exposures, at most `learning_rate`. `seed`: of all that is drawn. `file_beams`: in one file.
+    Network: `components` of noise, each spread by a kernel of `radius` pixels, a sum of `terms` products of a row and a
+    column; `width` of its layers; `epochs` of batches of `batch` exposures, at most `learning_rate`. `seed`: of all
+    that is drawn. `file_beams`: in one file.
 
     >>> import physsim as ps
     >>> one = {"protocol": "chest_pa", "kvp": (60, 140), "pixel_mm": (0.2, 0.4), "signal_kev_mm2": (1e4, 1e7),
@@ -62,9 +64,9 @@ class NoiseTraining(Spec):
     beams: int = pydantic.Field(default=384, ge=1)
     held_out: int = pydantic.Field(default=64, ge=1)
     exposures: int = pydantic.Field(default=8, ge=1)
-    pixels: int = pydantic.Field(default=128, ge=PATCH)
     held_out_pixels: int = pydantic.Field(default=512, ge=PATCH)
     components: int = pydantic.Field(default=2, ge=1, le=8)
+    terms: int = pydantic.Field(default=2, ge=1, le=8)
     radius: int = pydantic.Field(default=8, ge=1, le=PATCH // 2 - 1)
     width: int = pydantic.Field(default=48, ge=4, le=256)
     epochs: int = pydantic.Field(default=60, ge=1)
@@ -74,10 +76,9 @@ class NoiseTraining(Spec):
 
     @pydantic.model_validator(mode="after")
     def _whole_patches(self) -> Self:
-        for name in ("pixels", "held_out_pixels"):
-            if getattr(self, name) % PATCH:
-                raise ValueError(message(f"{name}={getattr(self, name)}", f"noise is looked at in patches of {PATCH}",
-                                         f"Give a multiple of {PATCH}."))
+        if self.held_out_pixels % PATCH:
+            raise ValueError(message(f"held_out_pixels={self.held_out_pixels}",
+                                     f"noise is looked at in patches of {PATCH}", f"Give a multiple of {PATCH}."))
         return self
 
     @property

@@ -31,7 +31,7 @@ def train_noise(spec: NoiseTraining, cases: Cases, folder: Path, weights: Path, 
     cases(number): see imaging.noise_cases; other processes must be able to import it. Stopped at any time it goes on
     where it was when called again.
     """
-    from physsim.surrogate.noise_fit import NEEDED, expected_power, fit_noise
+    from physsim.surrogate.noise_fit import NEEDED, expected_noise, fit_noise
 
     files = make_shards(folder / "data", spec, cases, workers=workers, progress=progress)
     numbers = shard_files(folder / "data", spec)
@@ -45,26 +45,28 @@ def train_noise(spec: NoiseTraining, cases: Cases, folder: Path, weights: Path, 
     held_out = read_shards(unseen, (*NEEDED, *_JUDGED))
     card = {"spec": json.loads(spec.to_json()), "command": command,
             "data_sha256": digest_of(seen), "held_out_sha256": digest_of(unseen), **engine,
-            "exposures": len(data[PATIENT]), "depths": _depths(data, len(spec.techniques)), "losses": losses,
-            "held_out": noise_errors(expected_power(net, held_out), held_out)}
+            "exposures": len(data[PATIENT]), "hardness": _hardness(data, len(spec.techniques)), "losses": losses,
+            "held_out": noise_errors(*expected_noise(net, held_out), held_out)}
     save_noise(weights, net, card, overwrite)
     return card
 
 
-def _depths(data: Arrays, techniques: int) -> list[list[float]]:
-    """Least and largest depth that was trained, by technique."""
-    found = (data["depth"][data["technique"] == kind] for kind in range(techniques))
+def _hardness(data: Arrays, techniques: int) -> list[list[float]]:
+    """Least and largest that was trained, by technique."""
+    found = (data["hardness"][data["technique"] == kind] for kind in range(techniques))
     return [[float(one.min()), float(one.max())] if len(one) else [0.0, 0.0] for one in found]
 
 
-def noise_errors(guess: Floats, data: Arrays) -> dict[str, Any]:
-    """Relative errors (RMS) of exposures' variance and of their noise power by band, over all and by subgroup.
+def noise_errors(guess: Floats, third: Floats, data: Arrays) -> dict[str, Any]:
+    """Relative errors (RMS) of exposures' variance, of their noise power by band and of their third cumulant, over all
+    and by subgroup.
 
     What the truth, itself of finitely many patches, errs by is taken off in the mean square, and the standard error of
     that mean square over beams is added: few exposures never state too little.
 
-    guess (n, PATCH, PATCH) keV^2, expected periodograms; data: `power`, `patches`, `bias`, `signal_kev`, `drawn`,
-    `technique`, PATIENT. `bias`: |mean of noise| over the error of that mean, RMS: 1 for unbiased images.
+    guess (n, PATCH, PATCH) keV^2, expected periodograms, third (n,) keV^3; data: `power`, `third_kev3`, `patches`,
+    `bias`, `signal_kev`, `drawn`, `technique`, PATIENT. `bias`: |mean of noise| over the error of that mean, RMS: 1 for
+    unbiased images.
     """
     truth = data["power"].astype(np.float64)
     found, told = banded(guess), banded(truth)
@@ -74,11 +76,13 @@ def noise_errors(guess: Floats, data: Arrays) -> dict[str, Any]:
     own = 1.0 / (members * data["patches"][:, None] / 2.0)  # opposite frequencies are one
     band_square = (told / found - 1.0) ** 2 - own
     variance_square = (truth.mean(axis=(1, 2)) / guess.mean(axis=(1, 2)) - 1.0) ** 2 - blur
+    third_square = (data["third_kev3"] / third - 1.0) ** 2
     mean_square = data["bias"] ** 2 * truth.shape[-1] ** 2 * data["patches"] / guess[:, 0, 0]
 
     def errors(some: NDArray[np.bool_]) -> dict[str, Any]:
         return {"exposures": int(some.sum()), "variance": _root_mean(variance_square[some], data[PATIENT][some]),
                 "bands": [_root_mean(one, data[PATIENT][some]) for one in band_square[some].T],
+                "third": _root_mean(third_square[some], data[PATIENT][some]),
                 "bias": float(np.sqrt(mean_square[some].mean()))}
 
     groups = {name: errors(some) for name, some in noise_subgroups(data).items() if some.any()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.errors import InvalidInput, message
 from physsim.spec.noise_training import NoiseTraining
 from physsim.surrogate.weights_file import not_of_its_card, read_weights, write_weights
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-FORMAT, FORMAT_VERSION = "physsim noise networks", 1
+FORMAT, FORMAT_VERSION = "physsim noise networks", 2
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseWeights:
-    """A network. card: `spec` (NoiseTraining), `depths`, `data_sha256`, `held_out` (errors on unseen beams) and what
+    """A network. card: `spec` (NoiseTraining), `hardness`, `data_sha256`, `held_out` (errors on unseen beams) and what
     else training wrote. digest: SHA-256 of the file."""
 
     net: NoiseNet
@@ -36,20 +37,21 @@ class NoiseWeights:
         """What it was trained by."""
         return NoiseTraining.from_dict(dict(self.card["spec"]))
 
-    def kernels(self, conditions: Floats) -> Floats:
-        """(components, radius + 1, radius + 1) a quarter of each kernel in a beam of `conditions`."""
+    def rows(self, conditions: Floats) -> Floats:
+        """(components, terms, radius + 1) of the kernels in a beam of `conditions`; see NoiseNet."""
         import torch
 
         with torch.inference_mode():
-            return np.asarray(self.net.kernels(torch.tensor(conditions[None], dtype=torch.float32))[0].double())
+            return np.asarray(self.net.rows(torch.tensor(conditions[None], dtype=torch.float32))[0].double())
 
-    def gains(self, conditions: Floats, depths: Floats) -> Floats:
-        """(n, components) keV at `depths` (n,)."""
+    def noise(self, conditions: Floats, hardness: Floats) -> tuple[Floats, Floats]:
+        """(n, components) keV: gains and bends at `hardness` (n,); see NoiseNet."""
         import torch
 
         with torch.inference_mode():
-            told = torch.tensor(np.tile(conditions, (len(depths), 1)), dtype=torch.float32)
-            return np.asarray(self.net.gains(told, torch.tensor(depths, dtype=torch.float32)).double())
+            told = torch.tensor(np.tile(conditions, (len(hardness), 1)), dtype=torch.float32)
+            hard = torch.tensor(hardness, dtype=torch.float32)
+            return np.asarray(self.net.gains(told, hard).double()), np.asarray(self.net.bends(told, hard).double())
 
 
 def shipped_noise() -> Path:
@@ -71,15 +73,18 @@ def load_noise(path: str | Path) -> NoiseWeights:
     """Weights as they were trained.
 
     Raises FileFormatError for a file that is damaged, or whose tensors are not those of its card; InvalidInput without
-    torch, and for a file of a newer version.
+    torch, and for a file of another version.
     """
     tensors, told, digest = read_weights(path, kind=FORMAT, version=FORMAT_VERSION, instead="noise=True")
     from physsim.surrogate.noise_network import NoiseNet
 
+    if int(told["format_version"]) < FORMAT_VERSION:
+        raise InvalidInput(message(f"{path}: version {told['format_version']}", "its noise followed another law",
+                                   "Train it again: physsim train noise."))
     try:
         card = json.loads(told["card"])
         spec = NoiseTraining.from_dict(dict(card["spec"]))
-        net = NoiseNet(len(tensors["condition_mean"]), spec.components, spec.radius, spec.width)
+        net = NoiseNet(len(tensors["condition_mean"]), spec.components, spec.terms, spec.radius, spec.width)
         net.load_state_dict(tensors)
     except (KeyError, ValueError, RuntimeError) as error:
         raise not_of_its_card(path, error) from None
