@@ -1,8 +1,8 @@
-"""The comparator of the noise network: a small diffusion model of patches, conditioned on signal and attenuation.
+"""The comparator of the noise network: a small diffusion model of patches, conditioned on signal and hardness.
 
 A U-Net of two scales predicts v (Salimans and Ho, ICLR 2022) on a cosine schedule; images by DDIM (Song et al., ICLR
-2021). It knows the exposure as the noise network does, by logarithms of the signal and of open field over signal, and
-sees noise in units of sqrt(signal x mean energy), so that it need not learn the law of Poisson.
+2021). It knows the exposure as the noise network does, by logarithms of the signal and of sum of squares over signal,
+and sees noise in units of sqrt(signal x mean energy), so that it need not learn the law of Poisson.
 """
 
 from __future__ import annotations

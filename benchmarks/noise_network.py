@@ -10,7 +10,7 @@ one thread at the median signal, of quanta alone for chain and network, of all n
 Why it is honest: chain and network get the same expected images and the same readout; the chain is the fastest that
 physsim has, and the network is timed with what it needs beside its drawing. The diffusion learns the chest protocol
 alone, from exposures of its own at that kVp and those pixels, in units that take Poisson's law off its hands, and has
-two minutes of one core for it, as the network has for four detectors; a larger one, trained longer, would do better.
+over a minute of one core for it, as the network has for four detectors; a larger one, trained longer, would do better.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Given:
     exposures: list[EvenExposure]
 
     def told(self) -> Floats:
-        """(n, 2) logarithms of signal, and of open field over signal."""
-        return np.array([[np.log(one.signal_kev), np.log(one.opened_kev / one.signal_kev)] for one in self.exposures])
+        """(n, 2) logarithms of signal, and of sum of squares over signal."""
+        return np.array([[np.log(one.signal_kev), np.log(one.square_kev2 / one.signal_kev)] for one in self.exposures])
 
     def units(self) -> Floats:
         """(n, 1, 1) keV: sqrt(signal x mean energy of the beam)."""
