@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from physsim.imaging.scan.between_views import bend, between
+from physsim.imaging.scan.between_views import bend, between, enough
 
 VIEWS = 1000
 AT = np.arange(VIEWS)
@@ -58,3 +58,23 @@ def test_the_error_that_is_stated_holds_for_rims_that_move(count, width, closed)
 
 def test_nothing_is_lost_where_all_views_are_known():
     assert bend(AT, rim(1.0), VIEWS, None) == 0.0
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize(("width", "share"), [(8.0, 4), (0.9, 2), (0.4, 1)])
+def test_as_many_views_are_taken_as_rims_ask_for(width, share, closed):
+    """Each fourth, each second or every one of those wanted at most, none of them twice."""
+    every, period = (some(96, True), float(VIEWS)) if closed else (some(97), None)
+    images, asked = rim(width, 8.0), []
+
+    def images_of(views):
+        asked.extend(views.tolist())
+        return images[views], 2.0 * images[views]
+
+    known, (found, other), lost = enough(every, VIEWS, period, 0.01, images_of)
+    np.testing.assert_array_equal(known, every[::share])
+    assert sorted(asked) == known.tolist()
+    np.testing.assert_array_equal(found, images[known])
+    np.testing.assert_array_equal(other, 2.0 * images[known])
+    assert lost == bend(known, images[known], VIEWS, period)
+    assert error(known, images, period) <= lost

@@ -1,9 +1,9 @@
 """Scatter of a scan by networks, or by networks and few photons with a guarantee over all views: docs/hybrid.md.
 
-Many views of each turn are guessed by the network on its maps, and the others follow from those around them: what is
-bright behind a bent grid's strips, the rim of the skin, moves from place to place within 2 degrees, and the network's
-factors of the guesses are no smoother than its images. Photons go to fewer views, the nodes, as held-out scans had
-them; what they say together (surrogate/scan_verdict.py) is smooth over the views and added to all.
+As many views of each turn are guessed by the network on its maps as tell the others that lie between them: of arms
+beside the body, whose bright rims move from place to place within 2 degrees, four times as many as without. Photons go
+to fewer views, the nodes, as held-out scans had them; what they say together (surrogate/scan_verdict.py) is smooth over
+the views and added to all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.network_scatter import NetworkGuess, ScanNetworks, network_guesses, warn_of_detail
 from physsim.imaging.place_photons import RUN, ScanPhotons, view_optics
 from physsim.imaging.place_shapes import relative_structure, with_means
-from physsim.imaging.scan.between_views import bend, between
+from physsim.imaging.scan.between_views import between, enough
 from physsim.imaging.scan_cases import scan_turns
 from physsim.imaging.scatter_maps import OpenField, open_field
 from physsim.imaging.scattered import pixel_weights, signal_responses
@@ -43,7 +43,8 @@ from physsim.transport.scatter_scene import ScatterScene
 
 Floats = NDArray[np.float64]
 
-GUESSES_A_TURN = 168  # chosen by what lies between them, see docs/hybrid.md
+GUESSES_A_TURN = 192  # at most, a half or a quarter of them where little lies between
+_BEND = 0.02  # of the mean: what may lie between them
 NODES_A_TURN = 32  # that get photons in one turn; a scan that is judged by held-out ones has as many as they had
 _SQUARE_HISTORIES = 256  # in each of a few views, for the second moment over the first
 _SQUARE_VIEWS = 8
@@ -100,14 +101,17 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     ensemble = networks.ensemble
     scene = scatter_scene(phantom, protocol.spectrum, RUN, CELL_MM, threads)
     turns = scan_turns(protocol, len(geometry))
-    known, period = node_places(geometry, round(GUESSES_A_TURN * max(1.0, turns)))
+    most = 4 * round(0.25 * GUESSES_A_TURN * max(1.0, turns))
+    every, period = node_places(geometry, most)
+    if period is None:
+        every, _ = node_places(geometry, most + 1)
     like = networks.scans if isinstance(run, Surrogate) or run.mode == "fast" else None
     wanted = NODES_A_TURN if like is None else round(like.budgets[0] / FIRST_LOOK)
-    nodes = evenly(min(wanted, len(known)), len(known), period is not None)
+    nodes = every[evenly(min(wanted, len(every)), len(every), period is not None)]
     opened = open_field(protocol, geometry[0].in_pixels(*ensemble.spec.pixels))
-    asked = network_guesses(ensemble, scene, protocol, geometry[known[nodes]], threads, opened)
+    asked = network_guesses(ensemble, scene, protocol, geometry[nodes], threads, opened)
     beyond = _beyond(networks.views, asked)
-    scan = _Nodes(scene, protocol, geometry, known[nodes], period, asked, seed, threads)
+    scan = _Nodes(scene, protocol, geometry, nodes, period, asked, seed, threads)
     variance = None if networks.views is None or beyond else \
         networks.views.variance_of(scan.size_mm, peak_kv(protocol), scan.spread)
     verdict = None
@@ -119,8 +123,10 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
         warn_of_scan(run, found, len(nodes))
     else:
         error = 1.0 if variance is None else float(np.sqrt(variance))
-    places, shapes = _guessed(ensemble, scene, protocol, geometry[known], opened, threads)
-    delivered, error_between = _over_all(scan, verdict, known, places, len(geometry))
+    known, (places, shapes), lost = enough(
+        every, len(geometry), period, _BEND,
+        lambda views: _guessed(ensemble, scene, protocol, geometry[views], opened, threads))
+    delivered, lost = _over_all(scan, verdict, known, places, lost)
     fine = with_means(delivered, shapes)
     some = slice(None, None, _STRUCTURE)
     within = float(np.sqrt(np.mean(relative_structure(delivered[some], shapes[some], fine[some]) ** 2)))
@@ -129,9 +135,9 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     return NetworkScan(
         known, fine * scan.open_per_history, period,
         pixel_weights(fine.shape[1], geometry.rows), pixel_weights(fine.shape[2], geometry.columns),
-        float(np.sqrt(error**2 + error_between**2 + within**2)), error_between, verdict,
+        float(np.sqrt(error**2 + lost**2 + within**2)), lost, verdict,
         ensemble.digest if verdict is None or verdict.network else "",
-        _square_ratio(scene, geometry[known[nodes]], scan.optics, scan.prior.shape[1:], seed, threads))
+        _square_ratio(scene, geometry[nodes], scan.optics, scan.prior.shape[1:], seed, threads))
 
 
 def _guessed(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, views: Geometry, opened: OpenField,
@@ -146,23 +152,23 @@ def _guessed(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol,
     return np.stack(places), np.stack(shapes)
 
 
-def _over_all(scan: _Nodes, verdict: ScanVerdict | None, known: NDArray[np.int64], places: Floats, views: int
+def _over_all(scan: _Nodes, verdict: ScanVerdict | None, known: NDArray[np.int64], places: Floats, lost: float
               ) -> tuple[Floats, float]:
     """What is delivered at the places of the `known` views, where the network's images are `places`: these, and what
     photons changed in the nodes; or Monte Carlo's own between its nodes, which holds nothing of the network. And what
-    is lost between views, by the network's images."""
+    is lost between views, by the network's images: `lost` of these."""
     if verdict is None:
-        return places, bend(known, places, views, scan.period)
+        return places, lost
     if not verdict.network:
         told = between(scan.nodes, scan.prior, known, scan.period)
-        lost = float(np.sqrt(((told - places) ** 2).mean()) / places.mean())
-        return between(scan.nodes, verdict.image, known, scan.period), lost
+        apart = float(np.sqrt(((told - places) ** 2).mean()) / places.mean())
+        return between(scan.nodes, verdict.image, known, scan.period), float(np.hypot(apart, lost))
     change = verdict.image - scan.prior
     if verdict.word == "BLENDED":
         change = np.tensordot(scan.slow_between(known), change, 1)
     else:
         change = between(scan.nodes, change, known, scan.period)
-    return places + change, bend(known, places, views, scan.period)
+    return places + change, lost
 
 
 class _Nodes:
