@@ -15,6 +15,8 @@ from physsim.spec.absorber import Scintillator as Scintillator
 from physsim.spec.base import Spec
 from physsim.spec.readout import CountingReadout, IntegratingReadout, Readout
 
+_MOST_BITS = 24
+
 
 class Detector(Spec):
     """A detector: `rows` x `columns` pixels of `pixel_mm` (along a row, along a column).
@@ -102,21 +104,30 @@ class Detector(Spec):
         return self.columns * self.pixel_mm[0], self.rows * self.pixel_mm[1]
 
     def with_pixels(self, pixel_mm: float | tuple[float, float]) -> Detector:
-        """The same field (to the nearest whole pixel) in pixels of another size, as if pixels were read out together:
-        they hold as much more charge as they are larger, and the noise of as many more adds up. Counting pixels keep
-        the cells that they have.
+        """The same field (to the nearest whole pixel) in pixels of another size, as if numbers of pixels were added:
+        they hold as much more charge as they are larger, the noise of as many more adds up, and numbers take as many
+        more bits, to 24, so that they are rounded no more coarsely. Counting pixels keep the cells that they have.
+
+        Neglects: that as many more numbers are rounded, which adds to the noise of electronics.
         """
         pitch = self.replace(pixel_mm=pixel_mm).pixel_mm
         width, height = self.size_mm
         readout, many = self.readout, pitch[0] * pitch[1] / (self.pixel_mm[0] * self.pixel_mm[1])
         if isinstance(readout, IntegratingReadout) and many != 1.0:
-            per_electron = readout.dn_per_electron
-            readout = readout.replace(
-                full_well_electrons=readout.full_well_electrons * many,
-                electronic_noise_electrons=readout.electronic_noise_electrons * math.sqrt(many),
-                dn_per_electron=None if per_electron is None else per_electron / many)
+            readout = _together(readout, many)
         if isinstance(readout, CountingReadout) and many != 1.0:
             cell = tuple(min(a, b) for a, b in zip(self.cell_mm, pitch, strict=True))
             readout = readout.replace(cell_mm=None if cell == pitch else cell)
         return self.replace(pixel_mm=pitch, rows=round(height / pitch[1]), columns=round(width / pitch[0]),
                             readout=readout)
+
+
+def _together(readout: IntegratingReadout, many: float) -> IntegratingReadout:
+    """The readout of pixels `many` times as large, whose numbers are sums."""
+    bits = min(_MOST_BITS, readout.bits + math.ceil(math.log2(max(many, 1.0)) - 1e-9))
+    finer, per_electron = 2.0 ** (bits - readout.bits), readout.dn_per_electron
+    return readout.replace(
+        bits=bits, full_well_electrons=readout.full_well_electrons * many,
+        electronic_noise_electrons=readout.electronic_noise_electrons * math.sqrt(many),
+        dn_per_electron=None if per_electron is None else per_electron * finer / many,
+        offset_dn=readout.offset_dn * finer, offset_spread_dn=readout.offset_spread_dn * math.sqrt(finer))

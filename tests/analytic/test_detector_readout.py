@@ -47,6 +47,27 @@ def test_noise_of_charge_electronics_and_rounding():
         assert raw.dn.mean(dtype=np.float64) == pytest.approx(50.0 + 2000.0, abs=0.05)
 
 
+def test_numbers_of_larger_pixels_are_sums_and_no_coarser():
+    """A panel read out in pixels 32 times as large: what a pixel's readings mean is right, though its signal is small
+    beside the electronics' noise. 400 readings of 4 % of the noise, by calibrations of 16: chi-square of 400 pixels,
+    within 5 of its standard deviations."""
+    panel = ps.detectors["csi_radiography"].replace(rows=113, columns=113, pixel_mm=0.1414, readout=ps.detectors[
+        "csi_radiography"].readout.replace(lag=(), dead_pixel_fraction=0.0))
+    detector = panel.with_pixels(0.8)
+    before, after = panel.readout, detector.readout
+    many = (0.8 / 0.1414) ** 2
+    assert (detector.rows, after.bits) == (20, before.bits + 6)
+    assert after.full_well_electrons == pytest.approx(many * before.full_well_electrons)
+    noise_kev = after.electronic_noise_electrons / detector.absorber.electrons_per_kev
+    signal = np.full((400, 20, 20), 0.04 * noise_kev, np.float32)
+    level = np.full((20, 20), 1e5, np.float32)
+    image = correct(read_out(signal, detector, seed=4), calibrate(detector, level, seed=5))
+    off = image.mean(axis=0, dtype=np.float64) - 0.04 * noise_kev
+    square = noise_kev**2 * (1.0 / 400 + 1.0 / 16)
+    assert (off**2).mean() / square == pytest.approx(1.0, abs=5.0 * np.sqrt(2.0 / 400))
+    assert abs(off.mean()) < 5.0 * np.sqrt(square / 400)
+
+
 def test_saturation_is_cut_and_counted():
     signal = flat(100.0)
     signal[0, :3] = 1e6
