@@ -43,12 +43,12 @@ class CountKinds:
         bins = len(counts)
         out = np.zeros((len(self.kinds), *counts.shape[1:]), np.float32)
         whole = np.maximum(counts.sum(axis=0, dtype=np.float64), 1e-30)
-        place = sum((number * one for number, one in enumerate(counts)), np.zeros(counts.shape[1:])) / whole
+        place = sum((number * one for number, one in enumerate(counts[1:], 1)), np.zeros(counts.shape[1:])) / whole
         for k in range(bins, len(self.kinds)):
             share = np.interp(place, self.mean_bin, self.several[:, k - bins]) if len(self.mean_bin) > 1 else \
                 np.full(place.shape, self.several[0, k - bins])
             out[k] = share * whole
-        taken = np.tensordot(self.kinds[bins:].T.astype(np.float32), out[bins:], 1)  # (bins, ...)
+        taken = counts_by_bin(self.kinds[bins:], out[bins:])
         some = taken > counts
         if some.any():
             room = np.where(some, counts / np.where(some, taken, 1.0), 1.0).min(axis=0)
@@ -56,6 +56,15 @@ class CountKinds:
             taken *= room
         out[:bins] = np.maximum(counts - taken, 0.0)
         return out
+
+
+def counts_by_bin(kinds: NDArray[np.int64], events: Images) -> Images:
+    """(bins, ...) counts of `events` (kinds, ...), in order, so that every CPU gives the same bits."""
+    counts = np.zeros((kinds.shape[1], *events.shape[1:]), events.dtype)
+    for kind, one in zip(kinds, events, strict=True):
+        for number in np.flatnonzero(kind):
+            counts[number] += one if kind[number] == 1 else events.dtype.type(kind[number]) * one
+    return counts
 
 
 def count_kinds(detector: Detector, energies_kev: Floats, fluence: Floats) -> CountKinds:

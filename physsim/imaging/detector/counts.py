@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, message
 from physsim.imaging.detector.charge_sharing import over_chances
+from physsim.imaging.detector.count_kinds import counts_by_bin
 from physsim.imaging.detector.counting import counting, pulses_by_height
 from physsim.imaging.detector.pile_up import piled_up, registered_rate
 from physsim.imaging.noise import poisson_counts
@@ -28,7 +29,8 @@ Images = NDArray[np.float32]
 _LOADS = 33  # of the table of pile-up: rate x dead time from 0 to 2
 _INVERTED = 257  # loads at which the law of dead time is inverted
 _HIGHEST_LOAD = 50.0  # of a nonparalysable detector, whose counts end at one a dead time
-_ROUNDS, _CLOSE = 30, 2e-5  # of the bins' shares
+_BLOCK = 1 << 13
+_ROUNDS, _CLOSE = 30, 2e-5  # of the mean bin of true counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +55,67 @@ class PileUpTable:
     ratio: Floats
     load_step: float
 
+    def place(self, load: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Of loads (...): the step of the table below, and the share of the step from there on."""
+        step = np.clip(load / self.load_step, 0.0, self.ratio.shape[1] - 1.001)
+        low = step.astype(np.int64)
+        return low, step - low
+
+    def at(self, low: NDArray[np.int64], along: Floats, mean_bin: Floats) -> Floats:
+        """(bins, ...) at places along the loads and mean bins of true counts (...), between the nearest beams."""
+        beams, loads, bins = self.ratio.shape
+        beam = np.clip(np.interp(mean_bin, self.mean_bin, np.arange(beams)), 0.0, beams - 1.0)
+        first = np.minimum(beam.astype(np.int64), max(beams - 2, 0))
+        across, here = beam - first, first * loads + low
+        step = loads if beams > 1 else 0
+        corners = [(here, (1.0 - across) * (1.0 - along)), (here + 1, (1.0 - across) * along),
+                   (here + step, across * (1.0 - along)), (here + (step + 1), across * along)]
+        found = np.zeros((bins, *low.shape))
+        for number in range(bins):
+            values = np.ascontiguousarray(self.ratio[:, :, number]).ravel()
+            for place, weight in corners:
+                found[number] += weight * values.take(place)
+        return found
+
     def ratios(self, load: Floats, share: Floats, kept: Floats) -> Floats:
         """(bins, ...) at `load` (...) for shares of the bins in true counts (bins, ...), so scaled that of all counts
         `kept` (...) is left: what the law of dead time says, whatever the heights of pulses."""
-        step = np.clip(load / self.load_step, 0.0, self.ratio.shape[1] - 1.001)
-        low = step.astype(np.int64)
-        along = step - low
-        mean = sum((number * one for number, one in enumerate(share)), np.zeros(load.shape))
-        beam = np.clip(np.interp(mean, self.mean_bin, np.arange(len(self.mean_bin))), 0.0, len(self.mean_bin) - 1.0)
-        first = np.minimum(beam.astype(np.int64), max(len(self.mean_bin) - 2, 0))
-        next_, across = np.minimum(first + 1, len(self.mean_bin) - 1), beam - first
-        found = np.stack([sum(weight * ((1.0 - along) * one[at, low] + along * one[at, low + 1])
-                              for weight, at in ((1.0 - across, first), (across, next_)))
-                          for one in np.moveaxis(self.ratio, 2, 0)])
-        return np.asarray(found * (kept / np.maximum((found * share).sum(axis=0), 1e-30)))
+        flat, shares, left = np.empty((len(share), load.size)), share.reshape(len(share), -1), kept.ravel()
+        for some in _blocks(load.size):
+            found = self.at(*self.place(load.ravel()[some]), _mean_bin(shares[:, some]))
+            flat[:, some] = found * (left[some] / np.maximum((found * shares[:, some]).sum(axis=0), 1e-30))
+        return flat.reshape(share.shape)
+
+    def true_shares(self, load: Floats, seen: Floats) -> Floats:
+        """Shares of the bins in true counts (bins, n) at loads (n,), whose registered shares are `seen` (bins, n).
+
+        They are `seen` over the ratios at their own mean bin: one number, found by the secants' rule.
+        """
+        found = np.empty_like(seen)
+        for some in _blocks(load.size):
+            found[:, some] = self._true_shares(load[some], seen[:, some])
+        return found
+
+    def _true_shares(self, load: Floats, seen: Floats) -> Floats:
+        low, along = self.place(load)
+        found, left = seen.copy(), np.arange(load.size)
+        guess = before = _mean_bin(seen)
+        off_before = before
+        for turn in range(_ROUNDS):
+            some = seen[:, left]
+            found[:, left] = new = _shares(some / np.maximum(self.at(low[left], along[left], guess), 1e-6))
+            after = _mean_bin(new)
+            off = after - guess
+            if turn:
+                bent = off - off_before
+                steep = np.abs(bent) > 1e-12
+                secant = guess - off * (guess - before) / np.where(steep, bent, 1.0)
+                after = np.clip(np.where(steep, secant, after), 0.0, len(seen) - 1.0)
+            far = np.abs(off) > _CLOSE
+            left, before, off_before, guess = left[far], guess[far], off[far], after[far]
+            if not left.size:
+                break
+        return found
 
 
 def pile_up_table(detector: Detector, energies_kev: Floats, photons: Floats, step_kev: float = 2.0) -> PileUpTable:
@@ -132,8 +181,7 @@ def counted_images(
     counts = np.zeros((bins, *true.shape[1:]), np.float32)
     left = true * kept.astype(np.float32)
     if table is not None:
-        mean = np.tensordot(kinds.T.astype(np.float64), true, 1)
-        left = _thinned(kinds, true, table.ratios(load, _shares(mean), kept))
+        left = _thinned(kinds, true, table.ratios(load, _shares(counts_by_bin(kinds, true)), kept))
     for kind, one in zip(kinds, left, strict=True):
         if one.any():
             _draw(counts, kind, one, _leaves(detector), seed, first_view, threads)
@@ -173,7 +221,7 @@ def corrected_counts(detector: Detector, counts: Images, table: PileUpTable | No
     """Registered counts (bins, ...) to those that would have been without dead time, on average; and how many pixels
     and views register as many as no rate below one pulse a dead time does, which are taken at that rate.
 
-    All counts by the law of dead time turned round; the bins' shares by the fixed point of share ~ registered / ratio.
+    All counts by the law of dead time turned round; the bins' shares by PileUpTable.true_shares.
     """
     readout = counting(detector)
     if readout.dead_time_ns == 0.0:
@@ -188,15 +236,21 @@ def corrected_counts(detector: Detector, counts: Images, table: PileUpTable | No
     many = int(np.count_nonzero(whole * per_load > registered[-1]))
     share = _shares(counts)
     if table is not None:
-        seen, flat, rate, rest = (one.reshape(*one.shape[:-3], -1) for one in (share, share.copy(), load, kept))
-        left = np.arange(rate.size)
-        for _ in range(_ROUNDS):
-            old = flat[:, left]
-            new = _shares(seen[:, left] / np.maximum(table.ratios(rate[left], old, rest[left]), 1e-6))
-            flat[:, left] = new
-            left = left[np.abs(new - old).max(axis=0) > _CLOSE]
-        share = flat.reshape(counts.shape)
+        share = table.true_shares(load.ravel(), share.reshape(len(share), -1)).reshape(counts.shape)
     return np.asarray(share * (whole / kept), np.float32), many
+
+
+def _blocks(count: int) -> list[slice]:
+    """Parts of so many pixels that fit into a core's cache."""
+    return [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]
+
+
+def _mean_bin(share: Floats) -> Floats:
+    """(...) mean number of the bins, of their shares (bins, ...)."""
+    mean = np.zeros(share.shape[1:])
+    for number in range(1, len(share)):
+        mean += number * share[number]
+    return mean
 
 
 def _shares(counts: Images | Floats) -> Floats:
