@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import machine
+from .chain_counting import counting
 from .chain_noise import FEW, MANY, noise_ns
 from .chain_rotation import adult, rotation
 from .peers import PEERS, RUNNERS, interpreter
@@ -46,7 +47,7 @@ def measure(
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
         ("rotation", partial(rotation, peers_folder=folder)), ("adult", adult), ("radiograph", _radiograph),
-        ("tomosynthesis", _tomosynthesis), ("noise", _noise),
+        ("counting rotation", counting), ("tomosynthesis", _tomosynthesis), ("noise", _noise),
         ("os-sart", _operators), ("fdk", partial(_fdk, peers_folder=folder)),
     ]  # fmt: skip
     for name, job in jobs:

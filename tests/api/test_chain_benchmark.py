@@ -15,7 +15,8 @@ def result():
 
 def test_every_stage_ran(result):
     assert not result["failed"], result["notes"]
-    jobs = {"rotation", "adult", "radiograph", "tomosynthesis", "noise, one core", "OS-SART, 12 views", "FDK"}
+    jobs = {"rotation", "adult", "counting rotation", "radiograph", "tomosynthesis", "noise, one core",
+            "OS-SART, 12 views", "FDK"}
     assert {row["job"] for row in result["rows"]} == jobs
     for name in ("rotation", "adult"):
         assert len([row for row in result["rows"] if row["job"] == name]) == 5

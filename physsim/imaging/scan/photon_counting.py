@@ -37,7 +37,7 @@ from physsim.imaging.scan.truth import scan_truth
 from physsim.imaging.scan.views import ScanScatter
 from physsim.imaging.scan.water import water_lengths
 from physsim.imaging.stages import OWN, Stages
-from physsim.imaging.sub_poses import sub_poses
+from physsim.imaging.sub_poses import SubPoses, sub_poses
 from physsim.io.hdf5 import Layer
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -76,20 +76,13 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, 
     progress("beam at the pixels", 0.0)
     box, parts, geometry = scan_poses(phantom, protocol)
     readout = counting(protocol.detector)
-    view_s = rotation.turn_s / rotation.views
-    detector = protocol.detector.replace(readout=readout.replace(frame_us=US_PER_S * view_s))
     every = pixel_beam(protocol, geometry[0])
     beams = channel_gantries(protocol, every)
     mas = protocol.mas / rotation.views * relative_views(phantom, protocol, beams[0], geometry, device, threads)
     progress("scatter", 0.05)
     strewn = [] if run is None else _scatter(phantom, protocol, every, geometry, run, seed, threads)
-    fluence = central_fluence(protocol, every.energies_kev)
-    measured = CountedViews(
-        phantom, detector, geometry, every, mas, strewn, wanted.scatter_correction == "known",
-        wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
-        pile_up_of_beam(detector, every.energies_kev, fluence),
-        [water_lengths(one, first_order=wanted.beam_hardening == "none") for one in beams], noise, seed, threads,
-        str(device), kept, sub_poses(protocol, box), stages)
+    measured = counted_views(phantom, protocol, geometry, every, beams, mas, strewn, noise=noise, seed=seed,
+                             device=device, threads=threads, keep=kept, rays=sub_poses(protocol, box), stages=stages)
     lengths = np.empty((len(beams), *geometry.shape), np.float32)
     layers: dict[str, NDArray[np.float32]] = {}
     for chunk in measured.chunks(lambda share: progress("views", 0.2 + 0.4 * share)):
@@ -114,6 +107,25 @@ def take_counting(phantom: Phantom, protocol: Protocol, run: ScatterRun | None, 
     result = combined(done, protocol, seed, threads)
     progress("materials", 1.0)
     return result
+
+
+def counted_views(phantom: Phantom, protocol: Protocol, geometry: Geometry, every: PixelBeam,
+                  beams: Sequence[PixelBeam], mas: Floats, strewn: Sequence[ScanScatter], *, noise: bool, seed: int,
+                  device: Device, threads: int, keep: tuple[str, ...], rays: SubPoses, stages: Stages) -> CountedViews:
+    """The way from the phantom to lengths of water by bin. `every`: the beam as all bins count it; `beams`: as each
+    channel does (see channel_gantries); `mas`: (views,); `strewn`: scatter of each bin, or none."""
+    rotation, wanted = protocol.rotation, protocol.reconstruction
+    assert rotation is not None
+    assert wanted is not None
+    view_us = US_PER_S * rotation.turn_s / rotation.views
+    detector = protocol.detector.replace(readout=counting(protocol.detector).replace(frame_us=view_us))
+    fluence = central_fluence(protocol, every.energies_kev)
+    return CountedViews(
+        phantom, detector, geometry, every, mas, strewn, wanted.scatter_correction == "known",
+        wanted.count_rate_correction != "none", count_kinds(detector, every.energies_kev, fluence),
+        pile_up_of_beam(detector, every.energies_kev, fluence),
+        [water_lengths(one, first_order=wanted.beam_hardening == "none") for one in beams], noise, seed, threads,
+        str(device), keep, rays, stages)
 
 
 def names_of(thresholds_kev: Sequence[float]) -> list[str]:
