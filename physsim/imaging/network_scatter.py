@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.place_photons import RUN, PlacePhotons, view_optics
-from physsim.imaging.place_shapes import relative_structure, with_means
+from physsim.imaging.place_shapes import missed_structure, with_means
 from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, OpenField, ScatterMaps, open_field, scatter_maps_of_views
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
@@ -71,10 +71,9 @@ class NetworkGuess:
 
     def image(self, delivered: Floats) -> tuple[Floats, float]:
         """(rows, columns) of the maps' pixels, whose means over places are `delivered` (with_means); and the e_S that
-        is stated of what lies within a place (relative_structure)."""
-        places, shapes = delivered[None], self.maps.shape[None]
-        found = with_means(places, shapes)
-        return found[0], float(relative_structure(places, shapes, found)[0])
+        is stated of what lies within a place (missed_structure of the network's own: it has no noise)."""
+        shapes = self.maps.shape[None]
+        return with_means(delivered[None], shapes)[0], float(missed_structure(self.places[None], shapes)[0])
 
 
 def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, opened: Images, run: Surrogate | Hybrid,

@@ -20,7 +20,7 @@ from physsim.errors import message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.network_scatter import NetworkGuess, ScanNetworks, network_guesses, warn_of_detail
 from physsim.imaging.place_photons import RUN, ScanPhotons, view_optics
-from physsim.imaging.place_shapes import relative_structure, with_means
+from physsim.imaging.place_shapes import missed_structure, with_means
 from physsim.imaging.scan.between_views import between, enough
 from physsim.imaging.scan_cases import scan_turns
 from physsim.imaging.scatter_maps import OpenField, open_field
@@ -129,7 +129,7 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
     delivered, lost = _over_all(scan, verdict, known, places, lost)
     fine = with_means(delivered, shapes)
     some = slice(None, None, _STRUCTURE)
-    within = float(np.sqrt(np.mean(relative_structure(delivered[some], shapes[some], fine[some]) ** 2)))
+    within = float(np.sqrt(np.mean(missed_structure(places[some], shapes[some]) ** 2)))
     if isinstance(run, Hybrid):
         warn_of_detail(run, within)
     return NetworkScan(
