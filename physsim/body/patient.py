@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from physsim.body.anatomy import PatientBody
     from physsim.body.vanishing import Vanishing
     from physsim.phantom.phantom import Phantom
+    from physsim.spec.protocol import PatientState
 
 BreastClass = Literal["A", "B", "C", "D"]
 _BUILD_SD = 0.04  # of the depth at one cross-section; keeps trunks within those of the survey's waists
@@ -92,6 +93,18 @@ class Patient(Spec):
         from physsim.body.anatomy import patient_body
 
         return patient_body(self)
+
+    def held_as(self, state: PatientState) -> Patient:
+        """This patient in the posture, with the arms and the breath of `state`, where the parameters do not say.
+
+        >>> import physsim as ps
+        >>> man = ps.anatomy(sex="M", age=40, height_cm=176, weight_kg=73, arms="down")
+        >>> held = man.held_as(ps.protocols.chest_ct().patient)
+        >>> held.posture, held.arms
+        ('supine', 'down')
+        """
+        left = {name: value for name, value in state if name not in self.model_fields_set}
+        return self.replace(**left) if left else self
 
     def phantom(
         self,

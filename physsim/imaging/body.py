@@ -37,12 +37,14 @@ def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float 
 
     For a scan they reach beyond the region as far as its rays do (see beyond_mm), and the scan is of the region.
     For a protocol of a breast the patient's own is made for its view (0.2 mm), and any other phantom refused.
+    The patient stands or lies, holds arms and breath as the protocol asks, where the patient does not say (held_as).
     For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
     """
     if not isinstance(phantom, Patient):
         check_breast(phantom, protocol)
         check_part(phantom, protocol)
         return phantom
+    phantom = phantom.held_as(protocol.patient)
     if protocol.breast is not None:
         return breast_voxels(phantom, protocol.breast, spacing_mm)
     if spacing_mm is None:  # nobody asked for these voxels: nothing is said of organs that share theirs

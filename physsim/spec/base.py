@@ -26,8 +26,9 @@ class Spec(pydantic.BaseModel):
             raise InvalidInput(_explain(type(self), error)) from None
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, checked again."""
-        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+        """A copy with some fields changed, checked again. What was left out of this one stays so (model_fields_set)."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return type(self)(**{**said, **changes})
 
     def to_json(self) -> str:
         """The spec as JSON, with its `schema_version`."""
