@@ -1,4 +1,4 @@
-"""A Patient in Python is held for the exposure as the command line holds one: by the protocol, where nothing is said."""
+"""A Patient in Python is held for the exposure as the command line holds one: as the protocol asks."""
 
 import numpy as np
 import pytest
