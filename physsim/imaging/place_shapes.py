@@ -44,7 +44,7 @@ def missed_structure(places: Floats, shapes: Floats) -> Floats:
     images are from those without the shapes, and of half of what places twice as wide and high would miss of these
     (edges, as of shadows at the skin, are missed in proportion to a place).
 
-    Neglects: that what is smooth is missed less: behind a grid it is 1 to 1.6 times the error found, without one more
+    Neglects: that what is smooth is missed less: behind a grid it is 0.7 to 1.6 times the error found, without one more
     than it (docs/hybrid.md).
     """
     views, down, across = places.shape
