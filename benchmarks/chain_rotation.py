@@ -14,6 +14,7 @@ from .rows import add_row, least
 from .worker import WorkerFailed
 
 _RANGE_MM = 16.0  # along the axis: one turn
+_AIM = 0.02  # e_S of scatter
 
 
 def rotation_job(quick: bool = False) -> tuple[Any, Any]:
@@ -66,7 +67,7 @@ def _scanner(views: int, middle_mm: np.ndarray, quick: bool) -> Any:
 def rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_folder: Path | None) -> None:
     """Of the cylinder, and of gecatsim where there is one."""
     phantom, protocol = rotation_job(quick)
-    _stages(result, "rotation", phantom, protocol, quick, rounds, threads)
+    _stages(result, "rotation", phantom, protocol, 0.4 if quick else _AIM, rounds, threads)
     result["figures"]["rotation_over_gecatsim_cpu"] = None
     if peers_folder is None:
         result["notes"]["gecatsim"] = "not asked for (--peers)"
@@ -90,12 +91,12 @@ def rotation(result: dict[str, Any], quick: bool, rounds: int, threads: int, pee
 def adult(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
     """Of the chest."""
     phantom, protocol = adult_job(quick)
-    _stages(result, "adult", phantom, protocol, quick, rounds, threads)
+    _stages(result, "adult", phantom, protocol, 0.5 if quick else _AIM, rounds, threads)
 
 
-def _stages(result: dict[str, Any], name: str, phantom: Any, protocol: Any, quick: bool, rounds: int, threads: int
+def _stages(result: dict[str, Any], name: str, phantom: Any, protocol: Any, aim: float, rounds: int, threads: int
             ) -> None:
-    """Rows and figures, those by the job's name."""
+    """Rows and figures, those by the job's name; `aim`: e_S of its scatter."""
     from physsim.imaging.beam_rays import central_fluence
     from physsim.imaging.body import body_box_mm
     from physsim.imaging.hardness import hardness
@@ -120,7 +121,7 @@ def _stages(result: dict[str, Any], name: str, phantom: Any, protocol: Any, quic
             primary_views(phantom, beam, geometry[first : first + 50], "cpu", threads)
 
     row("primary", least(traced, rounds))
-    run = MonteCarlo(relative_error=0.5 if quick else 0.02)
+    run = MonteCarlo(relative_error=aim)
     strewn = row("scatter: Monte Carlo", least(
         lambda: scan_scatter(phantom, protocol, beam, geometry, run, 1, threads), 1))  # fmt: skip
     result["figures"][f"{name}_scatter_error"] = strewn.scan.relative_error
