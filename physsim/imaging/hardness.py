@@ -11,6 +11,7 @@ are within 0.2 % (third cumulants 2 %) behind bone or fat, the parts of depth la
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,13 @@ class Hardness:
 
 def hardness(detector: Detector, energies_kev: Floats, fluence: Floats, *, classes: bool = True) -> Hardness:
     """Of a beam of `fluence` (E,) at `energies_kev` (E,) on `detector`, at normal incidence; without `classes`, which
-    take the most time, for cumulants alone."""
+    take the most time, for cumulants alone. Kept for the beams met last."""
+    return _hardness(detector, *(np.asarray(one, np.float64).tobytes() for one in (energies_kev, fluence)), classes)
+
+
+@lru_cache(maxsize=8)
+def _hardness(detector: Detector, energies: bytes, photons: bytes, classes: bool) -> Hardness:
+    energies_kev, fluence = np.frombuffer(energies), np.frombuffer(photons)
     moments = moments_at(detector, energies_kev, 1.0)  # (layers, 3, E)
     none = np.zeros(0), np.zeros((len(moments), len(energies_kev), 0))
     deposits, chances = deposit_classes(detector, energies_kev) if classes else none

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from physsim.imaging.detector.table import moments_at
 from physsim.imaging.gaussians import caught
@@ -193,6 +192,8 @@ class _Light:
             system = np.einsum("pc,qr->rcpq", across, down).reshape(image.size, -1)
             systems.append(system / image.mean())
             images.append(image.ravel() / image.mean())
+        from scipy.optimize import nnls  # 0.2 s to import
+
         found, _ = nnls(np.concatenate(systems), np.concatenate(images))
         return np.asarray(found.reshape(len(spreads), len(spreads)))
 

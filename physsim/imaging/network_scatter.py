@@ -108,7 +108,7 @@ def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, 
         per_pixel = float(opened[view].mean(dtype=np.float64))
         image, within = guess.image(delivered)
         details.append(within)
-        signal[view] = on_pixels(image, *opened.shape[1:]) * per_pixel
+        signal[view] = on_pixels(image, opened.shape[1], opened.shape[2], per_pixel)
         square[view] = signal[view] * np.float32(_moments_ratio(first, second))
     if not reached:
         wanted = max(one.get("units_wanted", np.inf) for one in verdicts)

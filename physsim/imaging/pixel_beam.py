@@ -7,8 +7,10 @@ between them. All shapes are sums of a few (beam_anchors.py), so that what fewer
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +63,20 @@ class PixelBeam:
         """Through the whole detector without object and grid, per mAs."""
         return total(self.between(product(self.mix, self.arriving[:, None])[:, 0]) * self.factor)
 
-    def open_field(self) -> Floats:
-        """(quantities, rows, columns) float64 per mAs without an object: photons, keV, keV^2 a pixel, uGy."""
-        return self.behind(np.zeros((1, self.energies_kev.size)))[:, 0]
+    def open_field(self, kind: type[Any] = np.float64) -> NDArray[Any]:
+        """(quantities, rows, columns) of `kind` per mAs without an object: photons, keV, keV^2 a pixel, uGy."""
+        return self.behind(np.zeros((1, self.energies_kev.size)), kind)[:, 0]
 
-    def behind(self, depths: Floats) -> Floats:
-        """(quantities, depths, rows, columns) per mAs behind `depths` (depths, E): exponents of what attenuates."""
-        found = self.between(self.at_nodes(depths))
-        found *= self.factor
-        if "air_kerma" in self.quantities:
-            found[self.quantities.index("air_kerma")] *= self.upright
+    def behind(self, depths: Floats, kind: type[Any] = np.float64) -> NDArray[Any]:
+        """(quantities, depths, rows, columns) of `kind` per mAs behind `depths` (depths, E): exponents of what
+        attenuates."""
+        nodes = self.at_nodes(depths)
+        found = np.empty((*nodes.shape[:-1], *self.position.shape), kind)
+        for rows, part in self._bands(nodes):
+            part *= self.factor[rows]
+            if "air_kerma" in self.quantities:
+                part[self.quantities.index("air_kerma")] *= self.upright[rows]
+            found[..., rows, :] = part
         return found
 
     def at_nodes(self, depths: Floats) -> Floats:
@@ -82,19 +88,26 @@ class PixelBeam:
 
     def between(self, nodes: Floats) -> Floats:
         """(..., rows, columns) of values (..., nodes), linear between heights as the kernel has it."""
+        found = np.empty((*nodes.shape[:-1], *self.position.shape))
+        for rows, part in self._bands(nodes):
+            found[..., rows, :] = part
+        return found
+
+    def _bands(self, nodes: Floats) -> Iterator[tuple[slice, Floats]]:
+        """The same, some rows at a time, in an array that each time is the same."""
         columns = self.position.shape[1]
         heights = nodes.shape[-1] // columns
         place = self.position[:, 0].astype(np.float64)
         lower = np.minimum(place.astype(np.int64), heights - 2)
         share = (place - lower)[:, None]
         listed = np.ascontiguousarray(np.swapaxes(nodes.reshape(*nodes.shape[:-1], columns, heights), -1, -2))
-        found = np.empty((*nodes.shape[:-1], len(place), columns))
+        room = np.empty((*nodes.shape[:-1], min(_ROWS_AT_ONCE, len(place)), columns))
         for start in range(0, len(place), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            part = found[..., rows, :]
+            rows = slice(start, min(start + _ROWS_AT_ONCE, len(place)))
+            part = room[..., : rows.stop - start, :]
             np.multiply(listed[..., lower[rows], :], 1.0 - share[rows], out=part)
             part += listed[..., lower[rows] + 1, :] * share[rows]
-        return found
+            yield rows, part
 
 
 def pixel_beam(protocol: Protocol, views: Geometry, quantities: tuple[str, ...] = SIGNAL, number: int = 0) -> PixelBeam:
@@ -127,17 +140,23 @@ def _pixel_beam(beam: str, views: Poses, number: int, quantities: tuple[str, ...
     mix = product(np.ascontiguousarray(known), inverse_of(few.anchors[quantity, :, energy].T))  # (nodes, anchors)
     signal = in_order(mix.T)
     mix = mix / np.where(signal > 0.0, signal, np.inf)[:, None]
-    spread, cosine = spread_at(view)
-    seen = spread * cosine * (view.pixel_mm[0] * view.pixel_mm[1])
-    factor = _cubic(signal.reshape(view.columns, len(heights)).T, heights, along) * seen
-    return PixelBeam(quantities, tube.energies_kev, few.anchors, mix, few.looked_at, few.arriving,
-                     np.repeat(place[:, None], view.columns, axis=1).astype(np.float32), factor.astype(np.float32),
-                     (spread / seen).astype(np.float32))
+    opened = signal.reshape(view.columns, len(heights)).T
+    factor, upright = np.empty((2, view.rows, view.columns), np.float32)
+    for start in range(0, view.rows, _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        spread, cosine = spread_at(view, rows)
+        seen = spread * cosine * (view.pixel_mm[0] * view.pixel_mm[1])
+        factor[rows] = _cubic(opened, heights, along[rows]) * seen
+        upright[rows] = spread / seen
+    position = np.repeat(place.astype(np.float32)[:, None], view.columns, axis=1)
+    return PixelBeam(quantities, tube.energies_kev, few.anchors, mix, few.looked_at, few.arriving, position, factor,
+                     upright)
 
 
-def spread_at(view: Geometry) -> tuple[Floats, Floats]:
+def spread_at(view: Geometry, rows: slice = slice(None)) -> tuple[Floats, Floats]:
     """(rows, columns) inverse square of the distance from the source in m, and cosine of the angle to the detector."""
     across, along = middles(view)
+    along = along[rows]
     travel = view.surface_mm(0, across, 0.0) - view.source_mm[0]  # (columns, 3)
     squared, ahead, up = ((one * other)[:, 0] + (one * other)[:, 1] + (one * other)[:, 2] for one, other in (
         (travel, travel), (travel, view.v[0]), (travel, detector_normal(view, across))))
@@ -191,15 +210,11 @@ def _cubic(known: Floats, heights: Floats, along_mm: Floats) -> Floats:
     order = min(4, len(np.unique(heights)))
     first = np.clip(np.searchsorted(heights, along_mm, side="right") - 2, 0, len(known) - order)
     nodes = heights[first[:, None] + np.arange(order)]  # (rows, order)
-    out = np.empty((len(along_mm), known.shape[1]))
-    for start in range(0, len(along_mm), 64):
-        part = slice(start, start + 64)
-        summed = np.zeros(out[part].shape)
-        for step in range(order):
-            share = np.ones(len(nodes[part]))
-            for other in range(order):
-                if other != step:
-                    share = share * ((along_mm[part] - nodes[part, other]) / (nodes[part, step] - nodes[part, other]))
-            summed += share[:, None] * known[first[part] + step]
-        out[part] = np.maximum(summed, 0.0)
-    return out
+    summed = np.zeros((len(along_mm), known.shape[1]))
+    for step in range(order):
+        share = np.ones(len(nodes))
+        for other in range(order):
+            if other != step:
+                share = share * ((along_mm - nodes[:, other]) / (nodes[:, step] - nodes[:, other]))
+        summed += share[:, None] * known[first + step]
+    return np.maximum(summed, 0.0)

@@ -24,16 +24,20 @@ class PrimaryLayers:
 
     def __init__(self, phantom: Phantom, protocol: Protocol, geometry: Geometry, rays: SubPoses, device: str,
                  threads: int) -> None:
-        self.seen, self.free = ({name: np.empty(geometry.shape, np.float32) for name in QUANTITIES} for _ in range(2))
+        several = len(geometry) > 1  # one view's images are the layers, not copied
+        layers = [np.empty((len(QUANTITIES), *geometry.shape), np.float32) for _ in range(2)] if several else []
         for view in range(len(geometry)):
-            pose = geometry[view]
             beam = pixel_beam(protocol, geometry, QUANTITIES, view)
             self.energies_kev = beam.energies_kev
-            behind, opened = primary_views(phantom, beam, pose, device, threads, rays)[0], beam.open_field()
+            behind = primary_views(phantom, beam, geometry[view], device, threads, rays)[0]
             behind[QUANTITIES.index("air_kerma")] *= beam.upright
-            for target, images in ((self.seen, behind), (self.free, opened)):
-                for number, name in enumerate(QUANTITIES):
-                    target[name][view] = images[number]
+            both = behind, beam.open_field(np.float32)
+            if not several:
+                layers = [images[:, None] for images in both]
+                break
+            for layer, images in zip(layers, both, strict=True):
+                layer[:, view] = images
+        self.seen, self.free = (dict(zip(QUANTITIES, layer, strict=True)) for layer in layers)
 
     def times(self, mas: float) -> None:
         """All layers from a mAs to `mas`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim.device.choice import thread_count
 from physsim.imaging.detector.table import moments_at
 from physsim.imaging.nodes import lagrange
 from physsim.imaging.scatter_orders import MULTIPLE, ORDERS
@@ -20,8 +21,8 @@ from physsim.spec.scatter import MonteCarlo
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
 from physsim.transport.response_table import ResponseTable
-from physsim.transport.scatter import scatter_image
-from physsim.transport.scatter_image import ScatterImage
+from physsim.transport.scatter import CELL_MM, one_view, scatter_scene
+from physsim.transport.scatter_optics import optics_of
 from physsim.units import CM_PER_MM
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,7 @@ Images = NDArray[np.float32]
 
 _SPLINE_PIXELS = 4  # a cubic takes as many
 COARSE_PIXELS = 56  # along the longer side
+_ROWS_AT_ONCE = 256  # of pixels, whose float64 values stay in the cache
 _SQUARE_SHARE = 4.0  # the second moment, for noise alone, may err so many times as much
 
 
@@ -71,19 +73,21 @@ def scattered(
     signal, square = np.empty(geometry.shape, np.float32), np.empty(geometry.shape, np.float32)
     area = float(np.prod(geometry.pixel_mm)) * CM_PER_MM**2
     orders = {name: np.empty(geometry.shape, np.float32) for name in (ORDERS if by_order else ())}
-    errors, histories, reached = [], 0, True
+    errors, histories, reached, count = [], 0, True, thread_count(threads)
+    scene = scatter_scene(phantom, protocol.spectrum, run, CELL_MM, count)
     for view in range(len(geometry)):
-        first, second = (_image(phantom, protocol, coarse[view], aim, response, seed + view, threads)
-                         for aim, response in zip((run, _looser(run)), responses, strict=True))
-        photons = total(open_photons[view])
-        fine = on_pixels(first.image(), geometry.rows, geometry.columns)
-        signal[view] = fine * (photons * area)
+        optics = optics_of(coarse[view], protocol.spectrum, protocol.cathode, protocol.focal_spot_mm,
+                           protocol.anti_scatter_grid)
+        first, second = (one_view(scene, coarse[view], replace(optics, response=response.fields()), aim, seed + view,
+                                  count) for aim, response in zip((run, _looser(run)), responses, strict=True))
+        photons = total(open_photons[view]) * area
+        signal[view] = on_pixels(first.image(), geometry.rows, geometry.columns, photons)
         for name, image in orders.items():
             multiple = first.image("multiple")
             coarser = multiple if name == MULTIPLE else first.image() - multiple
-            image[view] = on_pixels(coarser, geometry.rows, geometry.columns) * (photons * area)
+            image[view] = on_pixels(coarser, geometry.rows, geometry.columns, photons)
         ratio = second.mean()[0] / first.mean()[0] if first.mean()[0] > 0.0 else 0.0
-        square[view] = signal[view] * np.float32(ratio)
+        np.multiply(signal[view], np.float32(ratio), out=square[view])
         errors.append(first.relative_error)
         histories += first.multiple.histories if first.multiple is not None else 0
         reached = reached and first.aim_reached
@@ -107,10 +111,17 @@ def coarse_geometry(geometry: Geometry) -> Geometry:
     return geometry.in_pixels(rows, columns)
 
 
-def on_pixels(coarse: Floats, rows: int, columns: int) -> Floats:
-    """(rows, columns) values of the spline through the middles of coarse pixels; straight on beyond the outer ones."""
+def on_pixels(coarse: Floats, rows: int, columns: int, scale: float = 1.0) -> Images:
+    """(rows, columns) float32, `scale` times the spline through the middles of coarse pixels; straight on beyond the
+    outer ones, and not below 0."""
     down, across = (pixel_weights(n, wanted) for n, wanted in zip(coarse.shape, (rows, columns), strict=True))
-    return np.maximum(product(product(down, coarse), np.ascontiguousarray(across.T)), 0.0)
+    half, across = product(down, coarse), np.ascontiguousarray(across.T)
+    found = np.empty((rows, columns), np.float32)
+    for first in range(0, rows, _ROWS_AT_ONCE):
+        part = product(half[first : first + _ROWS_AT_ONCE], across)
+        np.maximum(part, 0.0, out=part)
+        np.multiply(part, scale, out=found[first : first + _ROWS_AT_ONCE], casting="same_kind")
+    return found
 
 
 def pixel_weights(coarse: int, fine: int) -> Floats:
@@ -119,15 +130,6 @@ def pixel_weights(coarse: int, fine: int) -> Floats:
         return np.eye(fine)
     known, wanted = (np.arange(coarse) + 0.5) / coarse, (np.arange(fine) + 0.5) / fine
     return np.stack(lagrange(known, wanted), axis=1) if coarse < _SPLINE_PIXELS else spline_weights(known, wanted)
-
-
-def _image(
-    phantom: Phantom, protocol: Protocol, view: Geometry, run: MonteCarlo, response: ResponseTable, seed: int,
-    threads: int | None,
-) -> ScatterImage:
-    return scatter_image(phantom, view, protocol.spectrum, run, cathode=protocol.cathode,
-                         focal_spot_mm=protocol.focal_spot_mm, anti_scatter_grid=protocol.anti_scatter_grid,
-                         response=response, seed=seed, threads=threads)
 
 
 def _looser(run: MonteCarlo) -> MonteCarlo:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.portable import exp, log
+from physsim.transport.ordered import product
 
 Floats = NDArray[np.float64]
 
@@ -51,36 +52,35 @@ class NodeSpline:
         """(..., rows, columns) images and (..., checks) of node values (..., nodes) by the spline of the values
         themselves: linear in them, so that means and errors go through exactly."""
         shape = (len(self.node_row), len(self.node_column))
-        many = values.reshape(-1, *shape)
-        places = np.stack([_through(self.rows, one, self.columns) for one in many])
-        checks = np.stack([_sum(self.check.T * one.ravel()[:, None]) for one in many])
-        images = np.moveaxis(self._pixels(np.moveaxis(places, 0, -1)), -1, 0)
-        lead = values.shape[:-1]
-        return images.reshape(*lead, *images.shape[1:]), checks.reshape(*lead, -1)
+        images = self._pixels(_through(self.rows, values.reshape(*values.shape[:-1], *shape), self.columns))
+        return images, self._checks(values)
 
     def image(self, values: Floats) -> tuple[Floats, Floats]:
         """(rows, columns) image and (checks,) interpolated values of node values (nodes,)."""
         positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
         known = log(positive).reshape(len(self.node_row), len(self.node_column))
-        return self._pixels(self._places(known)), exp(_sum(self.check.T * known.ravel()[:, None]))
+        return self._pixels(self._places(known)), exp(self._checks(known.ravel()))
 
     def deviations(self, values: Floats, apart: Floats) -> tuple[Floats, Floats]:
         """Small changes `apart` (n, nodes) of the nodes: those of image (n, rows, columns) and checks (n, checks)."""
         positive = np.maximum(values, FLOOR * max(float(values.max()), 1e-300))
         relative, shape = apart / positive, (len(self.node_row), len(self.node_column))
         places, checks = self._places(log(positive).reshape(shape)), self.image(values)[1]
-        images = np.stack(
-            [self._pixels(places * _through(self.rows, one.reshape(shape), self.columns)) for one in relative]
-        )
-        return images, np.stack([checks * _sum(self.check.T * one[:, None]) for one in relative])
+        images = self._pixels(places * _through(self.rows, relative.reshape(-1, *shape), self.columns))
+        return images, checks * self._checks(relative)
 
     def _places(self, known: Floats) -> Floats:
         return exp(_through(self.rows, known, self.columns))
 
+    def _checks(self, known: Floats) -> Floats:
+        """(..., checks) of node values (..., nodes)."""
+        return product(known.reshape(-1, self.nodes), np.ascontiguousarray(self.check.T)).reshape(*known.shape[:-1], -1)
+
     def _pixels(self, places: Floats) -> Floats:
-        """Means over the places in each pixel."""
-        total = sum(places[j :: self.split, i :: self.split] for j in range(self.split) for i in range(self.split))
-        return np.asarray(total) / (self.split * self.split)
+        """Means over the places (..., down, across) in each pixel."""
+        split = self.split
+        total = sum(places[..., j::split, i::split] for j in range(split) for i in range(split))
+        return np.asarray(total) / (split * split)
 
 
 @lru_cache(maxsize=16)
@@ -163,8 +163,8 @@ def spline_weights(nodes: Floats, places: Floats, period: float | None = None) -
 def fit_weights(nodes: Floats, places: Floats) -> Floats:
     """(nodes, places) what values at many `places` add to the nodes of the cubic spline that fits them best."""
     spline = spline_weights(nodes, places)
-    normal = np.stack([_sum(spline * one[:, None]) for one in spline.T])
-    return _solved(normal, np.ascontiguousarray(spline.T))
+    across = np.ascontiguousarray(spline.T)
+    return _solved(product(across, spline), across)
 
 
 def _even(pixels: int, count: int) -> Floats:
@@ -172,8 +172,10 @@ def _even(pixels: int, count: int) -> Floats:
 
 
 def _through(rows: Floats, known: Floats, columns: Floats) -> Floats:
-    half = sum(rows[:, j, None] * known[j] for j in range(known.shape[0]))
-    return np.asarray(sum(np.asarray(half)[:, i, None] * columns[:, i] for i in range(known.shape[1])))
+    """(..., places down, places across) of node values (..., rows, columns)."""
+    half = np.moveaxis(product(rows, np.ascontiguousarray(np.moveaxis(known, -2, 0))), 0, -2)
+    flat = np.ascontiguousarray(half).reshape(-1, known.shape[-1])
+    return product(flat, np.ascontiguousarray(columns.T)).reshape(*half.shape[:-1], len(columns))
 
 
 def _solved(system: Floats, right: Floats) -> Floats:
@@ -189,9 +191,3 @@ def _solved(system: Floats, right: Floats) -> Floats:
         system, right = system - factor[:, None] * system[i], right - factor[:, None] * right[i]
     return right
 
-
-def _sum(values: Floats) -> Floats:
-    total = np.zeros(values.shape[1:])
-    for value in values:
-        total = total + value
-    return total

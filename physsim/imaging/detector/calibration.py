@@ -7,6 +7,7 @@ their good neighbours, as a scanner's map of defects does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,12 @@ class Calibration:
     flat_kev: Images
     defects: NDArray[np.bool_]
 
+    @cached_property
+    def kev_per_dn(self) -> Images:
+        """(rows, columns) float32; 0 of defects."""
+        useful = np.where(self.defects, np.float32(1.0), self.flat_dn - self.dark_dn)
+        return np.asarray(np.where(self.defects, np.float32(0.0), self.flat_kev / useful), np.float32)
+
 
 def calibrate(
     detector: Detector, flat_kev: Images, *, frames: int = 16, seed: int, scanner_seed: int = 0,
@@ -43,12 +50,13 @@ def calibrate(
     """
     if frames < 1:
         raise InvalidInput(message(f"frames={frames}", "a mean needs one", "Give for example 16."))
-    integrating(detector)
+    readout = integrating(detector)
     maps = pixel_maps(detector, scanner_seed, threads=threads)
     flat_kev = np.asarray(flat_kev, np.float32)
+    whole = np.uint32 if readout.bits <= 16 and frames <= 2**16 else np.int64
     sums = []
     for number, signal in enumerate((np.zeros_like(flat_kev), flat_kev)):
-        total = np.zeros((detector.rows, detector.columns), np.float64)
+        total = np.zeros((detector.rows, detector.columns), whole)
         for frame in range(frames):
             raw = read_out(signal[None], detector, seed=seed, first_view=2 * frame + number, maps=maps, noise=noise,
                            threads=threads)
@@ -88,11 +96,9 @@ def correct(raw: Raw | ArrayLike, calibration: Calibration) -> Images:
         raise InvalidInput(message(f"raw images of shape {dn.shape}",
                                    f"the calibration is of {calibration.dark_dn.shape}",
                                    "Give (views, rows, columns) of the same detector."))
-    useful = np.where(calibration.defects, np.float32(1.0), calibration.flat_dn - calibration.dark_dn)
-    factor = np.where(calibration.defects, np.float32(0.0), calibration.flat_kev / useful)
     out = dn.astype(np.float32)
     out -= calibration.dark_dn
-    out *= factor
+    out *= calibration.kev_per_dn
     for row, column in np.argwhere(calibration.defects):
         for reach in (1, 2, 4):
             part = (slice(max(0, row - reach), row + reach + 1), slice(max(0, column - reach), column + reach + 1))

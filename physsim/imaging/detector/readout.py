@@ -7,6 +7,7 @@ DN = offset + DN per electron x electrons, rounded (halves up), cut at 0 and 2^b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,17 @@ Images = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class PixelMaps:
-    """How pixels of one scanner differ, (rows, columns) each: gain (relative), offset_dn, dead (bool)."""
+    """How pixels of one scanner differ, (rows, columns) each: gain (relative), offset_dn, alive (1, or 0 of dead
+    pixels), float32."""
 
     gain: Images
     offset_dn: Images
-    dead: NDArray[np.bool_]
+    alive: Images
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """(rows, columns) pixels that read 0."""
+        return np.asarray(self.alive == 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +53,13 @@ class Raw:
 
 
 def pixel_maps(detector: Detector, scanner_seed: int, *, threads: int | None = None) -> PixelMaps:
-    """The maps of the scanner with that seed: the same for all its scans."""
+    """The maps of the scanner with that seed: the same for all its scans; those met last are kept, not to be written
+    to."""
+    return _pixel_maps(detector, checked_seed(scanner_seed), thread_count(threads))
+
+
+@lru_cache(maxsize=4)
+def _pixel_maps(detector: Detector, scanner_seed: int, threads: int) -> PixelMaps:
     readout = integrating(detector)
     shape = (1, detector.rows, detector.columns)
 
@@ -58,13 +71,17 @@ def pixel_maps(detector: Detector, scanner_seed: int, *, threads: int | None = N
         made: Images = noisy_signal(none, variance, none, seed=scanner_seed, stream=stream, threads=threads)[0]
         return made
 
-    dead = np.zeros(shape[1:], np.bool_)
+    alive = np.ones(shape[1:], np.float32)
     if readout.dead_pixel_fraction > 0.0:
         rate = np.full(shape, -float(log(1.0 - readout.dead_pixel_fraction)), np.float32)
-        dead = poisson_counts(rate, seed=scanner_seed, stream="dead pixels", threads=threads)[0] > 0.0
-    return PixelMaps(gain=np.float32(1.0) + normal("gain of pixels", readout.gain_spread),
-                     offset_dn=np.float32(readout.offset_dn) + normal("offset of pixels", readout.offset_spread_dn),
-                     dead=dead)
+        dead = poisson_counts(rate, seed=scanner_seed, stream="dead pixels", threads=threads)[0]
+        alive[dead > 0.0] = 0.0
+    gain, offset = normal("gain of pixels", readout.gain_spread), normal("offset of pixels", readout.offset_spread_dn)
+    gain += np.float32(1.0)
+    offset += np.float32(readout.offset_dn)
+    for one in (gain, offset, alive):
+        one.setflags(write=False)
+    return PixelMaps(gain, offset, alive)
 
 
 def read_out(
@@ -107,9 +124,8 @@ def read_out(
     few_bits = readout.bits <= 16
     dn = np.empty(signal.shape, np.uint16 if few_bits else np.int32)
     call = _engine.read_out_16 if few_bits else _engine.read_out_32
-    alive = (~maps.dead).astype(np.float32)
     saturated = call(
-        signal.reshape(views, pixels), maps.gain.ravel(), maps.offset_dn.ravel(), alive.ravel(),
+        signal.reshape(views, pixels), maps.gain.ravel(), maps.offset_dn.ravel(), maps.alive.ravel(),
         held.reshape(len(held), pixels), lag, numbers, noise, dn.reshape(views, pixels), checked_seed(seed),
         stream_number("charge and electronics"), first_view, thread_count(threads), instruction_set())
     return Raw(dn=dn, saturated=saturated, held_kev=held)

@@ -67,15 +67,16 @@ def noise_transfer(detector: Detector, layer: int, across_mm: ArrayLike, along_m
 
     Neglects: septa, as far as light is spread within a pixel (the aperture is the whole pixel's here).
     """
-    x, y = np.broadcast_arrays(np.asarray(across_mm, np.float64), np.asarray(along_mm, np.float64))
+    x, y = np.asarray(across_mm, np.float64), np.asarray(along_mm, np.float64)
     beyond = crosstalk_transfer(detector, x, y) ** 2
     if detector.spread is None:
         return np.asarray(beyond)
-    passed, whole = np.zeros(x.shape), np.zeros(x.shape)
-    for i in range(-_FOLDED, _FOLDED + 1):
-        for j in range(-_FOLDED, _FOLDED + 1):
-            u, v = x + i / detector.pixel_mm[0], y + j / detector.pixel_mm[1]
-            opened = (_sinc(u, detector.pixel_mm[0]) * _sinc(v, detector.pixel_mm[1])) ** 2
+    passed, whole = np.zeros(beyond.shape), np.zeros(beyond.shape)
+    across, along = ([(f, _sinc(f, pitch)) for f in (at + n / pitch for n in range(-_FOLDED, _FOLDED + 1))]
+                     for at, pitch in zip((x, y), detector.pixel_mm, strict=True))
+    for u, opened_across in across:
+        for v, opened_along in along:
+            opened = (opened_across * opened_along) ** 2
             passed += opened * layer_transfer(detector, layer, np.sqrt(u * u + v * v)) ** 2
             whole += opened
     last = layer_transfer(detector, layer, np.array((_FOLDED + 0.5) / max(detector.pixel_mm))) ** 2
