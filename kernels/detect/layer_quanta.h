@@ -1,44 +1,46 @@
 // What one depth layer of a detector collects of a pixel's quanta: its mean, and the noise on it.
 //
 // Two sums over the beam are known of every pixel, the signal and the square of what each photon adds; their ratio tells the
-// beam's hardness, and a table by it the layer's parts of both, its third cumulant, and mean counts of quanta that deposit alike.
+// beam's hardness, and a table by it the layer's parts of both, its third cumulant, and the law of its quanta.
 // The table is linear between its ratios and constant beyond them. Noise is drawn from three cumulants, or where
-// signal^2 < few x variance from a Poisson count of each class of quanta.
+// signal^2 < few x variance from the law of the quanta's sum (sums_of_quanta.h).
 #pragma once
 #include "detect/layer_quanta_job.h"
 #include "detect/pixel_noise.h"
+#include "detect/sums_of_quanta.h"
 
 namespace physsim {
 namespace PHYSSIM_ISA {
 
-// Where a ratio stands in the table: how much of the step to each next entry lies below it.
+// Where a ratio stands in the table: the last entry not above it, and how much of the step to the next one lies below it.
 struct HardnessPlace {
-    F share[MOST_HARDNESSES];
+    I at;
+    F share;
 
     PHYSSIM_HD HardnessPlace(const LayerQuanta& job, F signal, F square) {
         const F zero(0.0f), one(1.0f);
         const M lit = zero < signal;
         const F ratio = select(lit, square / select(lit, signal, one), zero);
-        for (int k = 0; k + 1 < job.hardnesses; k++)
-            share[k] = minimum(maximum((ratio - F(job.ratio[k])) * F(job.per_step[k]), zero), one);
+        const Window table(job.ratio);
+        at = I(0);
+        PHYSSIM_UNROLL
+        for (int half = MOST_HARDNESSES / 2; half > 0; half /= 2) at = add_where(table[at + I(half)] <= ratio, at, I(half));
+        share = minimum(maximum((ratio - table[at]) * table[at + I(MOST_HARDNESSES)], zero), one);
     }
 
-    // Of a row of the table: its first value, then the steps from each value to the next.
-    PHYSSIM_HD F of(const LayerQuanta& job, const float* row) const {
-        F value(row[0]);
-        for (int k = 0; k + 1 < job.hardnesses; k++) value = multiply_add(F(row[k + 1]), share[k], value);
-        return value;
+    PHYSSIM_HD F of(const float* row) const {
+        const Window table(row);
+        return multiply_add(table[at + I(MOST_HARDNESSES)], share, table[at]);
     }
 };
 
 struct LayerCumulants { F mean, variance, third; };
 PHYSSIM_HD LayerCumulants layer_cumulants(const LayerQuanta& job, F signal, F square) {
     const HardnessPlace place(job, signal, square);
-    return {place.of(job, job.parts) * signal, place.of(job, job.parts + job.hardnesses) * square,
-            place.of(job, job.parts + 2 * job.hardnesses) * square};
+    return {place.of(job.parts[0]) * signal, place.of(job.parts[1]) * square, place.of(job.parts[2]) * square};
 }
 
-// Draws anew, from a count of every class, the noise of `count` pixels by their numbers in the view.
+// Draws anew, from the law of their quanta's sum, the noise of `count` pixels by their numbers in the view.
 PHYSSIM_HD void draw_few(const LayerQuanta& job, const Draws& draws, const int32_t* number, int count, const float* signal, const float* square, float* mean, float* noise) {
     alignas(64) int32_t pixel[LANES];
     alignas(64) float first[LANES], second[LANES], drawn[LANES];
@@ -49,8 +51,7 @@ PHYSSIM_HD void draw_few(const LayerQuanta& job, const Draws& draws, const int32
         }
         const F total = load(first);
         const HardnessPlace place(job, total, load(second));
-        const auto mean_count = [&](int k) { return maximum(place.of(job, job.counts + k * job.hardnesses) * total, F(0.0f)); };
-        store(drawn, compound_poisson(draws, load(pixel), job.deposit, job.classes, mean_count));
+        store(drawn, sum_of_quanta(job.sums, draws, load(pixel), place.at, place.share, total));
         for (int l = 0; l < LANES && at + l < count; l++) noise[pixel[l]] = drawn[l] - mean[pixel[l]];
     }
 }

@@ -43,9 +43,8 @@ PHYSSIM_HD F compound_poisson(const Draws& draws, I pixel, const float* deposit,
     PhiloxWords<I> words = {};
     for (int k = 0; k < classes; k++) {
         if (k % 4 == 0) words = block_of(draws, pixel, I(OF_COUNTS + k / 4));
-        const I word = k % 4 == 0 ? words.a : k % 4 == 1 ? words.b : k % 4 == 2 ? words.c : words.d;
         const auto other = [&] { return block_of(draws, pixel, I(OF_LARGE_COUNTS + k)).a; };
-        sum = sum + F(deposit[k]) * poisson(mean(k), word, other);
+        sum = sum + F(deposit[k]) * poisson(mean(k), word_of(words, k), other);
     }
     return sum;
 }

@@ -15,6 +15,9 @@ constexpr float MOST_INVERTED = 64.0f;  // mean count; above it three cumulants
 
 namespace PHYSSIM_ISA {
 
+// The word of a block that is number `k` of all.
+PHYSSIM_HD I word_of(const PhiloxWords<I>& block, int k) { return k % 4 == 0 ? block.a : k % 4 == 1 ? block.b : k % 4 == 2 ? block.c : block.d; }
+
 PHYSSIM_HD F of_three_cumulants(F mean, F variance, F third, F normal) {
     const F zero(0.0f), bend = select(zero < variance, third / (F(6.0f) * variance), zero);
     const F spread = square_root(maximum(variance - F(2.0f) * bend * bend, zero));

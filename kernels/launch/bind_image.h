@@ -1,5 +1,7 @@
 // Images from signals for Python. Arrays are checked by physsim.imaging.
 #pragma once
+#include <limits>
+
 #include "launch/image_table.h"
 #include "launch/team.h"
 
@@ -61,28 +63,35 @@ void compound_noise(const Floats& mean, const Floats& deposit, const py::array_t
 }
 
 // Means (views, pixels) of a layer's signal and, where `noise` is given, its noise, from a beam's signals and their squares (views, pixels).
-// ratio: (hardnesses), rising; parts: (3, hardnesses), counts: (classes, hardnesses), at these ratios.
-void layer_quanta(const Floats& signal, const Floats& square, Doubles ratio, Doubles parts, Doubles counts, const Floats& deposit, float few, InPlace<float> mean,
-                  std::optional<InPlace<float>> noise, uint64_t seed, uint32_t stream, uint32_t first_view, int threads, const std::string& isa) {
-    const int64_t views = signal.shape(0), pixels = signal.shape(1), hardnesses = ratio.size(), classes = deposit.size();
+// ratio: (hardnesses), rising; parts: (3, hardnesses) at these ratios. tables: (hardnesses, TABLES_OF_SUMS, bins) of sums of quanta, in steps of `step` keV; counts:
+// (hardnesses) mean counts by signal; neither is looked at without `noise`.
+void layer_quanta(const Floats& signal, const Floats& square, Doubles ratio, Doubles parts, const py::array_t<int32_t, py::array::c_style>& tables, const Floats& counts,
+                  float step, float few, InPlace<float> mean, std::optional<InPlace<float>> noise, uint64_t seed, uint32_t stream, uint32_t first_view, int threads,
+                  const std::string& isa) {
+    const int64_t views = signal.shape(0), pixels = signal.shape(1), hardnesses = ratio.size();
     for (const auto* array : {&signal, &square, static_cast<const Floats*>(&mean.array), noise ? static_cast<const Floats*>(&noise->array) : &signal})
         if (array->ndim() != 2 || array->shape(0) != views || array->shape(1) != pixels) throw std::invalid_argument("quanta: arrays are (views, pixels)");
-    if (hardnesses < 1 || hardnesses > MOST_HARDNESSES || parts.size() != 3 * hardnesses || counts.size() != classes * hardnesses)
-        throw std::invalid_argument("quanta: tables are (3 or classes, hardnesses), of 16 hardnesses at most");
-    const auto steps = [&](const Doubles& table) {
-        std::vector<float> made(static_cast<size_t>(table.size()));
-        for (int64_t n = 0; n < table.size(); n++)
-            made[static_cast<size_t>(n)] = static_cast<float>(n % hardnesses ? table.data()[n] - table.data()[n - 1] : table.data()[n]);
-        return made;
-    };
-    const std::vector<float> part_steps = steps(parts), count_steps = steps(counts);
+    if (hardnesses < 1 || hardnesses > MOST_HARDNESSES || parts.size() != 3 * hardnesses)
+        throw std::invalid_argument("quanta: tables are (3, hardnesses), of 16 hardnesses at most");
     LayerQuanta job = {};
-    job.stream = {seed, stream}, job.first_view = first_view, job.pixels = pixels, job.signal = signal.data(), job.square = square.data();
-    job.hardnesses = static_cast<int32_t>(hardnesses), job.classes = static_cast<int32_t>(classes), job.few = few;
-    for (int k = 0; k + 1 < job.hardnesses; k++)
-        job.ratio[k] = static_cast<float>(ratio.data()[k]), job.per_step[k] = static_cast<float>(1.0 / (ratio.data()[k + 1] - ratio.data()[k]));
-    job.parts = part_steps.data(), job.counts = count_steps.data(), job.deposit = deposit.data();
+    job.stream = {seed, stream}, job.first_view = first_view, job.pixels = pixels, job.signal = signal.data(), job.square = square.data(), job.few = few;
+    for (int64_t k = 0; k < MOST_HARDNESSES; k++) {
+        const bool there = k < hardnesses, more = k + 1 < hardnesses;
+        job.ratio[k] = there ? static_cast<float>(ratio.data()[k]) : std::numeric_limits<float>::infinity();
+        job.ratio[MOST_HARDNESSES + k] = more ? static_cast<float>(1.0 / (ratio.data()[k + 1] - ratio.data()[k])) : 0.0f;
+        for (int64_t n = 0; n < 3; n++) {
+            const double* const part = parts.data() + n * hardnesses;
+            job.parts[n][k] = there ? static_cast<float>(part[k]) : 0.0f;
+            job.parts[n][MOST_HARDNESSES + k] = more ? static_cast<float>(part[k + 1] - part[k]) : 0.0f;
+        }
+    }
     job.mean = mean.array.mutable_data(), job.noise = noise ? noise->array.mutable_data() : nullptr;
+    if (noise) {
+        const int log2_bins = tables.ndim() == 3 ? log2_of(tables.shape(2)) : 0;
+        if (log2_bins == 0 || tables.shape(0) != hardnesses || tables.shape(1) != TABLES_OF_SUMS || counts.size() != hardnesses)
+            throw std::invalid_argument("quanta: tables of sums are (hardnesses, 11, bins), a power of two of bins");
+        job.sums = {static_cast<int32_t>(hardnesses), log2_bins, tables.data(), counts.data(), step};
+    }
     const ImageTable& kernels = image_kernels(isa);
     in_runs(views, pixels, threads, [&](int64_t view, int64_t first) { kernels.layer_quanta(job, view, first); });
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "detect/sum_tables.h"
+
 namespace {
 
 // The least of up to 256 whole numbers, the first of equal ones: a tournament. A change plays one path again, without a branch.
@@ -79,6 +81,37 @@ py::array_t<int32_t> alias_tables(const Doubles& probability) {
     return tables;
 }
 
+// The laws (rows, bins) of sums of quanta of mean counts (rows, classes) that deposit 1, 2, .. steps; none: (rows) chances of no quantum.
+Doubles laws_of_sums(const Doubles& counts, const Doubles& none, int64_t bins) {
+    if (counts.ndim() != 2 || none.size() != counts.shape(0) || bins < 1) throw std::invalid_argument("laws of sums: counts are (rows, classes), of 1 bin or more");
+    const py::ssize_t rows = counts.shape(0), classes = counts.shape(1);
+    Doubles laws({rows, static_cast<py::ssize_t>(bins)});
+    double* const law = laws.mutable_data();
+    py::gil_scoped_release release;
+    for (py::ssize_t row = 0; row < rows; row++) law_of_sum(counts.data() + row * classes, classes, none.data()[row], law + row * bins, bins);
+    return laws;
+}
+
+// Of bins that are a power of two from 2 to 65,536; 0 of others.
+int log2_of(int64_t bins) {
+    for (int n = 1; n <= 16; n++)
+        if (bins == int64_t{1} << n) return n;
+    return 0;
+}
+
+// Tables for sample_exact_alias of distributions (rows, bins), a power of two from 2 to 65,536 bins.
+py::array_t<int32_t> exact_alias_tables(const Doubles& probability) {
+    const py::ssize_t bins = probability.ndim() == 2 ? probability.shape(1) : 0;
+    const int log2_bins = log2_of(bins);
+    if (log2_bins == 0) throw std::invalid_argument("distributions must be (rows, bins), a power of two from 2 to 65,536 bins");
+    py::array_t<int32_t> tables({probability.shape(0), bins});
+    int32_t* const table = tables.mutable_data();
+    py::gil_scoped_release release;
+    std::vector<int64_t> left(static_cast<size_t>(bins));
+    for (py::ssize_t row = 0; row < probability.shape(0); row++) exact_alias_table(probability.data() + row * bins, log2_bins, left.data(), table + row * bins);
+    return tables;
+}
+
 // Sums over points of weight x function(place): places and weights (rows, bins, points), functions (n, knots) straight between
 // the knots and constant beyond the last; places not below the first knot. Returns (n, rows, bins).
 Doubles sums_of_lookups(const Doubles& places, const Doubles& weights, const Doubles& knots, const Doubles& functions) {
@@ -121,6 +154,8 @@ Doubles sums_of_lookups(const Doubles& places, const Doubles& weights, const Dou
 
 void bind_tables(py::module_& m) {
     m.def("alias_tables", &alias_tables);
+    m.def("laws_of_sums", &laws_of_sums);
+    m.def("exact_alias_tables", &exact_alias_tables);
     m.def("sums_of_lookups", &sums_of_lookups);
 }
 

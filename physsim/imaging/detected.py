@@ -17,6 +17,7 @@ from physsim.errors import InvalidInput, message
 from physsim.imaging.detector.blur import blur_kernel, blurred
 from physsim.imaging.hardness import Hardness
 from physsim.imaging.noise import FEW_QUANTA
+from physsim.imaging.sums_of_quanta import NO_SUMS
 from physsim.randomness import checked_seed, stream_number
 from physsim.spec.detector import Detector
 
@@ -28,9 +29,9 @@ def detected(detector: Detector, law: Hardness, signal: Images, square: Images, 
     """Expected images and their quantum noise (None without `noise`), (views, rows, columns) keV, both blurred.
 
     `signal`, `square`: (views, rows, columns) keV and keV^2, sums of what photons add and of its squares. Below
-    FEW_QUANTA quanta in a layer each class of quanta draws a count of its own. `first_view`: number of the first view
-    in its scan. The same bits for any threads and CPU, and however the views are cut. Raises InvalidInput for shapes
-    that differ, negative or missing values.
+    FEW_QUANTA quanta in a layer their sum is drawn from its own law, compound Poisson. `first_view`: number of the
+    first view in its scan. The same bits for any threads and CPU, and however the views are cut. Raises InvalidInput
+    for shapes that differ, negative or missing values.
     """
     signal, square = (np.ascontiguousarray(one, np.float32) for one in (signal, square))
     if signal.ndim != 3 or square.shape != signal.shape:
@@ -59,11 +60,12 @@ def layer_quanta(law: Hardness, layer: int, signal: Images, square: Images, mean
                  stream: str, seed: int, first_view: int = 0, few: float = FEW_QUANTA, threads: int | None = None
                  ) -> None:
     """Writes a layer's mean signal and, where it is given, its noise before any blur; all (views, rows, columns)
-    C-contiguous float32. `few`: quanta of the layer below which each class of them draws its count."""
+    C-contiguous float32. `few`: quanta of the layer below which their sum is drawn from its own law."""
     pixels = signal.shape[1] * signal.shape[2]
+    sums = NO_SUMS if drawn is None else law.sums[layer]
     listed = [one.reshape(len(one), pixels) for one in (signal, square, mean)]
     _engine.layer_quanta(
         listed[0], listed[1], law.ratio_kev, np.ascontiguousarray(law.parts[:, layer].T),
-        np.ascontiguousarray(law.counts_per_kev[:, layer].T), law.deposits_kev.astype(np.float32), few,
+        sums.tables, sums.counts_per_kev, sums.step_kev, few,
         listed[2], None if drawn is None else drawn.reshape(len(drawn), pixels), checked_seed(seed),
         stream_number(stream), first_view, thread_count(threads), instruction_set())

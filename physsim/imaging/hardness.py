@@ -11,13 +11,14 @@ are within 0.2 % (third cumulants 2 %) behind bone or fat, the parts of depth la
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.detector.moments import deposit_classes
 from physsim.imaging.detector.table import moments_at
+from physsim.imaging.sums_of_quanta import SumsOfQuanta, sums_of_quanta
 from physsim.physics.attenuation import mass_attenuation_cm2_g
 from physsim.physics.spectra.quantities import transmission
 from physsim.spec.detector import Detector
@@ -33,13 +34,19 @@ _LEAST = 1e-12  # of the open beam's signal: harder beams are taken as the last 
 @dataclass(frozen=True, eq=False)
 class Hardness:
     """ratio_kev: (nodes,) rising ratios of square and signal. parts: (nodes, depth layers, 3) of each layer in the
-    signal, in the square, and third cumulant over square (keV). deposits_kev: (classes,); counts_per_kev: (nodes, depth
-    layers, classes) mean counts of each class by signal."""
+    signal, in the square, and third cumulant over square (keV). deposits_kev: (classes,), 1, 2, 3, .. times the first;
+    counts_per_kev: (nodes, depth layers, classes) mean counts of each class by signal."""
 
     ratio_kev: Floats
     parts: Floats
     deposits_kev: Floats
     counts_per_kev: Floats
+
+    @cached_property
+    def sums(self) -> tuple[SumsOfQuanta, ...]:
+        """Of each depth layer: tables by which sums of few quanta are drawn, made when they are first asked for."""
+        return tuple(sums_of_quanta(self.counts_per_kev[:, layer], self.deposits_kev)
+                     for layer in range(self.parts.shape[1]))
 
     def cumulants(self, signal: Images, square: Images) -> Images:
         """(depth layers, 3, views, rows, columns) of the signal (views, rows, columns) keV and its square keV^2."""

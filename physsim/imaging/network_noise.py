@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 _NODES = 8  # of hardness, between which gains are linear
-_CLASSES = 8  # of what quanta deposit, for exact counts where quanta are few
+_CLASSES = 64  # of what quanta deposit, for the law of their sum where quanta are few
 _FEW = 10.0  # quanta of all components together: three cumulants know the distribution within 1e-3, before it is spread
 _STRANGER = 0.01  # of the pixels may be of a beam that is softer or harder than was trained
 _NEAR = 0.02  # of what a quantum deposits: so little beyond what was trained changes no share by 0.01
@@ -118,7 +118,7 @@ def _law(weights: NoiseWeights, told: Floats, low: float, high: float) -> Hardne
     nodes = np.linspace(low, high, _NODES)
     gains, bends = weights.noise(told, nodes)  # (nodes, components)
     deposit = gains.sum(axis=1, keepdims=True)
-    classes = np.geomspace(0.99 * bends.min(), 1.01 * bends.max(), _CLASSES)
+    classes = 1.01 * bends.max() / _CLASSES * np.arange(1.0, _CLASSES + 1.0)
     above = np.clip(np.searchsorted(classes, bends), 1, _CLASSES - 1)
     upper = (bends - classes[above - 1]) / (classes[above] - classes[above - 1])
     counts = np.zeros((*gains.shape, _CLASSES))
