@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def kind_of(spec: ScatterTraining, member: int) -> Kind:
 
 def zoo_sha256(spec: ScatterTraining, seed: int, members: int) -> str:
     """What fixes a zoo: kinds by member, the seed and the training's spec."""
-    names = [kind_of(spec, member).name for member in range(members)]
+    names = [one.name for one in islice(cycle(kinds_of(spec)), members)]
     return hashlib.sha256(json.dumps([spec.data_json(), seed, GROUP, names]).encode()).hexdigest()
 
 

@@ -56,8 +56,8 @@ class Built:
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """The command's output, both streams; its text is the message when it fails. `variables`: of its environment."""
     keep = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "CFLAGS", "CXXFLAGS"))}
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env=keep | variables, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run([str(word) for word in command], cwd=cwd, env=keep | {"PHYSSIM_CACHE": "off"} | variables,
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -181,7 +181,8 @@ def test_environment_forces_the_instruction_set():
     for isa in PRESENT:
         for threads in ("1", "3"):
             done = subprocess.run([sys.executable, "-P", "-c", FORCED], capture_output=True, text=True, check=True,
-                                  env={**os.environ, "PHYSSIM_ISA": isa, "PHYSSIM_THREADS": threads})
+                                  env={**os.environ, "PHYSSIM_CACHE": "off", "PHYSSIM_ISA": isa,
+                                       "PHYSSIM_THREADS": threads})
             found[isa, threads] = done.stdout
     assert len(set(found.values())) == 1, found
     refused = subprocess.run([sys.executable, "-P", "-c", FORCED], capture_output=True, text=True,

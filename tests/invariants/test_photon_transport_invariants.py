@@ -73,7 +73,7 @@ def test_bits_do_not_depend_on_the_instruction_set():
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "PHYSSIM_ISA": isa},
+            env={**os.environ, "PHYSSIM_CACHE": "off", "PHYSSIM_ISA": isa},
             capture_output=True,
             text=True,
             check=False,
