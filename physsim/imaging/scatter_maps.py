@@ -17,6 +17,7 @@ from physsim.imaging.beam_spectra import spectra_at
 from physsim.imaging.gaussians import caught
 from physsim.imaging.heights import heights_mm
 from physsim.imaging.pixel_beam import spread_at
+from physsim.imaging.single_scatter_guess import single_guesses
 from physsim.portable import exp
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
@@ -32,7 +33,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 CHANNELS = ("soft attenuation", "hard attenuation", "transmission", "narrow guess", "wide guess", "height", "depth",
-            "open field", "guess along strips")
+            "open field", "guess along strips", "single scatter by electrons", "single scatter by heavy atoms")
 CONDITIONS = ("mean keV", "spread of keV", "source to detector", "width", "height", "height of the matter",
               "matter's attenuation", "grid ratio", "grid's transmission")
 RAYS = 4  # along each side of a coarse pixel
@@ -40,6 +41,7 @@ HEIGHTS = 9
 _SINE_STEP = 0.05
 NARROW, WIDE = 0.3, 1.0  # spreads of the guesses over the mean height of the matter above the detector
 _ALONG_STRIPS = 0.6  # likewise, of the shape behind a grid; across its strips a ratio-th
+_SINGLE = 0.08  # of what Gaussians of all that meets matter hold: what a grid passes of single scatter
 _THIN = 0.02  # attenuation: of a metre of air
 _HEIGHT_MM, _SIDE_MM, _KEV = 500.0, 400.0, 60.0  # make maps and numbers of order 1
 _TOGETHER = 64  # views whose rays are traced in one go
@@ -108,7 +110,8 @@ def scatter_maps_of_views(scene: ScatterScene, protocol: Protocol, views: Geomet
     """Of each view's own, coarse pixels, each the mean over RAYS x RAYS rays; `opened`: the open_field of one of them,
     taken for all. The same bits as of each view alone, in less time. `version`: 1
     guesses from the means of light and attenuation in a pixel, not from the mean of their product, which is far less
-    where the body ends within it: what networks of weights of version 1 have seen.
+    where the body ends within it: what networks of weights of version 1 have seen. Before 3 no guess is of
+    single scatter.
 
     Neglects: that the beam hardens from pixel to pixel (two energies stand for it), focal spot, matter off the rays.
     """
@@ -150,6 +153,10 @@ def _maps_of(protocol: Protocol, view: Geometry, opened: OpenField, depths: tupl
     sent = relative * light_scattered  # what scatters once and passes straight on
     whole = max(float(sent.sum()), 1e-12)
     middle = max(float((sent * height).sum()) / whole, 10.0)
+    rays = (view.rows, RAYS, view.columns, RAYS)
+    single = () if version < 3 else single_guesses(
+        (first.reshape(rays), second.reshape(rays)), relative, opened.kev, middle, view.pixel_mm,
+        protocol.anti_scatter_grid)
     guesses = [_spread_out(sent, (share * middle, share * middle), view.pixel_mm) for share in (NARROW, WIDE)]
     guesses.append(0.5 * (guesses[0] + guesses[1]))
     strips = protocol.anti_scatter_grid
@@ -158,7 +165,7 @@ def _maps_of(protocol: Protocol, view: Geometry, opened: OpenField, depths: tupl
         across = strips.across
         guesses[2] = _spread_out(sent, (held, free) if abs(across[0]) > abs(across[1]) else (free, held), view.pixel_mm)
     maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
-            extent / (0.2 * _HEIGHT_MM), relative - 1.0, guesses[2]]
+            extent / (0.2 * _HEIGHT_MM), relative - 1.0, guesses[2], *(one / _SINGLE for one in single)]
     numbers = [kev / _KEV, spread / (0.3 * _KEV), float(view.distance_mm[0]) / (4.0 * _HEIGHT_MM),
                view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
                middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,
