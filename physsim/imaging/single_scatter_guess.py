@@ -26,7 +26,7 @@ from physsim.transport.ordered import product
 Floats = NDArray[np.float64]
 
 _NODES = ((-np.sqrt(3.0), 1.0 / 6.0), (0.0, 2.0 / 3.0), (np.sqrt(3.0), 1.0 / 6.0))  # Gauss-Hermite, of three
-_SLOPES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.9)  # spreads in tan(theta) of the Gaussians that stand for the cross-section
+_SLOPES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.9)  # spreads in tan(theta) of Gaussians that stand for the section
 _STEEPEST, _TOLD = 3.0, 90
 _FINE = 5  # parts of a pixel across the strips
 _STEP_MM = 5.0  # of the matter's height, for which ways are kept
