@@ -33,7 +33,8 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
 
 CHANNELS = ("soft attenuation", "hard attenuation", "transmission", "narrow guess", "wide guess", "height", "depth",
-            "open field", "guess along strips", "single scatter by electrons", "single scatter by heavy atoms")
+            "open field", "guess along strips", "single scatter by electrons", "single scatter by heavy atoms",
+            "light within matter")
 CONDITIONS = ("mean keV", "spread of keV", "source to detector", "width", "height", "height of the matter",
               "matter's attenuation", "grid ratio", "grid's transmission")
 RAYS = 4  # along each side of a coarse pixel
@@ -41,7 +42,7 @@ HEIGHTS = 9
 _SINE_STEP = 0.05
 NARROW, WIDE = 0.3, 1.0  # spreads of the guesses over the mean height of the matter above the detector
 _ALONG_STRIPS = 0.6  # likewise, of the shape behind a grid; across its strips a ratio-th
-_SINGLE = 0.08  # of what Gaussians of all that meets matter hold: what a grid passes of single scatter
+_SINGLE, _WITHIN = 0.08, 0.02  # of what Gaussians of all that meets matter hold: about what a grid passes
 _THIN = 0.02  # attenuation: of a metre of air
 _HEIGHT_MM, _SIDE_MM, _KEV = 500.0, 400.0, 60.0  # make maps and numbers of order 1
 _TOGETHER = 64  # views whose rays are traced in one go
@@ -138,8 +139,11 @@ def scatter_maps_of_views(scene: ScatterScene, protocol: Protocol, views: Geomet
 def _maps_of(protocol: Protocol, view: Geometry, opened: OpenField, depths: tuple[Floats, Floats, Floats, Floats],
              version: int) -> ScatterMaps:
     """`depths`: line integrals of soft and hard attenuation, and of the hard one times height and its square."""
+    def in_pixels(image: Floats) -> Floats:
+        return image.reshape(view.rows, RAYS, view.columns, RAYS)
+
     def means(image: Floats) -> Floats:
-        return np.asarray(image.reshape(view.rows, RAYS, view.columns, RAYS).mean(axis=(1, 3)))
+        return np.asarray(in_pixels(image).mean(axis=(1, 3)))
 
     (kev, spread), (first, second) = opened.kev, depths[:2]
     passed = exp(-0.5 * (first + second))
@@ -153,19 +157,22 @@ def _maps_of(protocol: Protocol, view: Geometry, opened: OpenField, depths: tupl
     sent = relative * light_scattered  # what scatters once and passes straight on
     whole = max(float(sent.sum()), 1e-12)
     middle = max(float((sent * height).sum()) / whole, 10.0)
-    rays = (view.rows, RAYS, view.columns, RAYS)
-    single = () if version < 3 else single_guesses(
-        (first.reshape(rays), second.reshape(rays)), relative, opened.kev, middle, view.pixel_mm,
-        protocol.anti_scatter_grid)
     guesses = [_spread_out(sent, (share * middle, share * middle), view.pixel_mm) for share in (NARROW, WIDE)]
     guesses.append(0.5 * (guesses[0] + guesses[1]))
     strips = protocol.anti_scatter_grid
+    if strips is not None and view.radius_mm is not None:
+        strips = strips.bent(view.radius_mm)
+    more: tuple[Floats, ...] = ()
+    if version >= 3:  # behind a grid photons come along its rays: from light that spreads within what these meet
+        single = single_guesses((in_pixels(first), in_pixels(second)), relative, opened.kev, middle, view.pixel_mm,
+                                strips)
+        more = (*(one / _SINGLE for one in single), guesses[0] * means(1.0 - exp(-second)) * _WITHIN / _SINGLE)
     if strips is not None and strips.strip_mm > 0.0:  # photons along the strips pass, across them few
         free, held = _ALONG_STRIPS * middle, middle / strips.ratio
         across = strips.across
         guesses[2] = _spread_out(sent, (held, free) if abs(across[0]) > abs(across[1]) else (free, held), view.pixel_mm)
     maps = [soft_mean / 4.0, hard_mean / 4.0, light, guesses[0], guesses[1], height / _HEIGHT_MM,
-            extent / (0.2 * _HEIGHT_MM), relative - 1.0, guesses[2], *(one / _SINGLE for one in single)]
+            extent / (0.2 * _HEIGHT_MM), relative - 1.0, guesses[2], *more]
     numbers = [kev / _KEV, spread / (0.3 * _KEV), float(view.distance_mm[0]) / (4.0 * _HEIGHT_MM),
                view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
                middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,

@@ -17,8 +17,9 @@ HELD_OUT = 2**32  # number of the first patient that is never trained on
 AUDITED = 2**33  # number of the first patient of an audit, which no training has seen
 ZOO = 2**34  # number of the first group of an audit's members outside the domain
 SCANNED = 2**35  # number of the first patient of a held-out scan
-# Among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips, single scatter's two
-GUESSES = (3, 4, 8, 9, 10)
+# Among the channels of a view's maps (imaging/scatter_maps.py): narrow, wide, along the strips, single scatter's two,
+# light within matter
+GUESSES = (3, 4, 8, 9, 10, 11)
 MAPS = 3  # version of the maps that networks see: data and weights of another are not mixed
 _BODIES = 2  # version of the bodies drawn: since 2 they go on beyond a scan's ends
 _SCANS = 2  # version of the held-out scans: since 2 they are whole, of all turns

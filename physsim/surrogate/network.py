@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from scipy.optimize import nnls
 from torch import nn
 from torch.nn import functional
 
@@ -16,6 +17,7 @@ from physsim.spec.training import GUESSES
 Tensor = Any
 _GROUPS, _HIDDEN = 4, 64
 _LEAST_SCALE = 1e-6  # a condition that never varied in training has it, and is not looked at
+_LEAST_FACTOR = 0.02
 _MOST_MAP, _MOST_CONDITION = 15.0, 6.0  # deviations: beyond all of training (11 and 4.6 at most in chest, abdomen, CT)
 
 
@@ -64,15 +66,20 @@ class ScatterNet(nn.Module):
             self.register_buffer(f"{name}_scale", torch.ones(count))
 
     def learn_scales(self, maps: Tensor, conditions: Tensor, scatter: Tensor) -> None:
-        """From training data: means and deviations; the first guess of the two factors from `scatter` at the places."""
+        """From training data: means and deviations; the first factor of each guess from what fits `scatter` at the
+        places, each view over its mean, in least squares (_LEAST_FACTOR of one factor for all at least)."""
         self.map_mean.copy_(maps.mean(dim=(0, 2, 3)))
         self.map_scale.copy_(maps.std(dim=(0, 2, 3)).clamp_min(_LEAST_SCALE))
         self.condition_mean.copy_(conditions.mean(dim=0))
         self.condition_scale.copy_(conditions.std(dim=0).clamp_min(_LEAST_SCALE))
-        guesses = maps[:, self.guessed].mean(dim=(2, 3)).sum(dim=1)
+        means = scatter.mean(dim=(1, 2), keepdim=True)
+        guesses = functional.avg_pool2d(maps[:, self.guessed], self.stride) / means[:, None]
+        found, _ = nnls(guesses.movedim(1, -1).reshape(-1, len(self.guessed)).double().numpy(),
+                        (scatter / means).ravel().double().numpy())
+        common = 1.0 / float(guesses.sum(dim=1).mean())
         with torch.no_grad():
             nn.init.zeros_(self.leave.weight)
-            nn.init.constant_(self.leave.bias, float(torch.log(scatter.mean(dim=(1, 2)) / guesses).mean()))
+            self.leave.bias.copy_(torch.log(torch.from_numpy(found).clamp_min(_LEAST_FACTOR * common)))
 
     def factors(self, maps: Tensor, conditions: Tensor) -> Tensor:
         """(n, guesses, rows / stride[0], columns / stride[1]) logarithms of what the guesses are multiplied with."""
