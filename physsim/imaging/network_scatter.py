@@ -1,8 +1,8 @@
 """Scatter of radiographs by a network, or by a network and few photons with a guarantee: docs/hybrid.md.
 
-What is guessed, measured and guaranteed are means over places of the detector. What lies within a place is the shape
-of the maps, made by physics, times a smooth field that makes the places' means what was delivered. How much that shape
-adds to a smooth image is stated as its error: behind a grid it is the larger part.
+What is guessed, measured and guaranteed are means over places of the detector. What lies within a place is a mixture
+of the maps' guesses, made by physics, times a smooth field that makes the places' means what was delivered. How much
+that shape adds to a smooth image, or places twice as wide would miss, is stated as its error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from physsim.errors import InvalidInput, message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.place_photons import RUN, PlacePhotons, view_optics
-from physsim.imaging.place_shapes import missed_structure, with_means
+from physsim.imaging.place_shapes import fitted_shapes, missed_structure, with_means
 from physsim.imaging.scatter_maps import CHANNELS, CONDITIONS, OpenField, ScatterMaps, open_field, scatter_maps_of_views
 from physsim.imaging.scattered import Scattered, on_pixels, signal_responses
 from physsim.phantom.phantom import Phantom
@@ -70,10 +70,11 @@ class NetworkGuess:
         return float(water_mm(self.maps.maps[None])[0])
 
     def image(self, delivered: Floats) -> tuple[Floats, float]:
-        """(rows, columns) of the maps' pixels, whose means over places are `delivered` (with_means); and the e_S that
-        is stated of what lies within a place (missed_structure of the network's own: it has no noise)."""
-        shapes = self.maps.shape[None]
-        return with_means(delivered[None], shapes)[0], float(missed_structure(self.places[None], shapes)[0])
+        """(rows, columns) of the maps' pixels, whose means over places are `delivered` (with_means): the mixture of the
+        maps' guesses that these are; and the e_S that is stated of what lies within a place (missed_structure of the
+        network's own: it has no noise)."""
+        shape, own = (fitted_shapes(one[None], self.maps.guesses[None]) for one in (delivered, self.places))
+        return with_means(delivered[None], shape)[0], float(missed_structure(self.places[None], own)[0])
 
 
 def network_scattered(phantom: Phantom, protocol: Protocol, geometry: Geometry, opened: Images, run: Surrogate | Hybrid,

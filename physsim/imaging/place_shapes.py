@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from physsim.imaging.scattered import pixel_weights
 from physsim.transport.ordered import product
@@ -13,6 +14,17 @@ Floats = NDArray[np.float64]
 _NEAR, _MOST_ROUNDS, _STEP = 1e-3, 50, 2.0
 _EVEN = 1e-3  # of the shape's mean
 _HALF = 0.5  # of a width of places: what edges within them are missed by
+
+
+def fitted_shapes(places: Floats, guesses: Floats) -> Floats:
+    """(views, rows, columns) of each view the mixture of its `guesses` (views, n, rows, columns) whose means over
+    places are nearest to `places` (views, places down, places across) in least squares; none counts less than nothing.
+    """
+    views, count, rows, columns = guesses.shape
+    down, across = places.shape[1:]
+    means = guesses.reshape(views, count, down, rows // down, across, columns // across).mean(axis=(3, 5))
+    found = [nnls(seen.reshape(count, -1).T, wanted.ravel())[0] for seen, wanted in zip(means, places, strict=True)]
+    return np.asarray(np.einsum("vn,vnrc->vrc", np.array(found), guesses))
 
 
 def with_means(delivered: Floats, shapes: Floats) -> Floats:

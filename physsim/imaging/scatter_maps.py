@@ -21,7 +21,7 @@ from physsim.imaging.single_scatter_guess import single_guesses
 from physsim.portable import exp
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
-from physsim.spec.training import MAPS
+from physsim.spec.training import GUESSES, MAPS
 from physsim.transport.basis import in_order
 from physsim.transport.node_spline import spline_weights
 from physsim.transport.ordered import product
@@ -37,6 +37,7 @@ CHANNELS = ("soft attenuation", "hard attenuation", "transmission", "narrow gues
             "light within matter")
 CONDITIONS = ("mean keV", "spread of keV", "source to detector", "width", "height", "height of the matter",
               "matter's attenuation", "grid ratio", "grid's transmission")
+_ALONG = CHANNELS.index("guess along strips")
 RAYS = 4  # along each side of a coarse pixel
 HEIGHTS = 9
 _SINE_STEP = 0.05
@@ -51,13 +52,17 @@ _TOGETHER = 64  # views whose rays are traced in one go
 @dataclass(frozen=True, eq=False)
 class ScatterMaps:
     """maps: (CHANNELS, rows, columns) float32. conditions: (CONDITIONS,) float32. open_per_history: mean of the signal
-    without an object, keV/cm2 for each photon sent into the field (behind the grid): what scatter is told in. shape:
-    (rows, columns) about what scatter looks like within a place; no input of the network."""
+    without an object, keV/cm2 for each photon sent into the field (behind the grid): what scatter is told in."""
 
     maps: Images
     conditions: Images
     open_per_history: float
-    shape: Floats
+
+    @property
+    def guesses(self) -> Floats:
+        """(n, rows, columns) of all scatter, by physics: what it may look like within a place."""
+        some = GUESSES if len(self.maps) == len(CHANNELS) else (_ALONG,)
+        return self.maps[list(some)].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +182,7 @@ def _maps_of(protocol: Protocol, view: Geometry, opened: OpenField, depths: tupl
                view.columns * view.pixel_mm[0] / _SIDE_MM, view.rows * view.pixel_mm[1] / _SIDE_MM,
                middle / _HEIGHT_MM, whole / sent.size, (0.0 if strips is None else strips.ratio) / 12.0,
                opened.grid_transmission]
-    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history,
-                       guesses[2])
+    return ScatterMaps(np.stack(maps).astype(np.float32), np.array(numbers, np.float32), opened.open_per_history)
 
 
 def _spread_out(image: Floats, spread_mm: tuple[float, float], pixel_mm: tuple[float, float]) -> Floats:

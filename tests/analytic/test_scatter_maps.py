@@ -118,7 +118,7 @@ def test_maps_of_many_views_are_those_of_each_alone():
     assert len(together) == 70
     for view in (0, 1, 63, 64, 69):
         alone = scatter_maps(scene, protocol, views[view], opened, 1)
-        for name in ("maps", "conditions", "shape"):
+        for name in ("maps", "conditions"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(together[view], name))
 
 

@@ -94,6 +94,18 @@ def test_structure_within_places_errs_less_than_is_stated(within):
     assert found < stated
 
 
+def test_shapes_are_the_mixture_that_the_places_are():
+    """Of two views with unlike shares of four patterns; nothing is taken away where a pattern would have to be."""
+    from physsim.imaging.place_shapes import fitted_shapes
+
+    guesses = np.random.default_rng(1).random((2, 4, 8, 12))
+    shares = np.array([[0.5, 0.0, 2.0, 0.1], [0.0, 1.0, 0.0, 0.3]])
+    fine = np.einsum("vn,vnrc->vrc", shares, guesses)
+    places = fine.reshape(2, 4, 2, 6, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(fitted_shapes(places, guesses), fine, rtol=1e-9)
+    assert (fitted_shapes(places - 2.0 * guesses[:, :1].mean(), guesses) >= 0.0).all()
+
+
 def test_images_have_the_means_delivered_where_the_shape_is_nothing():
     """Beside a breast the physics' shape falls to 1e-16 within places where a network still has a little."""
     from physsim.imaging.place_shapes import with_means

@@ -20,7 +20,7 @@ from physsim.errors import message
 from physsim.imaging.beam_rays import peak_kv
 from physsim.imaging.network_scatter import NetworkGuess, ScanNetworks, network_guesses, warn_of_detail
 from physsim.imaging.place_photons import RUN, ScanPhotons, view_optics
-from physsim.imaging.place_shapes import missed_structure, with_means
+from physsim.imaging.place_shapes import fitted_shapes, missed_structure, with_means
 from physsim.imaging.scan.between_views import between, enough
 from physsim.imaging.scan_cases import scan_turns
 from physsim.imaging.scatter_maps import OpenField, open_field
@@ -123,13 +123,15 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
         warn_of_scan(run, found, len(nodes))
     else:
         error = 1.0 if variance is None else float(np.sqrt(variance))
-    known, (places, shapes), lost = enough(
+    known, (places, guesses), lost = enough(
         every, len(geometry), period, _BEND,
         lambda views: _guessed(ensemble, scene, protocol, geometry[views], opened, threads))
     delivered, lost = _over_all(scan, verdict, known, places, lost)
+    shapes = fitted_shapes(delivered, guesses)
     fine = with_means(delivered, shapes)
     some = slice(None, None, _STRUCTURE)
-    within = float(np.sqrt(np.mean(missed_structure(places[some], shapes[some]) ** 2)))
+    own = fitted_shapes(places[some], guesses[some])
+    within = float(np.sqrt(np.mean(missed_structure(places[some], own) ** 2)))
     if isinstance(run, Hybrid):
         warn_of_detail(run, within)
     return NetworkScan(
@@ -142,14 +144,14 @@ def network_scan(phantom: Phantom, protocol: Protocol, geometry: Geometry, run: 
 
 def _guessed(ensemble: ScatterEnsemble, scene: ScatterScene, protocol: Protocol, views: Geometry, opened: OpenField,
              threads: int) -> tuple[Floats, Floats]:
-    """The ensemble's images of views at the places, and the shapes of what lies within these."""
-    places, shapes = [], []
+    """The ensemble's images of views at the places, and physics' guesses on the maps' pixels."""
+    places, guesses = [], []
     for start in range(0, len(views), _TOGETHER):
         some = views[start : min(start + _TOGETHER, len(views))]
         found = network_guesses(ensemble, scene, protocol, some, threads, opened)
         places += [one.places for one in found]
-        shapes += [one.maps.shape for one in found]
-    return np.stack(places), np.stack(shapes)
+        guesses += [one.maps.guesses for one in found]
+    return np.stack(places), np.stack(guesses)
 
 
 def _over_all(scan: _Nodes, verdict: ScanVerdict | None, known: NDArray[np.int64], places: Floats, lost: float
