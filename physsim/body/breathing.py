@@ -88,7 +88,8 @@ def _least_determinants(places: Array) -> Array:
     for corner in range(8):
         i, j, k = (two if corner >> axis & 1 else one for axis in range(3))
         a, b, c = x[k, j], y[k, :, i], z[:, j, i]
-        determinant = (a * np.cross(b, c)).sum(-1)
+        (a0, a1, a2), (b0, b1, b2), (c0, c1, c2) = (np.moveaxis(edge, -1, 0) for edge in (a, b, c))
+        determinant = a0 * (b1 * c2 - b2 * c1) + a1 * (b2 * c0 - b0 * c2) + a2 * (b0 * c1 - b1 * c0)
         np.minimum(least, determinant, out=least)
     return least
 

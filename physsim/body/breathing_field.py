@@ -221,20 +221,18 @@ class _Bones:
 
     def velocity(self, points: Array) -> tuple[Array, Array, Array, Array]:
         """Polyrigid velocity (n, 3); distances from the nearest bone; weight of those that move; from the spine."""
-        from physsim.body.motion_kernels import nearest_distances
+        from physsim.body.motion_kernels import nearest_distances, polyrigid
 
         moving = len(self.clouds) - 1
         first = np.cumsum([0, *(len(cloud) for cloud in self.clouds)])
         far = np.zeros((len(points), len(self.clouds)))
         nearest_distances(points, np.vstack(self.clouds), first, far)
-        weight = (far**2 + 36.0) ** -2.5
-        velocity = np.zeros((len(points), 3))
-        for n, (turn, start) in enumerate(self.twists):
-            velocity += weight[:, n : n + 1] * (np.cross(turn, points) + start)
+        velocity = np.empty((len(points), 3))
+        polyrigid(points, far, np.array(self.twists), velocity)
         near_moving = np.exp(-((far[:, :moving].min(1) / 55.0) ** 2))
         from_spine = far[:, moving].copy()
         far[:, moving] = np.maximum(from_spine - 18.0, 0.0)  # its points lie in the middle of the bones
-        return velocity / weight.sum(1)[:, None], far.min(1), near_moving, from_spine
+        return velocity, far.min(1), near_moving, from_spine
 
 
 def _sagittal_twist(points: Array, velocity: Array) -> tuple[Array, Array]:

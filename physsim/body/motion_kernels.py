@@ -72,6 +72,24 @@ def nearest_distances(points, cloud, first, out):
 
 
 @numba.njit(**_COMPILE)
+def polyrigid(points, far, twists, out):
+    """out (n, 3): velocities at points (n, 3) mm of groups that move as rigid bodies, twists (groups, 2, 3) turn and
+    shift of the origin, each weighed by (far^2 + 6^2)^-5/2 of its distance far (n, groups) mm."""
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        total, u, v, w = 0.0, 0.0, 0.0, 0.0
+        for g in range(len(twists)):
+            square = far[n, g] * far[n, g] + 36.0
+            weight = 1.0 / (square * square * np.sqrt(square))
+            turn, shift = twists[g, 0], twists[g, 1]
+            total += weight
+            u += weight * (turn[1] * z - turn[2] * y + shift[0])
+            v += weight * (turn[2] * x - turn[0] * z + shift[1])
+            w += weight * (turn[0] * y - turn[1] * x + shift[2])
+        out[n, 0], out[n, 1], out[n, 2] = u / total, v / total, w / total
+
+
+@numba.njit(**_COMPILE)
 def volume_ratios(moved, step, corner_least):
     """(nz - 1, ny - 1, nx - 1) volume of each cell of moved lattice nodes (nz, ny, nx, 3) over its own volume.
 

@@ -108,6 +108,7 @@ def _slopes(point: Array, own: Sequence[Side], half: float) -> Array:
 
 def _between(at: Array, ends: Ends) -> Array:
     """0 outside the outer two places, 1 between the inner two, smooth (two derivatives) between."""
-    up = np.clip((at - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
-    down = np.clip((ends[3] - at) / (ends[3] - ends[2]), 0.0, 1.0)
-    return np.asarray(np.prod([t * t * t * (10.0 + t * (6.0 * t - 15.0)) for t in (up, down)], axis=0))
+    steps = (at - ends[0]) / (ends[1] - ends[0]), (ends[3] - at) / (ends[3] - ends[2])
+    up, down = (np.minimum(np.maximum(step, 0.0), 1.0) for step in steps)  # np.clip costs ten times that of few points
+    return np.asarray((up * up * up * (10.0 + up * (6.0 * up - 15.0))) *
+                      (down * down * down * (10.0 + down * (6.0 * down - 15.0))))
