@@ -161,6 +161,17 @@ def layer_quanta(
     tables: NDArray[np.int32], counts: NDArray[np.float32], step: float, few: float, mean: NDArray[np.float32],
     noise: NDArray[np.float32] | None, seed: int, stream: int, first_view: int, threads: int, isa: str, /,
 ) -> None: ...
+def count_noise(
+    rates: NDArray[np.float32], counts_of: NDArray[np.int32], kind_of: NDArray[np.int32],
+    share_of: NDArray[np.float32], places: NDArray[np.int32], load_per_count: float, paralysable: bool,
+    mean_bin: NDArray[np.float32], ratio: NDArray[np.float32], load_step: float, counts: NDArray[np.float32], seed: int,
+    stream: int, first_view: int, threads: int, isa: str, /,
+) -> tuple[float, float, int]: ...
+def without_dead_time(
+    seen: NDArray[np.float32], load_per_count: float, most: float, inverse: NDArray[np.float32], paralysable: bool,
+    mean_bin: NDArray[np.float32], ratio: NDArray[np.float32], load_step: float, corrected: NDArray[np.float32],
+    threads: int, isa: str, /,
+) -> int: ...
 def water_lengths(
     image: NDArray[np.float32], scatter: NDArray[np.float32] | None, least: NDArray[np.float32],
     opened: NDArray[np.float32], mas: NDArray[np.float32], coefficients: NDArray[np.float32],

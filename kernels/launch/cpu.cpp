@@ -156,6 +156,7 @@ void project_plain(const py::array_t<float>& volume, const std::array<double, 3>
 #include "launch/bind_mend.h"
 #include "launch/bind_breast.h"
 #include "launch/bind_image.h"
+#include "launch/bind_counts.h"
 #include "launch/bind_reconstruct.h"
 
 PYBIND11_MODULE(_engine, m) {
@@ -184,5 +185,6 @@ PYBIND11_MODULE(_engine, m) {
     m.def("mend_organs", &mend_organs);
     bind_breast(m);
     bind_image(m);
+    bind_counts(m);
     bind_reconstruct(m);
 }

@@ -1,5 +1,7 @@
 // Included by one translation unit an instruction set, after its target pragma. No std:: templates.
 #include "detect/blur.h"
+#include "detect/count_noise.h"
+#include "detect/dead_time.h"
 #include "detect/layer_quanta.h"
 #include "detect/pixel_noise.h"
 #include "detect/read_out.h"
@@ -44,7 +46,7 @@ static void filter_rows_of(const RowFilter& filter, const float* image, int firs
     filter_rows(filter, image, first, reinterpret_cast<Complex*>(room + STRIP), room, out);
 }
 
-static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, rebin_view, backproject_helix_tile, cumulant_noise, compound_noise, layer_quanta_run, blur_tile, read_out_run, water_lengths_of};
+static const ImageTable table = {PHYSSIM_ISA_NAME, filter_room, filter_rows_of, backproject_tile, rebin_view, backproject_helix_tile, cumulant_noise, compound_noise, layer_quanta_run, count_room, count_view, dead_time_room, without_dead_time, blur_tile, read_out_run, water_lengths_of};
 
 }  // namespace PHYSSIM_ISA
 }  // namespace physsim

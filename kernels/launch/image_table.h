@@ -2,6 +2,7 @@
 #pragma once
 #include "core/random_words.h"
 #include "detect/blur_job.h"
+#include "detect/count_noise_job.h"
 #include "detect/layer_quanta_job.h"
 #include "detect/read_out_job.h"
 #include "detect/water_lengths_job.h"
@@ -44,6 +45,10 @@ struct ImageTable {
     void (*cumulant_noise)(const CumulantNoise&, int64_t first);  // NOISE_RUN pixels from `first` on
     void (*compound_noise)(const CompoundNoise&, int64_t first);  // up to 16 pixels from `first` on
     void (*layer_quanta)(const LayerQuanta&, int64_t view, int64_t first);  // NOISE_RUN pixels of a view from `first` on
+    int64_t (*count_room)(const CountNoise&);  // floats
+    CountSums (*count_view)(const CountNoise&, int64_t view, float* room);
+    int64_t (*dead_time_room)(const DeadTimeCorrection&);  // floats
+    int64_t (*without_dead_time)(const DeadTimeCorrection&, int64_t first, int64_t last, float* room);  // of pixels [first, last); how many are beyond correction
     void (*blur_tile)(const Blur&, const float* image, int row, int column, float* room, float* out);  // room: BLUR_ROOM floats
     int64_t (*read_out)(const ReadOut&, int64_t first);  // all views of NOISE_RUN pixels from `first` on; how many are saturated
     int64_t (*water_lengths)(const WaterLengths&, int64_t first, int64_t last);  // of pixels [first, last) of all views; how many had no signal

@@ -59,7 +59,7 @@ def noisy_signal(
             )
         )
     for name, array in (("mean", mean), ("variance", variance), ("third cumulant", third)):
-        _check(name, array)
+        check_means(name, array)
     if not independent_variance >= 0.0:
         raise InvalidInput(
             message(f"independent_variance={independent_variance:g}", "a variance is not negative", "Give 0 or more.")
@@ -79,7 +79,7 @@ def noisy_signal(
             pixels = np.flatnonzero(rare[view])
             drawn = np.empty(len(pixels), np.float32)
             means = np.ascontiguousarray(counts(np.full(len(pixels), view), pixels), np.float32)
-            _check("mean counts", means)
+            check_means("mean counts", means)
             _engine.compound_noise(
                 means, deposits, pixels.astype(np.int32), drawn, seed, number, first_view + int(view), count,
                 instruction_set(),
@@ -97,7 +97,7 @@ def poisson_counts(
     (within 1.5e-4). Raises InvalidInput for negative or missing means.
     """
     mean = np.ascontiguousarray(mean, np.float32)
-    _check("mean", mean)
+    check_means("mean", mean)
     flat = mean.reshape(len(mean), -1)
     out = np.empty(flat.shape, np.float32)
     pixels = np.arange(flat.shape[1], dtype=np.int32)
@@ -109,7 +109,8 @@ def poisson_counts(
     return out.reshape(mean.shape)
 
 
-def _check(name: str, array: Images) -> None:
+def check_means(name: str, array: Images) -> None:
+    """Raises InvalidInput for negative and missing values."""
     wrong = ~(array >= 0.0)  # NaN too
     if wrong.any():
         at = tuple(int(n) for n in np.argwhere(wrong)[0])

@@ -13,9 +13,10 @@ from physsim.errors import InvalidInput
 from physsim.evaluate.noise_power import noise_power_spectrum
 from physsim.imaging.detector.charge_sharing import cloud_sigma_mm, counts_of_deposits, pulse_sigma_kev
 from physsim.imaging.detector.counting import CountingResponse, counting_response, pulse_heights
-from physsim.imaging.detector.counts import counted_images, pile_up_table
+from physsim.imaging.detector.counts import counted_images
 from physsim.imaging.detector.events import count_events
 from physsim.imaging.detector.pile_up import piled_up, registered_rate, variance_over_mean
+from physsim.imaging.detector.pile_up_table import pile_up_table
 from physsim.physics.photon_tables import build
 from physsim.spec.material import material
 

@@ -3,6 +3,7 @@
 Photons that leave one, two or more counts are Poisson processes of their own (events.py). An event puts its first count
 into the pixel, the others into neighbours, so that counts have the means, and sums over many pixels the variances and
 covariances between bins, of the response: noise at zero frequency is right. Dead time takes counts away (pile_up.py).
+All counts of a pixel are drawn, thinned and corrected in one pass (kernels/detect/count_noise.h, dead_time.h).
 
 Neglects: where the other counts lie but for "in the neighbours of a row or a column"; registered counts are drawn as
 Poisson counts, though dead time makes them vary less (pile_up.variance_over_mean).
@@ -11,26 +12,28 @@ Poisson counts, though dead time makes them vary less (pile_up.variance_over_mea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physsim import _engine
+from physsim.device.choice import instruction_set, thread_count
 from physsim.errors import InvalidInput, message
-from physsim.imaging.detector.charge_sharing import over_chances
-from physsim.imaging.detector.count_kinds import counts_by_bin
-from physsim.imaging.detector.counting import counting, pulses_by_height
-from physsim.imaging.detector.pile_up import piled_up, registered_rate
-from physsim.imaging.noise import poisson_counts
+from physsim.imaging.detector.counting import counting
+from physsim.imaging.detector.pile_up_table import PileUpTable
+from physsim.imaging.noise import check_means
+from physsim.portable import exp
+from physsim.randomness import checked_seed, stream_number
 from physsim.spec.detector import Detector
 
 Floats = NDArray[np.float64]
 Images = NDArray[np.float32]
+Way = tuple[float, tuple[int, ...], int]
 
-_LOADS = 33  # of the table of pile-up: rate x dead time from 0 to 2
-_INVERTED = 257  # loads at which the law of dead time is inverted
+_INVERSES = 257  # of the law of dead time turned round
 _HIGHEST_LOAD = 50.0  # of a nonparalysable detector, whose counts end at one a dead time
-_BLOCK = 1 << 13
-_ROUNDS, _CLOSE = 30, 2e-5  # of the mean bin of true counts
+_STEPS = (0, 1, -1, 2)  # pixels from the first count of an event to each
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,108 +45,6 @@ class Counted:
     counts: Images
     lost: float
     paralysed: int
-
-
-@dataclass(frozen=True, eq=False)
-class PileUpTable:
-    """Registered over true counts by bin, (beams, loads, bins), at loads (rate x dead time) of equal steps from 0 on.
-
-    mean_bin: (beams,) rising mean number of the bins of each beam's true counts; a pixel is between the two nearest.
-    """
-
-    mean_bin: Floats
-    ratio: Floats
-    load_step: float
-
-    def place(self, load: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Of loads (...): the step of the table below, and the share of the step from there on."""
-        step = np.clip(load / self.load_step, 0.0, self.ratio.shape[1] - 1.001)
-        low = step.astype(np.int64)
-        return low, step - low
-
-    def at(self, low: NDArray[np.int64], along: Floats, mean_bin: Floats) -> Floats:
-        """(bins, ...) at places along the loads and mean bins of true counts (...), between the nearest beams."""
-        beams, loads, bins = self.ratio.shape
-        beam = np.clip(np.interp(mean_bin, self.mean_bin, np.arange(beams)), 0.0, beams - 1.0)
-        first = np.minimum(beam.astype(np.int64), max(beams - 2, 0))
-        across, here = beam - first, first * loads + low
-        step = loads if beams > 1 else 0
-        corners = [(here, (1.0 - across) * (1.0 - along)), (here + 1, (1.0 - across) * along),
-                   (here + step, across * (1.0 - along)), (here + (step + 1), across * along)]
-        found = np.zeros((bins, *low.shape))
-        for number in range(bins):
-            values = np.ascontiguousarray(self.ratio[:, :, number]).ravel()
-            for place, weight in corners:
-                found[number] += weight * values.take(place)
-        return found
-
-    def ratios(self, load: Floats, share: Floats, kept: Floats) -> Floats:
-        """(bins, ...) at `load` (...) for shares of the bins in true counts (bins, ...), so scaled that of all counts
-        `kept` (...) is left: what the law of dead time says, whatever the heights of pulses."""
-        flat, shares, left = np.empty((len(share), load.size)), share.reshape(len(share), -1), kept.ravel()
-        for some in _blocks(load.size):
-            found = self.at(*self.place(load.ravel()[some]), _mean_bin(shares[:, some]))
-            flat[:, some] = found * (left[some] / np.maximum((found * shares[:, some]).sum(axis=0), 1e-30))
-        return flat.reshape(share.shape)
-
-    def true_shares(self, load: Floats, seen: Floats) -> Floats:
-        """Shares of the bins in true counts (bins, n) at loads (n,), whose registered shares are `seen` (bins, n).
-
-        They are `seen` over the ratios at their own mean bin: one number, found by the secants' rule.
-        """
-        found = np.empty_like(seen)
-        for some in _blocks(load.size):
-            found[:, some] = self._true_shares(load[some], seen[:, some])
-        return found
-
-    def _true_shares(self, load: Floats, seen: Floats) -> Floats:
-        low, along = self.place(load)
-        found, left = seen.copy(), np.arange(load.size)
-        guess = before = _mean_bin(seen)
-        off_before = before
-        for turn in range(_ROUNDS):
-            some = seen[:, left]
-            found[:, left] = new = _shares(some / np.maximum(self.at(low[left], along[left], guess), 1e-6))
-            after = _mean_bin(new)
-            off = after - guess
-            if turn:
-                bent = off - off_before
-                steep = np.abs(bent) > 1e-12
-                secant = guess - off * (guess - before) / np.where(steep, bent, 1.0)
-                after = np.clip(np.where(steep, secant, after), 0.0, len(seen) - 1.0)
-            far = np.abs(off) > _CLOSE
-            left, before, off_before, guess = left[far], guess[far], off[far], after[far]
-            if not left.size:
-                break
-        return found
-
-
-def pile_up_table(detector: Detector, energies_kev: Floats, photons: Floats, step_kev: float = 2.0) -> PileUpTable:
-    """What pile-up makes of the bins, for beams of `photons` (E,) or (beams, E) that arrive. Refused without dead
-    time."""
-    readout = counting(detector)
-    if readout.dead_time_ns == 0.0:
-        raise InvalidInput(message("dead_time_ns=0", "pulses do not pile up", "Leave the table out."))
-    pulses = pulses_by_height(detector, energies_kev, step_kev)
-    place = step_kev * (np.arange(pulses.shape[1]) + 0.5)
-    number = np.searchsorted(np.array(readout.thresholds_kev), place, side="right") - 1
-    bins = len(readout.thresholds_kev)
-    loads = 2.0 * np.arange(_LOADS) / (_LOADS - 1)
-
-    def by_bin(spectrum: Floats) -> Floats:
-        found = np.bincount(number[number >= 0], weights=spectrum[number >= 0], minlength=bins)
-        return np.asarray(found, np.float64)
-
-    made = []
-    for beam in np.atleast_2d(np.asarray(photons, np.float64)):
-        heights = over_chances(beam, pulses)
-        heights = heights / heights.sum()
-        true = np.maximum(by_bin(heights), 1e-12)
-        rows = [by_bin(piled_up(detector, load / readout.dead_s, heights)) * readout.dead_s / load / true
-                for load in loads[1:]]
-        made.append((float((true * np.arange(bins)).sum()), np.stack([np.ones(bins), *rows])))
-    made.sort(key=lambda one: one[0])
-    return PileUpTable(np.array([mean for mean, _ in made]), np.stack([ratio for _, ratio in made]), float(loads[1]))
 
 
 def counted_images(
@@ -160,51 +61,29 @@ def counted_images(
     photons at the pixel make, mean photons times CountEvents.rates.
 
     Dead time takes its part by the rate of counts of a pixel's cells; with `table` it also shifts counts to higher
-    bins, as it does for those of the table's beams whose bins are as full. The same bits for any threads. Raises
-    InvalidInput for other shapes.
+    bins, as it does for those of the table's beams whose bins are as full: events of several counts keep the least of
+    theirs, and what their bins are owed beyond comes as events of one count. The same bits for any threads and CPU.
+    Raises InvalidInput for other shapes, negative and missing rates.
     """
     readout = counting(detector)
-    true = np.asarray(rates, np.float32)
+    true = np.ascontiguousarray(rates, np.float32)
     bins = len(readout.thresholds_kev)
     if true.ndim != 4 or kinds.shape != (len(true), bins):
         raise InvalidInput(message(f"rates of shape {true.shape} of {kinds.shape} kinds",
                                    f"this detector has {bins} bins",
                                    "Give CountEvents.kinds and (kinds, views, rows, columns)."))
-    load = np.zeros(true.shape[1:])
-    for kind, one in zip(kinds, true, strict=True):
-        load += float(kind.sum()) * one
-    load *= readout.dead_s / readout.frame_s / detector.cells_per_pixel
-    kept = np.ones_like(load)
-    if readout.dead_time_ns > 0.0:
-        some = np.maximum(load, 1e-12)
-        kept = registered_rate(detector, some / readout.dead_s) * readout.dead_s / some
+    check_means("rates", true)
+    found = [(number, way) for number, kind in enumerate(kinds) for way in _ways(kind, _leaves(detector))]
+    places = [(number, bin_, step, axis) for number, (_, (_, bins_, axis)) in enumerate(found)
+              for bin_, step in zip(bins_, _STEPS, strict=False)]
     counts = np.zeros((bins, *true.shape[1:]), np.float32)
-    left = true * kept.astype(np.float32)
-    if table is not None:
-        left = _thinned(kinds, true, table.ratios(load, _shares(counts_by_bin(kinds, true)), kept))
-    for kind, one in zip(kinds, left, strict=True):
-        if one.any():
-            _draw(counts, kind, one, _leaves(detector), seed, first_view, threads)
-    pulses = float(load.sum())
-    lost = 0.0 if pulses == 0.0 else 1.0 - float((load * kept).sum()) / pulses
-    many = int(np.count_nonzero(load > 1.0)) if readout.pile_up == "paralysable" else 0
-    return Counted(counts=counts, lost=lost, paralysed=many)
-
-
-def _thinned(kinds: NDArray[np.int64], rates: Images, ratios: Floats) -> Images:
-    """Rates of events whose counts by bin are those of `rates` times each bin's ratio: events of several counts keep
-    the least of theirs, and what their bins are owed beyond comes as events of one count."""
-    left = rates.copy()
-    for number, (kind, one) in enumerate(zip(kinds, rates, strict=True)):
-        if kind.sum() > 1:
-            left[number] = one * np.minimum.reduce([ratios[n] for n in np.flatnonzero(kind)])
-    for number, kind in enumerate(kinds):
-        if kind.sum() == 1:
-            own = int(kind.argmax())
-            left[number] = rates[number] * ratios[own]
-            for k in np.flatnonzero((kinds[:, own] > 0) & (kinds.sum(axis=1) > 1)):
-                left[number] += np.float32(kinds[k, own]) * (rates[k] * ratios[own] - left[k]).astype(np.float32)
-    return np.maximum(left, np.float32(0.0))
+    load, registered, loaded = _engine.count_noise(
+        true, np.ascontiguousarray(kinds, np.int32), np.array([number for number, _ in found], np.int32),
+        np.array([share for _, (share, _, _) in found], np.float32), np.array(places, np.int32),
+        _load_per_count(detector), *_law(detector, table), counts, checked_seed(seed), stream_number("counts"),
+        first_view, thread_count(threads), instruction_set())
+    return Counted(counts=counts, lost=1.0 - registered / load if load > 0.0 else 0.0,
+                   paralysed=loaded if readout.pile_up == "paralysable" else 0)
 
 
 def expected_counts(detector: Detector, kinds: NDArray[np.int64], rates: Images) -> Images:
@@ -212,51 +91,64 @@ def expected_counts(detector: Detector, kinds: NDArray[np.int64], rates: Images)
     of an event lie."""
     counts = np.zeros((kinds.shape[1], *rates.shape[1:]), np.float32)
     for kind, one in zip(kinds, rates, strict=True):
-        for _, share, places, axis in _ways(kind, _leaves(detector)):
-            _lay(counts, one * np.float32(share), places, axis)
+        for share, bins, axis in _ways(kind, _leaves(detector)):
+            events = one * np.float32(share)
+            for number, step in zip(bins, _STEPS, strict=False):
+                counts[number] += events if step == 0 or axis == 0 else _moved(events, step, axis)
     return counts
 
 
-def corrected_counts(detector: Detector, counts: Images, table: PileUpTable | None) -> tuple[Images, int]:
+def corrected_counts(detector: Detector, counts: Images, table: PileUpTable | None, threads: int | None = None
+                     ) -> tuple[Images, int]:
     """Registered counts (bins, ...) to those that would have been without dead time, on average; and how many pixels
     and views register as many as no rate below one pulse a dead time does, which are taken at that rate.
 
-    All counts by the law of dead time turned round; the bins' shares by PileUpTable.true_shares.
+    All counts by the law of dead time turned round; the bins' shares are the registered ones over the ratios of
+    `table` at their own mean bin, found by the secants' rule. The same bits for any threads and CPU.
     """
     readout = counting(detector)
     if readout.dead_time_ns == 0.0:
         return counts, 0
-    steps = np.linspace(0.0, 1.0, _INVERTED)  # fine where the law is flat
-    loads = 1.0 - (1.0 - steps) ** 2 if readout.pile_up == "paralysable" else _HIGHEST_LOAD * steps**2
-    registered = registered_rate(detector, loads / readout.dead_s) * readout.dead_s
-    per_load = readout.dead_s / readout.frame_s / detector.cells_per_pixel
-    whole = counts.sum(axis=0, dtype=np.float64)
-    load = np.interp(whole * per_load, registered, loads)
-    kept = np.where(load > 0.0, np.interp(load, loads, registered) / np.where(load > 0.0, load, 1.0), 1.0)
-    many = int(np.count_nonzero(whole * per_load > registered[-1]))
-    share = _shares(counts)
-    if table is not None:
-        share = table.true_shares(load.ravel(), share.reshape(len(share), -1)).reshape(counts.shape)
-    return np.asarray(share * (whole / kept), np.float32), many
+    seen = np.ascontiguousarray(counts, np.float32)
+    out = np.empty_like(seen)
+    most, inverse = _inverse_law(readout.pile_up == "paralysable")
+    many = _engine.without_dead_time(
+        seen.reshape(len(seen), -1), _load_per_count(detector), most, inverse, *_law(detector, table),
+        out.reshape(len(seen), -1), thread_count(threads), instruction_set())
+    return out, many
 
 
-def _blocks(count: int) -> list[slice]:
-    """Parts of so many pixels that fit into a core's cache."""
-    return [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]
+def _load_per_count(detector: Detector) -> float:
+    """Dead times that a pulse of a pixel takes of the time of a view of its cells; 0 without dead time."""
+    readout = counting(detector)
+    return readout.dead_s / readout.frame_s / detector.cells_per_pixel
 
 
-def _mean_bin(share: Floats) -> Floats:
-    """(...) mean number of the bins, of their shares (bins, ...)."""
-    mean = np.zeros(share.shape[1:])
-    for number in range(1, len(share)):
-        mean += number * share[number]
-    return mean
+def _law(detector: Detector, table: PileUpTable | None) -> tuple[bool, Images, Images, float]:
+    """Whether dead time paralyses; mean bins (beams,), ratios (beams, loads, bins) and step of the loads of pile-up."""
+    paralysable = counting(detector).pile_up == "paralysable"
+    if table is None:
+        return paralysable, np.zeros(0, np.float32), np.zeros((0, 0, 0), np.float32), 1.0
+    return (paralysable, table.mean_bin.astype(np.float32), np.ascontiguousarray(table.ratio, np.float32),
+            table.load_step)
 
 
-def _shares(counts: Images | Floats) -> Floats:
-    """(bins, ...) of the sum over bins; none where it is 0."""
-    whole = counts.sum(axis=0, dtype=np.float64)
-    return np.asarray(counts / np.where(whole > 0.0, whole, 1.0))
+@lru_cache(maxsize=2)
+def _inverse_law(paralysable: bool) -> tuple[float, Images]:
+    """The most pulses that are registered a dead time, m, and the loads (n,) that register m (1 - s^2) at equal steps
+    of s from 0 to 1: near the most a load changes as s does."""
+    if not paralysable:
+        most = _HIGHEST_LOAD / (1.0 + _HIGHEST_LOAD)
+        registered = most * (1.0 - np.linspace(0.0, 1.0, _INVERSES) ** 2)
+        return most, (registered / (1.0 - registered)).astype(np.float32)
+    most = float(exp(-1.0))
+    registered = most * (1.0 - np.linspace(0.0, 1.0, _INVERSES) ** 2)
+    low, high = np.zeros(_INVERSES), np.ones(_INVERSES)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        below = middle * exp(-middle) < registered
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return most, high.astype(np.float32)
 
 
 def _leaves(detector: Detector) -> tuple[float, float]:
@@ -265,30 +157,15 @@ def _leaves(detector: Detector) -> tuple[float, float]:
     return cell_y / pixel_y, cell_x / pixel_x
 
 
-def _ways(kind: NDArray[np.int64], leaves: tuple[float, float]) -> list[tuple[str, float, tuple[int, ...], int]]:
-    """How the counts of an event may lie: name of its random stream, chance, bins, and the axis along which each next
-    count is a pixel further (0: all in one pixel). Half of the events lie along a column, half along a row."""
+def _ways(kind: NDArray[np.int64], leaves: tuple[float, float]) -> list[Way]:
+    """How the counts of an event may lie: chance, bins, and the axis along which its counts lie in the pixels _STEPS
+    further (0: all in one pixel). Half of the events lie along a column, half along a row."""
     bins = tuple(number for number, times in enumerate(kind.tolist()) for _ in range(times))
-    name = "counts " + " ".join(map(str, bins))
     if len(bins) == 1:
-        return [(f"{name} along 1", 1.0, bins, 0)]
-    apart = [(f"{name} along {axis}", 0.5 * leaves[axis - 1], bins, axis) for axis in (1, 2)]
+        return [(1.0, bins, 0)]
+    apart = [(0.5 * leaves[axis - 1], bins, axis) for axis in (1, 2)]
     inside = 1.0 - 0.5 * (leaves[0] + leaves[1])
-    return apart + ([(f"{name} in one", inside, bins, 0)] if inside > 1e-9 else [])
-
-
-def _draw(counts: Images, kind: NDArray[np.int64], rate: Images, leaves: tuple[float, float], seed: int,
-          first_view: int, threads: int | None) -> None:
-    """Adds events of one kind to `counts`."""
-    for name, share, bins, axis in _ways(kind, leaves):
-        drawn = poisson_counts(rate * np.float32(share), seed=seed, stream=name, first_view=first_view, threads=threads)
-        _lay(counts, drawn, bins, axis)
-
-
-def _lay(counts: Images, events: Images, bins: tuple[int, ...], axis: int) -> None:
-    """The first count here, the next ones in the pixels after, before, and two after it along `axis`."""
-    for number, step in zip(bins, (0, 1, -1, 2), strict=False):
-        counts[number] += events if step == 0 or axis == 0 else _moved(events, step, axis)
+    return apart + ([(inside, bins, 0)] if inside > 1e-9 else [])
 
 
 def _moved(image: Images, step: int, axis: int) -> Images:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from physsim.imaging.detector.counting import counting
 from physsim.imaging.detector.counting_table import what_counts
-from physsim.imaging.detector.counts import PileUpTable, pile_up_table
+from physsim.imaging.detector.pile_up_table import PileUpTable, pile_up_table
 from physsim.imaging.detector.table import sources_sha256
 from physsim.io.kept import kept_array
 from physsim.physics.attenuation import mass_attenuation_cm2_g

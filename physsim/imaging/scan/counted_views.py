@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.imaging.detector.count_kinds import CountKinds
-from physsim.imaging.detector.counts import PileUpTable, corrected_counts, counted_images, expected_counts
+from physsim.imaging.detector.counts import corrected_counts, counted_images, expected_counts
+from physsim.imaging.detector.pile_up_table import PileUpTable
 from physsim.imaging.pixel_beam import PixelBeam
 from physsim.imaging.primary_views import primary_views
 from physsim.imaging.scan.views import ScanScatter
@@ -102,7 +103,8 @@ class CountedViews:
                                                first_view=first, table=self.pile_up, threads=self.threads).counts
                 layers["image"] = layers["raw"]
                 if self.corrected:
-                    layers["image"], many = corrected_counts(self.detector, layers["raw"], self.pile_up)
+                    layers["image"], many = corrected_counts(self.detector, layers["raw"], self.pile_up,
+                                                             self.threads)
                     self.beyond += many
             else:
                 layers["image"] = layers["signal"]
