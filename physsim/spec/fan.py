@@ -74,7 +74,7 @@ def check_bowties(protocol: Protocol) -> None:
 def _poses(protocol: Protocol) -> Geometry:
     """Poses of a protocol as far as its fan goes: where the body is does not matter."""
     if protocol.rotation is not None:
-        return protocol.rotation.views_at_the_origin(protocol.detector)[:2]  # both places of a flying focal spot
+        return protocol.rotation.views_at_the_origin(protocol.detector)[: protocol.rotation.spot_places]
     if protocol.positioning is None:
         return protocol.geometry(_POINT)
     detector = protocol.detector

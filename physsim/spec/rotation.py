@@ -47,7 +47,12 @@ class Rotation(Spec):
     `modulation`: of the tube's current; None: constant. `flying_spot_mm`: between
     the two places of a flying focal spot, to which it springs from view to view along u: rays of one lie between those
     of the other (half an element apart at the axis where it is pixel / 2 x source_axis / (source_detector -
-    source_axis)). Reference: T. G. Flohr et al., Med. Phys. 32 (2005) 2536.
+    source_axis)). `flying_spot_z_mm`: the same along z, where rays of one row come to lie between those of rows (pixel
+    along v in that formula); with both it springs along u from view to view, along z after every two.
+    Reference: T. G. Flohr et al., Med. Phys. 32 (2005) 2536.
+
+    Neglects: that a spot that slides up the target for its way along z moves towards the axis too; that the beam has
+    another shape from each place (it has the first one's).
     """
 
     source_axis_mm: float = pydantic.Field(gt=0.0)
@@ -65,6 +70,7 @@ class Rotation(Spec):
     organs: tuple[str, ...] = ()
     modulation: CurrentModulation | None = None
     flying_spot_mm: float = pydantic.Field(default=0.0, ge=0.0, le=10.0)
+    flying_spot_z_mm: float = pydantic.Field(default=0.0, ge=0.0, le=10.0)
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> Rotation:
@@ -80,13 +86,20 @@ class Rotation(Spec):
         if self.organs and (self.stops is None or (self.range_mm is not None and self.aim_mm is not None)):
             why = "without stops a scan runs over its range" if self.stops is None else "range_mm and aim_mm are given"
             raise ValueError(message(f"organs={self.organs}", f"they have no effect: {why}", "Leave organs out."))
-        if self.flying_spot_mm > 0.0 and (not self.curved or self.views % 2 or self.arc_deg != 360.0):
-            raise ValueError(message(f"flying_spot_mm={self.flying_spot_mm:g}", "it springs between two sets of views, "
-                                     "each a whole turn of a curved detector", "Give an even number of views, curved "
-                                     "and no arc_deg."))
+        if self.spot_places > 1 and (not self.curved or self.views % self.spot_places or self.arc_deg != 360.0):
+            raise ValueError(message(
+                " and ".join(f"{name}={getattr(self, name):g}" for name in ("flying_spot_mm", "flying_spot_z_mm")
+                             if getattr(self, name) > 0.0),
+                f"it springs between {'two' if self.spot_places == 2 else 'four'} sets of views, each a whole turn of "
+                "a curved detector", f"Give views that {self.spot_places} divides, curved and no arc_deg."))
         if self.range_mm is not None and not self.range_mm[0] < self.range_mm[1]:
             raise ValueError(message(f"range_mm={self.range_mm}", "it begins below its end", "Give (low, high) in mm."))
         return self
+
+    @property
+    def spot_places(self) -> int:
+        """Places of the focal spot that views take in turns: 1, 2 or 4."""
+        return (1 + (self.flying_spot_mm > 0.0)) * (1 + (self.flying_spot_z_mm > 0.0))
 
     def collimation_mm(self, detector: Detector) -> float:
         """Height of the beam at the axis (mm)."""
@@ -100,17 +113,21 @@ class Rotation(Spec):
     def complete_mm(self, detector: Detector, away_mm: Floats) -> tuple[Floats, Floats]:
         """Heights above a turn's sources between which all its views see what lies `away_mm` from the axis (mm)."""
         (low, high), near, far = self._slopes(detector), self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
-        return low * (near if low < 0.0 else far), high * (near if high > 0.0 else far)
+        up = 0.5 * self.flying_spot_z_mm  # low rays of the spot's upper place are the higher ones up to the detector
+        low, high = low - up / self.source_detector_mm, high + up / self.source_detector_mm
+        return up + low * (near if low < 0.0 else far), high * (near if high > 0.0 else far) - up
 
     def seen_mm(self, detector: Detector, body_box_mm: Box, field_mm: float, away_mm: float) -> tuple[float, float]:
         """World z (mm) between which the scan's rays meet what lies up to `away_mm` from the axis; see `turns`.
 
         With `organs`, wherever in the box these may lie.
         """
-        heights = [float(z) for part in self.turns(detector, body_box_mm, field_mm) for z in part.source_mm[[0, -1], 2]]
+        ends, up = [*range(self.spot_places), *range(-self.spot_places, 0)], 0.5 * self.flying_spot_z_mm
+        heights = [float(z) for part in self.turns(detector, body_box_mm, field_mm) for z in part.source_mm[ends, 2]]
         if self.organs and self.range_mm is None:
-            heights += [corner[2] for corner in body_box_mm]
+            heights += [body_box_mm[0][2] - up, body_box_mm[1][2] + up]
         (low, high), near, far = self._slopes(detector), self.source_axis_mm - away_mm, self.source_axis_mm + away_mm
+        low, high = low + up / self.source_detector_mm, high - up / self.source_detector_mm
         return min(heights) + low * (far if low < 0.0 else near), max(heights) + high * (far if high > 0.0 else near)
 
     def _slopes(self, detector: Detector) -> tuple[float, float]:
@@ -146,15 +163,17 @@ class Rotation(Spec):
             feed = self.pitch * height
             radius = self._reconstructed_mm(detector, body_box_mm, field_mm, (x, y))
             aside = math.asin(radius / self.source_axis_mm)
-            most = 2.0 * math.pi * math.cos(aside) / (math.pi + 2.0 * aside)
+            up = 0.5 * self.flying_spot_z_mm
+            tilt = up * radius / self.source_detector_mm  # by which rays of one place end lower behind the axis (mm)
+            most = 2.0 * math.pi * (math.cos(aside) - 2.0 * tilt / height) / (math.pi + 2.0 * aside)
             if self.pitch > most:
                 raise InvalidInput(message(
                     f"pitch={self.pitch:g}", f"the helix leaves gaps within the field of {field_mm:g} mm",
                     f"Give at most {math.floor(1000.0 * most) / 1000.0:g}, or a smaller field_mm."))
             fan = 0.5 * detector.columns * detector.pixel_mm[0] / self.source_detector_mm
             late = feed * (0.5 + (fan + aside) / (2.0 * math.pi))
-            early = 0.5 * height * (1.0 - radius / self.source_axis_mm)
-            spare = _SPARE_VIEWS * (2 if self.flying_spot_mm > 0.0 else 1)
+            early = 0.5 * height * (1.0 - radius / self.source_axis_mm) - 2.0 * up
+            spare = _SPARE_VIEWS * self.spot_places
             turns = (high - low + 2.0 * max(late - early, 0.0)) / feed + spare / self.views
             views = math.ceil(turns * self.views - 1e-9)
             helix = self._circle(detector, views, 360.0 * views / self.views, feed, (x, y, middle))
@@ -196,7 +215,9 @@ class Rotation(Spec):
             views=views, source_axis_mm=self.source_axis_mm, source_detector_mm=self.source_detector_mm,
             rows=detector.rows, columns=detector.columns, pixel_mm=detector.pixel_mm, start_deg=self.start_deg,
             arc_deg=arc_deg, curved=self.curved, offset_mm=self.offset_mm, centre_mm=centre, pitch_mm=feed_mm)
-        if self.flying_spot_mm == 0.0:
+        if self.spot_places == 1:
             return made
-        side = np.where(np.arange(views) % 2, 0.5, -0.5)[:, None] * self.flying_spot_mm
-        return dataclasses.replace(made, source_mm=made.source_mm + side * made.u)
+        view, every = np.arange(views)[:, None], 2 if self.flying_spot_mm > 0.0 else 1
+        side = np.where(view % 2, 0.5, -0.5) * self.flying_spot_mm
+        up = np.where(view // every % 2, 0.5, -0.5) * self.flying_spot_z_mm
+        return dataclasses.replace(made, source_mm=made.source_mm + side * made.u + up * made.v)

@@ -1,4 +1,4 @@
-"""A scan by a flying focal spot, as two scans of every other view each: filtered backprojection wants a still one."""
+"""A scan by a flying focal spot, as scans of every second or fourth view: filtered backprojection wants a still one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import dataclasses
 
 import numpy as np
 
+from physsim.errors import InvalidInput, message
 from physsim.spec.geometry import Geometry
 
 _STILL_MM = 1e-6
+_MOST_PLACES = 4  # two along u, and each of them twice along z
 
 
 def still_sets(part: Geometry) -> list[tuple[slice, Geometry]]:
@@ -17,14 +19,20 @@ def still_sets(part: Geometry) -> list[tuple[slice, Geometry]]:
 
     A detector is an arc about the place in the middle. About another place, s aside, its middle ray is kept; the others
     are then off by up to s (1 - cos(fan angle)) across: 0.03 mm of an arc at 0.6 mm between the places and 26 degrees.
+    Places along the detector's columns keep all their rays.
     """
     if part.radius_mm is None or part.beam != "cone":
         return [(slice(None), part)]
-    aside = ((part.source_mm - (part.centre_mm - part.radius_mm * part.normal)) * part.u).sum(axis=1)
-    if np.abs(aside).max() <= _STILL_MM:
+    away = part.source_mm - (part.centre_mm - part.radius_mm * part.normal)
+    places = np.stack([(away * part.u).sum(axis=1), (away * part.v).sum(axis=1)], axis=1)
+    if np.ptp(places, axis=0).max() <= _STILL_MM:
         return [(slice(None), part)]
-    return [(every, _about_the_spot(part[np.arange(len(part))[every]])) for every in (slice(0, None, 2),
-                                                                                     slice(1, None, 2))]
+    count = next((n for n in (2, _MOST_PLACES) if np.abs(places[n:] - places[:-n]).max(initial=0.0) <= _STILL_MM), None)
+    if count is None:
+        raise InvalidInput(message(f"{len(np.unique(places.round(6), axis=0))} places of the focal spot",
+                                   "it takes two or four of them in turns", "Give the geometry of a rotation."))
+    numbers = np.arange(len(part))
+    return [(slice(first, None, count), _about_the_spot(part[numbers[first::count]])) for first in range(count)]
 
 
 def _about_the_spot(part: Geometry) -> Geometry:

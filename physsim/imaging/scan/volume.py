@@ -22,7 +22,7 @@ def reconstructed(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, ker
                   body_per_mm: float | None, threads: int) -> Image:
     """CT numbers (HU) on `grid` from lengths of water (views, rows, columns), those of each part after the other's.
 
-    Every slice comes from the turn that stands nearest to it; of a flying focal spot it is the mean of both sets.
+    Every slice comes from the turn that stands nearest to it; of a flying focal spot it is the mean of all sets.
     `body_per_mm` as in fdk: of a body wider than the fan.
     """
     volume = np.empty(grid.shape, np.float32)
@@ -42,7 +42,8 @@ def reconstructed(lengths_mm: Images, parts: Sequence[Geometry], grid: Grid, ker
         sets = still_sets(part)
         made = [fdk(lengths_mm[views][some], still, own, kernel=kernel, body_per_mm=body_per_mm, threads=threads)
                 for some, still in sets]
-        volume[slices[0] : slices[-1] + 1] = made[0] if len(made) == 1 else np.float32(0.5) * (made[0] + made[1])
+        mean = made[0] if len(made) == 1 else sum(made[1:], made[0]) / np.float32(len(made))
+        volume[slices[0] : slices[-1] + 1] = mean
     volume -= 1.0
     volume *= np.float32(HU_OF_WATER)
     return Image(volume, grid.spacing_mm, grid.origin_mm, grid.direction)
