@@ -1,4 +1,4 @@
-"""How long images take, stage by stage: CT rotations, a chest radiograph, tomosynthesis, and FDK beside RTK's.
+"""How long images take, stage by stage: CT rotations, a chest radiograph, tomosynthesis, FDK and OS-SART beside RTK's.
 
 Honest because: each stage is run alone with what the stages before it made; the least of its turns counts, in seconds
 of the wall and of all CPUs; the rotation (540 mm from the source to the axis, 950 mm to an arc of 900 x 64 pixels of
@@ -9,49 +9,51 @@ ray a pixel; scatter is Monte Carlo with the error that it states, and RTK recon
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import machine
 from .chain_counting import counting
+from .chain_fdk import fdk
 from .chain_noise import DETECTORS, FEW, MANY, noise_ns
 from .chain_rotation import adult, rotation
-from .peers import PEERS, RUNNERS, interpreter
+from .chain_sart import one_pass, operators
 from .rows import add_row, least
-from .worker import Worker, WorkerFailed
-
-_WATER_PER_MM = 0.02
 
 
 def measure(
     quick: bool = False, threads: int | None = None, rounds: int = 3, peers: bool = True,
-    peers_folder: Path = Path(".peers"), say: Callable[[str], None] | None = None,
+    peers_folder: Path = Path(".peers"), say: Callable[[str], None] | None = None, only: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Run the jobs; `quick`: miniature ones, whose figures mean nothing. Rows, figures, notes and what failed."""
+    """Run the jobs; `quick`: miniature ones, whose figures mean nothing. Rows, figures, notes and what failed.
+
+    `only`: jobs whose names begin with one of these words; all, if there are none. Raises InvalidInput where none does.
+    """
     from physsim.device.choice import thread_count
-    from physsim.errors import PhyssimError
+    from physsim.errors import InvalidInput, PhyssimError, message
 
     told = say or (lambda text: print(text, file=sys.stderr))
     count, folder = thread_count(threads), peers_folder if peers else None
     result: dict[str, Any] = {
         "kind": "chain", "machine": machine.describe(),
-        "settings": {"threads": count, "rounds": rounds, "quick": quick},
+        "settings": {"threads": count, "rounds": rounds, "quick": quick} | ({"only": list(only)} if only else {}),
         "rows": [], "figures": {}, "notes": {}, "failed": [],
     }  # fmt: skip
     jobs: list[tuple[str, Callable[[dict[str, Any], bool, int, int], None]]] = [
         ("rotation", partial(rotation, peers_folder=folder)), ("adult", adult), ("radiograph", _radiograph),
         ("counting rotation", counting), ("tomosynthesis", _tomosynthesis), ("noise", _noise),
-        ("os-sart", _operators), ("fdk", partial(_fdk, peers_folder=folder)),
+        ("os-sart operators", partial(operators, peers_folder=folder)),
+        ("os-sart", partial(one_pass, peers_folder=folder)), ("fdk", partial(fdk, peers_folder=folder)),
     ]  # fmt: skip
-    for name, job in jobs:
+    chosen = [(name, job) for name, job in jobs if not only or name.startswith(tuple(only))]
+    if not chosen:
+        raise InvalidInput(message(f"only={list(only)}", "there are " + ", ".join(name for name, _ in jobs),
+                                   "Give how one of them begins."))  # fmt: skip
+    for name, job in chosen:
         told(name)
         try:
             job(result, quick, rounds, count)
@@ -120,76 +122,3 @@ def _noise(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> No
                                    "us_per_pixel": 1e6 * seconds / pixels})  # fmt: skip
             most = max(most, found)
         result["figures"][f"noise_ns_{name}_quanta"] = most
-
-
-def fdk_job(quick: bool = False) -> tuple[Any, Any, np.ndarray]:
-    """256^3 voxels of 1 mm from 360 views of 384 x 256 pixels of 1.2 mm: geometry, grid, line integrals of a ball."""
-    import physsim as ps
-
-    size, views = (32, 24) if quick else (256, 360)
-    step = 256.0 / size
-    geometry = ps.Geometry.circular(views=views, source_axis_mm=1000.0, source_detector_mm=1500.0, rows=size,
-                                    columns=size * 3 // 2, pixel_mm=1.6 * step)  # fmt: skip
-    grid = ps.Grid(shape=(size, size, size), spacing_mm=(step, step, step), origin_mm=(-128.0 + step / 2,) * 3)
-    place = grid.origin_mm[0] + step * np.arange(size)
-    z, y, x = np.meshgrid(place, place, place, indexing="ij", sparse=True)
-    ball = np.where((x - 20.0) ** 2 + (y + 10.0) ** 2 + z**2 < 90.0**2, np.float32(_WATER_PER_MM), np.float32(0.0))
-    return geometry, grid, ps.project(ball, geometry, grid=grid, device="cpu")
-
-
-def _fdk(result: dict[str, Any], quick: bool, rounds: int, threads: int, peers_folder: Path | None) -> None:
-    import physsim as ps
-
-    geometry, grid, lines = fdk_job(quick)
-    made = add_row(result, "FDK", "whole", least(lambda: ps.fdk(lines, geometry, grid, threads=threads), rounds))
-    ours, figures = result["rows"][-1], result["figures"]
-    figures |= {"fdk_seconds": ours["seconds"], "fdk_over_rtk_cpu": None, "fdk_rms_hu_from_rtk": None}
-    if peers_folder is None:
-        result["notes"]["rtk"] = "not asked for (--peers)"
-        return
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        _write_fdk(folder / "job", geometry, grid, lines)
-        try:
-            python = interpreter(PEERS["rtk"], peers_folder)
-            with Worker(python, RUNNERS / "run_rtk_fdk.py", threads, folder / "stderr.txt") as worker:
-                loaded = worker.ask(load=str(folder / "job"))
-                turn = worker.ask(run=1)
-                theirs = worker.result(folder)
-        except (subprocess.CalledProcessError, WorkerFailed) as error:
-            result["notes"]["rtk"] = str(error)
-            return
-    code = f"RTK {loaded['versions']['itk-rtk']}"
-    result["rows"].append({"job": "FDK", "stage": "whole", "code": code, "seconds": turn["seconds"],
-                           "cpu_seconds": turn["cpu_seconds"], "us_per_pixel": None})  # fmt: skip
-    inside = made.shape[0] // 4  # of the ball and around: far from where either ends
-    part = (slice(inside, -inside),) * 3
-    off = 1000.0 * (made - theirs)[part].astype(np.float64) / _WATER_PER_MM
-    figures["fdk_over_rtk_cpu"] = turn["cpu_seconds"] / ours["cpu_seconds"]
-    figures["fdk_rms_hu_from_rtk"] = float(np.sqrt((off**2).mean()))
-
-
-def _operators(result: dict[str, Any], quick: bool, rounds: int, threads: int) -> None:
-    """What OS-SART does for a subset of 12 views of the FDK job, and how well the pair is matched."""
-    from physsim.transport.operator import Projector
-
-    geometry, grid, lines = fdk_job(quick)
-    part = Projector(geometry=geometry, grid=grid, device="cpu", threads=threads).subsets(len(geometry) // 12)[0]
-    volume = np.random.default_rng(1).random(grid.shape, np.float32)
-    image = np.ascontiguousarray(lines[:: len(geometry) // 12])
-    made = add_row(result, "OS-SART, 12 views", "project", least(lambda: part.forward(volume), rounds))
-    back = add_row(result, "OS-SART, 12 views", "backproject", least(lambda: part.transpose(image), rounds))
-    there, here = (float((a.astype(np.float64) * b).sum()) for a, b in ((made, image), (volume, back)))
-    result["figures"]["os_sart_cpu_seconds"] = sum(row["cpu_seconds"] for row in result["rows"][-2:])
-    result["figures"]["os_sart_dot_error"] = abs(there - here) / abs(there)
-
-
-def _write_fdk(folder: Path, geometry: Any, grid: Any, lines: np.ndarray) -> None:
-    folder.mkdir()
-    np.save(folder / "projections.npy", lines)
-    poses = {"source": geometry.source_mm, "centre": geometry.centre_mm, "u": geometry.u, "v": geometry.v}
-    for name, array in poses.items():
-        np.save(folder / f"{name}.npy", array)
-    job = {"rows": geometry.rows, "columns": geometry.columns, "pixel_mm": geometry.pixel_mm, "shape": grid.shape,
-           "spacing_mm": grid.spacing_mm, "origin_mm": grid.origin_mm}  # fmt: skip
-    (folder / "job.json").write_text(json.dumps(job))

@@ -19,13 +19,9 @@ from serve import Job, serve
 def prepare(job: Job) -> Callable[[], Any]:
     """Poses go in by source, detector centre and axes."""
     poses = [job[name][:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0]) for name in ("source", "centre", "u", "v")]
-    nz, ny, nx = job.shape
-    dx, dy, dz = job.spacing_mm
-    x, y, z = job.origin_mm
-    empty = image_of(np.zeros((ny, nz, nx), np.float32), [dx, dz, dy], [x, z, -(y + (ny - 1) * dy)])
     filtered = rtk.FDKConeBeamReconstructionFilter[Image].New()
     filtered.InPlaceOff()
-    filtered.SetInput(0, empty)
+    filtered.SetInput(0, volume_of(job, np.zeros(job.shape, np.float32)))
     filtered.SetInput(1, stack_of(job, job["projections"]))
     filtered.SetGeometry(geometry_of(poses))
 
@@ -35,6 +31,14 @@ def prepare(job: Job) -> Callable[[], Any]:
         return filtered.GetOutput()
 
     return run
+
+
+def volume_of(job: Job, volume: np.ndarray) -> Any:
+    """RTK's image (-y, z, x) of a volume (z, y, x) on the job's grid."""
+    dx, dy, dz = job.spacing_mm
+    x, y, z = job.origin_mm
+    turned = np.ascontiguousarray(volume.transpose(1, 0, 2)[::-1])
+    return image_of(turned, [dx, dz, dy], [x, z, -(y + (volume.shape[1] - 1) * dy)])
 
 
 def finish(image: Any) -> np.ndarray:

@@ -25,12 +25,13 @@ def chain(
         False, "--quick", help="Miniature jobs: tries that all works, its figures mean nothing."
     ),
     rounds: int = typer.Option(3, min=1, help="Turns of each stage; the fastest counts."),
-    peers: bool = typer.Option(True, "--peers/--no-peers", help="RTK's FDK too, in an environment of its own."),
+    peers: bool = typer.Option(True, "--peers/--no-peers", help="RTK's too, in an environment of its own."),
     peers_folder: Path = typer.Option(Path(".peers"), help="Where the peers' environments are, or are made."),  # noqa: B008
+    only: list[str] = typer.Option([], help="Jobs whose names begin so (fdk, os-sart, ...); all when left out."),  # noqa: B008
     out: Path | None = typer.Option(None, help="Also write the JSON to this file."),  # noqa: B008
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace the file of --out."),
 ) -> None:
-    """Images: a CT rotation by stage, a chest radiograph of 2000 x 2000, tomosynthesis, FDK beside RTK's.
+    """Images: a CT rotation by stage, a chest radiograph of 2000 x 2000, tomosynthesis, FDK and OS-SART beside RTK's.
 
     All threads of the process work. A peer that is not installed is left out, with the reason under "notes".
 
@@ -38,6 +39,6 @@ def chain(
     """
     benchmark = benchmark_module("chain")
     show(
-        lambda: benchmark.measure(quick=quick, rounds=rounds, peers=peers, peers_folder=peers_folder),
+        lambda: benchmark.measure(quick=quick, rounds=rounds, peers=peers, peers_folder=peers_folder, only=only),
         COLUMNS, as_json, out, overwrite,
     )  # fmt: skip

@@ -53,22 +53,21 @@ def os_sart(
         )
     projector = Projector(geometry=geometry, grid=grid, method=method, device="cpu", threads=threads)
     parts = projector.subsets(subsets)
-    lengths = projector.forward(np.ones(grid.shape, np.float32))
-    rays = _inverse(lengths)
+    lengths = _but_least(projector.forward(np.ones(grid.shape, np.float32)))
     keep = subsets * volume.nbytes <= _KEPT_BYTES
-    shares: dict[int, NDArray[np.float32]] = {}
+    sums: dict[int, NDArray[np.float32]] = {}
     for _ in range(iterations):
         for first in far_apart(subsets):
             own, part = slice(first, None, subsets), parts[first]
-            share = shares.get(first)
-            if share is None:
-                share = _inverse(part.transpose(np.ones(part.geometry.shape, np.float32))) * np.float32(relaxation)
+            weights = sums.get(first)
+            if weights is None:
+                weights = _but_least(part.transpose(np.ones(part.geometry.shape, np.float32)))
                 if keep:
-                    shares[first] = share
-            missing = np.ascontiguousarray((images[own] - part.forward(volume)) * rays[own])
-            volume += share * part.transpose(missing)
-            if nonnegative:
-                np.maximum(volume, 0.0, out=volume)
+                    sums[first] = weights
+            missing = part.forward(volume)
+            np.subtract(images[own], missing, out=missing)
+            missing /= lengths[own]
+            _step(volume, part.transpose(missing), weights, relaxation, nonnegative)
     return volume
 
 
@@ -78,10 +77,24 @@ def far_apart(count: int) -> list[int]:
     return [n for n in (int(f"{i:0{bits}b}"[::-1], 2) for i in range(1 << bits)) if n < count]
 
 
-def _inverse(sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 / sums, 0 where they are next to nothing."""
+def _but_least(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`sums` in place, infinite where they are next to nothing: what is divided by them there is 0."""
     least = np.float32(_LEAST) * sums.max()
-    return np.where(sums > least, np.float32(1.0) / np.maximum(sums, np.float32(1e-30)), np.float32(0.0))
+    for plane in sums:
+        plane[plane <= least] = np.inf
+    return sums
+
+
+def _step(volume: NDArray[np.float32], change: NDArray[np.float32], weights: NDArray[np.float32], relaxation: float,
+          nonnegative: bool) -> None:
+    """Add relaxation x change / weights, plane by plane, which stay in the CPU's cache. Uses up `change`."""
+    for plane, step, weight in zip(volume, change, weights, strict=True):
+        step /= weight
+        if relaxation != 1.0:
+            step *= np.float32(relaxation)
+        plane += step
+        if nonnegative:
+            np.maximum(plane, 0.0, out=plane)
 
 
 def _check(geometry: Geometry, subsets: int, iterations: int, relaxation: float) -> None:
