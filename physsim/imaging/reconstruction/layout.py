@@ -91,9 +91,11 @@ class Columns:
 
     def volume(self) -> NDArray[np.float32]:
         """The sums as (z, y, x)."""
-        places = {self.lane: 2, self.across: 1, self.along: 0}
-        cut = self.sums[:, :, : self.shape[self.lane]]
-        return np.ascontiguousarray(cut.transpose(places[2], places[1], places[0]))
+        found = np.empty(self.shape[::-1], np.float32)
+        seen = found.transpose(2 - self.along, 2 - self.across, 2 - self.lane)
+        for plane, sums in zip(seen, self.sums, strict=True):  # a plane at a time stays in the cache
+            plane[...] = sums[:, : self.shape[self.lane]]
+        return found
 
 
 def detector_distance(geometry: Geometry, orbit: Orbit) -> tuple[float, float]:
