@@ -193,20 +193,19 @@ struct Window {
     PHYSSIM_HD F operator[](I index) const { return {pick(index.a), pick(index.b)}; }
 };
 
-// Lanes 0 to 7 pick one of N floats (8 or 16) from `first` on by the low bits of their index, lanes 8 to 15 one of those from `second` on.
+// Of 32 floats from p on, each lane picks the one of its index, and the next one. Lanes 0 to 7 have indices from `low` to low + N - 1
+// (N is 8 or 16), lanes 8 to 15 from `high` on.
 template <int N>
-struct HalfWindows {
-    __m256 first[N / 8], second[N / 8];
-    PHYSSIM_HD HalfWindows(const float* p, const float* q) {
-        for (int k = 0; k < N / 8; k++) first[k] = _mm256_loadu_ps(p + 8 * k), second[k] = _mm256_loadu_ps(q + 8 * k);
-    }
-    PHYSSIM_HD static __m256 pick(const __m256 (&part)[N / 8], __m256i index) {
-        const __m256 low = _mm256_permutevar8x32_ps(part[0], index);
-        return N == 8 ? low : _mm256_blendv_ps(low, _mm256_permutevar8x32_ps(part[N / 8 - 1], index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-    }
-    PHYSSIM_HD F operator[](I index) const { return {pick(first, index.a), pick(second, index.b)}; }
-};
-PHYSSIM_HD I halves(int low, int high) { return {_mm256_set1_epi32(low), _mm256_set1_epi32(high)}; }  // of lanes 0 to 7 and 8 to 15
+PHYSSIM_HD __m256 picked_of(const float* p, __m256i index) {
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(p), index);
+    return N == 8 ? low : _mm256_blendv_ps(low, _mm256_permutevar8x32_ps(_mm256_loadu_ps(p + 8), index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+template <int N>
+PHYSSIM_HD void pick_two(const float* p, int low, int high, I index, F& one, F& next) {
+    const __m256i a = _mm256_sub_epi32(index.a, _mm256_set1_epi32(low)), b = _mm256_sub_epi32(index.b, _mm256_set1_epi32(high));
+    one = {picked_of<N>(p + low, a), picked_of<N>(p + high, b)};
+    next = {picked_of<N>(p + low + 1, a), picked_of<N>(p + high + 1, b)};
+}
 
 // floor (UP) or ceil of |x| < 2^22 as an integer in the low bits of a word, for Window; what is left of x above it (or below).
 template <bool UP>

@@ -174,21 +174,13 @@ struct Window {
     PHYSSIM_HD F operator[](I index) const { return _mm512_permutex2var_ps(low, index.v, high); }
 };
 
-PHYSSIM_HD I halves(int low, int high) { return _mm512_inserti64x4(_mm512_set1_epi32(low), _mm256_set1_epi32(high), 1); }  // of lanes 0 to 7 and 8 to 15
-
-// Lanes 0 to 7 pick one of N floats (8 or 16) from `first` on by the low bits of their index, lanes 8 to 15 one of those from `second` on.
+// Of 32 floats from p on, each lane picks the one of its index, and the next one. Lanes 0 to 7 have indices from `low` to low + N - 1
+// (N is 8 or 16), lanes 8 to 15 from `high` on.
 template <int N>
-struct HalfWindows {
-    __m512 low, high;
-    PHYSSIM_HD HalfWindows(const float* p, const float* q) {
-        if (N == 8) low = high = _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(_mm256_loadu_ps(p))), _mm256_castps_pd(_mm256_loadu_ps(q)), 1));
-        else low = _mm512_loadu_ps(p), high = _mm512_loadu_ps(q);
-    }
-    PHYSSIM_HD F operator[](I index) const {
-        if (N == 8) return _mm512_permutexvar_ps(((index & I(7)) | halves(0, 8)).v, low);
-        return _mm512_mask_permutexvar_ps(_mm512_permutexvar_ps(index.v, low), 0xff00, index.v, high);
-    }
-};
+PHYSSIM_HD void pick_two(const float* p, int, int, I index, F& one, F& next) {
+    const Window own(p);
+    one = own[index], next = N == 8 ? own[index + I(1)] : Window(p + 1)[index];  // of 16 the last index may be 31
+}
 
 // floor (UP) or ceil of |x| < 2^22 as an integer in the low bits of a word, for Window; what is left of x above it (or below).
 template <bool UP>

@@ -147,14 +147,12 @@ struct Window {
     PHYSSIM_HD F operator[](I index) const { return gather(p, index & I(31)); }
 };
 
-// Lanes 0 to 7 pick one of N floats (8 or 16) from `first` on by the low bits of their index, lanes 8 to 15 one of those from `second` on.
+// Of 32 floats from p on, each lane picks the one of its index, and the next one. Lanes 0 to 7 have indices from `low` to low + N - 1
+// (N is 8 or 16), lanes 8 to 15 from `high` on.
 template <int N>
-struct HalfWindows {
-    const float *first, *second;
-    PHYSSIM_HD HalfWindows(const float* p, const float* q) : first(p), second(q) {}
-    PHYSSIM_HD F operator[](I index) const { F r; PHYSSIM_EACH r.v[l] = (l < 8 ? first : second)[index.v[l] & (N - 1)]; return r; }
-};
-PHYSSIM_HD I halves(int low, int high) { return I(lane_index().v < 8 ? Ints{} + low : Ints{} + high); }  // of lanes 0 to 7 and 8 to 15
+PHYSSIM_HD void pick_two(const float* p, int, int, I index, F& one, F& next) {
+    one = gather(p, index), next = gather(p + 1, index);
+}
 
 // floor (UP) or ceil of |x| < 2^22 as an integer in the low bits of a word, for Window; what is left of x above it (or below).
 template <bool UP>

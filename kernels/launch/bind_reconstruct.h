@@ -60,7 +60,7 @@ void backproject_views(const Floats& filtered, const Doubles& sights, int rows, 
     py::gil_scoped_release release;
     Queue queue;
     Team(threads).run([&](int) {
-        AlignedFloats room(static_cast<size_t>(shape.height()));
+        AlignedFloats room(static_cast<size_t>(BLOCK * shape.height()));
         int item;
         while (queue.take(tiles[0] * tiles[1], item)) {
             const int from[2] = {item % tiles[0] * tile, item / tiles[0] * tile};

@@ -2,7 +2,7 @@
 //
 // Law: each voxel adds, view by view, the filtered pixel that its ray meets times a weight that falls with the square of the distance from
 // the source (Feldkamp 1984). Along such a column of voxels the place across the detector and the weight are constant and the place
-// along it is linear: two columns of pixels are mixed once, and 8 voxels pick from a window of 8 or 16 mixed pixels.
+// along it is linear: two columns of pixels are mixed once, and 16 voxels pick from a window of mixed pixels.
 // Interpolation is bilinear; the outermost rows hold to their pixels' edges and fall to 0 within the next, outside the detector is 0. Rows are counted in multiples of 2^-32 pixel, from a window's first row in those of 2^-26.
 #pragma once
 #include "core/lanes.h"
@@ -10,11 +10,10 @@
 
 namespace physsim {
 
-constexpr int BLOCK = 4;             // columns of voxels along a and b
 constexpr int64_t ROW = int64_t{1} << 32;
 constexpr double ROW_UNIT = static_cast<double>(ROW);
 constexpr int PLACE_BITS = 26;       // of a row's fraction
-constexpr int32_t ONE_ROW = 1 << PLACE_BITS, NARROW_STEP = ONE_ROW, WIDEST_STEP = 2 * ONE_ROW;  // 7 steps and a fraction end in a window of 8 or 16
+constexpr int32_t ONE_ROW = 1 << PLACE_BITS, NARROW_STEP = ONE_ROW, WIDEST_STEP = 2 * ONE_ROW;  // 7 steps and a fraction end within 8 or 16 rows
 
 namespace PHYSSIM_ISA {
 
@@ -23,26 +22,29 @@ struct ColumnSight {
     const float* pixels;  // of the left of two columns, MARGIN passed over
     float left, right;    // weights
     double step;          // rows from voxel to voxel
-    int64_t first, stride;  // row of the lowest place in the first 8 voxels; rows to the next 8
+    int64_t first, stride;  // row of the lowest place in the first 16 voxels; rows to the next 16
 };
 
-// The rows of 16 voxels: windows that begin at `first` and `second`, and places above those, 2^-PLACE_BITS.
+// The rows of 16 voxels from a window's first row on, 2^-PLACE_BITS; whole rows from it to the lowest of voxels 0 to 7 and of 8 to 15.
 struct Places {
-    int first, second;
+    int first, low, high;
     I above;
 };
 
-// Of voxels 0 to 7 above the lowest of them, and the same again.
-PHYSSIM_HD I places_of_8(double step) {
-    const I eighth = lane_index() & I(7), by = I(static_cast<int32_t>(__builtin_fabs(step) * ONE_ROW + 0.5));
-    return (step < 0.0 ? I(7) - eighth : eighth) * by;
-}
+// How 16 voxels follow each other: from the lowest of them to each, and to the upper half of them.
+struct Steps {
+    I of_16;
+    int32_t of_8;
+    bool falling;
+    PHYSSIM_HD explicit Steps(double step) : falling(step < 0.0) {
+        const int32_t by = static_cast<int32_t>(__builtin_fabs(step) * ONE_ROW + 0.5);
+        of_16 = (falling ? I(15) - lane_index() : lane_index()) * I(by), of_8 = 8 * by;
+    }
+};
 
-PHYSSIM_HD Places places_from(int64_t lowest, int64_t stride, I of_8) {
-    const int64_t next = lowest + stride;
-    constexpr int PAST = 32 - PLACE_BITS;
-    return {static_cast<int>(lowest >> 32), static_cast<int>(next >> 32),
-            halves(static_cast<int>(static_cast<uint32_t>(lowest) >> PAST), static_cast<int>(static_cast<uint32_t>(next) >> PAST)) + of_8};
+PHYSSIM_HD Places places_from(int64_t lowest, const Steps& steps) {
+    const int32_t fraction = static_cast<int32_t>(static_cast<uint32_t>(lowest) >> (32 - PLACE_BITS)), upper = (fraction + steps.of_8) >> PLACE_BITS;
+    return {static_cast<int>(lowest >> 32), steps.falling ? upper : 0, steps.falling ? 0 : upper, I(fraction) + steps.of_16};
 }
 
 // Within 1e-10 for ahead > 0: two half angles, then the series of the arctangent up to x^21.
@@ -70,14 +72,14 @@ PHYSSIM_HD void see_block(const BackprojectedView& view, int a, int b, BlockSigh
 
 // False where the column lies beside the detector or behind the source.
 PHYSSIM_HD bool sight_of(const Backprojection& job, const BackprojectedView& view, const BlockSights& block, int n, ColumnSight& sight) {
-    const double column = block.column[n], step = block.step[n], span = 7.0 * step;
+    const double column = block.column[n], step = block.step[n], span = 15.0 * step;
     if (!(-1.0 < column) || !(column < job.shape.columns) || !(0.0 < block.depth[n])) return false;
     const int left = static_cast<int>(column + 1.0) - 1;
     const double fraction = column - left, most = 1e6;  // far outside, and still a number of rows
     const double first = block.first[n] + (span < 0.0 ? span : 0.0), bounded = first < -most ? -most : first > most ? most : first;
     sight.pixels = view.pixels + (left + 1) * job.shape.height() + MARGIN;
     sight.left = static_cast<float>(block.weight[n] * (1.0 - fraction)), sight.right = static_cast<float>(block.weight[n] * fraction);
-    sight.first = static_cast<int64_t>(bounded * ROW_UNIT), sight.stride = static_cast<int64_t>(8.0 * step * ROW_UNIT), sight.step = step;
+    sight.first = static_cast<int64_t>(bounded * ROW_UNIT), sight.stride = static_cast<int64_t>(16.0 * step * ROW_UNIT), sight.step = step;
     return true;
 }
 
@@ -92,22 +94,21 @@ PHYSSIM_HD void mix(const Sight& sight, int rows, int64_t height, float* mixed) 
     out[-1] = out[0], out[rows] = out[rows - 1];
 }
 
-constexpr int LEAST_ROW = 1 - MARGIN, MOST_PAST = 15;  // of the lower window of 16 voxels, and behind the last row: beyond, all that they pick is 0
+constexpr int LEAST_ROW = 1 - MARGIN, MOST_PAST = 15;  // of 16 voxels' window, and behind the last row: beyond, all that they pick is 0
 
-// What 16 voxels pick of mixed pixels, whose lower window is between those. N: 8 up to NARROW_STEP, 16 up to WIDEST_STEP.
+// What 16 voxels pick of mixed pixels, whose window is between those. N: 8 up to NARROW_STEP, 16 up to WIDEST_STEP.
 template <int N>
 PHYSSIM_HD F picked(const float* mixed, const Places& places) {
-    const float *first = mixed + MARGIN + places.first, *second = mixed + MARGIN + places.second;
-    const I index = places.above >> PLACE_BITS;
-    const F low = HalfWindows<N>(first, second)[index], high = HalfWindows<N>(first + 1, second + 1)[index];
-    return multiply_add(to_float(places.above & I(ONE_ROW - 1)) * F(1.0f / ONE_ROW), high - low, low);
+    F one, next;
+    pick_two<N>(mixed + MARGIN + places.first, places.low, places.high, places.above >> PLACE_BITS, one, next);
+    return multiply_add(to_float(places.above & I(ONE_ROW - 1)) * F(1.0f / ONE_ROW), next - one, one);
 }
 
 // The same where a window is too short: pixel by pixel.
 PHYSSIM_HD F gathered(const ColumnSight& sight, const float* mixed, int64_t lowest, int rows) {
     alignas(64) float found[16];
     for (int l = 0; l < 16; l++) {
-        const double row = static_cast<double>(lowest) / ROW_UNIT + sight.step * (sight.step < 0.0 ? l - 7 : l);
+        const double row = static_cast<double>(lowest) / ROW_UNIT + sight.step * (sight.step < 0.0 ? l - 15 : l);
         found[l] = 0.0f;
         if (!(-1.0 < row) || !(row < rows)) continue;
         const int base = static_cast<int>(row + 1.0) - 1;
@@ -119,45 +120,49 @@ PHYSSIM_HD F gathered(const ColumnSight& sight, const float* mixed, int64_t lowe
 
 template <int N>
 PHYSSIM_HD void add_picked(const ColumnSight& sight, float* sum, int64_t height, const float* mixed, int rows) {
-    const I of_8 = places_of_8(sight.step);
-    const int64_t stride = 2 * sight.stride, to_lower = sight.stride < 0 ? sight.stride : 0, least = LEAST_ROW * ROW, most = (rows + MOST_PAST) * ROW;
-    int64_t c = 0, lowest = sight.first, lower = lowest + to_lower;
-    if (lower < least || lower > most) {  // on to where they see the detector
-        const int64_t away = lower < least ? least - lower : most - lower;
+    const Steps steps(sight.step);
+    const int64_t stride = sight.stride, least = LEAST_ROW * ROW, most = (rows + MOST_PAST) * ROW;
+    int64_t c = 0, lowest = sight.first;
+    if (lowest < least || lowest > most) {  // on to where they see the detector
+        const int64_t away = lowest < least ? least - lowest : most - lowest;
         if (stride == 0 || (away < 0) != (stride < 0)) return;
         const int64_t groups = away / stride + 1;
         c = groups * VOXELS_AT_ONCE, lowest += groups * stride;
     }
-    for (; c < height && static_cast<uint64_t>(lowest + to_lower - least) <= static_cast<uint64_t>(most - least); c += VOXELS_AT_ONCE, lowest += stride)
-        store(sum + c, load(sum + c) + picked<N>(mixed, places_from(lowest, sight.stride, of_8)));
+    for (; c < height && static_cast<uint64_t>(lowest - least) <= static_cast<uint64_t>(most - least); c += VOXELS_AT_ONCE, lowest += stride)
+        store(sum + c, load(sum + c) + picked<N>(mixed, places_from(lowest, steps)));
 }
 
-// Adds one view to one column of voxels. mixed: room for a column of pixels.
-PHYSSIM_HD void add_view(const Backprojection& job, const ColumnSight& sight, float* sum, int64_t height, float* mixed) {
+// Adds one view to one column of voxels, whose column of pixels is `mixed`.
+PHYSSIM_HD void add_view(const Backprojection& job, const ColumnSight& sight, float* sum, int64_t height, const float* mixed) {
     const int rows = job.shape.rows;
-    mix(sight, rows, job.shape.height(), mixed);
     const double step = __builtin_fabs(sight.step) * ONE_ROW;
     if (step <= NARROW_STEP) return add_picked<8>(sight, sum, height, mixed, rows);
     if (step <= WIDEST_STEP) return add_picked<16>(sight, sum, height, mixed, rows);
     int64_t lowest = sight.first;
-    for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += 2 * sight.stride) store(sum + c, load(sum + c) + gathered(sight, mixed, lowest, rows));
+    for (int64_t c = 0; c < height; c += VOXELS_AT_ONCE, lowest += sight.stride) store(sum + c, load(sum + c) + gathered(sight, mixed, lowest, rows));
 }
 
 // Adds all views to the columns of voxels (a, b) in [from, to). sums: (b, a, height) of all columns, height a multiple of 16.
-// room: a column of pixels, 0.
+// room: BLOCK columns of pixels, 0: neighbours are mixed before any is picked from, for what was just stored is slow to load.
 PHYSSIM_HD void backproject_tile(const Backprojection& job, const int (&from)[2], const int (&to)[2], float* sums, int64_t height, float* room) {
     BlockSights block;
+    const int64_t pixels = job.shape.height();
     for (int first = 0; first < job.views; first += VIEWS_AT_ONCE) {
         const int last = job.views - first < VIEWS_AT_ONCE ? job.views : first + VIEWS_AT_ONCE;
         for (int b = from[1]; b < to[1]; b += BLOCK)
             for (int a = from[0]; a < to[0]; a += BLOCK)
                 for (int v = first; v < last; v++) {
                     job.curved ? see_block<true>(job.view[v], a, b, block) : see_block<false>(job.view[v], a, b, block);
-                    for (int n = 0; n < BLOCK * BLOCK; n++) {
-                        const int at = a + n % BLOCK, bt = b + n / BLOCK;
-                        ColumnSight sight;
-                        if (at < to[0] && bt < to[1] && sight_of(job, job.view[v], block, n, sight))
-                            add_view(job, sight, sums + (static_cast<int64_t>(bt) * job.voxels[1] + at) * height, height, room);
+                    for (int n = 0; n < BLOCK * BLOCK; n += BLOCK) {
+                        ColumnSight sight[BLOCK];
+                        bool seen[BLOCK];
+                        for (int k = 0; k < BLOCK; k++) {
+                            seen[k] = a + k < to[0] && b + n / BLOCK < to[1] && sight_of(job, job.view[v], block, n + k, sight[k]);
+                            if (seen[k]) mix(sight[k], job.shape.rows, pixels, room + k * pixels);
+                        }
+                        for (int k = 0; k < BLOCK; k++)
+                            if (seen[k]) add_view(job, sight[k], sums + (static_cast<int64_t>(b + n / BLOCK) * job.voxels[1] + a + k) * height, height, room + k * pixels);
                     }
                 }
     }

@@ -26,6 +26,7 @@ struct RowFilter {
 };
 
 constexpr int VOXELS_AT_ONCE = 16;
+constexpr int BLOCK = 4;  // columns of voxels along a and b
 constexpr int VIEWS_AT_ONCE = 4;  // whose pixels stay near while neighbouring columns of voxels ask for them
 
 // Places are numbers of voxels (a, b) across and c along the columns. Linear forms: form[0] + form[1] a + form[2] b.

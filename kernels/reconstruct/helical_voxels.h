@@ -30,7 +30,7 @@ PHYSSIM_HD bool sight_of(const HelicalBackprojection& job, const HalfTurn& turn,
     const double sign = turn.opposite ? -1.0 : 1.0, column = (sign * block.across[n] - job.first) * job.per_mm, distance = block.cosine[n] + sign * block.ahead[n];
     if (!(0.0 <= column) || !(column <= job.shape.columns - 1) || !(0.0 < distance)) return false;
     const double per_tangent = job.flat ? job.per_tangent * job.radius / block.cosine[n] : job.per_tangent, per_mm = per_tangent / distance;
-    const double row = job.row + (job.start - turn.height - job.lift * sign * block.angle[n]) * per_mm, step = job.step * per_mm, span = 7.0 * step;
+    const double row = job.row + (job.start - turn.height - job.lift * sign * block.angle[n]) * per_mm, step = job.step * per_mm, span = 15.0 * step;
     double low = (-0.5 - row) / step, high = (job.shape.rows - 0.5 - row) / step;  // voxels
     if (high < low) { const double other = low; low = high, high = other; }
     if (!(high >= 0.0) || !(low <= 16.0 * blocks - 1.0)) return false;
@@ -41,7 +41,7 @@ PHYSSIM_HD bool sight_of(const HelicalBackprojection& job, const HalfTurn& turn,
     const double fraction = column - left, first = row + sight.from * 16.0 * step + (span < 0.0 ? span : 0.0);
     sight.pixels = turn.pixels + (left + 1) * job.shape.height() + MARGIN;
     sight.left = static_cast<float>(1.0 - fraction), sight.right = static_cast<float>(fraction);
-    sight.first = static_cast<int64_t>(first * ROW_UNIT), sight.stride = static_cast<int64_t>(8.0 * step * ROW_UNIT), sight.step = step;
+    sight.first = static_cast<int64_t>(first * ROW_UNIT), sight.stride = static_cast<int64_t>(16.0 * step * ROW_UNIT), sight.step = step;
     return true;
 }
 
@@ -58,11 +58,11 @@ PHYSSIM_HD void add_turn(const HelicalBackprojection& job, const TurnSight& sigh
     const double step = __builtin_fabs(sight.step) * ONE_ROW;
     F row, value;
     if (step <= WIDEST_STEP) {
-        const Places places = places_from(lowest, sight.stride, places_of_8(sight.step));
-        row = to_float(halves(places.first, places.second)) + to_float(places.above) * F(1.0f / ONE_ROW);
+        const Places places = places_from(lowest, Steps(sight.step));
+        row = F(static_cast<float>(places.first)) + to_float(places.above) * F(1.0f / ONE_ROW);
         value = step <= NARROW_STEP ? picked<8>(sight.mixed, places) : picked<16>(sight.mixed, places);
     } else {
-        const F steps = to_float(lane_index()) - F(sight.step < 0.0 ? 7.0f : 0.0f);
+        const F steps = to_float(lane_index()) - F(sight.step < 0.0 ? 15.0f : 0.0f);
         row = multiply_add(F(static_cast<float>(sight.step)), steps, F(static_cast<float>(static_cast<double>(lowest) / ROW_UNIT)));
         const F inside = minimum(maximum(row, F(-1.0f)), F(static_cast<float>(rows - 0.5f))), below = floor(inside);
         const I index = truncate(below);
@@ -82,7 +82,7 @@ PHYSSIM_HD void add_angle(const HelicalBackprojection& job, TurnSight* sights, i
         while (begin < count && sights[begin].latest <= block) begin++;
         F weighted(0.0f), weights(0.0f);
         for (int k = begin; k < count && sights[k].soonest <= block; k++)
-            if (sights[k].from <= block && block < sights[k].to) add_turn(job, sights[k], sights[k].first + (block - sights[k].from) * 2 * sights[k].stride, weighted, weights);
+            if (sights[k].from <= block && block < sights[k].to) add_turn(job, sights[k], sights[k].first + (block - sights[k].from) * sights[k].stride, weighted, weights);
         store(sum + 16 * block, load(sum + 16 * block) + weighted / maximum(weights, F(1e-6f)));
     }
 }

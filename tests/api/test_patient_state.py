@@ -13,7 +13,7 @@ WHO = {"sex": "F", "age": 40, "height_cm": 165, "weight_kg": 64}
 @pytest.mark.parametrize(("protocol", "state"), [
     (ps.protocols.chest_pa(), {}),
     (ps.protocols.chest_lateral(), {"arms": "up"}),
-    (ps.protocols.abdomen_ct(), {"posture": "supine", "arms": "up"}),
+    (ps.protocols.chest_ct(), {"posture": "supine", "arms": "up"}),
 ])  # fmt: skip
 def test_voxels_are_those_of_a_patient_told_so(protocol, state):
     found = voxels_of(ps.anatomy(**WHO), protocol, SPACING)

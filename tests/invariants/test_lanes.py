@@ -53,6 +53,8 @@ def transposed(v, add):
     return ((base if add else np.float32(0)) + square).reshape(-1, 16)
 
 
+HALVES = np.repeat([3, 15], 8)  # where the windows of lanes 0 to 7 and of 8 to 15 begin
+
 # C++ expression of 16 lanes -> the same in numpy. a, b, c: float32; i, j: any int32; m, n: small int32; k: 0..31;
 # h: half words; w: places in a window, some on planes.
 LANES = {
@@ -118,13 +120,9 @@ LANES = {
     "Window(table)[window_index<false>(w)]": lambda v: np.take_along_axis(
         v.table, np.ceil(v.w).astype(I32) - 1 & 31, 1
     ),
-    "HalfWindows<8>(table + 3, table + 17)[k]": lambda v: np.where(
-        np.arange(16) < 8, np.take_along_axis(v.table, v.k % 8 + 3, 1), np.take_along_axis(v.table, v.k % 8 + 17, 1)
-    ),
-    "HalfWindows<16>(table + 15, table + 2)[k]": lambda v: np.where(
-        np.arange(16) < 8, np.take_along_axis(v.table, v.k % 16 + 15, 1), np.take_along_axis(v.table, v.k % 16 + 2, 1)
-    ),
-    "halves(-3, 1 << 30)": lambda v: np.broadcast_to(np.repeat(np.array([-3, 1 << 30], I32), 8), v.i.shape),
+    **{f"picked<{count}>(table, k, {place})": lambda v, count=count, place=place: np.take_along_axis(
+           v.table, v.k % count + HALVES + place, 1)
+       for count in (8, 16) for place in (0, 1)},
     "past_plane<true>(w)": lambda v: v.w - np.floor(v.w),
     "past_plane<false>(w)": lambda v: v.w - np.ceil(v.w),
     "gather(as_words(table), k)": lambda v: np.take_along_axis(v.table.view(I32), v.k, 1),
@@ -163,6 +161,15 @@ static F row_of_eight(const float* p, I index, int column) {{
     F out[8];
     gather_rows(p, index, out);
     return out[column];
+}}
+template <int COUNT>
+static F picked(const float* p, I index, int place) {{
+    F two[2];
+    int32_t at[16];
+    store(at, index);
+    for (int lane = 0; lane < 16; lane++) at[lane] = at[lane] % COUNT + (lane < 8 ? 3 : 15);
+    pick_two<COUNT>(p, 3, 15, load(at), two[0], two[1]);
+    return two[place];
 }}
 static const int32_t* as_words(const float* p) {{ return reinterpret_cast<const int32_t*>(p); }}
 int main() {{

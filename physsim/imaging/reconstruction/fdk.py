@@ -12,7 +12,7 @@ from physsim.device.choice import instruction_set, thread_count
 from physsim.imaging.reconstruction.filtering import FILTERED_BYTES, RowFilter, tangent
 from physsim.imaging.reconstruction.helical import reconstruct_helix
 from physsim.imaging.reconstruction.kernels import cosine_sine
-from physsim.imaging.reconstruction.layout import Columns, checked_projections, detector_distance
+from physsim.imaging.reconstruction.layout import Columns, aligned_zeros, checked_projections, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, line_weights, orbit_of
 from physsim.imaging.reconstruction.truncation import check_body, columns_beyond, continued
 from physsim.portable import arctan
@@ -68,7 +68,7 @@ def fdk(
     sights[:, 6] += aside[0]
     columns = geometry.columns + sum(aside)
     chunk = max(4, FILTERED_BYTES // (4 * filtering.size) // 4 * 4)
-    filtered = np.zeros((min(chunk, len(geometry)), filtering.size), np.float32)
+    filtered = aligned_zeros((min(chunk, len(geometry)), filtering.size))
     for first in range(0, len(geometry), chunk):
         own = slice(first, min(first + chunk, len(geometry)))
         part = filtered[: own.stop - first]

@@ -21,7 +21,7 @@ from physsim.device.choice import instruction_set
 from physsim.errors import InvalidInput, message
 from physsim.imaging.reconstruction.filtering import RowFilter, tangent
 from physsim.imaging.reconstruction.kernels import cosine_sine
-from physsim.imaging.reconstruction.layout import Columns, detector_distance
+from physsim.imaging.reconstruction.layout import Columns, aligned_zeros, detector_distance
 from physsim.imaging.reconstruction.orbit import Orbit, orbit_of
 from physsim.imaging.reconstruction.truncation import continued
 from physsim.portable import arctan
@@ -135,7 +135,7 @@ def reconstruct_helix(
     upward = orbit.rise_mm * float(voxels.steps[voxels.lane] @ geometry.v[0]) > 0.0
     most = int((high - low) / helix.half_turn) + 1
     together = max(1, _BYTES // (4 * rays.size * most))
-    filtered = np.zeros((together * most, rays.size), np.float32)
+    filtered = aligned_zeros((together * most, rays.size))
     for first in range(0, count, together):
         angles = np.arange(first, min(first + together, count))
         begin: Floats = low + angles.astype(np.float64) * (helix.half_turn / count)

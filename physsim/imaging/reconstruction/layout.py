@@ -15,6 +15,7 @@ from physsim.spec.grid import Grid
 Floats = NDArray[np.float64]
 
 _LANES = 16
+_LINE = 64  # bytes
 
 
 def checked_projections(projections: ArrayLike, geometry: Geometry) -> NDArray[np.float32]:
@@ -29,6 +30,14 @@ def checked_projections(projections: ArrayLike, geometry: Geometry) -> NDArray[n
             )
         )
     return images
+
+
+def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros, float32, that begin where a line of the cache does: kernels read and write whole lines."""
+    size = math.prod(shape)
+    room = np.zeros(size + _LINE // 4, np.float32)
+    first = -room.ctypes.data % _LINE // 4
+    return room[first : first + size].reshape(shape)
 
 
 class Columns:
@@ -62,7 +71,7 @@ class Columns:
         self.start: Floats = np.array(grid.origin_mm)
         self.shape = grid.shape[::-1]
         height = -(-self.shape[self.lane] // _LANES) * _LANES
-        self.sums = np.zeros((self.shape[self.along], self.shape[self.across], height), np.float32)
+        self.sums = aligned_zeros((self.shape[self.along], self.shape[self.across], height))
 
     def reach_mm(self, orbit: Orbit) -> float:
         """How far from the axis voxels are wanted (mm): to the field's edge or the farthest corner, whichever is
