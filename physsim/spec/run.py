@@ -8,10 +8,10 @@ import pydantic
 
 from physsim.errors import message
 from physsim.spec.base import Spec
-from physsim.spec.noise import NoiseSurrogate
+from physsim.spec.noise import NoiseSurrogate, noise_run
 from physsim.spec.protocol import Protocol
 from physsim.spec.protocol_library import protocols
-from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate
+from physsim.spec.scatter import Hybrid, MonteCarlo, Surrogate, scatter_from
 
 
 class PhantomSource(Spec):
@@ -54,6 +54,13 @@ def protocol_from(value: Any) -> Any:
     return value
 
 
+def noise_from(value: Any) -> Any:
+    """The value, where it is none of the words that `noise` knows an InvalidInput."""
+    if isinstance(value, str):
+        noise_run(value)
+    return value
+
+
 class Run(Spec):
     """What `physsim simulate SPEC.toml` does.
 
@@ -78,3 +85,5 @@ class Run(Spec):
     noise: bool | Literal["surrogate"] | NoiseSurrogate = True
 
     _preset = pydantic.field_validator("protocol", mode="before")(protocol_from)
+    _way = pydantic.field_validator("scatter", mode="before")(scatter_from)
+    _drawn = pydantic.field_validator("noise", mode="before")(noise_from)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
-from physsim.errors import message
+from physsim.errors import did_you_mean, message
 from physsim.physics.tables import ENERGY_MAX_KEV, ENERGY_MIN_KEV
 from physsim.spec.base import Spec
 
@@ -157,6 +157,26 @@ def form_factor_name(material_name: str) -> str | None:
 
 
 ScatterRun = MonteCarlo | KernelScatter | Surrogate | Hybrid
+
+
+WAYS = ("none", "kernel", "surrogate", "hybrid", "montecarlo")
+
+
+def scatter_from(value: Any) -> Any:
+    """What a file's `scatter` means: a name of WAYS as it is, a table the spec of its `kind` (MonteCarlo without one).
+
+    Raises ValueError for other names and kinds, InvalidInput for a table that is no such spec.
+    """
+    if isinstance(value, str) and value not in WAYS:
+        raise ValueError(f"there is no such way to scatter. {did_you_mean(value, WAYS)}")
+    if not isinstance(value, dict):
+        return value
+    kinds: dict[Any, type[MonteCarlo | Hybrid | Surrogate]] = {None: MonteCarlo, "hybrid": Hybrid,
+                                                               "surrogate": Surrogate}
+    kind = value.get("kind")
+    if kind not in kinds:
+        raise ValueError(f"kind={kind!r} has no fields. {did_you_mean(str(kind), [name for name in kinds if name])}")
+    return kinds[kind](**value)
 
 
 def record_of(run: ScatterRun | None) -> str:

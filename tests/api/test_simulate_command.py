@@ -178,6 +178,23 @@ def test_a_spec_that_cannot_be_says_why(physsim, tmp_path, text, says):
     assert says in err
 
 
+@pytest.mark.parametrize(("lines", "says"), [
+    ('scatter = "monte"', "scatter='monte': there is no such way to scatter. Did you mean 'none' or 'montecarlo'?"),
+    ("[scatter]\nrelative_eror = 0.02", "MonteCarlo: relative_eror: no such key. Did you mean 'relative_error'?"),
+    ("[scatter]\nrelative_error = -1.0", "MonteCarlo: relative_error=-1.0: it must be greater than 0."),
+    ('[scatter]\nkind = "hybrid"\ntolerence = 0.02', "Hybrid: tolerence: no such key. Did you mean 'tolerance'?"),
+    ('[scatter]\nkind = "hybird"', "kind='hybird' has no fields. Did you mean 'hybrid'?"),
+    ('noise = "poisson"', "noise='poisson': noise is drawn from photons, by a network or not at all."),
+])
+def test_scatter_and_noise_that_cannot_be_are_told_in_one_line(physsim, tmp_path, lines, says):
+    """What each other kind of scatter would want instead is not told."""
+    (tmp_path / "run.toml").write_text(SPEC + lines if lines.startswith("[") else lines + SPEC)
+    status, _, err = physsim("simulate", tmp_path / "run.toml", "--out", tmp_path / "a.h5")
+    assert status == 2
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize("words", [("docs/examples/chest.toml",), ("docs/examples/bowtie.toml",),
                                    ("--phantom", "water_20cm", "--protocol", "docs/examples/protocol.toml")])
 def test_the_examples_run(physsim, tmp_path, words):
