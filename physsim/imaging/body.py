@@ -175,6 +175,13 @@ def phantom_record(phantom: Phantom, box: Box) -> PhantomRecord:
         body_low_mm=box[0], body_high_mm=box[1])
 
 
+def check_same(phantom: Phantom, record: PhantomRecord) -> None:
+    """InvalidInput for another phantom than the one that `record` is of."""
+    if phantom_record(phantom, (record.body_low_mm, record.body_high_mm)) != record:
+        raise InvalidInput(message(f"phantom {phantom.name!r}", f"the image is of {record.name!r}, or of another state "
+                                   "of it", "Give the phantom that was imaged."))
+
+
 def check_in_field(phantom: Phantom, geometry: Geometry) -> None:
     """InvalidInput when the phantom's grid lies beside the beam of every view: an empty field of view."""
     if all(shadow(geometry[view], phantom.grid) is None for view in range(len(geometry))):

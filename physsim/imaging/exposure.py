@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.body import check_same
 from physsim.imaging.dose.entrance import dose_area_product_mgy_cm2, entrance_air_kerma_mgy
+from physsim.imaging.dose.exposure_organs import exposure_organ_doses
 from physsim.imaging.dose.glandular import GlandularDose
+from physsim.imaging.dose.organs import HISTORIES, OrganDoses
 from physsim.imaging.exposure_index import (
     behind_body,
     control_windows,
@@ -23,6 +26,7 @@ from physsim.imaging.exposure_index import (
 from physsim.imaging.truth import ExposureTruth
 from physsim.io.hdf5 import Layer
 from physsim.io.image import Image
+from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
 from physsim.spec.protocol import Protocol
 from physsim.spec.provenance import Provenance
@@ -132,6 +136,13 @@ class Exposure:
     def dose_area_product_mgy_cm2(self, view: int = 0) -> float:
         """Air kerma of the beam, without body and grid, times area, over the detector (mGy cm2)."""
         return dose_area_product_mgy_cm2(self["open_air_kerma"][view], self.geometry)
+
+    def organ_doses(self, phantom: Phantom, histories: int = HISTORIES, threads: int | None = None) -> OrganDoses:
+        """Mean absorbed doses (mGy) of the organs of `phantom`, the one that was exposed, all views together, by photon
+        transport; see imaging.dose.exposure_organs. Raises InvalidInput for another phantom."""
+        check_same(phantom, self.provenance.phantom)
+        return exposure_organ_doses(phantom, self.protocol, self.geometry, self["open_photons"], histories=histories,
+                                    seed=self.provenance.seed, threads=threads)
 
     def exposure_indices(self, view: int = 0) -> dict[str, float]:
         """Exposure index of a view from the median over the body, or over it in the control's fields, with target and

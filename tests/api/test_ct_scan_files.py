@@ -114,7 +114,7 @@ def test_organ_doses_are_of_the_phantom_that_was_scanned(scan):
     assert error < 0.02 * body
     share = scan.dose.length_mm / 50.0
     assert 0.6 < body / (scan.dose.ssde_mgy * share) < 0.9
-    with pytest.raises(ps.errors.InvalidInput, match="that was scanned"):
+    with pytest.raises(ps.errors.InvalidInput, match="that was imaged"):
         scan.organ_doses(ps.voxelise(ps.scene("water_20cm"), spacing_mm=20))
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from physsim.errors import InvalidInput, did_you_mean, message
+from physsim.imaging.dose.organs import HISTORIES, OrganDoses
 from physsim.imaging.dose.turning_beam import turning_beam
 from physsim.phantom.phantom import Phantom
 from physsim.spec.geometry import Geometry
@@ -16,37 +13,10 @@ from physsim.spec.protocol import Protocol
 from physsim.spec.scatter import MonteCarlo
 from physsim.spec.source import Sweep
 from physsim.transport.montecarlo_places import Place, photons_from_places
-from physsim.units import G_PER_KG, J_PER_KEV, MGY_PER_GY
 
 Floats = NDArray[np.float64]
 
-HISTORIES = 2**20
 PARTS_OF_TURN = 4  # whose views share a place of the source and its current
-
-
-@dataclass(frozen=True, eq=False)
-class OrganDoses:
-    """names, mass_g, mgy, error_mgy: (organs,) mean absorbed dose of the scan and its standard error."""
-
-    names: tuple[str, ...]
-    mass_g: Floats
-    mgy: Floats
-    error_mgy: Floats
-
-    def of(self, *names: str) -> tuple[float, float]:
-        """Dose (mGy) of an organ, or the mean over the mass of several, and its standard error (the sum of theirs)."""
-        for name in names:
-            if name not in self.names:
-                raise InvalidInput(message(f"organ {name!r}", "it is not there", did_you_mean(name, self.names)))
-        chosen = [self.names.index(name) for name in names]
-        mass = self.mass_g[chosen]
-        return float(self.mgy[chosen] @ mass / mass.sum()), float(self.error_mgy[chosen] @ mass / mass.sum())
-
-    def table(self) -> list[dict[str, Any]]:
-        """Rows of name, mass (g), dose and its error (mGy)."""
-        rows = zip(self.names, self.mass_g.tolist(), self.mgy.tolist(), self.error_mgy.tolist(), strict=True)
-        return [{"organ": name, "mass_g": mass, "dose_mgy": dose, "error_mgy": error}
-                for name, mass, dose, error in rows]
 
 
 def organ_doses(phantom: Phantom, protocol: Protocol, geometry: Geometry, mas: Floats, axis_mm: tuple[float, float], *,
@@ -77,10 +47,7 @@ def organ_doses(phantom: Phantom, protocol: Protocol, geometry: Geometry, mas: F
     source = beam.source((*axis_mm, places[0].sweep.centre_mm[2]))
     found = photons_from_places(phantom, source, places, MonteCarlo(histories=histories), seed=seed, threads=threads)
     energy, error = found.weighted(np.array(weights) * beam.photons())
-    there = np.flatnonzero(found.regions.mass_g > 0.0)
-    mass = found.regions.mass_g[there]
-    scale = J_PER_KEV * G_PER_KG * MGY_PER_GY / mass
-    return OrganDoses(tuple(found.regions.names[n] for n in there), mass, energy[there] * scale, error[there] * scale)
+    return OrganDoses.of_energy(found.regions, energy, error)
 
 
 def _jump(height: Floats) -> float:

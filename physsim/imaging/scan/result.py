@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physsim.errors import InvalidInput, did_you_mean, message
-from physsim.imaging.body import phantom_record
-from physsim.imaging.dose.ct_organs import HISTORIES, OrganDoses, organ_doses
+from physsim.imaging.body import check_same
+from physsim.imaging.dose.ct_organs import organ_doses
+from physsim.imaging.dose.organs import HISTORIES, OrganDoses
 from physsim.imaging.dose.scan_dose import ScanDose, scan_dose, water_diameter_mm
 from physsim.imaging.scan.coverage import PADDING_HU
 from physsim.imaging.scan.truth import ScanTruth
@@ -96,10 +97,7 @@ class Scan:
     def organ_doses(self, phantom: Phantom, histories: int = HISTORIES, threads: int | None = None) -> OrganDoses:
         """Mean absorbed doses of the organs of `phantom`, the one that was scanned, by photon transport; see
         imaging.dose.ct_organs. Raises InvalidInput for another phantom."""
-        record = self.provenance.phantom
-        if phantom_record(phantom, self.box_mm()) != record:
-            raise InvalidInput(message(f"phantom {phantom.name!r}", f"the scan was of {record.name!r}, or of another "
-                                       "state of it", "Give the phantom that was scanned."))
+        check_same(phantom, self.provenance.phantom)
         return organ_doses(phantom, self.protocol, self.geometry, self.mas, self.axis_mm(), histories=histories,
                            seed=self.provenance.seed, threads=threads)
 
