@@ -11,6 +11,7 @@ import numpy.typing as npt
 from physsim.body.patient import Patient
 from physsim.errors import InvalidInput, message
 from physsim.imaging.breast_body import breast_voxels, check_breast
+from physsim.imaging.telling_organs import other_parts
 from physsim.phantom.overlay import box_corners
 from physsim.phantom.phantom import HEIGHTS, Phantom
 from physsim.spec.geometry import Geometry
@@ -102,15 +103,24 @@ def with_heights(phantom: Phantom, other: Phantom, factor: float = 1.0) -> Phant
 
 
 def check_part(phantom: Phantom, protocol: Protocol) -> None:
-    """InvalidInput for voxels of a patient without the part of the body that the protocol is of.
+    """InvalidInput for voxels without the part of the body that the protocol is of.
 
-    Known of what physsim made of a Patient: the region, or of a window the part's own organ. Imported phantoms do not
-    say what they are of, and are taken as they come; so are all by protocols of other parts and of "PHANTOM".
+    Known of what physsim made of a Patient: the region, or of a window the part's own organ; of scenes and imported
+    phantoms where their organs' names tell of another part (see telling_organs). Others are taken as they come, and
+    all by protocols of other parts and of "PHANTOM".
     """
     from physsim.body.anatomy import REGIONS
 
     wanted = _REGION_OF.get(protocol.body_part)
-    if wanted is None or "patient" not in phantom.made_from or "breast" in phantom.made_from:
+    if wanted is None or "breast" in phantom.made_from:
+        return
+    if "patient" not in phantom.made_from:
+        others = other_parts(phantom, wanted)
+        if others:
+            raise InvalidInput(message(
+                f"protocol {protocol.name} ({protocol.body_part}) of phantom {phantom.name!r}",
+                f"its organs are of {' and '.join(others)}, none of the {wanted}",
+                'Give a phantom of that part, or body_part="PHANTOM" to the protocol.'))
         return
     there = phantom.made_from.get("region", "whole")
     if there == WINDOW:

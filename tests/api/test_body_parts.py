@@ -49,6 +49,21 @@ def test_imported_phantoms_are_taken_as_they_come():
     check_part(dataclasses.replace(voxels("chest"), made_from={}), ps.protocols.head_ct())
 
 
+def test_organs_of_an_imported_phantom_tell_of_another_part():
+    """Three kinds of organs do; a test object's inserts of lung and liver do not, nor where one is of the part."""
+    chest = voxels(patient=False, volumes=[("lung_upper_lobe_left", 5.0), ("heart", 5.0), ("rib_left_1", 1.0)])
+    with pytest.raises(InvalidInput, match=r"\(HEAD\) of phantom 'someone': its organs are of chest, none of the "
+                                           'head. Give a phantom of that part, or body_part="PHANTOM"'):
+        check_part(chest, ps.protocols.head_ct())
+    check_part(chest, ps.protocols.head_ct(body_part="PHANTOM"))
+    check_part(chest, ps.protocols.chest_pa())
+    check_part(voxels(patient=False, volumes=[("lung", 5.0), ("liver", 5.0)]), ps.protocols.head_ct())
+    whole = [("lung", 5.0), ("heart", 5.0), ("liver", 5.0), ("brain", 5.0)]
+    check_part(voxels(patient=False, volumes=whole), ps.protocols.head_ct())
+    with pytest.raises(InvalidInput, match="of chest and abdomen, none of the head"):
+        ps.simulate(ps.voxelise(ps.scene("thorax"), spacing_mm=20), ps.protocols.head_ct())
+
+
 def test_a_patient_s_own_voxels_say_their_region():
     """What Patient.phantom writes is what is looked for; a chest at 8 mm, which a head protocol refuses."""
     chest = ps.anatomy(sex="F", age=54, seed=7).phantom(8.0, region="chest", vanishing="keep")
