@@ -75,9 +75,9 @@ class Spec(pydantic.BaseModel):
 
 
 def _explain(spec: type[Spec], error: pydantic.ValidationError) -> str:
-    """A pydantic report in the grammar of errors.py, one line a field."""
+    """A pydantic report in the grammar of errors.py, one line a field; unknown keys come first."""
     lines = []
-    for entry in error.errors():
+    for entry in sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden"):
         place = ".".join(str(part) for part in entry["loc"])
         if entry["type"] == "extra_forbidden":
             known = list(spec.model_fields)

@@ -178,6 +178,13 @@ def test_a_spec_that_cannot_be_says_why(physsim, tmp_path, text, says):
     assert says in err
 
 
+def test_a_misspelt_table_is_told_before_what_is_missing_for_it(physsim, tmp_path):
+    (tmp_path / "run.toml").write_text(SPEC.replace("[phantom]", "[phantm]"))
+    status, _, err = physsim("simulate", tmp_path / "run.toml", "--out", tmp_path / "a.h5")
+    assert status == 2
+    assert err.startswith("physsim: Run: phantm: no such key. Did you mean 'phantom'?\nRun: phantom: is missing.")
+
+
 @pytest.mark.parametrize(("lines", "says"), [
     ('scatter = "monte"', "scatter='monte': there is no such way to scatter. Did you mean 'none' or 'montecarlo'?"),
     ("[scatter]\nrelative_eror = 0.02", "MonteCarlo: relative_eror: no such key. Did you mean 'relative_error'?"),
