@@ -11,7 +11,8 @@ from physsim.imaging.dose.glandular import absorbed_in_gland, gland_shares, glan
 from physsim.imaging.dose.standard_breast import conversion_factor, standard_breast
 
 # g (mGy/mGy), 50 % gland by mass: D. R. Dance et al., Phys. Med. Biol. 45 (2000) 3225, as printed in the European
-# guidelines (2006); RECALLED, not read again. Columns: half-value layers (mm Al). s by target and filter: W/Rh 1.042.
+# guidelines (2006); RECALLED, equal to the tables of public dose calculators. Columns: half-value layers (mm Al). s by
+# target and filter: W/Rh 1.042.
 HVL_MM = (0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60)
 DANCE_G = {20.0: (0.390, 0.433, 0.473, 0.509, 0.543, 0.573, 0.587),
            45.0: (0.183, 0.208, 0.232, 0.258, 0.285, 0.311, 0.339),
