@@ -36,7 +36,7 @@ WINDOW = "window"  # the region of voxels on a grid of the user's own (Patient.p
 def voxels_of(phantom: Phantom | Patient, protocol: Protocol, spacing_mm: float | None = None) -> Phantom:
     """A phantom as it is; a patient as voxels of `spacing_mm` (2 mm): the region of the protocol's body part, or all.
 
-    For a scan they reach beyond the region as far as its rays do (see beyond_mm), and the scan is of the region.
+    They reach beyond the region as far as the protocol's rays do (see beyond_mm); poses and scans are of the region.
     For a protocol of a breast the patient's own is made for its view (0.2 mm), and any other phantom refused.
     The patient stands or lies, holds arms and breath as the protocol asks, where the patient does not say (held_as).
     For other voxels make them yourself: `patient.phantom(1.0, region="chest")`.
@@ -59,34 +59,52 @@ def region_of(protocol: Protocol) -> str:
 
 
 def region_voxels(patient: Patient, protocol: Protocol, spacing_mm: float, *, vanishing: Vanishing,
-                  region: str | None = None, shortest: float = 1.0) -> Phantom:
-    """The protocol's region of a patient, or another, and of scans what their rays meet beyond it, even in a body
-    that is `shortest` times as long."""
+                  region: str | None = None, shortest: float = 1.0, further_mm: float = 0.0) -> Phantom:
+    """The protocol's region of a patient, or another, and what the protocol's rays meet beyond it, and those that run
+    `further_mm` higher or lower, even in a body that is `shortest` times as long."""
     region = region or region_of(protocol)
-    below, above = beyond_mm(patient, protocol, spacing_mm, region)
-    return patient.phantom(spacing_mm, region, beyond_mm=(below / shortest, above / shortest), vanishing=vanishing)
+    ends = (end / shortest for end in beyond_mm(patient, protocol, spacing_mm, region, further_mm))
+    return patient.phantom(spacing_mm, region, beyond_mm=(next(ends), next(ends)), vanishing=vanishing)
 
 
-def beyond_mm(patient: Patient, protocol: Protocol, spacing_mm: float, region: str) -> tuple[float, float]:
-    """How far (mm) a scan's rays reach below and above a region of a patient within the body, and _SCATTER_MM more.
+def beyond_mm(patient: Patient, protocol: Protocol, spacing_mm: float, region: str, further_mm: float = 0.0
+              ) -> tuple[float, float]:
+    """How far (mm) a protocol's rays reach below and above a region of a patient within the body, and _SCATTER_MM more.
 
-    The cone's height at the far side of the region's box, the turns that stand beyond the range, and of a helix what it
-    runs on. 0 for the whole body, for radiographs, and at each end that no ray comes near: a C-arm sees part of an
-    adult's region alone.
+    Of a scan: the cone's height at the far side of the region's box, the turns that stand beyond the range, and of a
+    helix what it runs on. `further_mm`: as far again beyond that. 0 for the whole body, and at each end that no ray
+    comes near: a C-arm sees part of an adult's region alone.
     Neglects: photons that leave the beam and would be scattered back into it from farther away: behind the middle of an
-    abdomen 2 to 5 % of the scatter of the first and last views (13 % without _SCATTER_MM).
+    abdomen 2 to 5 % of the scatter of the first and last views of a CT scan (13 % without _SCATTER_MM).
     """
-    rotation, wanted = protocol.rotation, protocol.reconstruction
-    if rotation is None or wanted is None or region == "whole":
+    if region == "whole":
         return 0.0, 0.0
     corners = box_corners(patient.body().grid(spacing_mm, region))
     low, high = corners.min(axis=0), corners.max(axis=0)
-    axis = np.array(rotation.aim_mm or 0.5 * (low + high)[:2])
-    away = float(np.hypot(*(corners[:, :2] - axis).T).max())
-    seen = rotation.seen_mm(protocol.detector, (_point(low), _point(high)), wanted.field_mm, away)
+    rotation, wanted, box = protocol.rotation, protocol.reconstruction, (_point(low), _point(high))
+    if rotation is not None and wanted is not None:
+        axis = np.array(rotation.aim_mm or 0.5 * (low + high)[:2])
+        away = float(np.hypot(*(corners[:, :2] - axis).T).max())
+        seen = rotation.seen_mm(protocol.detector, box, wanted.field_mm, away)
+    else:
+        seen = _seen_mm(protocol.geometry(box), corners)
     ends = float(low[2]) - seen[0], seen[1] - float(high[2])
-    below, above = (max(end + _SCATTER_MM, 0.0) for end in ends)
+    below, above = (max(end + further_mm + _SCATTER_MM, 0.0) for end in ends)
     return below, above
+
+
+def _seen_mm(views: Geometry, corners_mm: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """World z between which the rays of views run from the first to the last of a box's corners along their axes."""
+    heights = []
+    for view in range(len(views)):
+        source, centre, normal = (np.asarray(one[view]) for one in (views.source_mm, views.centre_mm, views.normal))
+        shares = ((corners_mm - source) @ normal) / float((centre - source) @ normal)
+        sides = (0.5 * count * pitch * axis[view] for count, pitch, axis in zip(
+            (views.columns, views.rows), views.pixel_mm, (views.u, views.v), strict=True))
+        across, along = sides
+        for corner in (centre + a * across + b * along for a in (-1.0, 1.0) for b in (-1.0, 1.0)):
+            heights += [float(source[2] + share * (corner[2] - source[2])) for share in (shares.min(), shares.max())]
+    return min(heights), max(heights)
 
 
 def region_heights_mm(phantom: Phantom) -> tuple[float, float] | None:

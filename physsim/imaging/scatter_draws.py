@@ -60,10 +60,23 @@ class DrawnView:
 def drawn_patient(spec: ScatterTraining, draw: Draw) -> DrawnPatient:
     """Patient `draw.number` of the seed `draw.seed`."""
     patient, kind = drawn_person(spec, draw)
-    base = protocols[spec.techniques[kind].protocol]
+    technique = spec.techniques[kind]
+    base = _widest(protocols[technique.protocol], technique)
     voxels = voxels_of(patient, base) if base.breast is not None else \
-        region_voxels(patient, base, spec.spacing_mm, vanishing="keep", shortest=min(spec.stretch[0], 1.0))
+        region_voxels(patient, base, spec.spacing_mm, vanishing="keep", shortest=min(spec.stretch[0], 1.0),
+                      further_mm=technique.aim_mm[1])
     return DrawnPatient(patient, voxels, kind)
+
+
+def _widest(base: Protocol, technique: Technique) -> Protocol:
+    """Of the protocols that a technique draws, the one whose rays reach farthest beyond the middle of the body."""
+    where = base.positioning
+    if where is None:
+        return base
+    near, far = technique.patient_detector_mm, technique.source_detector_mm
+    return base.replace(positioning=where.replace(
+        patient_detector_mm=where.patient_detector_mm if near is None else near[0],
+        source_detector_mm=where.source_detector_mm if far is None else far[1]))
 
 
 def drawn_person(spec: ScatterTraining, draw: Draw) -> tuple[Patient, int]:

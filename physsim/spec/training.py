@@ -21,7 +21,8 @@ SCANNED = 2**35  # number of the first patient of a held-out scan
 # light within matter
 GUESSES = (3, 4, 8, 9, 10, 11)
 MAPS = 3  # version of the maps that networks see: data and weights of another are not mixed
-_BODIES = 2  # version of the bodies drawn: since 2 they go on beyond a scan's ends
+# Version of the bodies drawn: since 2 they go on beyond a scan's ends, since 3 of radiographs beyond the picture's
+_BODIES = {"chest": 3, "abdomen": 3, "mammography": 2, "ct": 2, "cbct": 2}
 _SCANS = 2  # version of the held-out scans: since 2 they are whole, of all turns
 _STRIDE = 4  # input pixels along each side of a place where scatter is known, 2 where it is finer
 
@@ -158,8 +159,8 @@ class ScatterTraining(Spec):
 
     def data_json(self) -> str:
         """All that the data of a patient follow from: specs that agree in it share their data."""
-        return json.dumps({"maps": MAPS, "bodies": _BODIES} | {name: value for name, value in self._plain().items()
-                                            if name not in (*_NOT_DATA, *_OF_SCANS)})
+        told = {name: value for name, value in self._plain().items() if name not in (*_NOT_DATA, *_OF_SCANS)}
+        return json.dumps({"maps": MAPS, "bodies": _BODIES[self.family]} | told)
 
     def scan_data_json(self) -> str:
         """All that the data of a held-out scan follow from."""
