@@ -112,7 +112,7 @@ def test_rays_meet_what_is_between_the_heights_seen():
 
 @pytest.mark.parametrize("name", ["chest_pa", "chest_lateral", "abdomen_ap"])
 def test_radiographs_see_what_the_whole_body_shows(name):
-    """Of a small woman, whose region ends within the field: cut there, lines of mass lack a tenth of the longest and more.
+    """Of a small woman, whose region ends within the field: cut there, lines of mass lack a tenth of the longest.
 
     A voxel in a thousand depends on where its grid begins: one pixel in fifty may differ, by a hundredth.
     """
