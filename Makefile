@@ -1,11 +1,12 @@
 # `make demo` makes pictures, `make test` runs every test. All that they install goes into .venv of this folder.
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# Processes that share the tests; each uses all cores where a kernel does. 0: one process, for a debugger.
+# Processes that share the tests; each uses all cores where a kernel of ours does. 0: one process, for a debugger.
 TEST_PROCESSES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PYTEST := $(BIN)/python -P -m pytest --import-mode=importlib -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# One thread each for matrices: those of BLAS wait for one another by turning, and take half of all cores where two processes do.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -P -m pytest --import-mode=importlib -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # The install is editable: a change in Python needs no new one, a change of what follows does.
 BUILT_FROM := setup.py pyproject.toml physsim/_version.py $(shell find kernels -type f ! -name '*.py[co]')
 
