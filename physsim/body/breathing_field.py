@@ -390,7 +390,7 @@ def _evened(inward: Array, along: Array, lung: Array, growth: float) -> Array:
     own += np.where(inside, (_SLIDE_MM / _SHARED_MM) ** 2, 0.0)
     own[own == 0.0] = 1.0
     least = SOLVED**2 * float((source**2 / own).sum())
-    pushed, steps = pressure(own, *ease, -source, least, 3000)
+    pushed, steps = pressure(own, ease, -source, least, 3000)
     if steps < 0:
         raise InvalidInput(message("breathing", "the lungs' flow did not settle", "Report the body's file."))
     flow = np.zeros((*shape, 3))

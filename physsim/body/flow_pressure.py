@@ -48,7 +48,7 @@ def incompressible(
             own[face] += mobility[face]
     own[own == 0.0] = 1.0  # nothing flows there
     least = least or solved**2 * float((source**2 / own).sum())
-    pushed, steps = pressure(own, *(np.ascontiguousarray(e) for e in ease), -source, least, 3000)
+    pushed, steps = pressure(own, ease, -source, least, 3000)
     if steps < 0:
         raise InvalidInput(message("motion", "the pressure did not settle", "Report the body's file."))
     field = np.zeros_like(raw)
